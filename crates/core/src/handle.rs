@@ -1,0 +1,66 @@
+//! The public name of a session.
+
+use std::{error::Error, fmt, str::FromStr};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+/// Names one session wherever the session id must not appear: as the store's key, as the `sid` of access tokens,
+/// in logs and in lists.
+///
+/// It is the SHA-256 of the session id, cut to 16 bytes; knowing it does not help to forge a refresh token. As
+/// text it is base64url without padding, 22 characters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle([u8; 16]);
+
+impl Handle {
+    /// The length of the text form, in characters.
+    pub const TEXT_LEN: usize = 22;
+
+    /// From the cut hash of a session id.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 16 bytes, as a store keeps them.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0; Self::TEXT_LEN];
+        let len = URL_SAFE_NO_PAD.encode_slice(self.0, &mut text).map_err(|_| fmt::Error)?;
+        f.pad(str::from_utf8(&text[..len]).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handle({self})")
+    }
+}
+
+impl FromStr for Handle {
+    type Err = ParseHandleError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; 16];
+        match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
+            Ok(16) if text.len() == Self::TEXT_LEN => Ok(Self(bytes)),
+            _ => Err(ParseHandleError(())),
+        }
+    }
+}
+
+/// The text is not a [`Handle`]: 22 characters of canonical, unpadded base64url.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseHandleError(());
+
+impl fmt::Display for ParseHandleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a session handle is 22 characters of unpadded base64url")
+    }
+}
+
+impl Error for ParseHandleError {}

@@ -1,0 +1,25 @@
+//! The late budget: a GCRA in one timestamp of the row.
+
+use std::time::Duration;
+
+use crate::{LateBudget, RotationPolicy, Row, Timestamp};
+
+/// Whether the previous token may be accepted late once more.
+pub(super) fn has_left(row: &Row, now: Timestamp, policy: &RotationPolicy) -> bool {
+    spend(row, now, policy).is_some()
+}
+
+/// The row's `late_budget` once one is spent, or `None` if none is left.
+pub(super) fn spend(row: &Row, now: Timestamp, policy: &RotationPolicy) -> Option<Timestamp> {
+    match policy.late {
+        LateBudget::Unbounded => Some(row.late_budget),
+        LateBudget::Limited { burst, refill } => {
+            let spent_until = row.late_budget.max(now).saturating_add(refill);
+            (spent_until.saturating_since(now) <= capacity(burst, refill)).then_some(spent_until)
+        }
+    }
+}
+
+fn capacity(burst: u32, refill: Duration) -> Duration {
+    refill.saturating_mul(burst)
+}

@@ -1,0 +1,146 @@
+//! The contract of a session store.
+
+use std::{error::Error, fmt, future::Future};
+
+use crate::{EndReason, Handle, Row, Subject, Timestamp};
+
+/// Keeps sessions. Implement it for a database; `async fn` is enough.
+///
+/// A store decides nothing and reads no clock: it loads rows, swaps them if nobody came between, and ends them.
+/// Everything that makes rotation safe follows from these rules, and the conformance suite (feature `conformance`)
+/// checks each:
+///
+/// 1. **Linearizable.** A call that returned `Ok` is seen by every later call, from any server. Read from the
+///    primary, never from a replica that may lag.
+/// 2. **Update only.** [`create`](Self::create) is the only call that brings a row into being. A swap or an end of a
+///    row that is gone changes nothing; an upsert would bring ended sessions back to life.
+/// 3. **Ends absorb.** An ended row is never swapped, and keeps its first reason and time.
+/// 4. **Durable before acknowledged**, to the degree the store documents; `end` above all.
+///
+/// Dropping a future of a store may or may not leave its write done; it must leave the row whole either way.
+pub trait SessionStore: Send + Sync + 'static {
+    /// Stores a new session.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::AlreadyExists`] if the handle is taken, with the stored row unchanged; else as the
+    /// database fails.
+    fn create(&self, row: &Row) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The row of `handle`, ended and expired ones too, or `None` if there is none.
+    ///
+    /// # Errors
+    /// As the database fails.
+    fn load(&self, handle: Handle) -> impl Future<Output = Result<Option<Row>, StoreError>> + Send;
+
+    /// Replaces the row of `row.handle` if it is not ended and its version still is `row.version`; the stored
+    /// version becomes one more. Returns whether it did.
+    ///
+    /// Writes `generation`, `rotated_at`, `confirmed`, `late_budget` and `idle_expiry`; what never changes may be
+    /// left as it is. `row.ended` is `None`.
+    ///
+    /// # Errors
+    /// As the database fails. After an error the write may or may not have happened.
+    fn compare_and_swap(&self, row: &Row) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Ends the session whatever its version, and adds one to the version. Returns whether this call ended it:
+    /// `false` if it was ended before or there is no such row, in which case nothing changes.
+    ///
+    /// # Errors
+    /// As the database fails. After an error the session may or may not be ended.
+    fn end(
+        &self,
+        handle: Handle,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Ends every session of `subject` but `except`, as [`end`](Self::end) does. Returns the handles that this
+    /// call ended.
+    ///
+    /// # Errors
+    /// As the database fails. After an error some sessions may be ended; the call can be repeated.
+    fn end_subject(
+        &self,
+        subject: &Subject,
+        except: Option<Handle>,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Handle>, StoreError>> + Send;
+
+    /// The sessions of `subject` that are live at `now` ([`Row::is_live`]), newest login first.
+    ///
+    /// # Errors
+    /// As the database fails.
+    fn list(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Row>, StoreError>> + Send;
+
+    /// Deletes a bounded number of the rows that were dead before `dead_before` ([`Row::dead_since`]); returns how
+    /// many. The caller repeats it until it returns 0, so that no call holds up a refresh for long.
+    ///
+    /// # Errors
+    /// As the database fails. It can be repeated.
+    fn purge_expired(
+        &self,
+        dead_before: Timestamp,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+}
+
+/// Why a store could not do what it was asked.
+///
+/// `Display` tells this level only; the driver's own error is the [`source`](Error::source).
+#[derive(Debug)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl StoreError {
+    /// An error of `kind` without a cause.
+    pub fn new(kind: StoreErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+
+    /// An error of `kind` that `source` caused.
+    pub fn with_source(kind: StoreErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind, source: Some(source.into()) }
+    }
+
+    /// What kind of failure it was.
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            StoreErrorKind::Unavailable => "the session store is unavailable",
+            StoreErrorKind::TimedOut => "the session store did not answer in time",
+            StoreErrorKind::AlreadyExists => "a session with this handle exists already",
+            StoreErrorKind::Corrupt => "the session store holds a row that cannot be read",
+        })
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The kinds of [`StoreError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// The database cannot be reached, or refused the statement.
+    Unavailable,
+    /// No answer within the time limit; the write may or may not have happened.
+    TimedOut,
+    /// [`SessionStore::create`] found the handle taken.
+    AlreadyExists,
+    /// What is stored is not a session row.
+    Corrupt,
+}
