@@ -82,10 +82,7 @@ pub trait SessionStore: Send + Sync + 'static {
     ///
     /// # Errors
     /// As the database fails. It can be repeated.
-    fn purge_expired(
-        &self,
-        dead_before: Timestamp,
-    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    fn purge_expired(&self, dead_before: Timestamp) -> impl Future<Output = Result<u64, StoreError>> + Send;
 }
 
 /// Why a store could not do what it was asked.

@@ -1,10 +1,6 @@
 //! The second decision, when the response head is ready.
 
-use super::{
-    Class,
-    budget,
-    classify::within_grace,
-};
+use super::{Class, budget, classify::within_grace};
 use crate::{RotationPolicy, Row, Timestamp};
 
 /// What to write and what to send.
@@ -46,7 +42,6 @@ pub enum Tokens {
     /// An access token.
     Access,
     /// An access token and the refresh token of `generation`.
-    #[non_exhaustive]
     AccessAndRefresh {
         /// The generation of the refresh token.
         generation: u32,
@@ -81,11 +76,12 @@ pub fn commit(
         if within_grace(row, now, policy) {
             return Decision { rule: Rule::Redeliver, write: None, send };
         }
-        if class == Class::Late && !row.confirmed {
-            if let Some(late_budget) = budget::spend(row, now, policy) {
-                let write = Row { late_budget, rotated_at: row.rotated_at.max(now), ..row.clone() };
-                return Decision { rule: Rule::Late, write: Some(write), send };
-            }
+        if class == Class::Late
+            && !row.confirmed
+            && let Some(late_budget) = budget::spend(row, now, policy)
+        {
+            let write = Row { late_budget, rotated_at: row.rotated_at.max(now), ..row.clone() };
+            return Decision { rule: Rule::Late, write: Some(write), send };
         }
     }
     Decision { rule: Rule::Overtaken, write: None, send: Tokens::None }

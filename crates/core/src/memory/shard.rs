@@ -1,0 +1,92 @@
+//! Some of the rows, and the order in which they die.
+
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
+use super::record::Record;
+use crate::{EndReason, Ended, Handle, Row, Timestamp};
+
+/// Holds one entry of `deaths` per row, always at the row's `dead_since`.
+#[derive(Default)]
+pub(super) struct Shard {
+    rows: HashMap<Handle, Box<Record>>,
+    deaths: BTreeSet<(Timestamp, Handle)>,
+}
+
+impl Shard {
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether the session is there, belongs to `subject`, and was not ended. It may have expired.
+    pub(super) fn is_active(&self, handle: Handle, subject: &str) -> bool {
+        self.rows.get(&handle).is_some_and(|record| record.ended.is_none() && *record.subject == *subject)
+    }
+
+    pub(super) fn get(&self, handle: Handle) -> Option<Row> {
+        self.rows.get(&handle).map(|record| record.to_row(handle))
+    }
+
+    /// Returns whether the handle was free.
+    pub(super) fn insert(&mut self, row: &Row, subject: Arc<str>) -> bool {
+        let Entry::Vacant(slot) = self.rows.entry(row.handle) else { return false };
+        let record = slot.insert(Box::new(Record::new(row, subject)));
+        self.deaths.insert((record.dead_since(), row.handle));
+        true
+    }
+
+    pub(super) fn swap(&mut self, row: &Row) -> bool {
+        self.update(row.handle, |record| {
+            let fits = record.ended.is_none() && record.version == row.version;
+            fits.then(|| record.overwrite(row))
+        })
+        .is_some()
+    }
+
+    /// Ends the session if it was not, and if it is one of `only`, where given; returns whose it was.
+    pub(super) fn end(
+        &mut self,
+        handle: Handle,
+        only: Option<&str>,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Option<Arc<str>> {
+        self.update(handle, |record| {
+            if record.ended.is_some() || only.is_some_and(|subject| *subject != *record.subject) {
+                return None;
+            }
+            record.end(Ended::new(reason, now));
+            Some(Arc::clone(&record.subject))
+        })
+    }
+
+    /// Removes at most `limit` rows that were dead before `dead_before`, the longest dead first.
+    pub(super) fn purge(&mut self, dead_before: Timestamp, limit: usize) -> Vec<(Handle, Arc<str>)> {
+        let mut removed = Vec::new();
+        while removed.len() < limit {
+            let Some(&(dead_since, handle)) = self.deaths.first() else { break };
+            if dead_since >= dead_before {
+                break;
+            }
+            self.deaths.pop_first();
+            if let Some(record) = self.rows.remove(&handle) {
+                removed.push((handle, record.subject));
+            }
+        }
+        removed
+    }
+
+    fn update<T>(&mut self, handle: Handle, change: impl FnOnce(&mut Record) -> Option<T>) -> Option<T> {
+        let record = self.rows.get_mut(&handle)?;
+        let before = record.dead_since();
+        let changed = change(record)?;
+        let after = record.dead_since();
+        if after != before {
+            self.deaths.remove(&(before, handle));
+            self.deaths.insert((after, handle));
+        }
+        Some(changed)
+    }
+}

@@ -1,0 +1,86 @@
+//! Which sessions of a subject were not ended.
+
+use std::{
+    array,
+    collections::{BTreeSet, HashMap, hash_map::RandomState},
+    hash::BuildHasher,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use super::{SHARDS, lock};
+use crate::Handle;
+
+/// The index, in shards chosen by a keyed hash: users may choose their subjects.
+pub(super) struct Subjects {
+    hasher: RandomState,
+    shards: [Mutex<Sessions>; SHARDS],
+}
+
+/// The sessions of some subjects. A subject without one is not in it.
+#[derive(Default)]
+pub(super) struct Sessions(HashMap<Arc<str>, Handles>);
+
+/// Most subjects have one session, and then need no table of their own.
+enum Handles {
+    One(Handle),
+    Many(BTreeSet<Handle>),
+}
+
+impl Default for Subjects {
+    fn default() -> Self {
+        Self { hasher: RandomState::new(), shards: array::from_fn(|_| Mutex::default()) }
+    }
+}
+
+impl Subjects {
+    pub(super) fn lock(&self, subject: &str) -> MutexGuard<'_, Sessions> {
+        lock(&self.shards[self.hasher.hash_one(subject) as usize % SHARDS])
+    }
+}
+
+impl Sessions {
+    /// The subject's name, as the other sessions of the subject share it.
+    pub(super) fn shared_name(&self, subject: &str) -> Arc<str> {
+        self.0.get_key_value(subject).map_or_else(|| subject.into(), |(name, _)| Arc::clone(name))
+    }
+
+    pub(super) fn handles(&self, subject: &str) -> Vec<Handle> {
+        match self.0.get(subject) {
+            None => Vec::new(),
+            Some(Handles::One(handle)) => vec![*handle],
+            Some(Handles::Many(handles)) => handles.iter().copied().collect(),
+        }
+    }
+
+    pub(super) fn add(&mut self, subject: Arc<str>, handle: Handle) {
+        self.0.entry(subject).and_modify(|handles| handles.insert(handle)).or_insert(Handles::One(handle));
+    }
+
+    pub(super) fn remove(&mut self, subject: &str, handle: Handle) {
+        let Some(handles) = self.0.get_mut(subject) else { return };
+        let is_empty = match handles {
+            Handles::One(only) => *only == handle,
+            Handles::Many(handles) => {
+                handles.remove(&handle);
+                handles.is_empty()
+            }
+        };
+        if is_empty {
+            self.0.remove(subject);
+        }
+    }
+}
+
+impl Handles {
+    fn insert(&mut self, handle: Handle) {
+        match self {
+            Self::One(only) => {
+                let both = BTreeSet::from([*only, handle]);
+                *self = Self::Many(both);
+            }
+            Self::Many(handles) => {
+                handles.insert(handle);
+            }
+        }
+    }
+}
