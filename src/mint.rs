@@ -1,0 +1,165 @@
+//! Makes access tokens (RFC 9068 §2).
+
+use std::{collections::BTreeMap, error::Error, fmt};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Serialize, Serializer, de::IgnoredAny};
+use tower_refresh_core::{Handle, Subject, Timestamp};
+
+use crate::{
+    crypto,
+    keys::Keys,
+    verify::{MAX_TOKEN_LEN, claims::Claim, duplicates},
+};
+
+/// What goes into a token. Times are rounded down to seconds.
+#[derive(Debug)]
+pub(crate) struct NewAccess<'a, C> {
+    pub(crate) issuer: &'a str,
+    pub(crate) audience: &'a str,
+    pub(crate) subject: &'a Subject,
+    pub(crate) session: Handle,
+    /// Scope tokens with one space between them, or nothing (RFC 6749 §3.3).
+    pub(crate) scope: &'a str,
+    pub(crate) issued_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) custom: &'a C,
+}
+
+/// A token with these claims, signed by the active key.
+pub(crate) fn mint<C: Serialize>(keys: &Keys, claims: &NewAccess<'_, C>) -> Result<String, MintError> {
+    if !is_scope(claims.scope) {
+        return Err(MintError::InvalidScope);
+    }
+    if claims.subject.as_str().is_empty() {
+        return Err(MintError::EmptySubject);
+    }
+    let custom = custom_members(claims.custom)?;
+    let token_id: [u8; 16] = crypto::random().map_err(|_| MintError::Random)?;
+    let standard = serde_json::to_string(&Standard {
+        iss: claims.issuer,
+        sub: claims.subject.as_str(),
+        aud: claims.audience,
+        exp: claims.expires_at.as_secs(),
+        iat: claims.issued_at.as_secs(),
+        jti: &URL_SAFE_NO_PAD.encode(token_id),
+        sid: claims.session,
+        scope: claims.scope,
+    })
+    .map_err(|_| MintError::Serialize)?;
+
+    let mut token = String::with_capacity(MAX_TOKEN_LEN.min(512 + 2 * (standard.len() + custom.len())));
+    token.push_str(keys.header());
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(join(standard, &custom), &mut token);
+    let signature = keys.sign(token.as_bytes()).map_err(|_| MintError::Sign)?;
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    if token.len() > MAX_TOKEN_LEN { Err(MintError::TooLarge) } else { Ok(token) }
+}
+
+/// Checks a value of the application's type as [`mint`] would.
+pub(crate) fn check_custom<C: Serialize>(custom: &C) -> Result<(), MintError> {
+    custom_members(custom).map(drop)
+}
+
+#[derive(Serialize)]
+struct Standard<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    exp: u64,
+    iat: u64,
+    jti: &'a str,
+    #[serde(serialize_with = "as_text")]
+    sid: Handle,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    scope: &'a str,
+}
+
+fn as_text<S: Serializer>(handle: &Handle, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(handle)
+}
+
+/// The JSON of the custom members, without the braces. It is checked as text, after serde: so whatever the type does,
+/// a token that would not verify is never made.
+fn custom_members<C: Serialize>(custom: &C) -> Result<String, MintError> {
+    let mut json = serde_json::to_string(custom).map_err(|_| MintError::Serialize)?;
+    if json == "null" {
+        return Ok(String::new());
+    }
+    if !json.starts_with('{') {
+        return Err(MintError::NotAMap);
+    }
+    duplicates::refuse(&json).map_err(|_| MintError::DuplicateMember)?;
+    let members: BTreeMap<String, IgnoredAny> =
+        serde_json::from_str(&json).map_err(|_| MintError::Serialize)?;
+    if members.keys().any(|name| Claim::named(name).is_some()) {
+        return Err(MintError::ReservedClaim);
+    }
+    json.pop();
+    json.remove(0);
+    Ok(json)
+}
+
+/// Adds members to a JSON object that has some.
+fn join(mut object: String, members: &str) -> String {
+    if !members.is_empty() {
+        object.pop();
+        object.push(',');
+        object.push_str(members);
+        object.push('}');
+    }
+    object
+}
+
+/// RFC 6749 §3.3: printable ASCII but `"` and `\`, in words with one space between them.
+fn is_scope(scope: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
+    };
+    scope.is_empty() || scope.split(' ').all(is_word)
+}
+
+/// Why no token was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MintError {
+    /// The custom claims have the name of a standard one.
+    ReservedClaim,
+    /// The custom claims have a member twice, or are nested too deep to be read again.
+    DuplicateMember,
+    /// The custom claims are neither a map nor nothing.
+    NotAMap,
+    /// The scope is not one of RFC 6749 §3.3.
+    InvalidScope,
+    /// The subject is empty.
+    EmptySubject,
+    /// The token would be longer than is ever read.
+    TooLarge,
+    /// The custom claims failed to serialise.
+    Serialize,
+    /// The backend failed to sign.
+    Sign,
+    /// There is no random token id to be had.
+    Random,
+}
+
+impl fmt::Display for MintError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReservedClaim => {
+                "the claims have a standard name: iss, sub, aud, exp, nbf, iat, jti, sid and scope are taken"
+            }
+            Self::DuplicateMember => "the claims have a member twice, or are nested too deep",
+            Self::NotAMap => "the claims must serialise as a map, a struct or a unit",
+            Self::InvalidScope => "the scope is not words of printable ASCII with one space between them",
+            Self::EmptySubject => "the subject is empty",
+            Self::TooLarge => "the access token would be longer than 8192 bytes",
+            Self::Serialize => "the claims failed to serialise",
+            Self::Sign => "the access token could not be signed",
+            Self::Random => "no random bytes are available",
+        })
+    }
+}
+
+impl Error for MintError {}

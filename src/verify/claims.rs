@@ -1,0 +1,210 @@
+//! The claims: ours are taken and judged, the rest becomes the application's type, in one pass and with no buffer.
+
+use std::{borrow::Cow, fmt, marker::PhantomData};
+
+use serde::{
+    Deserializer,
+    de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor},
+};
+use tower_refresh_core::{Handle, Subject, Timestamp};
+
+use super::{
+    AccessToken, Expected, InvalidToken,
+    custom::CustomDeserializer,
+    duplicates::Name,
+    values::{HasAudience, Is, NonEmpty, NumericDate, SessionHandle, TokenId},
+};
+
+/// Reads the claims of a payload that is known to be JSON. Every reason to refuse it but its age is found here.
+pub(super) fn read<C: DeserializeOwned>(
+    payload: &str,
+    expected: &Expected<'_>,
+    now: Timestamp,
+) -> Result<AccessToken<C>, InvalidToken> {
+    let mut standard = Standard::default();
+    let custom = match pass::<C>(payload, expected, &mut standard) {
+        Ok(custom) => Some(custom),
+        Err(_) => {
+            // The pass ended midway, at one of our claims or in `C`. A second one without `C` tells which, and finds
+            // the claims that come later: the reason must not depend on the order of the members.
+            standard = Standard::default();
+            pass::<IgnoredAny>(payload, expected, &mut standard).map_err(|_| InvalidToken::BadClaims)?;
+            None
+        }
+    };
+    standard.judge(now, custom)
+}
+
+fn pass<C: DeserializeOwned>(
+    payload: &str,
+    expected: &Expected<'_>,
+    standard: &mut Standard,
+) -> Result<C, serde_json::Error> {
+    serde_json::Deserializer::from_str(payload).deserialize_map(ClaimsVisitor {
+        expected,
+        standard,
+        custom: PhantomData,
+    })
+}
+
+struct ClaimsVisitor<'a, C> {
+    expected: &'a Expected<'a>,
+    standard: &'a mut Standard,
+    custom: PhantomData<C>,
+}
+
+impl<'de, C: DeserializeOwned> Visitor<'de> for ClaimsVisitor<'_, C> {
+    type Value = C;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("claims")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<C, A::Error> {
+        let mut members = Members { map, expected: self.expected, standard: self.standard, peeked: None };
+        let custom = C::deserialize(CustomDeserializer(&mut members))?;
+        members.skip_rest()?;
+        Ok(custom)
+    }
+}
+
+/// The members of the payload, as seen by `C`: the standard ones are taken out on the way.
+pub(super) struct Members<'a, 'de, A> {
+    map: A,
+    expected: &'a Expected<'a>,
+    standard: &'a mut Standard,
+    peeked: Option<Cow<'de, str>>,
+}
+
+impl<'de, A: MapAccess<'de>> Members<'_, 'de, A> {
+    /// The name of the next custom member.
+    pub(super) fn next_name(&mut self) -> Result<Option<Cow<'de, str>>, A::Error> {
+        if let Some(name) = self.peeked.take() {
+            return Ok(Some(name));
+        }
+        while let Some(name) = self.map.next_key_seed(Name)? {
+            match Claim::named(&name) {
+                Some(claim) => self.standard.take(claim, &mut self.map, self.expected)?,
+                None => return Ok(Some(name)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether there is a custom member left.
+    pub(super) fn has_next(&mut self) -> Result<bool, A::Error> {
+        self.peeked = self.next_name()?;
+        Ok(self.peeked.is_some())
+    }
+
+    /// The value of the custom member whose name was read last.
+    pub(super) fn next_value<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+
+    /// Reads on to the end, for a `C` that did not want to see all.
+    pub(super) fn skip_rest(&mut self) -> Result<(), A::Error> {
+        while self.next_name()?.is_some() {
+            self.map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
+
+/// The standard claims. An application's type must not have them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    Issuer,
+    Audience,
+    Subject,
+    ExpiresAt,
+    NotBefore,
+    IssuedAt,
+    TokenId,
+    Session,
+    Scope,
+}
+
+impl Claim {
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "iss" => Some(Self::Issuer),
+            "aud" => Some(Self::Audience),
+            "sub" => Some(Self::Subject),
+            "exp" => Some(Self::ExpiresAt),
+            "nbf" => Some(Self::NotBefore),
+            "iat" => Some(Self::IssuedAt),
+            "jti" => Some(Self::TokenId),
+            "sid" => Some(Self::Session),
+            "scope" => Some(Self::Scope),
+            _ => None,
+        }
+    }
+}
+
+/// The standard claims as far as they were read.
+#[derive(Default)]
+pub(super) struct Standard {
+    issuer: Option<bool>,
+    audience: Option<bool>,
+    subject: Option<String>,
+    expires_at: Option<Timestamp>,
+    not_before: Option<Timestamp>,
+    issued_at: Option<Timestamp>,
+    token_id: Option<TokenId>,
+    session: Option<Handle>,
+    scope: Option<String>,
+}
+
+impl Standard {
+    fn take<'de, A: MapAccess<'de>>(
+        &mut self,
+        claim: Claim,
+        map: &mut A,
+        expected: &Expected<'_>,
+    ) -> Result<(), A::Error> {
+        match claim {
+            Claim::Issuer => self.issuer = Some(map.next_value_seed(Is(expected.issuer))?),
+            Claim::Audience => self.audience = Some(map.next_value_seed(HasAudience(expected.audience))?),
+            Claim::Subject => self.subject = Some(map.next_value::<NonEmpty>()?.0),
+            Claim::ExpiresAt => self.expires_at = Some(map.next_value::<NumericDate>()?.0),
+            Claim::NotBefore => self.not_before = Some(map.next_value::<NumericDate>()?.0),
+            Claim::IssuedAt => self.issued_at = Some(map.next_value::<NumericDate>()?.0),
+            Claim::TokenId => self.token_id = Some(map.next_value()?),
+            Claim::Session => self.session = Some(map.next_value::<SessionHandle>()?.0),
+            Claim::Scope => self.scope = Some(map.next_value()?),
+        }
+        Ok(())
+    }
+
+    /// The claims, if they are all there and none is wrong. An `iat` in the future is none of our business: it
+    /// extends nothing, and servers' clocks differ.
+    fn judge<C>(self, now: Timestamp, custom: Option<C>) -> Result<AccessToken<C>, InvalidToken> {
+        let Self {
+            issuer: Some(issuer),
+            audience: Some(audience),
+            subject: Some(subject),
+            expires_at: Some(expires_at),
+            not_before,
+            issued_at: Some(issued_at),
+            token_id: Some(TokenId),
+            session: Some(session),
+            scope,
+        } = self
+        else {
+            return Err(InvalidToken::BadClaims);
+        };
+        if !issuer {
+            return Err(InvalidToken::WrongIssuer);
+        }
+        if !audience {
+            return Err(InvalidToken::WrongAudience);
+        }
+        if not_before.is_some_and(|not_before| not_before > now) {
+            return Err(InvalidToken::NotYetValid);
+        }
+        let custom = custom.ok_or(InvalidToken::BadCustomClaims)?;
+        let subject = Subject::from(subject);
+        Ok(AccessToken { subject, session, scope: scope.unwrap_or_default(), issued_at, expires_at, custom })
+    }
+}

@@ -1,0 +1,95 @@
+//! The JOSE header (RFC 7515 §4): which key of the ring, and nothing else.
+//!
+//! `jwk`, `jku`, `x5u` and `x5c` would let a token bring its own key; like every other unknown member they are
+//! skipped unread.
+
+use std::fmt;
+
+use serde::{
+    Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::Value;
+
+use super::{InvalidToken, decode, duplicates};
+use crate::keys::{Keys, Verifier};
+
+/// The key that the encoded header names.
+pub(super) fn key<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, InvalidToken> {
+    match keys.verifier_by_header(segment) {
+        Some(key) => Ok(key),
+        None => foreign(segment, keys),
+    }
+}
+
+/// The same for a header that is not, byte for byte, the one that we write.
+fn foreign<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, InvalidToken> {
+    let json = decode(segment)?;
+    let json = str::from_utf8(&json).map_err(|_| InvalidToken::Malformed)?;
+    duplicates::refuse(json)?;
+    let header = serde_json::Deserializer::from_str(json)
+        .deserialize_map(HeaderVisitor)
+        .map_err(|_| InvalidToken::Malformed)?;
+    if header.unsupported {
+        return Err(InvalidToken::UnsupportedHeader);
+    }
+    if !header.typ.as_deref().is_some_and(is_access_token) {
+        return Err(InvalidToken::WrongType);
+    }
+    let key = header.kid.and_then(|kid| keys.verifier(&kid)).ok_or(InvalidToken::UnknownKey)?;
+    if header.alg.as_deref() != Some(key.algorithm()) {
+        return Err(InvalidToken::WrongAlgorithm);
+    }
+    Ok(key)
+}
+
+/// Media types have no case, and `application/` may be left out (RFC 7515 §4.1.9).
+fn is_access_token(typ: &str) -> bool {
+    const PREFIX: &str = "application/";
+    let subtype = match typ.split_at_checked(PREFIX.len()) {
+        Some((prefix, subtype)) if prefix.eq_ignore_ascii_case(PREFIX) => subtype,
+        _ => typ,
+    };
+    subtype.eq_ignore_ascii_case("at+jwt")
+}
+
+#[derive(Default)]
+struct Header {
+    alg: Option<String>,
+    typ: Option<String>,
+    kid: Option<String>,
+    unsupported: bool,
+}
+
+/// Not derived, because a derived one takes an array for a struct as well.
+struct HeaderVisitor;
+
+impl<'de> Visitor<'de> for HeaderVisitor {
+    type Value = Header;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JOSE header")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
+        let mut header = Header::default();
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                "alg" => header.alg = Some(map.next_value()?),
+                "typ" => header.typ = Some(map.next_value()?),
+                "kid" => header.kid = Some(map.next_value()?),
+                // Extensions that must be understood (RFC 7515 §4.1.11); we understand none, whatever it lists.
+                "crit" => {
+                    map.next_value::<IgnoredAny>()?;
+                    header.unsupported = true;
+                }
+                // The payload not in base64url (RFC 7797).
+                "b64" => header.unsupported |= map.next_value::<Value>()? != Value::Bool(true),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(header)
+    }
+}

@@ -1,0 +1,122 @@
+//! Step 3 of a request: is this access token good?
+//!
+//! In this order, each step on nothing that a former one did not allow:
+//!
+//! 1. shape: at most [`MAX_TOKEN_LEN`] bytes, three segments, canonical base64url;
+//! 2. header: `typ`, `kid` and `alg` fit a key of the ring ([`header`]);
+//! 3. signature, over the bytes as they came;
+//! 4. no member occurs twice, at any depth ([`duplicates`]);
+//! 5. the standard claims, then the application's own type, in one pass ([`claims`]);
+//! 6. the clock, last: a token is called expired only where all else is good, because an expired one may still be
+//!    exchanged for a fresh one.
+//!
+//! RFC 9068 §4 and RFC 8725 §3 say most of it.
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::de::DeserializeOwned;
+use tower_refresh_core::{Handle, Subject, Timestamp};
+
+use crate::keys::Keys;
+
+pub(crate) mod claims;
+mod custom;
+pub(crate) mod duplicates;
+mod header;
+mod invalid;
+mod values;
+
+pub use self::invalid::InvalidToken;
+
+/// The longest token that is looked at. Servers refuse header fields of about this size, so no honest one is longer.
+pub(crate) const MAX_TOKEN_LEN: usize = 8192;
+
+/// What the configuration demands of a token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) audience: &'a str,
+    pub(crate) access_lifetime: Duration,
+}
+
+/// The claims of a good token.
+#[derive(Clone, Debug)]
+pub(crate) struct AccessToken<C> {
+    pub(crate) subject: Subject,
+    pub(crate) session: Handle,
+    pub(crate) scope: String,
+    pub(crate) issued_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) custom: C,
+}
+
+/// What a token is worth.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict<C> {
+    Valid(AccessToken<C>),
+    /// All is good but the time.
+    Expired {
+        subject: Subject,
+        session: Handle,
+    },
+    Invalid(InvalidToken),
+}
+
+/// Judges a token.
+pub(crate) fn verify<C: DeserializeOwned>(
+    token: &[u8],
+    keys: &Keys,
+    expected: &Expected<'_>,
+    now: Timestamp,
+) -> Verdict<C> {
+    judge(token, keys, expected, now).unwrap_or_else(Verdict::Invalid)
+}
+
+fn judge<C: DeserializeOwned>(
+    token: &[u8],
+    keys: &Keys,
+    expected: &Expected<'_>,
+    now: Timestamp,
+) -> Result<Verdict<C>, InvalidToken> {
+    let payload = authentic_payload(token, keys)?;
+    let payload = str::from_utf8(&payload).map_err(|_| InvalidToken::Malformed)?;
+    duplicates::refuse(payload)?;
+    let claims = claims::read(payload, expected, now)?;
+    let too_old = claims.issued_at.saturating_add(expected.access_lifetime);
+    if now >= claims.expires_at || now >= too_old {
+        return Ok(Verdict::Expired { subject: claims.subject, session: claims.session });
+    }
+    Ok(Verdict::Valid(claims))
+}
+
+/// The decoded payload, once the signature has been found good.
+fn authentic_payload(token: &[u8], keys: &Keys) -> Result<Vec<u8>, InvalidToken> {
+    if token.len() > MAX_TOKEN_LEN {
+        return Err(InvalidToken::TooLarge);
+    }
+    let (message, signature) = split_last(token)?;
+    let (header, payload) = split_last(message)?;
+    if header.contains(&b'.') {
+        return Err(InvalidToken::Malformed);
+    }
+    let key = header::key(header, keys)?;
+    if !key.accepts(message, &decode(signature)?) {
+        return Err(InvalidToken::BadSignature);
+    }
+    decode(payload)
+}
+
+/// Both sides of the last dot, neither of which may be empty.
+fn split_last(token: &[u8]) -> Result<(&[u8], &[u8]), InvalidToken> {
+    let dot = token.iter().rposition(|byte| *byte == b'.').ok_or(InvalidToken::Malformed)?;
+    match token.split_at_checked(dot) {
+        Some((before, [_, after @ ..])) if !before.is_empty() && !after.is_empty() => Ok((before, after)),
+        _ => Err(InvalidToken::Malformed),
+    }
+}
+
+/// Decodes a segment. The engine refuses padding, spaces and trailing bits, so each content has one form only.
+fn decode(segment: &[u8]) -> Result<Vec<u8>, InvalidToken> {
+    URL_SAFE_NO_PAD.decode(segment).map_err(|_| InvalidToken::Malformed)
+}

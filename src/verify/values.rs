@@ -1,0 +1,138 @@
+//! The values of the standard claims, judged while they are read, so that nothing is copied that is not kept.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error, SeqAccess, Visitor},
+};
+use tower_refresh_core::{Handle, Timestamp};
+
+/// `iss`, and each of several `aud`: a string; whether it is this one, byte for byte.
+pub(super) struct Is<'a>(pub(super) &'a str);
+
+impl<'de> DeserializeSeed<'de> for Is<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(Text("a string", |text: &str| Some(text == self.0)))
+    }
+}
+
+/// `aud`: a string, or a list of strings that is not empty (RFC 7519 §4.1.3); whether this one is in it.
+pub(super) struct HasAudience<'a>(pub(super) &'a str);
+
+impl<'de> DeserializeSeed<'de> for HasAudience<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for HasAudience<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an audience or a list of them")
+    }
+
+    fn visit_str<E: Error>(self, audience: &str) -> Result<bool, E> {
+        Ok(audience == self.0)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
+        let mut any = None;
+        while let Some(found) = seq.next_element_seed(Is(self.0))? {
+            any = Some(found || any == Some(true));
+        }
+        any.ok_or_else(|| A::Error::custom("an empty list of audiences"))
+    }
+}
+
+/// `sub`: a string that is not empty.
+pub(super) struct NonEmpty(pub(super) String);
+
+impl<'de> Deserialize<'de> for NonEmpty {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = |text: &str| (!text.is_empty()).then(|| Self(text.to_owned()));
+        deserializer.deserialize_str(Text("a string that is not empty", read))
+    }
+}
+
+/// `jti`: the same, but not kept.
+pub(super) struct TokenId;
+
+impl<'de> Deserialize<'de> for TokenId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = |text: &str| (!text.is_empty()).then_some(Self);
+        deserializer.deserialize_str(Text("a string that is not empty", read))
+    }
+}
+
+/// `sid`: the canonical text of a session's handle.
+pub(super) struct SessionHandle(pub(super) Handle);
+
+impl<'de> Deserialize<'de> for SessionHandle {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = |text: &str| text.parse().ok().map(Self);
+        deserializer.deserialize_str(Text("a session's handle", read))
+    }
+}
+
+/// `exp`, `iat`, `nbf`: seconds since the epoch (RFC 7519 §2), with or without a fraction, as whole milliseconds,
+/// rounded down.
+pub(super) struct NumericDate(pub(super) Timestamp);
+
+impl<'de> Deserialize<'de> for NumericDate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Not `deserialize_any`: where somebody turns on serde_json's `arbitrary_precision`, that one shows numbers
+        // as maps.
+        deserializer.deserialize_f64(NumericDateVisitor)
+    }
+}
+
+struct NumericDateVisitor;
+
+impl Visitor<'_> for NumericDateVisitor {
+    type Value = NumericDate;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("seconds since the epoch")
+    }
+
+    fn visit_u64<E: Error>(self, seconds: u64) -> Result<NumericDate, E> {
+        let millis = seconds.checked_mul(1000).ok_or_else(|| E::custom("too late a date"))?;
+        Ok(NumericDate(Timestamp::from_millis(millis)))
+    }
+
+    fn visit_i64<E: Error>(self, seconds: i64) -> Result<NumericDate, E> {
+        self.visit_u64(u64::try_from(seconds).map_err(|_| E::custom("a date before the epoch"))?)
+    }
+
+    fn visit_f64<E: Error>(self, seconds: f64) -> Result<NumericDate, E> {
+        /// 2^64, the first that is too many.
+        const LIMIT: f64 = 18_446_744_073_709_551_616.0;
+        let millis = seconds * 1000.0;
+        if !(0.0..LIMIT).contains(&millis) {
+            return Err(E::custom("a date out of range"));
+        }
+        Ok(NumericDate(Timestamp::from_millis(millis as u64)))
+    }
+}
+
+/// A string, read by a function that says `None` to what it does not like.
+struct Text<F>(&'static str, F);
+
+impl<F: FnOnce(&str) -> Option<T>, T> Visitor<'_> for Text<F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        let Self(expected, read) = self;
+        read(text).ok_or_else(|| E::custom(expected))
+    }
+}
