@@ -1,1 +1,158 @@
-//! The laws that every [`SessionStore`](crate::SessionStore) keeps.
+//! The laws that every [`SessionStore`] keeps, as tests for whoever writes a store.
+//!
+//! A store that keeps them all can be trusted with rotation. In the store's crate, this crate is a dev-dependency with
+//! the feature `conformance`, and these lines make a test of every law:
+//!
+//! ```
+//! use tower_refresh_core::{MemoryStore, conformance_tests};
+//!
+//! conformance_tests! {
+//!     store: async { MemoryStore::new() },
+//!     block_on: futures_executor::block_on,
+//! }
+//! # let store = MemoryStore::new();
+//! # futures_executor::block_on(tower_refresh_core::conformance::nothing_revives_a_purged_session(&store));
+//! ```
+//!
+//! - `store` is an expression of a future, awaited once a law, inside `block_on`. The laws may share a database, also at
+//!   one time, and with rows that are there already: each has handles and subjects of its own, new at every run. They
+//!   leave their rows behind, and purge what was dead before a moment in the year 2096.
+//! - `block_on` is a function that runs a future to its end: that of a runtime's crate, or a closure around a runtime
+//!   that is built once.
+//! - Attributes before `store` go on every test: `#[ignore = "needs PostgreSQL"]`.
+//!
+//! Each law is a function, too, that panics where the store breaks it. Time is an argument in all of them; none sleeps
+//! or reads a clock. New laws may come with any version.
+//!
+//! [`SessionStore`]: crate::SessionStore
+
+#![allow(clippy::missing_panics_doc, reason = "panicking is how a law says that it is broken")]
+
+mod create;
+mod end;
+mod end_subject;
+mod join;
+mod list;
+mod purge;
+mod races;
+mod swap;
+mod trial;
+
+/// The list of laws, and the only one: what is not in it is dead code, what is in it becomes a test everywhere.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __with_conformance_laws {
+    ($then:ident $arguments:tt) => {
+        $crate::$then! {
+            $arguments
+            create {
+                every_field_of_a_created_row_is_loaded
+                the_smallest_and_largest_numbers_are_kept
+                texts_are_kept_byte_for_byte
+                a_text_with_nul_is_kept_or_refused
+                large_meta_and_data_are_kept
+                an_empty_text_is_not_an_absent_one
+                every_kind_of_address_is_kept
+                an_unknown_handle_loads_nothing
+                similar_handles_are_different_sessions
+                create_refuses_the_handle_of_a_live_session
+                create_refuses_the_handle_of_an_ended_session
+                create_refuses_the_handle_of_an_expired_session
+            }
+            swap {
+                a_swap_writes_what_rotations_change_and_counts_the_write
+                a_swap_takes_the_largest_numbers
+                each_swap_needs_the_version_of_the_one_before
+                a_swap_at_another_version_changes_nothing
+                a_swap_of_an_unknown_row_creates_nothing
+                a_swap_of_an_ended_row_changes_nothing
+                a_swap_touches_no_other_row
+            }
+            end {
+                an_end_is_loaded_with_its_reason_and_time
+                an_end_changes_nothing_but_ended_and_version
+                an_end_happens_once
+                an_end_needs_no_version
+                an_end_defeats_a_swap_prepared_before
+                an_end_of_an_unknown_row_creates_nothing
+                an_expired_session_can_be_ended
+                an_end_touches_no_other_row
+            }
+            end_subject {
+                ending_a_subject_ends_all_its_sessions
+                ending_a_subject_spares_the_exception
+                ending_a_subject_returns_exactly_what_it_ended
+                ending_a_subject_leaves_similar_subjects_alone
+                ending_a_subject_defeats_swaps_prepared_before
+                ending_a_subject_leaves_later_logins_alone
+                ending_an_unknown_subject_ends_nothing
+            }
+            list {
+                a_list_holds_whole_rows_newest_login_first
+                a_list_leaves_out_ended_and_expired_sessions
+                an_expiry_equal_to_now_is_past_in_a_list
+                a_list_shows_what_was_swapped
+                a_list_is_of_one_subject_only
+                ten_thousand_sessions_of_one_subject_are_listed_and_ended
+            }
+            purge {
+                a_purge_removes_what_was_dead_before_and_nothing_else
+                a_purge_counts_from_the_first_death
+                a_purge_follows_a_moved_expiry
+                purging_until_nothing_is_left_removes_all
+                a_purge_before_the_first_death_removes_nothing
+                nothing_revives_a_purged_session
+            }
+            races {
+                of_many_creates_of_one_handle_one_succeeds
+                of_many_swaps_at_one_version_one_succeeds
+                of_many_ends_one_succeeds
+                an_end_among_swaps_is_final
+                a_subject_ended_among_logins_ends_what_it_says
+            }
+        }
+    };
+}
+
+/// Expands to a `#[test]` for each law of the [`conformance`](crate::conformance) suite. See there.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($(#[$attribute:meta])* store: $store:expr, block_on: $block_on:expr $(,)?) => {
+        $crate::__with_conformance_laws! {
+            __conformance_tests { [$(#[$attribute])*] { $store } { $block_on } }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_tests {
+    ($arguments:tt $($module:ident { $($law:ident)* })*) => {
+        $($($crate::__conformance_test! { $law $arguments })*)*
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_test {
+    ($law:ident { [$($attribute:tt)*] { $store:expr } { $block_on:expr } }) => {
+        #[test]
+        $($attribute)*
+        fn $law() {
+            ($block_on)(async {
+                let store = ($store).await;
+                $crate::conformance::$law(&store).await;
+            });
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_exports {
+    ({} $($module:ident { $($law:ident)* })*) => {
+        $(pub use self::$module::{$($law),*};)*
+    };
+}
+
+crate::__with_conformance_laws! { __conformance_exports {} }

@@ -1,0 +1,215 @@
+//! What is created is what is loaded, and nothing is created twice.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
+
+use super::trial::{DAY, LARGEST, MINUTE, NOW, Trial, after};
+use crate::{EndReason, Ended, Handle, Meta, Row, SessionStore, Subject, Timestamp};
+
+/// A loaded row has every field as it was created.
+pub async fn every_field_of_a_created_row_is_loaded<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    trial.round_trip(&trial.row(0)).await;
+    let row = Row {
+        generation: 3,
+        rotated_at: after(NOW, Duration::from_millis(1)),
+        confirmed: true,
+        late_budget: after(NOW, Duration::from_millis(20)),
+        created_at: after(NOW, Duration::from_millis(300)),
+        idle_expiry: after(NOW, Duration::from_millis(86_404_000)),
+        absolute_expiry: after(NOW, Duration::from_millis(86_450_000)),
+        version: 7,
+        meta: Meta {
+            user_agent: Some("Mozilla/5.0 (X11; Linux x86_64)".into()),
+            ip: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
+            label: Some("Anna's phone".into()),
+        },
+        data: b"\x00\x01binary\xff\xfe".to_vec(),
+        ..trial.row(1)
+    };
+    trial.round_trip(&row).await;
+}
+
+/// Numbers from 0 to the largest that a signed 64-bit column holds, and every generation, are kept.
+pub async fn the_smallest_and_largest_numbers_are_kept<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let largest = Timestamp::from_millis(LARGEST);
+    let row = Row {
+        generation: u32::MAX,
+        rotated_at: largest,
+        late_budget: largest,
+        idle_expiry: largest,
+        absolute_expiry: largest,
+        version: LARGEST,
+        ..trial.row(0)
+    };
+    trial.round_trip(&row).await;
+
+    let epoch = Timestamp::default();
+    let row = Row { rotated_at: epoch, late_budget: epoch, created_at: epoch, ..trial.row(1) };
+    trial.round_trip(&row).await;
+
+    for (number, generation) in [(2, i32::MAX as u32), (3, i32::MAX as u32 + 1), (4, 1)] {
+        trial.round_trip(&Row { generation, ..trial.row(number) }).await;
+    }
+}
+
+/// Texts come back byte for byte: no trimming, no normal form, no escapes.
+pub async fn texts_are_kept_byte_for_byte<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let texts = [
+        "Zoë 🦀 \u{10ffff} 日本語 \u{202e}txet",
+        "e\u{301} is not \u{e9}",
+        " spaces around \t",
+        "line\r\nbreaks\n",
+        "'; DROP TABLE sessions; --",
+        "\" \\ \\x00 \\u0000 %s {0} ${x} $1 ?",
+        "* [a-z] {tag}:1",
+        "\u{1}\u{7f}\u{80}\u{feff}",
+        "null",
+        "0",
+    ];
+    for (number, text) in (0..).zip(texts) {
+        let row = Row {
+            subject: trial.subject(text),
+            meta: Meta { user_agent: Some(text.into()), ip: None, label: Some(text.into()) },
+            data: text.as_bytes().to_vec(),
+            ..trial.row(number)
+        };
+        trial.round_trip(&row).await;
+        assert_eq!(trial.list(&row.subject, NOW).await, [row], "the session is listed by its subject");
+    }
+}
+
+/// A text with U+0000, which some databases cannot store, is kept as it is or refused; it is never cut.
+pub async fn a_text_with_nul_is_kept_or_refused<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let text = "before\0after";
+    let meta = Meta { user_agent: Some(text.into()), ip: None, label: Some(text.into()) };
+    let rows = [Row { subject: trial.subject(text), ..trial.row(0) }, Row { meta, ..trial.row(1) }];
+    for row in rows {
+        match store.create(&row).await {
+            Ok(()) => trial.expect(&row).await,
+            Err(_) => trial.expect_none(row.handle).await,
+        }
+    }
+}
+
+/// 64 KiB of data, of label and of user agent are kept.
+pub async fn large_meta_and_data_are_kept<S: SessionStore>(store: &S) {
+    const LENGTH: usize = 64 * 1024;
+    let trial = Trial::new(store);
+    let text = "é".repeat(LENGTH / 2);
+    let row = Row {
+        meta: Meta { user_agent: Some(text.clone()), ip: None, label: Some(text) },
+        data: (0..LENGTH).map(|index| (index % 251) as u8).collect(),
+        ..trial.row(0)
+    };
+    trial.round_trip(&row).await;
+}
+
+/// `Some("")` stays, and is not the same as `None`.
+pub async fn an_empty_text_is_not_an_absent_one<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let absent = Meta::default();
+    let metas = [
+        absent.clone(),
+        Meta { user_agent: Some(String::new()), ..absent.clone() },
+        Meta { label: Some(String::new()), ..absent.clone() },
+        Meta { user_agent: Some(String::new()), label: Some(String::new()), ..absent },
+    ];
+    for (number, meta) in (0..).zip(metas) {
+        trial.round_trip(&Row { meta, ..trial.row(number) }).await;
+    }
+    trial.round_trip(&Row { subject: Subject::new(""), ..trial.row(10) }).await;
+    trial.round_trip(&Row { data: vec![0], ..trial.row(11) }).await;
+}
+
+/// IPv4 and IPv6 addresses are kept, also those that are written in more than one way.
+pub async fn every_kind_of_address_is_kept<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let addresses: [IpAddr; 7] = [
+        Ipv4Addr::UNSPECIFIED.into(),
+        Ipv4Addr::BROADCAST.into(),
+        Ipv6Addr::UNSPECIFIED.into(),
+        Ipv6Addr::LOCALHOST.into(),
+        Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped().into(),
+        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 1, 0, 0, 1).into(),
+        Ipv6Addr::from_bits(u128::MAX).into(),
+    ];
+    for (number, address) in (0..).zip(addresses) {
+        let meta = Meta { ip: Some(address), ..Meta::default() };
+        trial.round_trip(&Row { meta, ..trial.row(number) }).await;
+    }
+}
+
+/// A handle that was never created loads as `None`.
+pub async fn an_unknown_handle_loads_nothing<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    trial.created(0).await;
+    trial.expect_none(trial.handle(1)).await;
+}
+
+/// Handles are compared by all their bits, not as text without regard to case.
+pub async fn similar_handles_are_different_sessions<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let row = trial.created(0).await;
+    for bit in 0..128 {
+        let flipped = u128::from_be_bytes(*row.handle.as_bytes()) ^ (1 << bit);
+        trial.expect_none(Handle::from_bytes(flipped.to_be_bytes())).await;
+    }
+
+    let text = row.handle.to_string();
+    let (free, last) = text.split_at(Handle::TEXT_LEN - 1);
+    for other in [free.to_lowercase(), free.to_uppercase()] {
+        let other = format!("{other}{last}").parse().expect("the last character alone has to fit");
+        if other != row.handle {
+            trial.expect_none(other).await;
+        }
+    }
+}
+
+/// The handle of a live session is refused, and the session stays as it is.
+pub async fn create_refuses_the_handle_of_a_live_session<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let row = trial.created(0).await;
+    refuses(&trial, &row).await;
+}
+
+/// The handle of an ended session is refused, and the session stays ended.
+pub async fn create_refuses_the_handle_of_an_ended_session<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let row = trial.created(0).await;
+    let at = after(NOW, MINUTE);
+    assert!(trial.end(row.handle, EndReason::Logout, at).await, "the end is the first");
+    let ended = Row { ended: Some(Ended::new(EndReason::Logout, at)), version: 1, ..row };
+    refuses(&trial, &ended).await;
+}
+
+/// The handle of an expired session is refused as long as its row is there.
+pub async fn create_refuses_the_handle_of_an_expired_session<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let row = Row { idle_expiry: after(NOW, MINUTE), ..trial.row(0) };
+    trial.create(&row).await;
+    refuses(&trial, &row).await;
+}
+
+async fn refuses<S: SessionStore>(trial: &Trial<'_, S>, stored: &Row) {
+    let bob = trial.subject("bob");
+    let other = Row {
+        generation: 9,
+        created_at: after(NOW, MINUTE * 2),
+        idle_expiry: after(NOW, DAY),
+        ended: None,
+        version: stored.version,
+        data: b"other".to_vec(),
+        ..trial.row_of(&bob, 0)
+    };
+    assert!(!trial.try_create(&other).await, "create refuses a handle that is taken");
+    trial.expect(stored).await;
+    assert_eq!(trial.list(&bob, NOW).await, [], "the refused session is not listed");
+    assert_eq!(trial.end_subject(&bob, None, NOW).await, [], "the refused session is not ended");
+    trial.expect(stored).await;
+}

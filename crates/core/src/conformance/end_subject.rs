@@ -1,0 +1,108 @@
+//! Ending a subject's sessions ends all of them, and no others.
+
+use super::trial::{DAY, EASILY_CONFUSED, MINUTE, NOW, Trial, after, similar_to, sorted};
+use crate::{EndReason, Ended, Handle, Row, SessionStore};
+
+/// The row as [`Trial::end_subject`] leaves it.
+fn revoked(row: &Row) -> Row {
+    Row { ended: Some(Ended::new(EndReason::Revoked, NOW)), version: row.version + 1, ..row.clone() }
+}
+
+fn handles<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Handle> {
+    sorted(rows.into_iter().map(|row| row.handle).collect())
+}
+
+/// Every session is ended and its version counted, expired ones too, which may be live by another server's clock.
+pub async fn ending_a_subject_ends_all_its_sessions<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let mut rows: Vec<_> = (0..10).map(|number| Row { version: number, ..trial.row(number) }).collect();
+    rows.push(Row { idle_expiry: NOW, ..trial.row(10) });
+    trial.create_all(&rows).await;
+    assert_eq!(trial.end_subject(&rows[0].subject, None, NOW).await, handles(&rows), "all are ended");
+    for row in &rows {
+        trial.expect(&revoked(row)).await;
+    }
+    assert_eq!(trial.list(&rows[0].subject, NOW).await, [], "none is listed");
+}
+
+/// The exception stays live and as it was; one that is unknown or another subject's spares nothing.
+pub async fn ending_a_subject_spares_the_exception<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let rows: Vec<_> = (0..5).map(|number| trial.row(number)).collect();
+    trial.create_all(&rows).await;
+    let spared = &rows[2];
+    let others: Vec<_> = rows.iter().filter(|row| row.handle != spared.handle).collect();
+    let ended = trial.end_subject(&spared.subject, Some(spared.handle), NOW).await;
+    assert_eq!(ended, handles(others.iter().copied()), "all but the exception are ended");
+    trial.expect(spared).await;
+    let listed = trial.list(&spared.subject, NOW).await;
+    assert!(listed.iter().eq([spared]), "the exception is still listed");
+
+    let bob = trial.row_of(&trial.subject("bob"), 10);
+    trial.create(&bob).await;
+    let ended = trial.end_subject(&spared.subject, Some(bob.handle), NOW).await;
+    assert_eq!(ended, [spared.handle], "an exception of another subject spares nothing");
+    trial.expect(&bob).await;
+    let ended = trial.end_subject(&bob.subject, Some(trial.handle(99)), NOW).await;
+    assert_eq!(ended, [bob.handle], "an unknown exception spares nothing");
+}
+
+/// It returns what this call ended: not the sessions that had ended before, which keep their reason.
+pub async fn ending_a_subject_returns_exactly_what_it_ended<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let (gone, here) = (trial.created(0).await, trial.created(1).await);
+    assert!(trial.end(gone.handle, EndReason::Logout, NOW).await, "the end is the first");
+    let at = after(NOW, MINUTE);
+    assert_eq!(trial.end_subject(&here.subject, None, at).await, [here.handle], "only the live one is ended");
+    trial.expect(&Row { ended: Some(Ended::new(EndReason::Logout, NOW)), version: 1, ..gone }).await;
+    assert_eq!(trial.end_subject(&here.subject, None, at).await, [], "there is nothing left to end");
+}
+
+/// Subjects are compared byte for byte.
+pub async fn ending_a_subject_leaves_similar_subjects_alone<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let subject = trial.subject(EASILY_CONFUSED);
+    let row = trial.row_of(&subject, 0);
+    let others: Vec<_> =
+        (1..).zip(similar_to(&subject)).map(|(number, other)| trial.row_of(&other, number)).collect();
+    trial.create(&row).await;
+    trial.create_all(&others).await;
+    assert_eq!(trial.end_subject(&subject, None, NOW).await, [row.handle], "only the subject's own is ended");
+    for other in &others {
+        trial.expect(other).await;
+        let ended = trial.end_subject(&other.subject, None, NOW).await;
+        assert_eq!(ended, [other.handle], "{:?} has one session", other.subject);
+    }
+}
+
+/// Swaps that were prepared before fail.
+pub async fn ending_a_subject_defeats_swaps_prepared_before<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let rows: Vec<_> = (0..3).map(|number| trial.row(number)).collect();
+    trial.create_all(&rows).await;
+    trial.end_subject(&rows[0].subject, None, NOW).await;
+    for row in &rows {
+        assert!(!trial.swap(&Row { generation: 1, ..row.clone() }).await, "a swap prepared before fails");
+        trial.expect(&revoked(row)).await;
+    }
+}
+
+/// A login after the end is a new session, whatever time the end named.
+pub async fn ending_a_subject_leaves_later_logins_alone<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let first = trial.created(0).await;
+    let later = after(NOW, DAY);
+    assert_eq!(trial.end_subject(&first.subject, None, later).await, [first.handle], "the session is ended");
+    let second = trial.created(1).await;
+    trial.expect(&second).await;
+    assert!(trial.swap(&Row { generation: 1, ..second.clone() }).await, "the new session can be swapped");
+    assert_eq!(trial.list(&second.subject, NOW).await.len(), 1, "the new session is listed");
+}
+
+/// A subject without sessions is no error.
+pub async fn ending_an_unknown_subject_ends_nothing<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let row = trial.created(0).await;
+    assert_eq!(trial.end_subject(&trial.subject("nobody"), None, NOW).await, [], "nothing is ended");
+    trial.expect(&row).await;
+}

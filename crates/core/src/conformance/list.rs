@@ -1,0 +1,92 @@
+//! A list shows the live sessions of one subject.
+
+use super::trial::{DAY, EASILY_CONFUSED, MINUTE, NOW, TICK, Trial, after, before, similar_to, sorted};
+use crate::{EndReason, Meta, Row, SessionStore};
+
+/// The rows are whole, in the order of login from the newest to the oldest.
+pub async fn a_list_holds_whole_rows_newest_login_first<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let ages = [3, 0, 4, 1, 5, 2];
+    let mut rows: Vec<_> = (0..)
+        .zip(ages)
+        .map(|(number, age)| Row {
+            generation: age,
+            created_at: before(NOW, TICK * age),
+            meta: Meta { label: Some(format!("device {age}")), ..Meta::default() },
+            data: vec![number as u8],
+            ..trial.row(number)
+        })
+        .collect();
+    trial.create_all(&rows).await;
+    rows.sort_by_key(|row| row.generation);
+    assert_eq!(trial.list(&rows[0].subject, NOW).await, rows, "whole rows, the newest login first");
+}
+
+/// Sessions that ended or expired are not listed.
+pub async fn a_list_leaves_out_ended_and_expired_sessions<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let live = trial.created(0).await;
+    let ended = trial.created(1).await;
+    let idle = Row { idle_expiry: after(NOW, MINUTE), ..trial.row(2) };
+    let absolute = Row { absolute_expiry: after(NOW, MINUTE), ..trial.row(3) };
+    trial.create_all(&[idle, absolute]).await;
+    let later = after(NOW, MINUTE * 2);
+    assert!(trial.end(ended.handle, EndReason::Logout, after(NOW, DAY)).await, "the end is the first");
+    assert_eq!(trial.list(&live.subject, later).await, [live], "only the live session is listed");
+}
+
+/// A session is listed until one millisecond before its expiry, idle or absolute.
+pub async fn an_expiry_equal_to_now_is_past_in_a_list<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let at = after(NOW, MINUTE);
+    let (by_idle, by_absolute) = (trial.subject("idle"), trial.subject("absolute"));
+    let rows = [
+        Row { idle_expiry: at, ..trial.row_of(&by_idle, 0) },
+        Row { absolute_expiry: at, ..trial.row_of(&by_absolute, 1) },
+    ];
+    trial.create_all(&rows).await;
+    for row in rows {
+        assert_eq!(trial.list(&row.subject, before(at, TICK)).await.len(), 1, "live before the expiry");
+        assert_eq!(trial.list(&row.subject, at).await, [], "an expiry equal to now is past");
+        assert_eq!(trial.list(&row.subject, after(at, TICK)).await, [], "past the expiry");
+    }
+}
+
+/// A swapped row is listed as it became, and as long as it came to live.
+pub async fn a_list_shows_what_was_swapped<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let row = trial.created(0).await;
+    let next = Row { generation: 1, idle_expiry: after(row.idle_expiry, DAY), ..row.clone() };
+    assert!(trial.swap(&next).await, "a swap at the stored version succeeds");
+    let listed = trial.list(&row.subject, row.idle_expiry).await;
+    assert_eq!(listed, [Row { version: 1, ..next }], "the row is listed as it was swapped");
+}
+
+/// Subjects are compared byte for byte.
+pub async fn a_list_is_of_one_subject_only<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let subject = trial.subject(EASILY_CONFUSED);
+    let row = trial.row_of(&subject, 0);
+    trial.create(&row).await;
+    for other in similar_to(&subject) {
+        assert_eq!(trial.list(&other, NOW).await, [], "{other:?} has no session");
+    }
+    assert_eq!(trial.list(&subject, NOW).await, [row], "the subject has one");
+}
+
+/// Ten thousand sessions of one subject are listed, and ended but one, in a call each.
+pub async fn ten_thousand_sessions_of_one_subject_are_listed_and_ended<S: SessionStore>(store: &S) {
+    const SESSIONS: u32 = 10_000;
+    let trial = Trial::new(store);
+    let rows: Vec<_> = (0..SESSIONS)
+        .map(|age| Row { created_at: before(NOW, TICK * age), ..trial.row(age.into()) })
+        .collect();
+    trial.create_all(&rows).await;
+    let listed = trial.list(&rows[0].subject, NOW).await;
+    assert!(listed == rows, "all {SESSIONS} are listed, the newest login first");
+
+    let ended = trial.end_subject(&rows[0].subject, Some(rows[0].handle), NOW).await;
+    let others = sorted(rows[1..].iter().map(|row| row.handle).collect());
+    assert!(ended == others, "all but the exception are ended");
+    assert_eq!(trial.list(&rows[0].subject, NOW).await, rows[..1], "the exception is left");
+}

@@ -1,0 +1,135 @@
+//! A purge removes dead rows, and they stay removed.
+
+use super::trial::{DAY, MINUTE, NOW, PURGE, TICK, Trial, after, before, sorted};
+use crate::{EndReason, Row, SessionStore, Timestamp};
+
+/// A session that logged in an hour before [`PURGE`].
+fn row<S: SessionStore>(trial: &Trial<'_, S>, number: u64) -> Row {
+    let login = before(PURGE, MINUTE * 60);
+    Row { created_at: login, rotated_at: login, ..trial.row(number) }
+}
+
+/// Rows that were dead before the time go; those that died at that very time or after it, and the living, stay.
+pub async fn a_purge_removes_what_was_dead_before_and_nothing_else<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let (early, late) = (before(PURGE, TICK), after(PURGE, TICK));
+    let gone = [
+        Row { idle_expiry: early, ..row(&trial, 0) },
+        Row { absolute_expiry: early, ..row(&trial, 1) },
+        Row { idle_expiry: early, absolute_expiry: early, ..row(&trial, 2) },
+        row(&trial, 3),
+    ];
+    let stays = [
+        Row { idle_expiry: PURGE, ..row(&trial, 10) },
+        Row { absolute_expiry: PURGE, ..row(&trial, 11) },
+        Row { idle_expiry: late, ..row(&trial, 12) },
+        row(&trial, 13),
+    ];
+    let ended_then = row(&trial, 14);
+    let ended_later = row(&trial, 15);
+    trial.create_all(&gone).await;
+    trial.create_all(&stays).await;
+    trial.create_all(&[ended_then.clone(), ended_later.clone()]).await;
+    assert!(trial.end(gone[3].handle, EndReason::Logout, early).await, "the end is the first");
+    assert!(trial.end(ended_then.handle, EndReason::Logout, PURGE).await, "the end is the first");
+    assert!(trial.end(ended_later.handle, EndReason::Logout, late).await, "the end is the first");
+
+    trial.purge().await;
+    for row in gone {
+        trial.expect_none(row.handle).await;
+    }
+    for row in stays {
+        trial.expect(&row).await;
+    }
+    for row in [ended_then, ended_later] {
+        assert!(trial.load(row.handle).await.is_some(), "a row that ended at the time or after it stays");
+    }
+}
+
+/// Dead since is the earlier of end and expiry, whichever came to be known first.
+pub async fn a_purge_counts_from_the_first_death<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let early = before(PURGE, MINUTE);
+    let expired_then_ended = Row { idle_expiry: early, ..row(&trial, 0) };
+    let ended_long_before_expiry = row(&trial, 1);
+    let ended_at_the_epoch = row(&trial, 2);
+    trial
+        .create_all(&[
+            expired_then_ended.clone(),
+            ended_long_before_expiry.clone(),
+            ended_at_the_epoch.clone(),
+        ])
+        .await;
+    for (row, at) in [
+        (&expired_then_ended, after(PURGE, MINUTE)),
+        (&ended_long_before_expiry, early),
+        (&ended_at_the_epoch, Timestamp::default()),
+    ] {
+        assert!(
+            trial.end(row.handle, EndReason::Revoked, at).await || trial.load(row.handle).await.is_none()
+        );
+    }
+    trial.purge().await;
+    for row in [expired_then_ended, ended_long_before_expiry, ended_at_the_epoch] {
+        trial.expect_none(row.handle).await;
+    }
+}
+
+/// A swap that moves the idle expiry moves the death: a prolonged session stays, a shortened one goes.
+pub async fn a_purge_follows_a_moved_expiry<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let (soon, late) = (after(PURGE, TICK), after(NOW, DAY));
+    let (prolonged, shortened) =
+        (Row { idle_expiry: soon, ..row(&trial, 0) }, Row { idle_expiry: late, ..row(&trial, 1) });
+    trial.create_all(&[prolonged.clone(), shortened.clone()]).await;
+    let prolonged = Row { idle_expiry: late, ..prolonged };
+    let shortened = Row { idle_expiry: before(PURGE, TICK), ..shortened };
+    assert!(trial.swap(&prolonged).await, "a swap at the stored version succeeds");
+    assert!(trial.swap(&shortened).await, "a swap at the stored version succeeds");
+    trial.purge().await;
+    trial.expect(&Row { version: 1, ..prolonged }).await;
+    trial.expect_none(shortened.handle).await;
+}
+
+/// Repeated until it returns 0, a purge removes everything, however little each call may do.
+pub async fn purging_until_nothing_is_left_removes_all<S: SessionStore>(store: &S) {
+    const ROWS: u64 = 2_500;
+    let trial = Trial::new(store);
+    let rows: Vec<_> = (0..ROWS)
+        .map(|number| Row { idle_expiry: before(PURGE, TICK * (1 + number as u32)), ..row(&trial, number) })
+        .collect();
+    trial.create_all(&rows).await;
+    trial.purge().await;
+    for row in rows {
+        trial.expect_none(row.handle).await;
+    }
+}
+
+/// The epoch is before every death: nothing is removed, and 0 returned.
+pub async fn a_purge_before_the_first_death_removes_nothing<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let row = trial.created(0).await;
+    assert_eq!(trial.purge_once(Timestamp::default()).await, 0, "nothing was dead before the epoch");
+    trial.expect(&row).await;
+}
+
+/// No swap and no end brings a purged session back; its handle is free, and its subject has it no more.
+pub async fn nothing_revives_a_purged_session<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let other = trial.created(10).await;
+    let purged = Row { idle_expiry: before(PURGE, TICK), ..row(&trial, 0) };
+    trial.create(&purged).await;
+    trial.purge().await;
+
+    let prolonged = Row { idle_expiry: after(NOW, DAY), ..purged.clone() };
+    assert!(!trial.swap(&prolonged).await, "a swap of a purged row fails");
+    trial.expect_none(purged.handle).await;
+    assert!(!trial.end(purged.handle, EndReason::Logout, NOW).await, "an end of a purged row says false");
+    trial.expect_none(purged.handle).await;
+    assert_eq!(trial.list(&purged.subject, NOW).await, [other], "a purged row is not listed");
+
+    trial.create(&prolonged).await;
+    trial.expect(&prolonged).await;
+    let ended = trial.end_subject(&prolonged.subject, None, NOW).await;
+    assert_eq!(ended, sorted(vec![prolonged.handle, trial.handle(10)]), "the new session is the subject's");
+}

@@ -1,0 +1,193 @@
+//! What the laws are written with: one law's own part of a store.
+
+use std::{collections::hash_map::RandomState, hash::BuildHasher, time::Duration};
+
+use super::join::join_all;
+use crate::{EndReason, Handle, Row, SessionStore, StoreErrorKind, Subject, Timestamp};
+
+/// When the laws' sessions log in. In the far future, so that a database which expires rows by its own clock as well
+/// leaves them alone.
+pub(super) const NOW: Timestamp = Timestamp::from_secs(4_000_000_000);
+/// The moment all purges use, so that laws which run at one time do not purge each other's rows: only the laws of
+/// purging have rows that were dead before it.
+pub(super) const PURGE: Timestamp = Timestamp::from_secs(4_000_000_000 - 60 * 60);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// One step of a [`Timestamp`].
+pub(super) const TICK: Duration = Duration::from_millis(1);
+
+/// The largest number that a database's signed 64-bit integer holds.
+pub(super) const LARGEST: u64 = i64::MAX as u64;
+
+const CONCURRENT: usize = 50;
+
+/// A store, with handles and subjects that no other law and no other run uses. Its calls panic where the store fails.
+pub(super) struct Trial<'a, S> {
+    store: &'a S,
+    seed: u64,
+}
+
+impl<'a, S: SessionStore> Trial<'a, S> {
+    pub(super) fn new(store: &'a S) -> Self {
+        Self { store, seed: RandomState::new().hash_one("conformance") }
+    }
+
+    pub(super) fn handle(&self, number: u64) -> Handle {
+        let low = scatter(self.seed.wrapping_add(number));
+        let high = scatter(self.seed) ^ low.rotate_left(32);
+        Handle::from_bytes(((u128::from(high) << 64) | u128::from(low)).to_be_bytes())
+    }
+
+    pub(super) fn subject(&self, name: &str) -> Subject {
+        Subject::new(format!("{name}-{:016x}", self.seed))
+    }
+
+    /// A session of the subject `alice` that lives from [`NOW`] for seven days, at most thirty.
+    pub(super) fn row(&self, number: u64) -> Row {
+        let idle = NOW.saturating_add(DAY * 7);
+        Row::new(self.handle(number), self.subject("alice"), NOW, idle, NOW.saturating_add(DAY * 30))
+    }
+
+    pub(super) fn row_of(&self, subject: &Subject, number: u64) -> Row {
+        Row { subject: subject.clone(), ..self.row(number) }
+    }
+
+    pub(super) async fn create(&self, row: &Row) {
+        self.store.create(row).await.expect("create of a new handle succeeds");
+    }
+
+    pub(super) async fn create_all(&self, rows: &[Row]) {
+        for some in rows.chunks(CONCURRENT) {
+            join_all(some.iter().map(|row| self.create(row))).await;
+        }
+    }
+
+    /// Creates [`row`](Self::row) `number` and returns it.
+    pub(super) async fn created(&self, number: u64) -> Row {
+        let row = self.row(number);
+        self.create(&row).await;
+        row
+    }
+
+    /// Creates the row, which must come back as it is.
+    pub(super) async fn round_trip(&self, row: &Row) {
+        self.create(row).await;
+        self.expect(row).await;
+    }
+
+    /// Returns whether the handle was free.
+    pub(super) async fn try_create(&self, row: &Row) -> bool {
+        match self.store.create(row).await {
+            Ok(()) => true,
+            Err(error) if error.kind() == StoreErrorKind::AlreadyExists => false,
+            Err(error) => panic!("create of a taken handle says AlreadyExists, not: {error:?}"),
+        }
+    }
+
+    /// The row as it is stored.
+    pub(super) async fn expect(&self, row: &Row) {
+        assert_eq!(
+            self.load(row.handle).await.as_ref(),
+            Some(row),
+            "the stored row (left) is as expected (right)"
+        );
+    }
+
+    pub(super) async fn expect_none(&self, handle: Handle) {
+        assert_eq!(self.load(handle).await, None, "there is no such row");
+    }
+
+    pub(super) async fn load(&self, handle: Handle) -> Option<Row> {
+        self.store.load(handle).await.expect("load succeeds")
+    }
+
+    pub(super) async fn swap(&self, row: &Row) -> bool {
+        self.store.compare_and_swap(row).await.expect("compare_and_swap succeeds, won or lost")
+    }
+
+    pub(super) async fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> bool {
+        self.store.end(handle, reason, now).await.expect("end succeeds, first or not")
+    }
+
+    /// Ends the subject's sessions as revoked, and returns which in the order of the handles.
+    pub(super) async fn end_subject(
+        &self,
+        subject: &Subject,
+        except: Option<Handle>,
+        now: Timestamp,
+    ) -> Vec<Handle> {
+        let ended = self.store.end_subject(subject, except, EndReason::Revoked, now).await;
+        sorted(ended.expect("end_subject succeeds"))
+    }
+
+    pub(super) async fn list(&self, subject: &Subject, now: Timestamp) -> Vec<Row> {
+        self.store.list(subject, now).await.expect("list succeeds")
+    }
+
+    /// Purges until nothing is left that was dead before [`PURGE`].
+    pub(super) async fn purge(&self) {
+        const MOST_CALLS: usize = 100_000;
+        for _ in 0..MOST_CALLS {
+            if self.purge_once(PURGE).await == 0 {
+                return;
+            }
+        }
+        panic!("purge_expired returns 0 in the end");
+    }
+
+    pub(super) async fn purge_once(&self, dead_before: Timestamp) -> u64 {
+        self.store.purge_expired(dead_before).await.expect("purge_expired succeeds")
+    }
+}
+
+pub(super) fn before(at: Timestamp, by: Duration) -> Timestamp {
+    at.saturating_sub(by)
+}
+
+pub(super) fn after(at: Timestamp, by: Duration) -> Timestamp {
+    at.saturating_add(by)
+}
+
+pub(super) fn sorted(mut handles: Vec<Handle>) -> Vec<Handle> {
+    handles.sort_unstable();
+    handles
+}
+
+/// The name of a subject that [`similar_to`] has others for.
+pub(super) const EASILY_CONFUSED: &str = "aliceé";
+
+/// Subjects that a careless comparison takes for `subject`: other case or normal form, padding, patterns, prefixes.
+pub(super) fn similar_to(subject: &Subject) -> Vec<Subject> {
+    let name = subject.as_str();
+    let shorter: String = name.chars().take(name.chars().count() - 1).collect();
+    [
+        name.to_uppercase(),
+        name.replace('é', "e\u{301}"),
+        name.replace('é', "e"),
+        name.replace('i', "ı"),
+        shorter,
+        format!("{name} "),
+        format!(" {name}"),
+        format!("{name}\n"),
+        format!("{name}x"),
+        format!("{name}%"),
+        format!("{name}*"),
+        format!("{name}:1"),
+        format!("{{{name}}}"),
+        format!("\"{name}\""),
+        format!("{name}' or ''='"),
+        format!("{name}\u{200b}"),
+        name.replace('-', "_"),
+        name.replace('-', "%"),
+    ]
+    .map(Subject::new)
+    .to_vec()
+}
+
+/// Spreads numbers over all of `u64`, each to another (the finaliser of SplitMix64).
+fn scatter(number: u64) -> u64 {
+    let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
