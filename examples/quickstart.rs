@@ -1,0 +1,74 @@
+//! The smallest application: a login form in JSON, one protected route, sessions in memory.
+//!
+//! ```text
+//! cargo run --example quickstart
+//! curl -si -c jar -X POST localhost:3000/login -H 'content-type: application/json' \
+//!      -d '{"username":"alice","password":"alice-password"}'
+//! curl -s -b jar -c jar localhost:3000/me          # hello Alice
+//! curl -s -b jar -c jar -X POST localhost:3000/auth/logout
+//! curl -s -b jar localhost:3000/me                 # 401
+//! ```
+
+use std::{convert::Infallible, error::Error};
+
+use axum::{
+    Json, Router,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::{Deserialize, Serialize};
+use tower_refresh::{Auth, Authenticated, Identity, KeyRing, MemoryStore, Session};
+
+/// What the access token says of a user, besides the standard claims.
+#[derive(Serialize, Deserialize)]
+struct User {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct LoginForm {
+    username: String,
+    password: String,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    // A real application reads its key from a file that all its servers share.
+    let auth = Auth::builder(KeyRing::hs256(random_secret())?)
+        .issuer("http://localhost:3000")
+        .audience("quickstart")
+        .store(MemoryStore::new())
+        .claims(|subject, _session| async move {
+            let known = (subject.as_str() == "alice").then(|| User { name: "Alice".to_owned() });
+            Ok::<_, Infallible>(known.map(Identity::new))
+        })
+        .build()?;
+
+    let app = Router::new()
+        .route("/login", post(login))
+        .route("/me", get(me))
+        .merge(auth.routes())
+        .layer(auth.layer());
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    Ok(axum::serve(listener, app).await?)
+}
+
+async fn login(session: Session<User>, Json(form): Json<LoginForm>) -> Result<Response, tower_refresh::Rejection> {
+    // A real application compares with a password hash.
+    if (form.username.as_str(), form.password.as_str()) != ("alice", "alice-password") {
+        return Ok(StatusCode::UNAUTHORIZED.into_response());
+    }
+    Ok(Json(session.login(form.username).await?).into_response())
+}
+
+async fn me(user: Authenticated<User>) -> String {
+    format!("hello {}\n", user.claims().name)
+}
+
+fn random_secret() -> Vec<u8> {
+    let seed = std::hash::RandomState::new();
+    (0..4_u64).flat_map(|i| std::hash::BuildHasher::hash_one(&seed, i).to_le_bytes()).collect()
+}

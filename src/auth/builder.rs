@@ -1,0 +1,336 @@
+//! The builder.
+
+use std::{error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{Extensions, HeaderMap, HeaderName, Response};
+use tower_refresh_core::{RotationPolicy, SessionStore, Subject};
+
+use super::{
+    Auth, ConfigError,
+    settings::{Channels, ClientIp, Settings},
+};
+use crate::{
+    CustomClaims, Identity, SessionInfo,
+    clock::{Clock, SystemClock},
+    cookies::Cookies,
+    cross_site,
+    denylist::Denylist,
+    event::{Event, Events},
+    identity::ClaimsSource,
+    keys::KeyRing,
+    refresh::Flights,
+    rejection::{CustomResponse, Presentation, Rejection},
+    shared::Shared,
+    store::{DynStore, Store},
+    token::Context,
+};
+
+/// Settles everything before the first request. Made by [`Auth::builder`].
+///
+/// # Defaults
+/// [`issuer`](Self::issuer), [`audience`](Self::audience), [`store`](Self::store) and [`claims`](Self::claims) must be
+/// given. The rest is safe as it is: each method says its default and the reason.
+#[must_use]
+pub struct AuthBuilder<C> {
+    keys: KeyRing,
+    issuer: String,
+    audience: String,
+    store: Option<Arc<dyn DynStore>>,
+    claims: Option<ClaimsSource<C>>,
+    policy: RotationPolicy,
+    access_header: Option<HeaderName>,
+    access_cookie: bool,
+    access_name: String,
+    refresh_name: String,
+    secure: bool,
+    domain: Option<String>,
+    trusted_origins: Vec<String>,
+    client_ip: Option<Box<ClientIp>>,
+    store_time_limit: Duration,
+    keep_dead: Duration,
+    custom_rejection: Option<CustomResponse>,
+    clock: Box<dyn Clock>,
+    events: Events,
+}
+
+impl<C: CustomClaims> AuthBuilder<C> {
+    pub(super) fn new(keys: KeyRing) -> Self {
+        Self {
+            keys,
+            issuer: String::new(),
+            audience: String::new(),
+            store: None,
+            claims: None,
+            policy: RotationPolicy::balanced(),
+            access_header: Some(HeaderName::from_static("x-access-token")),
+            access_cookie: true,
+            access_name: "access".to_owned(),
+            refresh_name: "refresh".to_owned(),
+            secure: true,
+            domain: None,
+            trusted_origins: Vec::new(),
+            client_ip: None,
+            store_time_limit: Duration::from_secs(2),
+            keep_dead: Duration::from_secs(24 * 60 * 60),
+            custom_rejection: None,
+            clock: Box::new(SystemClock),
+            events: Events::default(),
+        }
+    }
+
+    /// Who issues the tokens: `iss` (RFC 7519 §4.1.1), compared exactly, and part of what refresh tokens are MAC'd over.
+    /// Also the realm of challenges. Printable ASCII; commonly the URL of the service.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = issuer.into();
+        self
+    }
+
+    /// Whom the access tokens are for: `aud` (RFC 7519 §4.1.3).
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = audience.into();
+        self
+    }
+
+    /// Where sessions are kept.
+    pub fn store(mut self, store: impl SessionStore) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// What a user may do, asked at each login and each refresh: `None` for a subject that is gone or disabled, which ends
+    /// its session; an error or a panic answers 503 and changes nothing. The scope and the claims go into the access token
+    /// and are relied on while it lives.
+    pub fn claims<F, Fut, E>(mut self, load: F) -> Self
+    where
+        F: Fn(Subject, SessionInfo) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Option<Identity<C>>, E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.claims = Some(ClaimsSource::new(load));
+        self
+    }
+
+    /// How long things live, and how much a client is forgiven. [`RotationPolicy::balanced`] by default.
+    pub fn policy(mut self, policy: RotationPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Whether access tokens are read from `Authorization: Bearer` (RFC 6750 §2.1), and new ones sent in a response header to
+    /// those who sent one there. On by default.
+    pub fn access_header(mut self, on: bool) -> Self {
+        self.access_header = on.then(|| HeaderName::from_static("x-access-token"));
+        self
+    }
+
+    /// Switches that channel on with another response header than `x-access-token`.
+    pub fn access_header_name(mut self, name: HeaderName) -> Self {
+        self.access_header = Some(name);
+        self
+    }
+
+    /// Whether access tokens are read from and set in a cookie. On by default: pages then need no script to stay logged in.
+    pub fn access_cookie(mut self, on: bool) -> Self {
+        self.access_cookie = on;
+        self
+    }
+
+    /// The names of the access and the refresh cookie, to which the prefix is added. `access` and `refresh` by default;
+    /// give others where two applications share a host, since cookies know no ports.
+    pub fn cookie_names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
+        self.access_name = access.into();
+        self.refresh_name = refresh.into();
+        self
+    }
+
+    /// Sets the cookies for `domain` and every host below it. None by default.
+    ///
+    /// Every host below the domain then sees the cookies and can set its own in their place, so the prefix is `__Secure-`
+    /// instead of `__Host-` (RFC 6265bis §4.1.3).
+    pub fn cookie_domain(mut self, domain: impl Into<String>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// Sets the cookies without `Secure` and without a prefix, for development over plain HTTP.
+    ///
+    /// **Whoever is on the network path can then read the cookies and log in as their user.** Browsers treat `localhost` as
+    /// secure, so it is not needed there.
+    pub fn insecure_http_cookies(mut self) -> Self {
+        self.secure = false;
+        self
+    }
+
+    /// Lets pages of another origin act with the user's cookies, as `Origin` names it: `https://app.example.com`. None by
+    /// default. May repeat. Such pages also need CORS, with credentials.
+    pub fn trusted_origin(mut self, origin: impl Into<String>) -> Self {
+        self.trusted_origins.push(origin.into());
+        self
+    }
+
+    /// How to tell the client's address, for the list of sessions; nothing is decided by it. None by default: behind a proxy
+    /// only the application knows which field to believe.
+    pub fn client_ip(
+        mut self,
+        ip: impl Fn(&HeaderMap, &Extensions) -> Option<IpAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.client_ip = Some(Box::new(ip));
+        self
+    }
+
+    /// How long one call of the store may take; then it counts as failed. 2 s by default: longer than a healthy database
+    /// ever takes, and short enough that waiting requests do not pile up.
+    pub fn store_time_limit(mut self, limit: Duration) -> Self {
+        self.store_time_limit = limit;
+        self
+    }
+
+    /// How long ended and expired sessions stay in the store, by [`Auth::purge_expired`]. 24 h by default; at least the access
+    /// lifetime and 60 s, for servers that must still learn of the end.
+    pub fn keep_dead(mut self, keep: Duration) -> Self {
+        self.keep_dead = keep;
+        self
+    }
+
+    /// What rejections look like, instead of problem documents. See [`Rejection`].
+    pub fn on_rejection(
+        mut self,
+        respond: impl Fn(&Rejection) -> Response<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        self.custom_rejection = Some(Box::new(respond));
+        self
+    }
+
+    /// Called with each [`Event`], for an audit log. It runs inside the request, so it should be quick; a panic in it is
+    /// caught and ignored.
+    pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.events = Events::new(listener);
+        self
+    }
+
+    /// Where the time comes from: [`SystemClock`] by default, another one in tests.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// The first [`ConfigError`].
+    pub fn build(self) -> Result<Auth<C>, ConfigError> {
+        self.policy.validate()?;
+        self.check()?;
+        let store = self.store.ok_or(ConfigError::StoreMissing)?;
+        let settings = Settings {
+            context: Context::new(&self.issuer),
+            presentation: Arc::new(Presentation {
+                realm: self.issuer.replace('\\', "\\\\").replace('"', "\\\""),
+                custom: self.custom_rejection,
+            }),
+            issuer: self.issuer,
+            audience: self.audience,
+            policy: self.policy,
+            channels: Channels { header: self.access_header, cookie: self.access_cookie },
+            cookies: Cookies::new(&self.access_name, &self.refresh_name, self.secure, self.domain),
+            trusted_origins: self.trusted_origins,
+            client_ip: self.client_ip,
+            keep_dead: self.keep_dead,
+        };
+        Ok(Auth {
+            shared: Arc::new(Shared {
+                settings,
+                keys: ArcSwap::from_pointee(self.keys.prepare()?),
+                store: Store::new(store, self.store_time_limit),
+                claims: self.claims.ok_or(ConfigError::ClaimsMissing)?,
+                clock: self.clock,
+                denylist: Denylist::new(),
+                flights: Flights::new(),
+                events: self.events,
+            }),
+        })
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let printable = |text: &str| !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if !printable(&self.issuer) || self.issuer.len() > LONGEST_ISSUER {
+            return Err(ConfigError::Issuer);
+        }
+        if self.audience.is_empty() {
+            return Err(ConfigError::Audience);
+        }
+        if self.access_header.is_none() && !self.access_cookie {
+            return Err(ConfigError::NoChannel);
+        }
+        if let Some(name) = self.access_header.as_ref().filter(|name| TAKEN_HEADERS.contains(&name.as_str())) {
+            return Err(ConfigError::AccessHeader { name: name.to_string() });
+        }
+        if let Some(origin) = self.trusted_origins.iter().find(|origin| !cross_site::is_origin(origin)) {
+            return Err(ConfigError::TrustedOrigin { origin: origin.clone() });
+        }
+        if !is_cookie_name(&self.access_name)
+            || !is_cookie_name(&self.refresh_name)
+            || self.access_name == self.refresh_name
+        {
+            return Err(ConfigError::CookieName);
+        }
+        if self.domain.as_deref().is_some_and(|domain| !is_host_name(domain)) {
+            return Err(ConfigError::CookieDomain);
+        }
+        if self.store_time_limit.is_zero() {
+            return Err(ConfigError::StoreTimeLimit);
+        }
+        if self.keep_dead < self.policy.access_lifetime + Duration::from_secs(60) {
+            return Err(ConfigError::KeepDead);
+        }
+        Ok(())
+    }
+}
+
+impl<C> fmt::Debug for AuthBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthBuilder")
+            .field("keys", &self.keys)
+            .field("issuer", &self.issuer)
+            .field("audience", &self.audience)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Short enough for a header, and for the length that refresh tokens state.
+const LONGEST_ISSUER: usize = 1024;
+const _: () = assert!(LONGEST_ISSUER <= Context::LONGEST_ISSUER);
+
+const TAKEN_HEADERS: [&str; 9] = [
+    "access-control-expose-headers",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-length",
+    "cookie",
+    "set-cookie",
+    "transfer-encoding",
+    "vary",
+];
+
+/// A token (RFC 9110 §5.6.2) without a prefix of its own, which browsers give a meaning whatever its case.
+fn is_cookie_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 64
+        && !name.starts_with("__")
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+fn is_host_name(domain: &str) -> bool {
+    domain.len() <= 253
+        && domain.split('.').all(|label| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        })
+}

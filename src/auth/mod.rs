@@ -1,0 +1,148 @@
+//! The handle that an application holds.
+
+mod builder;
+mod error;
+pub(crate) mod settings;
+
+use std::{fmt, pin::pin, sync::Arc, task::Poll};
+
+use futures_util::future::poll_fn;
+use tower_refresh_core::{EndReason, Handle, StoreError, Subject};
+
+pub use self::{builder::AuthBuilder, error::ConfigError};
+use crate::{
+    CustomClaims, SessionInfo,
+    keys::{Jwks, KeyError, KeyRing},
+    layer::RefreshLayer,
+    require::RequireAuthLayer,
+    shared::Shared,
+};
+
+/// The authority of one application over its logins. Cheap to clone; all clones are one.
+///
+/// Made by [`Auth::builder`]; see the [crate docs](crate) for an example. `C` is the type of the application's claims.
+pub struct Auth<C> {
+    shared: Arc<Shared<C>>,
+}
+
+impl<C: CustomClaims> Auth<C> {
+    /// Begins with the keys; `C` follows from [`AuthBuilder::claims`].
+    pub fn builder(keys: KeyRing) -> AuthBuilder<C> {
+        AuthBuilder::new(keys)
+    }
+
+    /// The layer for the application's routes.
+    ///
+    /// With axum, `Router::layer` wraps every route; wrapping the whole router costs a little less
+    /// (`auth.layer().layer(router)`, with `tower::Layer` in scope).
+    pub fn layer(&self) -> RefreshLayer<C> {
+        RefreshLayer::new(self.shared.clone())
+    }
+
+    /// A layer that refuses requests without a user, for routes whose handlers extract none.
+    pub fn require_auth(&self) -> RequireAuthLayer {
+        RequireAuthLayer::new(None)
+    }
+
+    /// A layer that refuses requests without a user (401) and users without `scope` (403, `insufficient_scope`, RFC 6750
+    /// §3.1).
+    pub fn require_scope(&self, scope: &str) -> RequireAuthLayer {
+        RequireAuthLayer::new(Some(scope.into()))
+    }
+
+    /// The public keys, for other services that verify access tokens: what `/.well-known/jwks.json` serves (RFC 7517 §5).
+    /// Empty for HMAC.
+    pub fn jwks(&self) -> Jwks {
+        self.shared.keys.load().jwks().clone()
+    }
+
+    /// Swaps the keys while requests run; each request sees the old ring or the new one. See [`KeyRing`] for how to
+    /// rotate without logging anybody out.
+    ///
+    /// # Errors
+    /// A [`KeyError`] if the ring is not in order; the old one stays in use.
+    pub fn rotate_keys(&self, keys: KeyRing) -> Result<(), KeyError> {
+        self.shared.keys.store(Arc::new(keys.prepare()?));
+        Ok(())
+    }
+
+    /// Ends one session. Returns whether it was live until now.
+    ///
+    /// Its refresh token is dead at once, everywhere; its access tokens are refused at once on this server, and expire
+    /// within the access lifetime on others.
+    ///
+    /// # Errors
+    /// If the store fails: the session may or may not have ended.
+    ///
+    /// # Cancel safety
+    /// Once polled it goes on although it is dropped, where the feature `tokio` is on and a runtime is there.
+    pub async fn end_session(&self, session: Handle) -> Result<bool, StoreError> {
+        self.shared.end(session, None, EndReason::Revoked).await
+    }
+
+    /// Ends every session of `subject`, as [`end_session`](Self::end_session). Returns how many.
+    ///
+    /// # Errors
+    /// If the store fails: some may have ended.
+    ///
+    /// # Cancel safety
+    /// As [`end_session`](Self::end_session).
+    pub async fn end_subject(&self, subject: impl Into<Subject>) -> Result<usize, StoreError> {
+        Ok(self.shared.end_subject(subject.into(), None, EndReason::Revoked).await?.len())
+    }
+
+    /// The live sessions of `subject`, newest login first.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn sessions(&self, subject: impl Into<Subject>) -> Result<Vec<SessionInfo>, StoreError> {
+        let rows = self.shared.store.list(&subject.into(), self.shared.now()).await?;
+        Ok(rows.into_iter().map(SessionInfo::new).collect())
+    }
+
+    /// Deletes what the store keeps of sessions that died long enough ago
+    /// ([`AuthBuilder::keep_dead`]). Returns how many. Call it now and then, from one server or several.
+    ///
+    /// # Errors
+    /// If the store fails; what was deleted until then stays deleted.
+    ///
+    /// # Cancel safety
+    /// It deletes batch by batch and can be dropped between any two.
+    pub async fn purge_expired(&self) -> Result<u64, StoreError> {
+        let dead_before = self.shared.now().saturating_sub(self.shared.settings.keep_dead);
+        let mut purged = 0;
+        loop {
+            match self.shared.store.purge_expired(dead_before).await? {
+                0 => return Ok(purged),
+                batch => purged += batch,
+            }
+            yield_now().await;
+        }
+    }
+}
+
+impl<C> Clone for Auth<C> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<C> fmt::Debug for Auth<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth").field("shared", &self.shared).finish()
+    }
+}
+
+/// Lets other tasks run between two batches, on any executor.
+async fn yield_now() {
+    let mut yielded = false;
+    pin!(poll_fn(|context| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }))
+    .await;
+}

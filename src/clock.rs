@@ -1,0 +1,49 @@
+//! Where the time comes from.
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use tower_refresh_core::Timestamp;
+
+/// Tells the time. The middleware reads it through this trait alone, so that tests need no sleeping.
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+/// use tower_refresh::{Clock, Timestamp};
+///
+/// struct Manual(AtomicU64);
+///
+/// impl Clock for Manual {
+///     fn now(&self) -> Timestamp {
+///         Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+///     }
+/// }
+///
+/// let clock = Arc::new(Manual(AtomicU64::new(1_000)));
+/// clock.0.store(2_000, Ordering::Relaxed);
+/// assert_eq!(clock.now(), Timestamp::from_secs(2));
+/// ```
+pub trait Clock: Send + Sync + 'static {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+}
+
+impl<T: Clock + ?Sized> Clock for Arc<T> {
+    fn now(&self) -> Timestamp {
+        T::now(self)
+    }
+}
+
+/// The clock of the operating system: the default. A time before 1970 reads as 1970.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::default().saturating_add(since_epoch)
+    }
+}

@@ -1,0 +1,80 @@
+//! Step 2: whether the request's cookies count.
+//!
+//! A browser attaches cookies to requests that other sites start. The rule, in this order:
+//!
+//! 1. an `Origin` that the application trusts passes;
+//! 2. `Sec-Fetch-Site: same-origin` or `none` passes; a top-level navigation with GET or HEAD passes; any other value
+//!    fails, `same-site` too, since a sibling host can be in other hands;
+//! 3. without that field, the authority of `Origin` must be the request's own; `null` fails;
+//! 4. with neither field it passes: not a browser, so nobody's cookies are at stake.
+//!
+//! It is the rule of Go 1.25's `CrossOriginProtection`, but for safe methods: those pass there, and here only as
+//! navigations, since a refresh writes.
+
+use http::{
+    HeaderMap, HeaderName, Method, Request,
+    header::{HOST, ORIGIN},
+};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// Whether cookies of this request must be ignored.
+pub(crate) fn is_refused<B>(request: &Request<B>, trusted: &[String]) -> bool {
+    let headers = request.headers();
+    let origin = headers.get(ORIGIN).map(|origin| origin.as_bytes());
+    if let Some(origin) = origin
+        && only_one(headers, &ORIGIN)
+        && trusted.iter().any(|trusted| trusted.as_bytes() == origin)
+    {
+        return false;
+    }
+    if let Some(site) = headers.get(SEC_FETCH_SITE) {
+        let own = only_one(headers, &SEC_FETCH_SITE) && matches!(site.as_bytes(), b"same-origin" | b"none");
+        let safe = *request.method() == Method::GET || *request.method() == Method::HEAD;
+        return !(own || safe && is_navigation(headers));
+    }
+    let Some(origin) = origin else { return false };
+    let own = authority(request);
+    !(only_one(headers, &ORIGIN)
+        && own.is_some_and(|own| {
+            split_authority(origin).is_some_and(|origin| origin.eq_ignore_ascii_case(own))
+        }))
+}
+
+/// Whether a person follows a link or types an address, in a tab of its own.
+pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
+    headers.get(SEC_FETCH_MODE).is_some_and(|mode| mode == "navigate")
+        && headers.get(SEC_FETCH_DEST).is_some_and(|dest| dest == "document")
+}
+
+/// Checks that `origin` is what a browser sends as `Origin`: `scheme://host`, with a port unless it is the default.
+pub(crate) fn is_origin(origin: &str) -> bool {
+    let Some((scheme, rest)) = origin.split_once("://") else { return false };
+    let well_formed = !scheme.is_empty()
+        && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte))
+        && rest.parse::<http::uri::Authority>().is_ok_and(|authority| !authority.as_str().contains('@'))
+        && rest.bytes().all(|byte| !byte.is_ascii_uppercase());
+    let default_port =
+        scheme == "https" && rest.ends_with(":443") || scheme == "http" && rest.ends_with(":80");
+    well_formed && !default_port
+}
+
+/// The host and port the client addressed: `:authority` of HTTP/2, the target of HTTP/1.1 in absolute form, or `Host`.
+fn authority<B>(request: &Request<B>) -> Option<&[u8]> {
+    match request.uri().authority() {
+        Some(authority) => Some(authority.as_str().as_bytes()),
+        None if only_one(request.headers(), &HOST) => request.headers().get(HOST).map(|host| host.as_bytes()),
+        None => None,
+    }
+}
+
+fn split_authority(origin: &[u8]) -> Option<&[u8]> {
+    let colon = origin.iter().position(|byte| *byte == b':')?;
+    origin[colon..].strip_prefix(b"://")
+}
+
+fn only_one(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers.get_all(name).iter().nth(1).is_none()
+}

@@ -1,0 +1,92 @@
+//! Ended sessions whose access tokens have not expired yet.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use tower_refresh_core::{Handle, Timestamp};
+
+const SHARDS: usize = 64;
+
+/// The handles whose access tokens are refused, each until no access token of it can still be valid.
+///
+/// Readers take no lock: one atomic read while the list is empty, else a look into the shard's current map. Writers,
+/// which are logouts, copy one shard.
+pub(crate) struct Denylist {
+    entries: AtomicUsize,
+    next_removal: AtomicU64,
+    shards: Box<[ArcSwap<HashMap<Handle, Timestamp>>]>,
+    writer: Mutex<()>,
+}
+
+impl Denylist {
+    pub(crate) fn new() -> Self {
+        Self {
+            entries: AtomicUsize::new(0),
+            next_removal: AtomicU64::new(u64::MAX),
+            shards: (0..SHARDS).map(|_| ArcSwap::default()).collect(),
+            writer: Mutex::default(),
+        }
+    }
+
+    /// Refuses `handle` until `until`.
+    pub(crate) fn deny(&self, handle: Handle, until: Timestamp, now: Timestamp) {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.as_millis() >= self.next_removal.load(Ordering::Relaxed) {
+            self.remove_expired(now);
+        }
+        let shard = self.shard(handle);
+        let mut map = HashMap::clone(&shard.load());
+        let known = map.get(&handle).copied();
+        map.insert(handle, known.map_or(until, |known| known.max(until)));
+        shard.store(map.into());
+        self.next_removal.fetch_min(until.as_millis(), Ordering::Relaxed);
+        if known.is_none() {
+            self.entries.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    pub(crate) fn contains(&self, handle: Handle, now: Timestamp) -> bool {
+        if self.entries.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        if now.as_millis() >= self.next_removal.load(Ordering::Relaxed)
+            && let Ok(_writer) = self.writer.try_lock()
+        {
+            self.remove_expired(now);
+        }
+        self.shard(handle).load().get(&handle).is_some_and(|until| now < *until)
+    }
+
+    fn remove_expired(&self, now: Timestamp) {
+        let (mut entries, mut next) = (0, u64::MAX);
+        for shard in &self.shards {
+            let map = shard.load();
+            let live = || map.iter().filter(|(_, until)| now < **until);
+            next = live().map(|(_, until)| until.as_millis()).min().unwrap_or(u64::MAX).min(next);
+            let count = live().count();
+            entries += count;
+            if count < map.len() {
+                shard.store(live().map(|(handle, until)| (*handle, *until)).collect::<HashMap<_, _>>().into());
+            }
+        }
+        self.next_removal.store(next, Ordering::Relaxed);
+        self.entries.store(entries, Ordering::Release);
+    }
+
+    fn shard(&self, handle: Handle) -> &ArcSwap<HashMap<Handle, Timestamp>> {
+        &self.shards[usize::from(handle.as_bytes()[0]) % SHARDS]
+    }
+}
+
+impl fmt::Debug for Denylist {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Denylist").field("entries", &self.entries).finish_non_exhaustive()
+    }
+}

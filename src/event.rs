@@ -1,0 +1,136 @@
+//! What happens to sessions, told to the application, to `tracing` and to `metrics`.
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use tower_refresh_core::{EndReason, Handle, Subject, Timestamp, rotation::Class};
+
+/// Something that happened to a session, for an audit log. It holds no token and no secret.
+///
+/// Given to the closure of [`AuthBuilder::on_event`](crate::AuthBuilder::on_event).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// The session.
+    pub session: Handle,
+    /// Whose session it is, where that is known.
+    pub subject: Option<Subject>,
+    /// When.
+    pub at: Timestamp,
+    /// How long before that the session's refresh token rotated, for events of a refresh.
+    pub since_rotation: Option<Duration>,
+}
+
+/// The kinds of [`Event`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A user logged in: a session began.
+    Login,
+    /// A request was authenticated by its refresh token, which was of this class.
+    Refresh(Class),
+    /// The refresh token was a generation old and its successor never seen: a lost response, or a copy.
+    Late,
+    /// A refresh token was used that an honest client cannot still hold. The session is being ended.
+    Reuse,
+    /// The store had lost a rotation, and was mended from the token.
+    Ahead,
+    /// A refresh token was further ahead of the store than one lost write explains: a store was set back.
+    Impossible,
+    /// The session ended.
+    End(EndReason),
+    /// The store could not do what it was asked. The token was good, and nothing was changed.
+    StoreFailed,
+    /// The claims source failed or panicked. The token was good, and nothing was changed.
+    ClaimsFailed,
+}
+
+impl EventKind {
+    /// The stable name that logs and metrics show.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Refresh(_) => "refresh",
+            Self::Late => "late",
+            Self::Reuse => "reuse",
+            Self::Ahead => "ahead",
+            Self::Impossible => "impossible",
+            Self::End(_) => "end",
+            Self::StoreFailed => "store_failed",
+            Self::ClaimsFailed => "claims_failed",
+        }
+    }
+
+    /// The class of a refresh, the reason of an end, else empty.
+    #[cfg(any(feature = "tracing", feature = "metrics"))]
+    const fn detail(self) -> &'static str {
+        match self {
+            Self::Refresh(class) => class.as_str(),
+            Self::End(reason) => reason.as_str(),
+            _ => "",
+        }
+    }
+}
+
+/// Where events go.
+#[derive(Clone, Default)]
+pub(crate) struct Events {
+    listener: Option<Arc<dyn Fn(&Event) + Send + Sync>>,
+}
+
+impl Events {
+    pub(crate) fn new(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self { listener: Some(Arc::new(listener)) }
+    }
+
+    pub(crate) fn emit(&self, event: &Event) {
+        #[cfg(feature = "tracing")]
+        trace(event);
+        #[cfg(feature = "metrics")]
+        metrics::counter!(
+            "tower_refresh_events_total",
+            "event" => event.kind.as_str(),
+            "detail" => event.kind.detail(),
+        )
+        .increment(1);
+        if let Some(listener) = &self.listener {
+            // A panicking audit log must not take the request with it.
+            let _ = catch_unwind(AssertUnwindSafe(|| listener(event)));
+        }
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("listener", &self.listener.is_some()).finish()
+    }
+}
+
+#[cfg(feature = "tracing")]
+fn trace(event: &Event) {
+    macro_rules! at {
+        ($level:ident) => {
+            tracing::event!(
+                target: "tower_refresh",
+                tracing::Level::$level,
+                event = event.kind.as_str(),
+                detail = event.kind.detail(),
+                session = %event.session,
+                subject = event.subject.as_ref().map(Subject::as_str),
+                since_rotation_ms = event.since_rotation.map(|since| since.as_millis() as u64),
+            )
+        };
+    }
+    match event.kind {
+        EventKind::Refresh(_) => at!(DEBUG),
+        EventKind::Login | EventKind::End(_) => at!(INFO),
+        EventKind::Late | EventKind::Reuse | EventKind::Ahead | EventKind::Impossible => at!(WARN),
+        EventKind::StoreFailed | EventKind::ClaimsFailed => at!(ERROR),
+    }
+}

@@ -1,0 +1,104 @@
+//! The tokens that go out.
+
+use std::fmt;
+
+use tower_refresh_core::{Row, Timestamp};
+use zeroize::Zeroizing;
+
+use crate::{
+    CustomClaims,
+    cookies::LONGEST_NAME_AND_VALUE,
+    crypto,
+    mint::{MintError, NewAccess, mint},
+    shared::Shared,
+    token::RefreshToken,
+    user::User,
+};
+
+/// Tokens for one response.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Issued {
+    pub(crate) access: Option<IssuedAccess>,
+    pub(crate) refresh: Option<IssuedRefresh>,
+}
+
+#[derive(Clone)]
+pub(crate) struct IssuedAccess {
+    pub(crate) token: Zeroizing<String>,
+    /// Seconds from its `iat`.
+    pub(crate) expires_in: u64,
+}
+
+#[derive(Clone)]
+pub(crate) struct IssuedRefresh {
+    pub(crate) token: Zeroizing<String>,
+    /// Seconds.
+    pub(crate) max_age: u64,
+}
+
+impl fmt::Debug for IssuedAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuedAccess").field("expires_in", &self.expires_in).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for IssuedRefresh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuedRefresh").field("max_age", &self.max_age).finish_non_exhaustive()
+    }
+}
+
+/// An access token for `user`, who has the session of `row`, as of `now`.
+///
+/// It lives for the access lifetime less a jitter, and never longer than the session.
+pub(crate) fn issue_access<C: CustomClaims>(
+    shared: &Shared<C>,
+    user: &User<C>,
+    row: &Row,
+    now: Timestamp,
+) -> Result<IssuedAccess, MintError> {
+    let settings = &shared.settings;
+    let lifetime = settings.policy.access_lifetime.as_secs();
+    let expires_at = now.as_secs().saturating_add(lifetime - jitter(lifetime)?).min(row.expires_at().as_secs());
+    let token = mint(
+        &shared.keys.load(),
+        &NewAccess {
+            issuer: &settings.issuer,
+            audience: &settings.audience,
+            subject: &user.subject,
+            session: user.session,
+            scope: &user.scope,
+            issued_at: now,
+            expires_at: Timestamp::from_secs(expires_at),
+            custom: &user.claims,
+        },
+    )?;
+    let cookie_len = settings.cookies.access_name().len() + token.len();
+    if settings.channels.cookie && cookie_len > LONGEST_NAME_AND_VALUE {
+        return Err(MintError::TooLarge);
+    }
+    Ok(IssuedAccess { token: Zeroizing::new(token), expires_in: expires_at.saturating_sub(now.as_secs()) })
+}
+
+/// The text of `token`, for a cookie that lives as long as the session of `row`.
+pub(crate) fn issue_refresh<C: CustomClaims>(
+    shared: &Shared<C>,
+    token: &RefreshToken,
+    row: &Row,
+    now: Timestamp,
+) -> Result<IssuedRefresh, crypto::CryptoError> {
+    Ok(IssuedRefresh {
+        token: token.encode(&shared.keys.load(), &shared.settings.context)?,
+        max_age: row.expires_at().saturating_since(now).as_secs(),
+    })
+}
+
+/// Up to 5 % of `lifetime`, in whole seconds, so that what was issued in one moment does not expire in one.
+fn jitter(lifetime: u64) -> Result<u64, MintError> {
+    let most = lifetime / 20;
+    if most == 0 {
+        return Ok(0);
+    }
+    let random = u64::from_le_bytes(crypto::random().map_err(|_| MintError::Random)?);
+    Ok(random % (most + 1))
+}

@@ -1,0 +1,166 @@
+//! Routes that need a user, without an extractor.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{Rejection, RejectionKind, state::Found};
+
+/// Refuses requests without a user, or without a scope. Made by [`Auth::require_auth`](crate::Auth::require_auth) and
+/// [`Auth::require_scope`](crate::Auth::require_scope); goes inside [`RefreshLayer`](crate::RefreshLayer).
+///
+/// A rejection is the response of [`Rejection::to_response`], where the body can be made from [`Bytes`]; for other bodies,
+/// such as tonic's, give a closure with [`with_response`](Self::with_response).
+#[must_use]
+pub struct RequireAuthLayer<R = ProblemResponse> {
+    scope: Option<Arc<str>>,
+    respond: R,
+}
+
+impl RequireAuthLayer {
+    pub(crate) fn new(scope: Option<Arc<str>>) -> Self {
+        Self { scope, respond: ProblemResponse(()) }
+    }
+
+    /// Answers rejections with `respond`: a closure `Fn(&Rejection) -> Response<B>`.
+    pub fn with_response<R>(self, respond: R) -> RequireAuthLayer<R> {
+        RequireAuthLayer { scope: self.scope, respond }
+    }
+}
+
+impl<S, R: Clone> Layer<S> for RequireAuthLayer<R> {
+    type Service = RequireAuth<S, R>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RequireAuth { inner, scope: self.scope.clone(), respond: self.respond.clone() }
+    }
+}
+
+impl<R: Clone> Clone for RequireAuthLayer<R> {
+    fn clone(&self) -> Self {
+        Self { scope: self.scope.clone(), respond: self.respond.clone() }
+    }
+}
+
+impl<R> fmt::Debug for RequireAuthLayer<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequireAuthLayer").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+/// The service of [`RequireAuthLayer`].
+#[derive(Clone)]
+pub struct RequireAuth<S, R = ProblemResponse> {
+    inner: S,
+    scope: Option<Arc<str>>,
+    respond: R,
+}
+
+impl<S, R, ReqBody, ResBody> Service<Request<ReqBody>> for RequireAuth<S, R>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    R: RespondToRejection<ResBody>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = RequireAuthFuture<S::Future, S::Response>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let checked = match request.extensions().get::<Found>() {
+            Some(Found(state)) => state.check(self.scope.as_ref()),
+            None => Err(Rejection::bare(RejectionKind::LayerMissing)),
+        };
+        RequireAuthFuture {
+            stage: match checked {
+                Ok(()) => Stage::Allowed { inner: self.inner.call(request) },
+                Err(rejection) => {
+                    let mut response = self.respond.respond(&rejection);
+                    response.extensions_mut().insert(rejection);
+                    Stage::Refused { response: Some(response) }
+                }
+            },
+        }
+    }
+}
+
+impl<S: fmt::Debug, R> fmt::Debug for RequireAuth<S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequireAuth")
+            .field("inner", &self.inner)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes a response of type `B` from a [`Rejection`]: implemented by closures, and by [`ProblemResponse`] where
+/// `B: From<Bytes>`.
+pub trait RespondToRejection<B> {
+    /// The response.
+    fn respond(&self, rejection: &Rejection) -> Response<B>;
+}
+
+impl<B, F: Fn(&Rejection) -> Response<B>> RespondToRejection<B> for F {
+    fn respond(&self, rejection: &Rejection) -> Response<B> {
+        self(rejection)
+    }
+}
+
+/// Responds as [`Rejection::to_response`] does.
+#[derive(Clone, Copy, Debug)]
+pub struct ProblemResponse(());
+
+impl<B: From<Bytes>> RespondToRejection<B> for ProblemResponse {
+    fn respond(&self, rejection: &Rejection) -> Response<B> {
+        rejection.to_response()
+    }
+}
+
+pin_project! {
+    /// The future of [`RequireAuth`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct RequireAuthFuture<F, R> {
+        #[pin]
+        stage: Stage<F, R>,
+    }
+}
+
+pin_project! {
+    #[project = StageProjection]
+    enum Stage<F, R> {
+        Allowed { #[pin] inner: F },
+        Refused { response: Option<R> },
+    }
+}
+
+impl<F: Future<Output = Result<R, E>>, R, E> Future for RequireAuthFuture<F, R> {
+    type Output = Result<R, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().stage.project() {
+            StageProjection::Allowed { inner } => inner.poll(context),
+            StageProjection::Refused { response } => match response.take() {
+                Some(response) => Poll::Ready(Ok(response)),
+                None => Poll::Pending,
+            },
+        }
+    }
+}
+
+impl<F, R> fmt::Debug for RequireAuthFuture<F, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequireAuthFuture").finish_non_exhaustive()
+    }
+}

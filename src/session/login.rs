@@ -1,0 +1,179 @@
+//! Logging in.
+
+use std::sync::Arc;
+
+use tower_refresh_core::{EndReason, Handle, Meta, Row, Subject, Timestamp};
+
+use super::{Session, SessionInfo, TokenResponse};
+use crate::{
+    CustomClaims, RejectionKind,
+    event::EventKind,
+    mint::MintError,
+    refresh::{Issued, issue_access, issue_refresh},
+    rejection::Rejection,
+    state::Change,
+    token::{RefreshToken, SessionId},
+    user::User,
+};
+
+const LONGEST_USER_AGENT: usize = 256;
+
+/// What a login says of the session, besides whose it is.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct LoginOptions {
+    label: Option<String>,
+    data: Vec<u8>,
+}
+
+impl LoginOptions {
+    /// Nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A name for the session in the list that its user sees.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Bytes that the claims source finds in [`SessionInfo::data`]: how the user authenticated, a tenant, a device.
+    /// They never change during the session, and no client sees them.
+    pub fn data(mut self, data: impl Into<Vec<u8>>) -> Self {
+        self.data = data.into();
+        self
+    }
+}
+
+impl<C: CustomClaims> Session<C> {
+    /// Logs `subject` in: always a new session, with a new session id, so that no token from before the login is worth
+    /// anything after it. The sessions that this client had are ended as superseded, and the cookies are set on the
+    /// response. The caller has checked who the user is.
+    ///
+    /// # Errors
+    /// [`RejectionKind::CrossSite`] for a request from another site (login CSRF); [`RejectionKind::SubjectGone`] if the
+    /// claims source does not know the subject; [`RejectionKind::InvalidClaims`] if what it gave cannot go into an
+    /// access token; [`RejectionKind::Unavailable`] if the store or the claims source fails: then the old sessions
+    /// live on unless it failed while they were being ended; [`RejectionKind::Sealed`].
+    ///
+    /// # Cancel safety
+    /// Dropped midway, a session may have been stored that nobody holds a token of, and old ones may have ended.
+    pub async fn login(&self, subject: impl Into<Subject>) -> Result<TokenResponse, Rejection> {
+        self.login_with(subject, LoginOptions::new()).await
+    }
+
+    /// Logs `subject` in, as [`login`](Self::login), with `options`.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn login_with(
+        &self,
+        subject: impl Into<Subject>,
+        options: LoginOptions,
+    ) -> Result<TokenResponse, Rejection> {
+        self.writable()?;
+        let shared = &self.state.shared;
+        let now = shared.now();
+        let policy = &shared.settings.policy;
+        // Tokens carry whole seconds; the row agrees with them.
+        let absolute_expiry = Timestamp::from_secs(now.saturating_add(policy.absolute).as_secs());
+        let session_id = SessionId::random().map_err(|_| self.reject(RejectionKind::Internal))?;
+        let token = RefreshToken::first(session_id, absolute_expiry)
+            .map_err(|_| self.reject(RejectionKind::Internal))?;
+        let idle_expiry = now.saturating_add(policy.idle);
+        let mut row = Row::new(token.handle, subject.into(), now, idle_expiry, absolute_expiry);
+        row.meta = self.meta(options.label);
+        row.data = options.data;
+
+        let user = self.user_of(&row).await?;
+        let access = issue_access(shared, &user, &row, now).map_err(|error| self.reject(kind_of(&error)))?;
+        let refresh = issue_refresh(shared, &token, &row, now)
+            .map_err(|_| self.reject(RejectionKind::Internal))?;
+        let response = TokenResponse::new(&access);
+        let issued = Issued { access: Some(access), refresh: Some(refresh) };
+
+        let old = self.held_sessions()?;
+        if let Err(error) = shared.store.create(&row).await {
+            return Err(self.unavailable(shared.store_failed(row.handle, Some(row.subject), error)));
+        }
+        for session in old {
+            if shared.end(session, None, EndReason::Superseded).await.is_err() {
+                self.take_back(&row).await;
+                return Err(self.reject(RejectionKind::Unavailable));
+            }
+        }
+        if let Err(sealed) = self.state.set_change(Change::LoggedIn { session: row.handle, issued }) {
+            self.take_back(&row).await;
+            return Err(sealed);
+        }
+        shared.emit(EventKind::Login, row.handle, Some(row.subject), None);
+        Ok(response)
+    }
+
+    /// Every session that this client holds a token of: the refresh token's by its MAC alone, the access token's, and
+    /// one that this request logged in to.
+    pub(super) fn held_sessions(&self) -> Result<Vec<Handle>, Rejection> {
+        let made = match self.state.change()? {
+            Some(Change::LoggedIn { session, .. }) => Some(session),
+            _ => None,
+        };
+        let mut sessions: Vec<_> =
+            [self.state.presented().session(), self.current(), made].into_iter().flatten().collect();
+        sessions.sort_unstable();
+        sessions.dedup();
+        Ok(sessions)
+    }
+
+    async fn user_of(&self, row: &Row) -> Result<Arc<User<C>>, Rejection> {
+        let shared = &self.state.shared;
+        let identity = match shared.claims.load(row.subject.clone(), SessionInfo::new(row.clone())).await {
+            Ok(Some(identity)) => identity,
+            Ok(None) => return Err(self.reject(RejectionKind::SubjectGone)),
+            Err(error) => {
+                shared.failed(EventKind::ClaimsFailed, row.handle, Some(row.subject.clone()), &error);
+                return Err(self.reject(RejectionKind::Unavailable));
+            }
+        };
+        Ok(Arc::new(User {
+            subject: row.subject.clone(),
+            session: row.handle,
+            scope: identity.scope,
+            expires_at: row.expires_at(),
+            claims: identity.claims,
+        }))
+    }
+
+    fn meta(&self, label: Option<String>) -> Meta {
+        let origin = &self.state.origin;
+        let user_agent = origin.user_agent.as_ref().map(|field| {
+            let bytes = field.as_bytes();
+            String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_USER_AGENT)]).into_owned()
+        });
+        let mut meta = Meta::default();
+        meta.user_agent = user_agent;
+        meta.ip = origin.ip;
+        meta.label = label;
+        meta
+    }
+
+    /// Ends a session that was made, but whose tokens will not be sent.
+    async fn take_back(&self, row: &Row) {
+        // If that fails too, a session is left that nobody holds a token of, and it expires.
+        let _ = self.state.shared.end(row.handle, Some(row.subject.clone()), EndReason::Superseded).await;
+    }
+}
+
+fn kind_of(error: &MintError) -> RejectionKind {
+    let reason = match error {
+        MintError::ReservedClaim => "they have the name of a standard claim",
+        MintError::NotAMap => "they are neither a map nor a struct nor `()`",
+        MintError::DuplicateMember => "they have a name twice",
+        MintError::EmptySubject => "the subject is empty",
+        MintError::InvalidScope => "the scope has a character that RFC 6749 §3.3 forbids",
+        MintError::TooLarge => "the access token would be too large for a cookie or a header",
+        MintError::Serialize => "they cannot be serialised",
+        MintError::Sign | MintError::Random => return RejectionKind::Internal,
+    };
+    RejectionKind::InvalidClaims { reason }
+}

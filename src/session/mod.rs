@@ -1,0 +1,155 @@
+//! What a handler can do to sessions.
+
+mod info;
+mod login;
+mod logout;
+mod refresh;
+
+use std::{fmt, sync::Arc};
+
+use http::Extensions;
+use serde::Serialize;
+use tower_refresh_core::{Handle, StoreError};
+use zeroize::Zeroizing;
+
+pub use self::{info::SessionInfo, login::LoginOptions};
+use crate::{
+    CustomClaims, RejectionKind,
+    refresh::IssuedAccess,
+    rejection::Rejection,
+    state::{self, State},
+};
+
+/// Logs in and out, and lists and ends sessions: the handler's side of the layer. Cheap to clone.
+///
+/// With the feature `axum` it is an extractor, for any request behind the layer, whoever is logged in; elsewhere it is
+/// read [from the request's extensions](Self::from_extensions).
+///
+/// What the handler does wins over the layer's own refresh of this request. Cookies are set and removed on the
+/// response, so a session can be changed until the response head is ready; later calls are
+/// [`RejectionKind::Sealed`], before any call of the store.
+///
+/// ```
+/// use axum::{Json, http::StatusCode};
+/// use tower_refresh::{Rejection, Session, TokenResponse};
+///
+/// async fn login(session: Session<()>) -> Result<Json<TokenResponse>, Rejection> {
+///     // … after the password was checked:
+///     Ok(Json(session.login("alice").await?))
+/// }
+///
+/// async fn logout(session: Session<()>) -> Result<StatusCode, Rejection> {
+///     session.logout().await?;
+///     Ok(StatusCode::NO_CONTENT)
+/// }
+/// ```
+pub struct Session<C> {
+    state: Arc<State<C>>,
+}
+
+impl<C: CustomClaims> Session<C> {
+    /// The session of a request that passed the layer, read from its extensions: for services without axum.
+    ///
+    /// # Errors
+    /// [`RejectionKind::LayerMissing`] and [`RejectionKind::OtherClaims`].
+    pub fn from_extensions(extensions: &Extensions) -> Result<Self, Rejection> {
+        Ok(Self { state: state::of(extensions)? })
+    }
+
+    /// The live sessions of the logged-in user, newest login first.
+    ///
+    /// # Errors
+    /// As for a route that needs a user; [`RejectionKind::Unavailable`] if the store fails.
+    pub async fn list(&self) -> Result<Vec<SessionInfo>, Rejection> {
+        let user = self.state.required_user()?;
+        let shared = &self.state.shared;
+        match shared.store.list(&user.subject, shared.now()).await {
+            Ok(rows) => Ok(rows.into_iter().map(SessionInfo::new).collect()),
+            Err(error) => {
+                Err(self.unavailable(shared.store_failed(user.session, Some(user.subject.clone()), error)))
+            }
+        }
+    }
+
+    /// The session of this request: the logged-in user's.
+    pub fn current(&self) -> Option<Handle> {
+        self.state.user().ok().flatten().map(|user| user.session)
+    }
+
+    /// Whether this request may change sessions: not from another site, and not after the response head.
+    fn writable(&self) -> Result<(), Rejection> {
+        if self.state.origin.cross_site {
+            return Err(self.reject(RejectionKind::CrossSite));
+        }
+        self.state.change().map(|_| ())
+    }
+
+    fn reject(&self, kind: RejectionKind) -> Rejection {
+        self.state.reject(kind)
+    }
+
+    /// The rejection for a failure of the store that was told already.
+    fn unavailable(&self, _told: StoreError) -> Rejection {
+        self.reject(RejectionKind::Unavailable)
+    }
+}
+
+impl<C> Clone for Session<C> {
+    fn clone(&self) -> Self {
+        Self { state: self.state.clone() }
+    }
+}
+
+impl<C> fmt::Debug for Session<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
+    }
+}
+
+/// The body of a successful login or refresh (RFC 6749 §5.1): the access token, never the refresh token.
+///
+/// Serialising it writes the token, which is its purpose; `Debug` does not.
+#[derive(Clone, Serialize)]
+pub struct TokenResponse {
+    access_token: Zeroized,
+    token_type: &'static str,
+    expires_in: u64,
+}
+
+impl TokenResponse {
+    fn new(access: &IssuedAccess) -> Self {
+        Self {
+            access_token: Zeroized(access.token.clone()),
+            token_type: "Bearer",
+            expires_in: access.expires_in,
+        }
+    }
+
+    /// The access token. Whoever holds it is the user until it expires.
+    pub fn access_token(&self) -> &str {
+        &self.access_token.0
+    }
+
+    /// In how many seconds it expires.
+    pub fn expires_in(&self) -> u64 {
+        self.expires_in
+    }
+}
+
+impl fmt::Debug for TokenResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenResponse")
+            .field("token_type", &self.token_type)
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone)]
+struct Zeroized(Zeroizing<String>);
+
+impl Serialize for Zeroized {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}

@@ -1,0 +1,136 @@
+//! What all requests of one layer share.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+use tower_refresh_core::{EndReason, Handle, Row, StoreError, Subject, Timestamp};
+
+use crate::{
+    auth::settings::Settings,
+    clock::Clock,
+    denylist::Denylist,
+    event::{Event, EventKind, Events},
+    identity::ClaimsSource,
+    keys::Keys,
+    outlive::outlive,
+    refresh::Flights,
+    store::Store,
+};
+
+pub(crate) struct Shared<C> {
+    pub(crate) settings: Settings,
+    pub(crate) keys: ArcSwap<Keys>,
+    pub(crate) store: Store,
+    pub(crate) claims: ClaimsSource<C>,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) denylist: Denylist,
+    pub(crate) flights: Flights<C>,
+    pub(crate) events: Events,
+}
+
+impl<C: Send + Sync + 'static> Shared<C> {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Ends one session for good: once the store has acknowledged it, this server refuses its access tokens. Goes on
+    /// although the request is dropped, where there is a runtime to go on in.
+    ///
+    /// Returns whether this call ended it.
+    pub(crate) async fn end(
+        self: &Arc<Self>,
+        session: Handle,
+        subject: Option<Subject>,
+        reason: EndReason,
+    ) -> Result<bool, StoreError> {
+        let shared = self.clone();
+        outlive(async move {
+            let ended = match shared.store.end(session, reason, shared.now()).await {
+                Ok(ended) => ended,
+                Err(error) => return Err(shared.store_failed(session, subject, error)),
+            };
+            shared.deny(session);
+            if ended {
+                shared.emit(EventKind::End(reason), session, subject, None);
+            }
+            Ok(ended)
+        })
+        .await
+    }
+
+    /// Ends every session of `subject` but `except`, as [`end`](Self::end) does. Returns those that it ended.
+    pub(crate) async fn end_subject(
+        self: &Arc<Self>,
+        subject: Subject,
+        except: Option<Handle>,
+        reason: EndReason,
+    ) -> Result<Vec<Handle>, StoreError> {
+        let shared = self.clone();
+        outlive(async move {
+            let ended = shared.store.end_subject(&subject, except, reason, shared.now()).await?;
+            for session in &ended {
+                shared.deny(*session);
+                shared.emit(EventKind::End(reason), *session, Some(subject.clone()), None);
+            }
+            Ok(ended)
+        })
+        .await
+    }
+
+    /// Refuses the access tokens of a session that the store says is ended.
+    pub(crate) fn deny(&self, session: Handle) {
+        let now = self.now();
+        self.denylist.deny(session, now.saturating_add(self.settings.denied_for()), now);
+    }
+
+    pub(crate) fn is_denied(&self, session: Handle, now: Timestamp) -> bool {
+        self.denylist.contains(session, now)
+    }
+
+    pub(crate) fn emit(
+        &self,
+        kind: EventKind,
+        session: Handle,
+        subject: Option<Subject>,
+        rotated_at: Option<Timestamp>,
+    ) {
+        let at = self.now();
+        let since_rotation = rotated_at.map(|rotated_at| at.saturating_since(rotated_at));
+        self.events.emit(&Event { kind, session, subject, at, since_rotation });
+    }
+
+    pub(crate) fn emit_for(&self, kind: EventKind, row: &Row) {
+        self.emit(kind, row.handle, Some(row.subject.clone()), Some(row.rotated_at));
+    }
+
+    /// Tells of a failure of the store, and hands the error back.
+    pub(crate) fn store_failed(&self, session: Handle, subject: Option<Subject>, error: StoreError) -> StoreError {
+        self.failed(EventKind::StoreFailed, session, subject, &error);
+        error
+    }
+
+    pub(crate) fn failed(
+        &self,
+        kind: EventKind,
+        session: Handle,
+        subject: Option<Subject>,
+        error: &(dyn Error + 'static),
+    ) {
+        #[cfg(feature = "tracing")]
+        tracing::error!(target: "tower_refresh", %session, error, "{error}");
+        #[cfg(not(feature = "tracing"))]
+        let _ = error;
+        self.emit(kind, session, subject, None);
+    }
+}
+
+impl<C> fmt::Debug for Shared<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("settings", &self.settings)
+            .field("store", &self.store)
+            .field("denylist", &self.denylist)
+            .field("events", &self.events)
+            .finish_non_exhaustive()
+    }
+}

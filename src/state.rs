@@ -1,0 +1,199 @@
+//! What the layer found out about a request, kept in the request's extensions.
+//!
+//! One extension, of one type whatever the claims, holds all: a handler that asks for other claims than the layer was
+//! built with can be told so.
+
+use std::{
+    any::{Any, type_name},
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use http::{Extensions, HeaderValue};
+use tower_refresh_core::{Handle, Timestamp};
+
+use crate::{
+    CustomClaims, Rejection, RejectionKind,
+    auth::settings::Channel,
+    credentials::CookieFields,
+    refresh::{Issued, Loaded},
+    shared::Shared,
+    token::Presented,
+    user::{User, has_scope},
+};
+
+/// The extension.
+#[derive(Clone)]
+pub(crate) struct Found(pub(crate) Arc<dyn AnyState>);
+
+/// The state of a request to a layer that was built with claims `C`.
+pub(crate) struct State<C> {
+    pub(crate) shared: Arc<Shared<C>>,
+    pub(crate) outcome: Outcome<C>,
+    pub(crate) origin: Origin,
+    /// What the first half of a refresh found, where one was needed.
+    pub(crate) loaded: Option<Arc<Loaded<C>>>,
+    slot: Mutex<Slot>,
+}
+
+/// Who is there.
+pub(crate) enum Outcome<C> {
+    Authenticated(Arc<User<C>>),
+    Anonymous,
+    Refused(RejectionKind),
+}
+
+/// What of the request the session's methods and the response need.
+pub(crate) struct Origin {
+    pub(crate) cross_site: bool,
+    pub(crate) navigation: bool,
+    /// Where a new access token goes.
+    pub(crate) channel: Channel,
+    /// Empty where they do not count.
+    pub(crate) cookies: CookieFields,
+    pub(crate) user_agent: Option<HeaderValue>,
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) presented: OnceLock<Presented>,
+}
+
+/// What the handler did, until the response head is ready.
+#[derive(Default)]
+enum Slot {
+    #[default]
+    Untouched,
+    Changed(Change),
+    Sealed,
+}
+
+/// What the handler did to the session.
+#[derive(Clone)]
+pub(crate) enum Change {
+    LoggedIn { session: Handle, issued: Issued },
+    Refreshed { issued: Issued },
+    LoggedOut,
+}
+
+impl<C: CustomClaims> State<C> {
+    pub(crate) fn new(
+        shared: Arc<Shared<C>>,
+        outcome: Outcome<C>,
+        origin: Origin,
+        loaded: Option<Arc<Loaded<C>>>,
+    ) -> Arc<Self> {
+        Arc::new(Self { shared, outcome, origin, loaded, slot: Mutex::default() })
+    }
+
+    /// The user; `None` if nobody is logged in; an error for credentials that are refused.
+    pub(crate) fn user(&self) -> Result<Option<Arc<User<C>>>, Rejection> {
+        match &self.outcome {
+            Outcome::Authenticated(user) => Ok(Some(user.clone())),
+            Outcome::Anonymous => Ok(None),
+            Outcome::Refused(kind) => Err(self.reject(kind.clone())),
+        }
+    }
+
+    pub(crate) fn required_user(&self) -> Result<Arc<User<C>>, Rejection> {
+        self.user()?.ok_or_else(|| self.reject(RejectionKind::Unauthenticated))
+    }
+
+    /// The request's refresh token, read when it is first asked for.
+    pub(crate) fn presented(&self) -> &Presented {
+        self.origin.presented(&self.shared, self.shared.now())
+    }
+
+    pub(crate) fn reject(&self, kind: RejectionKind) -> Rejection {
+        Rejection::new(kind, &self.shared.settings.presentation)
+    }
+
+    /// What the handler did so far.
+    ///
+    /// # Errors
+    /// [`RejectionKind::Sealed`] once the response head is ready.
+    pub(crate) fn change(&self) -> Result<Option<Change>, Rejection> {
+        match &*self.slot() {
+            Slot::Untouched => Ok(None),
+            Slot::Changed(change) => Ok(Some(change.clone())),
+            Slot::Sealed => Err(self.reject(RejectionKind::Sealed)),
+        }
+    }
+
+    /// Puts `change` in place of what the handler did before.
+    ///
+    /// # Errors
+    /// [`RejectionKind::Sealed`] once the response head is ready.
+    pub(crate) fn set_change(&self, change: Change) -> Result<(), Rejection> {
+        let mut slot = self.slot();
+        if matches!(*slot, Slot::Sealed) {
+            return Err(self.reject(RejectionKind::Sealed));
+        }
+        *slot = Slot::Changed(change);
+        Ok(())
+    }
+
+    /// Takes what the handler did; nothing can be changed afterwards.
+    pub(crate) fn seal(&self) -> Option<Change> {
+        match std::mem::replace(&mut *self.slot(), Slot::Sealed) {
+            Slot::Changed(change) => Some(change),
+            Slot::Untouched | Slot::Sealed => None,
+        }
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Origin {
+    /// The request's refresh token, read when it is first asked for.
+    pub(crate) fn presented<C>(&self, shared: &Shared<C>, now: Timestamp) -> &Presented {
+        self.presented.get_or_init(|| {
+            let settings = &shared.settings;
+            let texts = self.cookies.values(settings.cookies.refresh_name());
+            Presented::read(texts, &shared.keys.load(), &settings.context, now)
+        })
+    }
+}
+
+/// The state of the request with these extensions.
+///
+/// # Errors
+/// [`RejectionKind::LayerMissing`], [`RejectionKind::OtherClaims`].
+pub(crate) fn of<C: CustomClaims>(extensions: &Extensions) -> Result<Arc<State<C>>, Rejection> {
+    let Found(state) = extensions.get::<Found>().ok_or_else(|| Rejection::bare(RejectionKind::LayerMissing))?;
+    state.clone().into_any().downcast().map_err(|_| {
+        state.reject(RejectionKind::OtherClaims { asked: type_name::<C>(), built: state.claims_type() })
+    })
+}
+
+/// A [`State`] whatever its claims.
+pub(crate) trait AnyState: Send + Sync {
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+    fn claims_type(&self) -> &'static str;
+    fn reject(&self, kind: RejectionKind) -> Rejection;
+    /// Whether a user is there, who has `scope` if one is asked for.
+    fn check(&self, scope: Option<&Arc<str>>) -> Result<(), Rejection>;
+}
+
+impl<C: CustomClaims> AnyState for State<C> {
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+
+    fn claims_type(&self) -> &'static str {
+        type_name::<C>()
+    }
+
+    fn reject(&self, kind: RejectionKind) -> Rejection {
+        State::reject(self, kind)
+    }
+
+    fn check(&self, scope: Option<&Arc<str>>) -> Result<(), Rejection> {
+        let user = self.required_user()?;
+        match scope {
+            Some(scope) if !has_scope(&user.scope, scope) => {
+                Err(self.reject(RejectionKind::InsufficientScope { scope: scope.clone() }))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Refresh tokens: the opaque, MAC'd text of the refresh cookie.
+//!
+//! `version(1) ‖ key id(1) ‖ session id(16) ‖ generation(4) ‖ absolute expiry(5) ‖ MAC(16)`, base64url without
+//! padding. The MAC is HMAC-SHA256 over a context, which names the format and the issuer, and all that precedes it.
+//! A session id and a generation decide the token, so every server hands out the same successor.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use tower_refresh_core::{Handle, Timestamp};
+use zeroize::Zeroizing;
+
+use crate::{
+    crypto::{self, CryptoError},
+    keys::Keys,
+};
+
+const VERSION: u8 = 1;
+const BODY_LEN: usize = 27;
+const MAC_LEN: usize = 16;
+const LEN: usize = BODY_LEN + MAC_LEN;
+const TEXT_LEN: usize = LEN * 4 / 3 + 1;
+/// The latest second that five bytes hold: in the year 36 812.
+const LATEST_SECOND: u64 = (1 << 40) - 1;
+
+/// What goes before every token in the MAC: a token of a staging server is nothing in production.
+#[derive(Clone)]
+pub(crate) struct Context(Box<[u8]>);
+
+impl Context {
+    /// The longest issuer whose length the context can state.
+    pub(crate) const LONGEST_ISSUER: usize = u16::MAX as usize;
+
+    pub(crate) fn new(issuer: &str) -> Self {
+        let len = u16::try_from(issuer.len()).unwrap_or(u16::MAX);
+        Self([b"tower-refresh/1".as_slice(), &len.to_be_bytes(), issuer.as_bytes()].concat().into())
+    }
+}
+
+/// A session id, which only refresh tokens carry.
+#[derive(Clone)]
+pub(crate) struct SessionId(Zeroizing<[u8; 16]>);
+
+impl SessionId {
+    pub(crate) fn random() -> Result<Self, crypto::RandomError> {
+        Ok(Self(Zeroizing::new(crypto::random()?)))
+    }
+
+    pub(crate) fn handle(&self) -> Result<Handle, CryptoError> {
+        Ok(Handle::from_bytes(first_half(crypto::sha256(self.0.as_slice())?)))
+    }
+}
+
+/// A refresh token whose MAC holds, or one about to be sent.
+#[derive(Clone)]
+pub(crate) struct RefreshToken {
+    session_id: SessionId,
+    pub(crate) handle: Handle,
+    pub(crate) generation: u32,
+    pub(crate) absolute_expiry: Timestamp,
+}
+
+impl RefreshToken {
+    /// The first token of a new session.
+    pub(crate) fn first(session_id: SessionId, absolute_expiry: Timestamp) -> Result<Self, CryptoError> {
+        Ok(Self { handle: session_id.handle()?, session_id, generation: 0, absolute_expiry })
+    }
+
+    /// The token of the same session with another generation.
+    pub(crate) fn with_generation(&self, generation: u32) -> Self {
+        Self { generation, ..self.clone() }
+    }
+
+    /// The text, with the MAC of the active key.
+    pub(crate) fn encode(&self, keys: &Keys, context: &Context) -> Result<Zeroizing<String>, CryptoError> {
+        let (key_id, key) = keys.active_mac();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(LEN));
+        bytes.extend([VERSION, key_id]);
+        bytes.extend(self.session_id.0.iter());
+        bytes.extend(self.generation.to_be_bytes());
+        bytes.extend(&self.absolute_expiry.as_secs().min(LATEST_SECOND).to_be_bytes()[3..]);
+        let mac = mac(key, context, &bytes)?;
+        bytes.extend(mac);
+        Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(&bytes)))
+    }
+
+    /// The token, if its form is canonical and its MAC holds under a key of the ring. Its expiry is not looked at.
+    pub(crate) fn decode(text: &[u8], keys: &Keys, context: &Context) -> Option<Self> {
+        if text.len() != TEXT_LEN {
+            return None;
+        }
+        let mut bytes = Zeroizing::new([0; LEN]);
+        URL_SAFE_NO_PAD.decode_slice(text, bytes.as_mut_slice()).ok().filter(|len| *len == LEN)?;
+        let (body, sent_mac) = bytes.split_at(BODY_LEN);
+        let (&[version, key_id], body_rest) = body.split_first_chunk::<2>()?;
+        if version != VERSION {
+            return None;
+        }
+        if !crypto::constant_time_eq(&mac(keys.mac(key_id)?, context, body).ok()?, sent_mac) {
+            return None;
+        }
+        let (session_id, rest) = body_rest.split_first_chunk::<16>()?;
+        let (generation, expiry) = rest.split_first_chunk::<4>()?;
+        let &[a, b, c, d, e] = expiry.first_chunk::<5>()?;
+        let session_id = SessionId(Zeroizing::new(*session_id));
+        Some(Self {
+            handle: session_id.handle().ok()?,
+            session_id,
+            generation: u32::from_be_bytes(*generation),
+            absolute_expiry: Timestamp::from_secs(u64::from_be_bytes([0, 0, 0, a, b, c, d, e])),
+        })
+    }
+}
+
+impl fmt::Debug for RefreshToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefreshToken")
+            .field("handle", &self.handle)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The refresh token of a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Presented {
+    /// No refresh cookie, or none that holds, or several of different sessions.
+    Nothing,
+    /// Ours, but past its absolute expiry: the session is over.
+    Expired(RefreshToken),
+    /// Ours.
+    Token(RefreshToken),
+}
+
+impl Presented {
+    /// Reads every candidate. Of several that hold, all must name one session, and the highest generation counts.
+    pub(crate) fn read<'a>(
+        texts: impl Iterator<Item = &'a [u8]>,
+        keys: &Keys,
+        context: &Context,
+        now: Timestamp,
+    ) -> Self {
+        let mut best: Option<RefreshToken> = None;
+        for token in texts.filter_map(|text| RefreshToken::decode(text, keys, context)) {
+            match &best {
+                Some(other) if other.handle != token.handle => return Self::Nothing,
+                Some(other) if other.generation >= token.generation => {}
+                _ => best = Some(token),
+            }
+        }
+        match best {
+            None => Self::Nothing,
+            Some(token) if now >= token.absolute_expiry => Self::Expired(token),
+            Some(token) => Self::Token(token),
+        }
+    }
+
+    /// The token that names a live session, perhaps.
+    pub(crate) fn token(&self) -> Option<&RefreshToken> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Nothing | Self::Expired(_) => None,
+        }
+    }
+
+    /// The session that the token's MAC alone names.
+    pub(crate) fn session(&self) -> Option<Handle> {
+        match self {
+            Self::Token(token) | Self::Expired(token) => Some(token.handle),
+            Self::Nothing => None,
+        }
+    }
+}
+
+fn mac(key: &crypto::MacKey, context: &Context, body: &[u8]) -> Result<[u8; MAC_LEN], CryptoError> {
+    let message = Zeroizing::new([&context.0, body].concat());
+    Ok(first_half(key.mac(&message)?))
+}
+
+fn first_half(full: [u8; 32]) -> [u8; MAC_LEN] {
+    let mut half = [0; MAC_LEN];
+    half.copy_from_slice(&full[..MAC_LEN]);
+    half
+}
