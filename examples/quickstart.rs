@@ -56,7 +56,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(axum::serve(listener, app).await?)
 }
 
-async fn login(session: Session<User>, Json(form): Json<LoginForm>) -> Result<Response, tower_refresh::Rejection> {
+async fn login(
+    session: Session<User>,
+    Json(form): Json<LoginForm>,
+) -> Result<Response, tower_refresh::Rejection> {
     // A real application compares with a password hash.
     if (form.username.as_str(), form.password.as_str()) != ("alice", "alice-password") {
         return Ok(StatusCode::UNAUTHORIZED.into_response());

@@ -53,7 +53,9 @@ pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
 pub(crate) fn is_origin(origin: &str) -> bool {
     let Some((scheme, rest)) = origin.split_once("://") else { return false };
     let well_formed = !scheme.is_empty()
-        && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte))
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte))
         && rest.parse::<http::uri::Authority>().is_ok_and(|authority| !authority.as_str().contains('@'))
         && rest.bytes().all(|byte| !byte.is_ascii_uppercase());
     let default_port =

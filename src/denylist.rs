@@ -73,7 +73,8 @@ impl Denylist {
             let count = live().count();
             entries += count;
             if count < map.len() {
-                shard.store(live().map(|(handle, until)| (*handle, *until)).collect::<HashMap<_, _>>().into());
+                shard
+                    .store(live().map(|(handle, until)| (*handle, *until)).collect::<HashMap<_, _>>().into());
             }
         }
         self.next_removal.store(next, Ordering::Relaxed);

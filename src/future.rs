@@ -8,10 +8,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use http::{
-    HeaderMap, Request, Response, StatusCode,
-    header::USER_AGENT,
-};
+use http::{HeaderMap, Request, Response, StatusCode, header::USER_AGENT};
 use pin_project_lite::pin_project;
 use tower_refresh_core::Handle;
 use tower_service::Service;
@@ -120,11 +117,8 @@ where
 
         match access {
             Access::Valid(valid) => {
-                let renewal = if valid.near_end {
-                    renewal(shared, &origin, valid.user.session)
-                } else {
-                    None
-                };
+                let renewal =
+                    if valid.near_end { renewal(shared, &origin, valid.user.session) } else { None };
                 let state = State::new(shared.clone(), Outcome::Authenticated(valid.user), origin, None);
                 Self::serve(inner, request, state, renewal)
             }
@@ -197,7 +191,8 @@ where
             let next = match stage.as_mut().project() {
                 StageProjection::Refreshing { flight, waiting } => {
                     let loaded = ready!(flight.poll_unpin(context));
-                    let Some(Waiting { mut inner, mut request, shared, origin, otherwise }) = waiting.take() else {
+                    let Some(Waiting { mut inner, mut request, shared, origin, otherwise }) = waiting.take()
+                    else {
                         return Poll::Pending;
                     };
                     let outcome = outcome(&loaded, &otherwise);
@@ -280,9 +275,7 @@ fn outcome<C>(loaded: &Loaded<C>, otherwise: &Otherwise) -> Outcome<C> {
         Loaded::Unavailable => Outcome::Refused(RejectionKind::Unavailable),
         Loaded::Dead(_) => match otherwise {
             Otherwise::Anonymous => Outcome::Anonymous,
-            Otherwise::ExpiredBearer => {
-                Outcome::Refused(RejectionKind::InvalidToken(InvalidToken::Expired))
-            }
+            Otherwise::ExpiredBearer => Outcome::Refused(RejectionKind::InvalidToken(InvalidToken::Expired)),
         },
     }
 }

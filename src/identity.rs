@@ -47,7 +47,8 @@ impl<C> Identity<C> {
 /// The application's claims source, with its types erased and its panics caught.
 pub(crate) struct ClaimsSource<C>(Arc<Load<C>>);
 
-type Load<C> = dyn Fn(Subject, SessionInfo) -> BoxFuture<'static, Result<Option<Identity<C>>, BoxError>> + Send + Sync;
+type Load<C> =
+    dyn Fn(Subject, SessionInfo) -> BoxFuture<'static, Result<Option<Identity<C>>, BoxError>> + Send + Sync;
 type BoxError = Box<dyn Error + Send + Sync>;
 
 impl<C: CustomClaims> ClaimsSource<C> {
@@ -57,7 +58,9 @@ impl<C: CustomClaims> ClaimsSource<C> {
         Fut: Future<Output = Result<Option<Identity<C>>, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        Self(Arc::new(move |subject, session| load(subject, session).map(|result| result.map_err(E::into)).boxed()))
+        Self(Arc::new(move |subject, session| {
+            load(subject, session).map(|result| result.map_err(E::into)).boxed()
+        }))
     }
 
     /// `None` if the subject is gone.

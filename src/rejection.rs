@@ -227,7 +227,9 @@ impl fmt::Display for RejectionKind {
                 f,
                 "this route asks tower_refresh for claims of type `{asked}`, but the layer was built with `{built}`"
             ),
-            Self::InvalidClaims { reason } => write!(f, "the claims cannot go into an access token: {reason}"),
+            Self::InvalidClaims { reason } => {
+                write!(f, "the claims cannot go into an access token: {reason}")
+            }
             Self::Sealed => f.write_str("the response was sent before the session was changed"),
             Self::Internal => f.write_str("random numbers or a key failed"),
         }

@@ -59,7 +59,10 @@ async fn list<C: CustomClaims>(session: Session<C>) -> Result<Response<Body>, Re
     Ok(json(&sessions.iter().map(|info| Listed::new(info, current)).collect::<Vec<_>>()))
 }
 
-async fn end<C: CustomClaims>(session: Session<C>, Path(handle): Path<String>) -> Result<StatusCode, Rejection> {
+async fn end<C: CustomClaims>(
+    session: Session<C>,
+    Path(handle): Path<String>,
+) -> Result<StatusCode, Rejection> {
     session.end_named(&handle).await?;
     Ok(StatusCode::NO_CONTENT)
 }

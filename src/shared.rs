@@ -104,7 +104,12 @@ impl<C: Send + Sync + 'static> Shared<C> {
     }
 
     /// Tells of a failure of the store, and hands the error back.
-    pub(crate) fn store_failed(&self, session: Handle, subject: Option<Subject>, error: StoreError) -> StoreError {
+    pub(crate) fn store_failed(
+        &self,
+        session: Handle,
+        subject: Option<Subject>,
+        error: StoreError,
+    ) -> StoreError {
         self.failed(EventKind::StoreFailed, session, subject, &error);
         error
     }

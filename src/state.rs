@@ -159,7 +159,8 @@ impl Origin {
 /// # Errors
 /// [`RejectionKind::LayerMissing`], [`RejectionKind::OtherClaims`].
 pub(crate) fn of<C: CustomClaims>(extensions: &Extensions) -> Result<Arc<State<C>>, Rejection> {
-    let Found(state) = extensions.get::<Found>().ok_or_else(|| Rejection::bare(RejectionKind::LayerMissing))?;
+    let Found(state) =
+        extensions.get::<Found>().ok_or_else(|| Rejection::bare(RejectionKind::LayerMissing))?;
     state.clone().into_any().downcast().map_err(|_| {
         state.reject(RejectionKind::OtherClaims { asked: type_name::<C>(), built: state.claims_type() })
     })

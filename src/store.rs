@@ -7,7 +7,9 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, poll_fn},
 };
-use tower_refresh_core::{EndReason, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp};
+use tower_refresh_core::{
+    EndReason, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
+};
 
 /// A store as the middleware calls it.
 #[derive(Clone)]
@@ -67,7 +69,9 @@ impl Store {
     async fn guard<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         match within(self.time_limit, AssertUnwindSafe(call).catch_unwind()).await {
             Some(Ok(result)) => result,
-            Some(Err(_panic)) => Err(StoreError::with_source(StoreErrorKind::Unavailable, "the store panicked")),
+            Some(Err(_panic)) => {
+                Err(StoreError::with_source(StoreErrorKind::Unavailable, "the store panicked"))
+            }
             None => Err(StoreError::new(StoreErrorKind::TimedOut)),
         }
     }
@@ -97,7 +101,12 @@ pub(crate) trait DynStore: Send + Sync {
     fn create<'a>(&'a self, row: &'a Row) -> BoxFuture<'a, Result<(), StoreError>>;
     fn load(&self, handle: Handle) -> BoxFuture<'_, Result<Option<Row>, StoreError>>;
     fn compare_and_swap<'a>(&'a self, row: &'a Row) -> BoxFuture<'a, Result<bool, StoreError>>;
-    fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> BoxFuture<'_, Result<bool, StoreError>>;
+    fn end(
+        &self,
+        handle: Handle,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<bool, StoreError>>;
     fn end_subject<'a>(
         &'a self,
         subject: &'a Subject,
@@ -105,7 +114,11 @@ pub(crate) trait DynStore: Send + Sync {
         reason: EndReason,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<Handle>, StoreError>>;
-    fn list<'a>(&'a self, subject: &'a Subject, now: Timestamp) -> BoxFuture<'a, Result<Vec<Row>, StoreError>>;
+    fn list<'a>(
+        &'a self,
+        subject: &'a Subject,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Row>, StoreError>>;
     fn purge_expired(&self, dead_before: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>>;
 }
 
@@ -122,7 +135,12 @@ impl<S: SessionStore> DynStore for S {
         SessionStore::compare_and_swap(self, row).boxed()
     }
 
-    fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> BoxFuture<'_, Result<bool, StoreError>> {
+    fn end(
+        &self,
+        handle: Handle,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
         SessionStore::end(self, handle, reason, now).boxed()
     }
 
@@ -136,7 +154,11 @@ impl<S: SessionStore> DynStore for S {
         SessionStore::end_subject(self, subject, except, reason, now).boxed()
     }
 
-    fn list<'a>(&'a self, subject: &'a Subject, now: Timestamp) -> BoxFuture<'a, Result<Vec<Row>, StoreError>> {
+    fn list<'a>(
+        &'a self,
+        subject: &'a Subject,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Row>, StoreError>> {
         SessionStore::list(self, subject, now).boxed()
     }
 

@@ -254,7 +254,8 @@ impl<C: CustomClaims> AuthBuilder<C> {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let printable = |text: &str| !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        let printable =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         if !printable(&self.issuer) || self.issuer.len() > LONGEST_ISSUER {
             return Err(ConfigError::Issuer);
         }
@@ -264,7 +265,8 @@ impl<C: CustomClaims> AuthBuilder<C> {
         if self.access_header.is_none() && !self.access_cookie {
             return Err(ConfigError::NoChannel);
         }
-        if let Some(name) = self.access_header.as_ref().filter(|name| TAKEN_HEADERS.contains(&name.as_str())) {
+        if let Some(name) = self.access_header.as_ref().filter(|name| TAKEN_HEADERS.contains(&name.as_str()))
+        {
             return Err(ConfigError::AccessHeader { name: name.to_string() });
         }
         if let Some(origin) = self.trusted_origins.iter().find(|origin| !cross_site::is_origin(origin)) {

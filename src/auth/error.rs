@@ -57,11 +57,15 @@ impl fmt::Display for ConfigError {
             Self::ClaimsMissing => f.write_str("a claims source must be given"),
             Self::NoChannel => f.write_str("the access token needs a channel: header, cookie or both"),
             Self::AccessHeader { name } => write!(f, "`{name}` cannot be the access token's response header"),
-            Self::TrustedOrigin { origin } => write!(f, "`{origin}` is not an origin such as https://app.example.com"),
+            Self::TrustedOrigin { origin } => {
+                write!(f, "`{origin}` is not an origin such as https://app.example.com")
+            }
             Self::CookieName => f.write_str("the cookie names must be two different tokens without a prefix"),
             Self::CookieDomain => f.write_str("the cookie domain must be a host name"),
             Self::StoreTimeLimit => f.write_str("the store's time limit must not be zero"),
-            Self::KeepDead => f.write_str("dead sessions must be kept for the access lifetime and 60 s at least"),
+            Self::KeepDead => {
+                f.write_str("dead sessions must be kept for the access lifetime and 60 s at least")
+            }
         }
     }
 }

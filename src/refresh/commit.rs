@@ -82,13 +82,17 @@ fn send<C: CustomClaims>(
     if let Tokens::AccessAndRefresh { generation, .. } = tokens {
         match issue_refresh(shared, &token.with_generation(generation), row, now) {
             Ok(refresh) => issued.refresh = Some(refresh),
-            Err(error) => shared.failed(EventKind::ClaimsFailed, row.handle, Some(row.subject.clone()), &error),
+            Err(error) => {
+                shared.failed(EventKind::ClaimsFailed, row.handle, Some(row.subject.clone()), &error)
+            }
         }
     }
     if let Some(user) = user {
         match issue_access(shared, user, row, now) {
             Ok(access) => issued.access = Some(access),
-            Err(error) => shared.failed(EventKind::ClaimsFailed, row.handle, Some(row.subject.clone()), &error),
+            Err(error) => {
+                shared.failed(EventKind::ClaimsFailed, row.handle, Some(row.subject.clone()), &error)
+            }
         }
     }
     // A logout may have come between the swap and here; what it denied must not go out.

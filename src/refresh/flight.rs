@@ -58,7 +58,12 @@ impl<C: CustomClaims> Flights<C> {
         .boxed()
     }
 
-    fn board(&self, shared: &Arc<Shared<C>>, token: &RefreshToken, mode: Mode) -> (SharedFuture<Load<C>>, bool) {
+    fn board(
+        &self,
+        shared: &Arc<Shared<C>>,
+        token: &RefreshToken,
+        mode: Mode,
+    ) -> (SharedFuture<Load<C>>, bool) {
         let key = (token.handle, token.generation, mode);
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(load) = under_way.get(&key).and_then(|(_, load)| load.upgrade()) {

@@ -59,7 +59,8 @@ pub(crate) fn issue_access<C: CustomClaims>(
 ) -> Result<IssuedAccess, MintError> {
     let settings = &shared.settings;
     let lifetime = settings.policy.access_lifetime.as_secs();
-    let expires_at = now.as_secs().saturating_add(lifetime - jitter(lifetime)?).min(row.expires_at().as_secs());
+    let expires_at =
+        now.as_secs().saturating_add(lifetime - jitter(lifetime)?).min(row.expires_at().as_secs());
     let token = mint(
         &shared.keys.load(),
         &NewAccess {

@@ -47,7 +47,11 @@ pub(crate) enum Mode {
 
 const MOST_ROUNDS: usize = 3;
 
-pub(crate) async fn load<C: CustomClaims>(shared: Arc<Shared<C>>, token: RefreshToken, mode: Mode) -> Loaded<C> {
+pub(crate) async fn load<C: CustomClaims>(
+    shared: Arc<Shared<C>>,
+    token: RefreshToken,
+    mode: Mode,
+) -> Loaded<C> {
     for _ in 0..MOST_ROUNDS {
         let row = match shared.store.load(token.handle).await {
             Ok(row) => row,
@@ -132,9 +136,7 @@ pub(super) async fn load_user<C: CustomClaims>(
         subject: row.subject.clone(),
         session: row.handle,
         scope: identity.scope,
-        expires_at: asked_at
-            .saturating_add(shared.settings.policy.access_lifetime)
-            .min(row.expires_at()),
+        expires_at: asked_at.saturating_add(shared.settings.policy.access_lifetime).min(row.expires_at()),
         claims: identity.claims,
     };
     Ok(Some((Arc::new(user), asked_at)))

@@ -88,8 +88,8 @@ impl<C: CustomClaims> Session<C> {
 
         let user = self.user_of(&row).await?;
         let access = issue_access(shared, &user, &row, now).map_err(|error| self.reject(kind_of(&error)))?;
-        let refresh = issue_refresh(shared, &token, &row, now)
-            .map_err(|_| self.reject(RejectionKind::Internal))?;
+        let refresh =
+            issue_refresh(shared, &token, &row, now).map_err(|_| self.reject(RejectionKind::Internal))?;
         let response = TokenResponse::new(&access);
         let issued = Issued { access: Some(access), refresh: Some(refresh) };
 

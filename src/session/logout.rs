@@ -63,7 +63,11 @@ impl<C: CustomClaims> Session<C> {
         let row = match shared.store.load(session).await {
             Ok(row) => row,
             Err(error) => {
-                return Err(self.unavailable(shared.store_failed(session, Some(user.subject.clone()), error)));
+                return Err(self.unavailable(shared.store_failed(
+                    session,
+                    Some(user.subject.clone()),
+                    error,
+                )));
             }
         };
         let now = shared.now();

@@ -27,7 +27,9 @@ impl<C: CustomClaims> Session<C> {
         self.writable()?;
         match self.state.change()? {
             None => {}
-            Some(Change::LoggedIn { issued, .. } | Change::Refreshed { issued }) => return self.respond(&issued),
+            Some(Change::LoggedIn { issued, .. } | Change::Refreshed { issued }) => {
+                return self.respond(&issued);
+            }
             Some(Change::LoggedOut) => return Err(self.reject(RejectionKind::Unauthenticated)),
         }
         let user = self.state.user()?;

@@ -1,0 +1,16 @@
+//! What the tests share: a world with a clock, a store and a claims source that a test controls, and browsers.
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test file uses a part of it")]
+
+pub mod browser;
+pub mod clock;
+pub mod store;
+pub mod users;
+pub mod world;
+
+pub use self::{
+    browser::Browser,
+    clock::ManualClock,
+    store::{Op, TestStore},
+    users::{Claims, Users},
+    world::{World, request},
+};

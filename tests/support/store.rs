@@ -1,0 +1,153 @@
+//! A store that counts its calls, fails when it is told to, and can be held.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use tokio::sync::Semaphore;
+use tower_refresh::{
+    EndReason, Handle, MemoryStore, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
+};
+use tower_refresh_core::Row;
+
+/// The calls of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Op {
+    Create,
+    Load,
+    Swap,
+    End,
+    EndSubject,
+    List,
+    Purge,
+}
+
+/// What a call does instead of its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It answers that the database is unavailable, and does nothing.
+    Fails,
+    /// It does its work, and then answers that the database is unavailable.
+    FailsAfterwards,
+    /// It panics.
+    Panics,
+    /// It never answers.
+    Hangs,
+}
+
+#[derive(Clone, Default)]
+pub struct TestStore {
+    pub inner: MemoryStore,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    calls: HashMap<Op, usize>,
+    faults: HashMap<Op, Fault>,
+    gates: HashMap<Op, Arc<Semaphore>>,
+}
+
+impl TestStore {
+    /// How often `op` was called.
+    pub fn calls(&self, op: Op) -> usize {
+        self.state.lock().unwrap().calls.get(&op).copied().unwrap_or(0)
+    }
+
+    /// Every call since the last time this was asked, by kind, the uncalled kinds left out.
+    pub fn take_calls(&self) -> Vec<(Op, usize)> {
+        let mut calls: Vec<_> = self.state.lock().unwrap().calls.drain().collect();
+        calls.sort_unstable();
+        calls
+    }
+
+    /// From now on `op` has this fault.
+    pub fn break_op(&self, op: Op, fault: Fault) {
+        self.state.lock().unwrap().faults.insert(op, fault);
+    }
+
+    /// All calls work again.
+    pub fn mend(&self) {
+        self.state.lock().unwrap().faults.clear();
+    }
+
+    /// Calls of `op` wait at a gate until they are [let through](Self::let_through).
+    pub fn hold(&self, op: Op) {
+        self.state.lock().unwrap().gates.insert(op, Arc::new(Semaphore::new(0)));
+    }
+
+    /// Opens the gate of `op` for good.
+    pub fn let_through(&self, op: Op) {
+        if let Some(gate) = self.state.lock().unwrap().gates.remove(&op) {
+            gate.close();
+        }
+    }
+
+    /// The row of a session, without counting as a call.
+    pub async fn row(&self, handle: Handle) -> Option<Row> {
+        self.inner.load(handle).await.unwrap()
+    }
+
+    async fn call<T>(
+        &self,
+        op: Op,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let (gate, fault) = {
+            let mut state = self.state.lock().unwrap();
+            *state.calls.entry(op).or_default() += 1;
+            (state.gates.get(&op).cloned(), state.faults.get(&op).copied())
+        };
+        if let Some(gate) = gate {
+            // An open gate is a closed semaphore.
+            let _ = gate.acquire().await;
+        }
+        match fault {
+            None => work.await,
+            Some(Fault::Fails) => Err(StoreError::new(StoreErrorKind::Unavailable)),
+            Some(Fault::FailsAfterwards) => {
+                work.await?;
+                Err(StoreError::new(StoreErrorKind::Unavailable))
+            }
+            Some(Fault::Panics) => panic!("the test store was told to panic"),
+            Some(Fault::Hangs) => std::future::pending().await,
+        }
+    }
+}
+
+impl SessionStore for TestStore {
+    async fn create(&self, row: &Row) -> Result<(), StoreError> {
+        self.call(Op::Create, self.inner.create(row)).await
+    }
+
+    async fn load(&self, handle: Handle) -> Result<Option<Row>, StoreError> {
+        self.call(Op::Load, self.inner.load(handle)).await
+    }
+
+    async fn compare_and_swap(&self, row: &Row) -> Result<bool, StoreError> {
+        self.call(Op::Swap, self.inner.compare_and_swap(row)).await
+    }
+
+    async fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
+        self.call(Op::End, self.inner.end(handle, reason, now)).await
+    }
+
+    async fn end_subject(
+        &self,
+        subject: &Subject,
+        except: Option<Handle>,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<Vec<Handle>, StoreError> {
+        self.call(Op::EndSubject, self.inner.end_subject(subject, except, reason, now)).await
+    }
+
+    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Row>, StoreError> {
+        self.call(Op::List, self.inner.list(subject, now)).await
+    }
+
+    async fn purge_expired(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
+        self.call(Op::Purge, self.inner.purge_expired(dead_before)).await
+    }
+}

@@ -1,0 +1,68 @@
+//! The application's user table: the claims source of the tests.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex},
+};
+
+use serde::{Deserialize, Serialize};
+use tower_refresh::{Identity, Subject};
+
+use super::store::Fault;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    pub name: String,
+}
+
+#[derive(Clone)]
+pub struct Users(Arc<Mutex<Table>>);
+
+struct Table {
+    /// Subject to name and scope.
+    known: BTreeMap<String, (String, String)>,
+    loads: usize,
+    fault: Option<Fault>,
+}
+
+impl Users {
+    /// alice (scope `user`), bob (scope `user`) and admin (scope `user admin`).
+    pub fn new() -> Self {
+        let known = [("alice", "Alice", "user"), ("bob", "Bob", "user"), ("admin", "Admin", "user admin")];
+        let known = known.map(|(id, name, scope)| (id.to_owned(), (name.to_owned(), scope.to_owned())));
+        Self(Arc::new(Mutex::new(Table { known: known.into(), loads: 0, fault: None })))
+    }
+
+    pub fn set(&self, subject: &str, name: &str, scope: &str) {
+        self.0.lock().unwrap().known.insert(subject.to_owned(), (name.to_owned(), scope.to_owned()));
+    }
+
+    pub fn remove(&self, subject: &str) {
+        self.0.lock().unwrap().known.remove(subject);
+    }
+
+    /// From now on each load has this fault, or none.
+    pub fn break_loads(&self, fault: Option<Fault>) {
+        self.0.lock().unwrap().fault = fault;
+    }
+
+    /// How often the claims were loaded.
+    pub fn loads(&self) -> usize {
+        self.0.lock().unwrap().loads
+    }
+
+    pub async fn load(self, subject: Subject) -> io::Result<Option<Identity<Claims>>> {
+        let (fault, found) = {
+            let mut table = self.0.lock().unwrap();
+            table.loads += 1;
+            (table.fault, table.known.get(subject.as_str()).cloned())
+        };
+        match fault {
+            Some(Fault::Panics) => panic!("the claims source was told to panic"),
+            Some(Fault::Hangs) => std::future::pending().await,
+            Some(Fault::Fails | Fault::FailsAfterwards) => Err(io::Error::other("told to fail")),
+            None => Ok(found.map(|(name, scope)| Identity::new(Claims { name }).scope(scope))),
+        }
+    }
+}

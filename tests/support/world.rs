@@ -1,0 +1,134 @@
+//! One application behind the layer.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_refresh::{
+    Auth, AuthBuilder, Authenticated, Event, EventKind, KeyRing, LoginOptions, Rejection, Session, Subject,
+};
+
+use super::{Claims, ManualClock, TestStore, Users};
+
+pub const ISSUER: &str = "https://api.example.com";
+pub const AUDIENCE: &str = "example-web";
+pub const SECRET: &[u8] = b"a secret of the tests, 32 bytes or more";
+
+#[derive(Clone)]
+pub struct World {
+    pub auth: Auth<Claims>,
+    pub clock: ManualClock,
+    pub store: TestStore,
+    pub users: Users,
+    pub events: Arc<Mutex<Vec<Event>>>,
+}
+
+impl World {
+    /// With the defaults of the builder.
+    pub fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    /// With settings of the test's own.
+    pub fn with(configure: impl FnOnce(AuthBuilder<Claims>) -> AuthBuilder<Claims>) -> Self {
+        Self::on(ManualClock::new(), TestStore::default(), configure)
+    }
+
+    /// On a clock and a store that another world may share: a second server.
+    pub fn on(
+        clock: ManualClock,
+        store: TestStore,
+        configure: impl FnOnce(AuthBuilder<Claims>) -> AuthBuilder<Claims>,
+    ) -> Self {
+        let users = Users::new();
+        let events = Arc::<Mutex<Vec<Event>>>::default();
+        let (source, log) = (users.clone(), events.clone());
+        let builder = Auth::builder(KeyRing::hs256(SECRET).unwrap())
+            .issuer(ISSUER)
+            .audience(AUDIENCE)
+            .store(store.clone())
+            .clock(clock.clone())
+            .on_event(move |event| log.lock().unwrap().push(event.clone()))
+            .claims(move |subject, _session| source.clone().load(subject));
+        let auth = configure(builder).build().unwrap();
+        Self { auth, clock, store, users, events }
+    }
+
+    /// The response of [`routes`] to `request`.
+    pub async fn send(&self, request: Request<()>) -> Response<Bytes> {
+        self.send_to(routes, request).await
+    }
+
+    /// The response of `handler` to `request`.
+    pub async fn send_to<H, F>(&self, handler: H, request: Request<()>) -> Response<Bytes>
+    where
+        H: FnMut(Request<()>) -> F + Clone,
+        F: Future<Output = Response<Bytes>>,
+    {
+        let mut handler = handler;
+        let service = service_fn(move |request| {
+            let response = handler(request);
+            async move { Ok::<_, Infallible>(response.await) }
+        });
+        self.auth.layer().layer(service).oneshot(request).await.unwrap()
+    }
+
+    /// The kinds of the events since the last time this was asked.
+    pub fn take_events(&self) -> Vec<EventKind> {
+        self.events.lock().unwrap().drain(..).map(|event| event.kind).collect()
+    }
+}
+
+/// A GET of `path` with these fields.
+pub fn request(path: &str, fields: &[(&str, &str)]) -> Request<()> {
+    let mut request = Request::builder().uri(path).header("host", "api.example.com");
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap()
+}
+
+/// A small application: `/login/{subject}`, `/logout`, `/logout-everywhere`, `/logout-others`, `/refresh`, `/me` (needs a
+/// user), `/optional`, `/status/{code}`, and `/public` for the rest. The body of `/me`, `/optional` and `/public` is the
+/// subject, or `-`.
+pub async fn routes(request: Request<()>) -> Response<Bytes> {
+    answer(request).await.unwrap_or_else(|rejection| rejection.to_response())
+}
+
+async fn answer(request: Request<()>) -> Result<Response<Bytes>, Rejection> {
+    let extensions = request.extensions();
+    let session = Session::<Claims>::from_extensions(extensions)?;
+    let path = request.uri().path();
+    let (first, second) = path.trim_start_matches('/').split_once('/').unwrap_or((&path[1..], ""));
+    Ok(match first {
+        "login" => {
+            let response = session.login_with(second, LoginOptions::new().label("test")).await?;
+            Response::new(response.access_token().to_owned().into())
+        }
+        "logout" => {
+            session.logout().await?;
+            Response::new(Bytes::new())
+        }
+        "logout-everywhere" => Response::new(session.logout_everywhere().await?.to_string().into()),
+        "logout-others" => Response::new(session.logout_others().await?.to_string().into()),
+        "refresh" => Response::new(session.refresh().await?.access_token().to_owned().into()),
+        "me" => Response::new(name(Some(&Authenticated::<Claims>::required(extensions)?))),
+        "optional" => Response::new(name(Authenticated::<Claims>::from_extensions(extensions)?.as_ref())),
+        "status" => {
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = second.parse::<StatusCode>().unwrap();
+            response
+        }
+        _ => {
+            Response::new(name(Authenticated::<Claims>::from_extensions(extensions).ok().flatten().as_ref()))
+        }
+    })
+}
+
+fn name(user: Option<&Authenticated<Claims>>) -> Bytes {
+    user.map_or(Bytes::from_static(b"-"), |user| Subject::to_string(user.subject()).into())
+}
