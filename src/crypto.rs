@@ -192,3 +192,34 @@ mod backend {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(not(any(feature = "aws_lc_rs", feature = "rust_crypto")))]
+    fn without_a_backend_there_are_no_keys() {
+        use crate::keys::{KeyError, KeyRing};
+
+        assert_eq!(KeyRing::hs256([1; 32]).err(), Some(KeyError::NoBackend));
+        let pem = include_str!("../tests/keys/ed25519.pem");
+        assert_eq!(KeyRing::ed25519_pem(pem).err(), Some(KeyError::NoBackend));
+        assert_eq!(random::<16>(), Err(RandomError(())));
+        assert!(!constant_time_eq(b"a", b"a"));
+    }
+
+    #[test]
+    #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+    fn the_backend_does_what_it_says() {
+        assert_ne!(random::<16>().unwrap(), random::<16>().unwrap());
+        assert!(constant_time_eq(b"same", b"same"));
+        assert!(!constant_time_eq(b"same", b"sane"));
+        assert!(!constant_time_eq(b"same", b"sam"));
+        // FIPS 180-2, appendix B.1
+        assert_eq!(sha256(b"abc").unwrap()[..4], [0xba, 0x78, 0x16, 0xbf]);
+        // RFC 4231 §4.3
+        let mac = MacKey::new(b"Jefe").mac(b"what do ya want for nothing?").unwrap();
+        assert_eq!(mac[..4], [0x5b, 0xdc, 0xc1, 0x46]);
+    }
+}

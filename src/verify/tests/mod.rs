@@ -1,0 +1,89 @@
+//! The rules on tokens, by a signed token for each.
+
+use std::{collections::HashMap, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use tower_refresh_core::{Handle, Subject, Timestamp};
+
+use super::{AccessToken, Expected, InvalidToken, MAX_TOKEN_LEN, Verdict, verify};
+use crate::{
+    keys::{KeyRing, Keys, SigningKey, VerifyingKey},
+    mint::{NewAccess, mint},
+};
+
+mod claims;
+mod custom;
+mod duplicates;
+mod header;
+mod round_trip;
+
+const NOW: u64 = 1_700_000_000;
+const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+const EXPECTED: Expected<'_> =
+    Expected { issuer: "https://issuer", audience: "web", access_lifetime: Duration::from_secs(600) };
+
+fn keys() -> Keys {
+    KeyRing::hs256(SECRET).unwrap().prepare().unwrap()
+}
+
+/// A token of any header and payload, signed.
+fn signed(header: &str, payload: &str) -> String {
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let message = format!("{}.{}", encode(header), encode(payload));
+    let signature = keys().sign(message.as_bytes()).unwrap();
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+fn header() -> String {
+    let kid = SigningKey::hs256(SECRET).unwrap().kid().to_owned();
+    json!({"alg": "HS256", "typ": "at+jwt", "kid": kid}).to_string()
+}
+
+fn claims() -> Value {
+    json!({
+        "iss": "https://issuer", "sub": "alice", "aud": "web", "exp": NOW + 600, "iat": NOW, "jti": "1",
+        "sid": Handle::from_bytes([7; 16]).to_string(),
+    })
+}
+
+/// The good claims with some of them replaced, or removed by null.
+fn claims_but(changes: &Value) -> String {
+    let mut claims = claims();
+    let members = claims.as_object_mut().unwrap();
+    for (name, value) in changes.as_object().unwrap() {
+        if value.is_null() {
+            members.remove(name);
+        } else {
+            members.insert(name.clone(), value.clone());
+        }
+    }
+    claims.to_string()
+}
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_secs(seconds)
+}
+
+fn verify_payload<C: DeserializeOwned>(payload: &str, now: Timestamp) -> Verdict<C> {
+    verify(signed(&header(), payload).as_bytes(), &keys(), &EXPECTED, now)
+}
+
+#[track_caller]
+fn valid<C>(verdict: Verdict<C>) -> AccessToken<C> {
+    match verdict {
+        Verdict::Valid(token) => token,
+        Verdict::Expired { .. } => panic!("expired"),
+        Verdict::Invalid(reason) => panic!("invalid: {reason}"),
+    }
+}
+
+/// What became of it, in one word.
+fn word<C>(verdict: &Verdict<C>) -> &'static str {
+    match verdict {
+        Verdict::Valid(_) => "valid",
+        Verdict::Expired { .. } => "expired but good",
+        Verdict::Invalid(reason) => reason.as_str(),
+    }
+}
