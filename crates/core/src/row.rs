@@ -17,7 +17,7 @@ pub struct Row {
     pub subject: Subject,
     /// The generation of the newest refresh token, from 0; each rotation adds one.
     pub generation: u32,
-    /// When the generation was reached, or last handed out late.
+    /// When the generation was reached, last handed out late, or confirmed.
     pub rotated_at: Timestamp,
     /// Whether a client has presented the current generation, which proves that it arrived.
     pub confirmed: bool,

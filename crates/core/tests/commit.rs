@@ -118,10 +118,14 @@ fn r1_a_session_that_is_not_live_sends_nothing() {
 
 #[test]
 fn r2_the_current_generation_is_not_rotated_within_the_damping() {
+    let confirmation = |row: &mut Row, now: Timestamp| {
+        row.confirmed = true;
+        row.rotated_at = now.max(ROTATED);
+    };
     let damped = |reason| case(Rule::Damped, Tokens::Access, reason);
     check([
-        damped("at once, and it is confirmed").writes(|row, _| row.confirmed = true),
-        damped("1 ms before the damping ends").after(60 * SECOND - MS).writes(|row, _| row.confirmed = true),
+        damped("at once, and it is confirmed").writes(confirmation),
+        damped("1 ms before the damping ends").after(60 * SECOND - MS).writes(confirmation),
         damped("confirmed already: no write").row(|row| row.confirmed = true),
         damped("the rotation lies in the future, by another clock")
             .row(|row| row.confirmed = true)
@@ -134,14 +138,15 @@ fn r2_the_current_generation_is_not_rotated_within_the_damping() {
             .row(|row| row.generation = u32::MAX)
             .presents(u32::MAX, Class::Current)
             .after(DAY)
-            .writes(|row, _| row.confirmed = true),
+            .writes(confirmation),
         damped("rolled forward in this very request")
             .row(|row| row.confirmed = true)
             .presents(5, Class::Ahead),
+        damped("confirmed by a clock that runs behind").at(ROTATED.saturating_sub(HOUR)).writes(confirmation),
         damped("a login in this minute is not rotated")
             .row(|row| row.generation = 0)
             .presents(0, Class::Current)
-            .writes(|row, _| row.confirmed = true),
+            .writes(confirmation),
     ]);
 }
 

@@ -21,7 +21,7 @@ pub struct Decision {
 pub enum Rule {
     /// r1: the session is not live, or denied.
     NotLive,
-    /// r2: the current token, but rotated only just now, or the generations are used up.
+    /// r2: the current token, but rotated or first seen only just now, or the generations are used up.
     Damped,
     /// r3: the current token: rotate.
     Rotate,
@@ -68,7 +68,7 @@ pub fn commit(
             Some(next) if now.saturating_since(row.rotated_at) >= policy.damping => {
                 rotate(row, next, now, policy)
             }
-            _ => damped(row),
+            _ => damped(row, now),
         };
     }
     if presented.checked_add(1) == Some(row.generation) {
@@ -98,7 +98,10 @@ fn rotate(row: &Row, next: u32, now: Timestamp, policy: &RotationPolicy) -> Deci
     Decision { rule: Rule::Rotate, write: Some(write), send: Tokens::AccessAndRefresh { generation: next } }
 }
 
-fn damped(row: &Row) -> Decision {
-    let write = (!row.confirmed).then(|| Row { confirmed: true, ..row.clone() });
+/// The first sight of the current generation restarts the grace of the one before: where the rotation's response was
+/// lost, and a repeated one came at the end of the grace, requests with the old token may be on their way still.
+fn damped(row: &Row, now: Timestamp) -> Decision {
+    let write =
+        (!row.confirmed).then(|| Row { confirmed: true, rotated_at: row.rotated_at.max(now), ..row.clone() });
     Decision { rule: Rule::Damped, write, send: Tokens::Access }
 }

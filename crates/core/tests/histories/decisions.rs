@@ -1,0 +1,188 @@
+//! Both decisions answer any row and any input, and their answers fit together.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tower_refresh_core::{
+    EndReason, Ended, Handle, LateBudget, RotationPolicy, Row, Timestamp,
+    rotation::{Class, Rule, Tokens, classify, commit, roll_forward},
+};
+
+use crate::config;
+
+fn times() -> impl Strategy<Value = Timestamp> {
+    let now = 1_700_000_000_000_u64;
+    prop_oneof![
+        3 => prop::sample::select(vec![0, 1, i64::MAX as u64, u64::MAX - 1, u64::MAX]),
+        1 => any::<u64>(),
+        4 => now - 100_000..now + 100_000,
+        2 => now - 100_000_000..now + 100_000_000,
+    ]
+    .prop_map(Timestamp::from_millis)
+}
+
+fn generations() -> impl Strategy<Value = u32> {
+    prop_oneof![4 => 0..4_u32, 2 => u32::MAX - 3..=u32::MAX, 1 => any::<u32>()]
+}
+
+fn durations() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        Just(Duration::ZERO),
+        Just(Duration::MAX),
+        (0..200_000_u64).prop_map(Duration::from_millis),
+        any::<u64>().prop_map(Duration::from_millis),
+    ]
+}
+
+/// Valid or not: a decision must not rely on the check at build time.
+fn policies() -> impl Strategy<Value = RotationPolicy> {
+    let budgets = prop_oneof![
+        Just(LateBudget::Unbounded),
+        (prop_oneof![0..4_u32, any::<u32>()], durations())
+            .prop_map(|(burst, refill)| LateBudget::limited(burst, refill)),
+    ];
+    (durations(), durations(), durations(), budgets).prop_map(|(grace, damping, idle, late)| {
+        let mut policy = RotationPolicy::balanced();
+        (policy.grace, policy.damping, policy.idle, policy.late) = (grace, damping, idle, late);
+        policy
+    })
+}
+
+fn rows() -> impl Strategy<Value = Row> {
+    let ended = prop::option::weighted(0.2, (0..EndReason::ALL.len(), times()))
+        .prop_map(|ended| ended.map(|(reason, at)| Ended::new(EndReason::ALL[reason], at)));
+    let moments = (times(), times(), times(), times(), times());
+    (generations(), any::<bool>(), moments, ended, any::<u64>()).prop_map(
+        |(generation, confirmed, (created_at, rotated_at, late_budget, idle, absolute), ended, version)| {
+            let mut row = Row::new(Handle::from_bytes([9; 16]), "alice".into(), created_at, idle, absolute);
+            (row.generation, row.confirmed) = (generation, confirmed);
+            (row.rotated_at, row.late_budget) = (rotated_at, late_budget);
+            (row.ended, row.version) = (ended, version);
+            row.data = b"data".to_vec();
+            row
+        },
+    )
+}
+
+/// A generation near the row's, so that every rule is met.
+fn presented(row: &Row, offset: i64) -> u32 {
+    row.generation.saturating_add_signed(offset as i32)
+}
+
+fn classes() -> impl Strategy<Value = Class> {
+    prop::sample::select(vec![
+        Class::Unknown,
+        Class::Ended,
+        Class::Expired,
+        Class::Current,
+        Class::Previous,
+        Class::Late,
+        Class::Reuse,
+        Class::Ahead,
+        Class::Impossible,
+    ])
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn any_row_and_any_input_get_an_answer(
+        row in prop::option::weighted(0.95, rows()),
+        denied in prop::bool::weighted(0.1),
+        presented in generations(),
+        class in classes(),
+        now in times(),
+        policy in policies(),
+    ) {
+        let _ = policy.validate();
+        let first = classify(row.as_ref(), denied, presented, now, &policy);
+        let decision = commit(row.as_ref(), denied, presented, class, now, &policy);
+        let is_live = !denied && row.as_ref().is_some_and(|row| row.is_live(now));
+        prop_assert_eq!(
+            matches!(first, Class::Unknown | Class::Ended | Class::Expired), !is_live,
+            "the first decision knows who is dead"
+        );
+        prop_assert_eq!(decision.rule == Rule::NotLive, !is_live, "and so does the second");
+        if !is_live {
+            prop_assert_eq!(decision.write, None);
+            prop_assert_eq!(decision.send, Tokens::None);
+        }
+        if let Some(row) = row {
+            roll_forward(&row, presented, now);
+        }
+    }
+
+    #[test]
+    fn a_write_moves_only_what_it_may(
+        row in rows(),
+        offset in -3..=3_i64,
+        class in classes(),
+        now in times(),
+        policy in policies(),
+    ) {
+        let presented = presented(&row, offset);
+        let decision = commit(Some(&row), false, presented, class, now, &policy);
+        if let Some(write) = decision.write {
+            let mut fixed = write.clone();
+            fixed.generation = row.generation;
+            fixed.rotated_at = row.rotated_at;
+            fixed.confirmed = row.confirmed;
+            fixed.late_budget = row.late_budget;
+            fixed.idle_expiry = row.idle_expiry;
+            prop_assert_eq!(&fixed, &row, "only what rotations change is changed, the version is not");
+            prop_assert_ne!(&write, &row, "a write without a change would cost a trip to the store");
+            prop_assert!(write.generation >= row.generation && write.generation - row.generation <= 1);
+            prop_assert!(write.rotated_at >= row.rotated_at);
+            prop_assert!(write.late_budget >= row.late_budget, "a budget is only spent");
+            prop_assert!(write.idle_expiry <= write.absolute_expiry);
+            prop_assert!(write.idle_expiry == row.idle_expiry || decision.rule == Rule::Rotate);
+        }
+        if let Tokens::AccessAndRefresh { generation } = decision.send {
+            prop_assert_eq!(Some(generation), presented.checked_add(1), "p is answered with T(p+1)");
+        }
+    }
+
+    #[test]
+    fn at_one_moment_the_second_decision_keeps_what_the_first_promised(
+        row in rows(),
+        offset in -3..=3_i64,
+        now in times(),
+        policy in policies(),
+    ) {
+        let presented = presented(&row, offset);
+        let class = classify(Some(&row), false, presented, now, &policy);
+        let rule = commit(Some(&row), false, presented, class, now, &policy).rule;
+        prop_assert!(
+            match class {
+                Class::Unknown | Class::Ended | Class::Expired => rule == Rule::NotLive,
+                Class::Current => matches!(rule, Rule::Rotate | Rule::Damped),
+                Class::Previous => rule == Rule::Redeliver,
+                Class::Late => rule == Rule::Late,
+                Class::Reuse | Class::Ahead | Class::Impossible => rule == Rule::Overtaken,
+                _ => false,
+            },
+            "{:?} became {:?}", class, rule
+        );
+        if class == Class::Ahead {
+            let mended = roll_forward(&row, presented, now);
+            prop_assert_eq!(classify(Some(&mended), false, presented, now, &policy), Class::Current);
+        }
+    }
+
+    #[test]
+    fn a_decision_does_not_depend_on_what_it_need_not_know(
+        row in rows(),
+        offset in -3..=3_i64,
+        now in times(),
+        policy in policies(),
+    ) {
+        let presented = presented(&row, offset);
+        let mut other = row.clone();
+        (other.subject, other.data, other.version) = ("bob".into(), Vec::new(), row.version.wrapping_add(1));
+        let class = classify(Some(&row), false, presented, now, &policy);
+        prop_assert_eq!(class, classify(Some(&other), false, presented, now, &policy));
+        let rule = commit(Some(&row), false, presented, class, now, &policy).rule;
+        prop_assert_eq!(rule, commit(Some(&other), false, presented, class, now, &policy).rule);
+    }
+}

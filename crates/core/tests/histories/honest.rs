@@ -1,0 +1,171 @@
+//! Whoever holds no copy is never logged out.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tower_refresh_core::{LateBudget, RotationPolicy, rotation::Class};
+
+use crate::{
+    config,
+    world::{Fate, Happening, Request, Sender, World},
+};
+
+const HOUR: u64 = 60 * 60 * 1000;
+const BURST: u32 = 2;
+
+/// Any grace and damping that go together, with a budget of [`BURST`] that does not refill within a history.
+fn policies() -> impl Strategy<Value = RotationPolicy> {
+    (1_000..60_000_u64, 0..60_000_u64).prop_map(|(grace, more)| {
+        let mut policy = RotationPolicy::balanced();
+        policy.grace = Duration::from_millis(grace);
+        policy.damping = Duration::from_millis(grace + 15_000 + more);
+        policy.late = LateBudget::limited(BURST, Duration::from_secs(300 * 24 * 60 * 60));
+        policy.idle = Duration::from_secs(300 * 24 * 60 * 60);
+        policy.absolute = Duration::from_secs(900 * 24 * 60 * 60);
+        assert_eq!(policy.validate(), Ok(()));
+        policy
+    })
+}
+
+/// How long a token may be on its way: both ways, the store and twice the difference of the clocks together.
+fn longest_transit(policy: &RotationPolicy) -> u64 {
+    policy.grace.min(policy.damping - policy.grace).as_millis() as u64
+}
+
+/// Requests that keep within the longest transit, in bursts, minutes and hours apart, with handlers up to a slowness.
+fn requests<F: Strategy<Value = Fate>>(
+    policy: &RotationPolicy,
+    transit: u64,
+    slowest_handler: u64,
+    fates: F,
+) -> impl Strategy<Value = Vec<Request>> + use<F> {
+    let (grace, damping) = (policy.grace.as_millis() as u64, policy.damping.as_millis() as u64);
+    let waits = prop_oneof![
+        3 => 0..200_u64,
+        2 => 0..grace * 2,
+        2 => 0..damping * 2,
+        1 => 0..12 * HOUR,
+    ];
+    let handlers = prop_oneof![3 => 0..=slowest_handler / 100, 1 => 0..=slowest_handler];
+    let (way, store, skew) = (transit * 35 / 100, transit / 20, (transit / 40) as i64);
+    let request = (waits, 0..=way, handlers, 0..=store, 0..=way, -skew..=skew, fates);
+    let at_the_bounds = prop::bool::weighted(0.2);
+    proptest::collection::vec((request, at_the_bounds), 1..30).prop_map(move |requests| {
+        let mut at = 0;
+        requests
+            .into_iter()
+            .map(|((wait, way_there, handler, store, way_back, skew, fate), slowest)| {
+                at += wait;
+                let slow = |time| if slowest { way } else { time };
+                let (way_there, way_back) = (slow(way_there), slow(way_back));
+                Request { at, from: Sender::Browser, way_there, handler, store, way_back, skew, fate }
+            })
+            .collect()
+    })
+}
+
+fn with_requests(
+    fates: impl Strategy<Value = Fate> + Clone,
+) -> impl Strategy<Value = (RotationPolicy, Vec<Request>)> {
+    policies().prop_flat_map(move |policy| {
+        let (transit, handler) = (longest_transit(&policy), policy.grace.as_millis() as u64 * 10);
+        (Just(policy.clone()), requests(&policy, transit, handler, fates.clone()))
+    })
+}
+
+/// Requests of which [`BURST`] responses are lost. They are over within the grace: of late requests in parallel, one
+/// that takes longer would spend the budget once more.
+fn with_losses() -> impl Strategy<Value = (RotationPolicy, Vec<Request>)> {
+    let lost = proptest::collection::vec(any::<prop::sample::Index>(), BURST as usize);
+    let histories = policies().prop_flat_map(|policy| {
+        let half = longest_transit(&policy) / 2;
+        (Just(policy.clone()), requests(&policy, half, half, undisturbed()))
+    });
+    (histories, lost).prop_map(|((policy, mut requests), lost)| {
+        for index in lost {
+            let index = index.index(requests.len());
+            requests[index].fate = Fate::Lost;
+        }
+        (policy, requests)
+    })
+}
+
+fn undisturbed() -> impl Strategy<Value = Fate> + Clone {
+    prop_oneof![4 => Just(Fate::Delivered), 1 => Just(Fate::Aborted)]
+}
+
+/// One more request on a quiet line must leave the browser with the newest token.
+fn assert_logged_in(world: &mut World, policy: &RotationPolicy) {
+    let before = world.delivered;
+    let at = world.elapsed() + policy.damping.as_millis() as u64;
+    let (from, fate) = (Sender::Browser, Fate::Delivered);
+    world.request(Request { at, from, way_there: 0, handler: 0, store: 0, way_back: 0, skew: 0, fate });
+    world.run();
+    assert!(world.classes.last().is_some_and(|class| class.is_accepted()), "the browser is logged in");
+    assert_eq!(world.delivered, before + 1, "the response carries tokens");
+    assert_eq!(world.jar, world.row.generation, "the browser holds the newest token");
+    assert_eq!(world.row.ended, None, "the session lives");
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn slow_handlers_parallel_requests_and_aborts_never_log_out(
+        (policy, requests) in with_requests(undisturbed()),
+    ) {
+        let mut world = World::new(&policy);
+        requests.into_iter().for_each(|request| world.request(request));
+        world.run();
+        for class in &world.classes {
+            prop_assert!(matches!(class, Class::Current | Class::Previous), "{class:?} of an honest browser");
+        }
+        assert_logged_in(&mut world, &policy);
+    }
+
+    #[test]
+    fn as_many_lost_responses_as_the_budget_allows_never_log_out(
+        (policy, requests) in with_losses(),
+    ) {
+        let mut world = World::new(&policy);
+        requests.into_iter().for_each(|request| world.request(request));
+        world.run();
+        for class in &world.classes {
+            prop_assert!(class.is_accepted() && *class != Class::Ahead, "{class:?} of an honest browser");
+        }
+        assert_logged_in(&mut world, &policy);
+    }
+
+    #[test]
+    fn any_number_of_lost_responses_is_forgiven_by_an_unbounded_budget(
+        (mut policy, requests) in with_requests(prop_oneof![
+            Just(Fate::Delivered), Just(Fate::Lost), Just(Fate::Aborted),
+        ]),
+    ) {
+        policy.late = LateBudget::Unbounded;
+        let mut world = World::new(&policy);
+        requests.into_iter().for_each(|request| world.request(request));
+        world.run();
+        for class in &world.classes {
+            prop_assert!(class.is_accepted() && *class != Class::Ahead, "{class:?} of an honest browser");
+        }
+        assert_logged_in(&mut world, &policy);
+    }
+
+    #[test]
+    fn a_failover_that_loses_the_last_write_never_logs_out(
+        (policy, requests) in with_requests(undisturbed()),
+        at in any::<prop::sample::Index>(),
+        later in 0..100_000_u64,
+    ) {
+        let mut world = World::new(&policy);
+        let at = requests[at.index(requests.len())].at + later;
+        world.happening(at, Happening::Failover);
+        requests.into_iter().for_each(|request| world.request(request));
+        world.run();
+        for class in &world.classes {
+            prop_assert!(class.is_accepted(), "{class:?} of an honest browser");
+        }
+        assert_logged_in(&mut world, &policy);
+    }
+}
