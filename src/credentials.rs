@@ -5,7 +5,7 @@
 
 use http::{
     HeaderMap, HeaderValue,
-    header::{AUTHORIZATION, COOKIE},
+    header::{AUTHORIZATION, COOKIE, Entry},
 };
 
 /// More cookies of one name than this are not looked at: no browser sends them, and each costs a signature check.
@@ -61,6 +61,15 @@ impl CookieFields {
 
     pub(crate) fn has(&self, name: &str) -> bool {
         self.values(name).next().is_some()
+    }
+}
+
+/// Keeps the tokens out of the `Debug` of the request's fields.
+pub(crate) fn mark_sensitive(headers: &mut HeaderMap) {
+    for name in [AUTHORIZATION, COOKIE] {
+        if let Entry::Occupied(mut fields) = headers.entry(name) {
+            fields.iter_mut().for_each(|field| field.set_sensitive(true));
+        }
     }
 }
 

@@ -81,8 +81,10 @@ impl EventKind {
 /// Where events go.
 #[derive(Clone, Default)]
 pub(crate) struct Events {
-    listener: Option<Arc<dyn Fn(&Event) + Send + Sync>>,
+    listener: Option<Arc<Listener>>,
 }
+
+type Listener = dyn Fn(&Event) + Send + Sync;
 
 impl Events {
     pub(crate) fn new(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {

@@ -17,7 +17,7 @@ use crate::{
     CustomClaims, RejectionKind,
     access::{self, Access},
     auth::settings::{Channel, Settings},
-    credentials::CookieFields,
+    credentials::{self, CookieFields},
     cross_site,
     refresh::{Committed, Dead, Flight, Issued, Loaded, Mode, commit},
     respond,
@@ -156,7 +156,7 @@ where
         state: Arc<State<C>>,
         renewal: Option<Renewal<C>>,
     ) -> Self {
-        request.extensions_mut().insert(Found(state.clone()));
+        hand_over(&mut request, &state);
         Self { stage: Stage::Serving { inner: inner.call(request), state, renewal } }
     }
 
@@ -197,14 +197,14 @@ where
                     };
                     let outcome = outcome(&loaded, &otherwise);
                     let state = State::new(shared, outcome, origin, Some(loaded));
-                    request.extensions_mut().insert(Found(state.clone()));
+                    hand_over(&mut request, &state);
                     Stage::Serving { inner: inner.call(request), state, renewal: None }
                 }
                 StageProjection::Serving { inner, state, renewal } => {
-                    if let Some(Renewal { flight, loaded: loaded @ None, .. }) = renewal {
-                        if let Poll::Ready(found) = flight.poll_unpin(context) {
-                            *loaded = Some(found);
-                        }
+                    if let Some(Renewal { flight, loaded: loaded @ None, .. }) = renewal
+                        && let Poll::Ready(found) = flight.poll_unpin(context)
+                    {
+                        *loaded = Some(found);
                     }
                     let mut response = ready!(inner.poll(context))?;
                     let change = state.seal();
@@ -240,6 +240,12 @@ where
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }
+}
+
+/// Shows the inner service what was found, and keeps its logs from showing the tokens.
+fn hand_over<ReqBody, C: CustomClaims>(request: &mut Request<ReqBody>, state: &Arc<State<C>>) {
+    credentials::mark_sensitive(request.headers_mut());
+    request.extensions_mut().insert(Found(state.clone()));
 }
 
 fn has_ours(cookies: &CookieFields, settings: &Settings) -> bool {

@@ -12,7 +12,7 @@ use crate::{CustomClaims, SessionInfo, event::EventKind, shared::Shared, token::
 /// What the first half found.
 pub(crate) enum Loaded<C> {
     /// The token authenticates.
-    Live(Live<C>),
+    Live(Box<Live<C>>),
     /// It does not.
     Dead(Dead),
     /// The store or the claims source failed (c10): nobody can tell, and nothing was changed.
@@ -111,7 +111,7 @@ pub(crate) async fn load<C: CustomClaims>(
 
 async fn identify<C: CustomClaims>(shared: &Arc<Shared<C>>, row: Row, class: Class, mode: Mode) -> Loaded<C> {
     match load_user(shared, &row).await {
-        Ok(Some((user, claims_at))) => Loaded::Live(Live { class, row, user, claims_at }),
+        Ok(Some((user, claims_at))) => Loaded::Live(Box::new(Live { class, row, user, claims_at })),
         Ok(None) if mode == Mode::Deciding => end(shared, row, EndReason::Disabled).await,
         Ok(None) => Loaded::Dead(Dead::Refused),
         Err(()) => Loaded::Unavailable,

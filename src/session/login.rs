@@ -9,11 +9,12 @@ use crate::{
     CustomClaims, RejectionKind,
     event::EventKind,
     mint::MintError,
-    refresh::{Issued, issue_access, issue_refresh},
+    refresh::{Issued, IssuedAccess, issue_access, issue_refresh},
     rejection::Rejection,
     state::Change,
     token::{RefreshToken, SessionId},
     user::User,
+    verify::{Verdict, verify},
 };
 
 const LONGEST_USER_AGENT: usize = 256;
@@ -88,6 +89,7 @@ impl<C: CustomClaims> Session<C> {
 
         let user = self.user_of(&row).await?;
         let access = issue_access(shared, &user, &row, now).map_err(|error| self.reject(kind_of(&error)))?;
+        self.check_readable(&access, now)?;
         let refresh =
             issue_refresh(shared, &token, &row, now).map_err(|_| self.reject(RejectionKind::Internal))?;
         let response = TokenResponse::new(&access);
@@ -142,6 +144,19 @@ impl<C: CustomClaims> Session<C> {
             expires_at: row.expires_at(),
             claims: identity.claims,
         }))
+    }
+
+    /// Refuses claims that serialise to what they cannot be deserialised from: a user would be logged in, and then out.
+    fn check_readable(&self, access: &IssuedAccess, now: Timestamp) -> Result<(), Rejection> {
+        let shared = &self.state.shared;
+        let expected = shared.settings.expected();
+        match verify::<C>(access.token.as_bytes(), &shared.keys.load(), &expected, now) {
+            Verdict::Valid(_) | Verdict::Expired { .. } => Ok(()),
+            Verdict::Invalid(_) => {
+                let reason = "they cannot be read back from what they serialise to";
+                Err(self.reject(RejectionKind::InvalidClaims { reason }))
+            }
+        }
     }
 
     fn meta(&self, label: Option<String>) -> Meta {
