@@ -107,6 +107,45 @@ fn assert_logged_in(world: &mut World, policy: &RotationPolicy) {
     assert_eq!(world.row.ended, None, "the session lives");
 }
 
+fn request(at: u64, way_there: u64, way_back: u64, fate: Fate) -> Request {
+    Request { at, from: Sender::Browser, way_there, handler: 0, store: 0, way_back, skew: 0, fate }
+}
+
+/// The response of a rotation is lost; another request is handed the new token at the end of the grace; a third one
+/// left just before that arrived, with the old token, and comes after a fourth one with the new token.
+#[test]
+fn a_token_repeated_at_the_end_of_the_grace_starts_the_grace_anew() {
+    let policy = RotationPolicy::balanced();
+    let mut world = World::new(&policy);
+    world.request(request(100_000, 0, 0, Fate::Lost));
+    world.request(request(128_000, 2_000, 5_000, Fate::Delivered));
+    world.request(request(134_900, 5_000, 0, Fate::Delivered));
+    world.request(request(136_000, 0, 0, Fate::Delivered));
+    world.run();
+    assert_eq!(world.classes, [Class::Current, Class::Previous, Class::Current, Class::Previous]);
+    assert_logged_in(&mut world, &policy);
+}
+
+#[test]
+fn a_laptop_that_slept_after_a_lost_response_is_let_in_twice() {
+    let policy = RotationPolicy::balanced();
+    let mut world = World::new(&policy);
+    for hours in 1..=3 {
+        world.request(request(hours * HOUR, 0, 0, Fate::Lost));
+    }
+    world.run();
+    assert_eq!(world.classes, [Class::Current, Class::Late, Class::Late]);
+    assert_eq!((world.jar, world.row.generation), (0, 1));
+
+    world.request(request(4 * HOUR, 0, 0, Fate::Delivered));
+    world.run();
+    assert_eq!(
+        world.classes.last(),
+        Some(&Class::Reuse),
+        "the third time within 12 h it is taken for a thief"
+    );
+}
+
 proptest! {
     #![proptest_config(config())]
 

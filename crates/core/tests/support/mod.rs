@@ -1,3 +1,5 @@
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 //! One session that the tables start from.
 
 use std::time::Duration;
