@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::{Ended, Handle, Meta, Row, Subject, Timestamp};
+use crate::{EndReason, Ended, Handle, Meta, Row, Subject, Timestamp};
 
 /// A [`Row`] without its handle, which is the key it is found by.
 pub(super) struct Record {
     pub(super) subject: Arc<str>,
-    pub(super) ended: Option<Ended>,
     pub(super) version: u64,
     generation: u32,
     confirmed: bool,
+    /// Apart from its time, which is as good as any while there is no reason: 8 bytes less than an [`Ended`].
+    ended_for: Option<EndReason>,
+    ended_at: Timestamp,
     rotated_at: Timestamp,
     late_budget: Timestamp,
     created_at: Timestamp,
@@ -29,10 +31,11 @@ impl Record {
         let has_extra = row.meta != Meta::default() || !row.data.is_empty();
         Self {
             subject,
-            ended: row.ended,
             version: row.version,
             generation: row.generation,
             confirmed: row.confirmed,
+            ended_for: row.ended.map(|ended| ended.reason),
+            ended_at: row.ended.map(|ended| ended.at).unwrap_or_default(),
             rotated_at: row.rotated_at,
             late_budget: row.late_budget,
             created_at: row.created_at,
@@ -54,7 +57,7 @@ impl Record {
             created_at: self.created_at,
             idle_expiry: self.idle_expiry,
             absolute_expiry: self.absolute_expiry,
-            ended: self.ended,
+            ended: self.ended_for.map(|reason| Ended::new(reason, self.ended_at)),
             version: self.version,
             meta: self.extra.as_ref().map(|extra| extra.meta.clone()).unwrap_or_default(),
             data: self.extra.as_ref().map(|extra| extra.data.to_vec()).unwrap_or_default(),
@@ -71,14 +74,19 @@ impl Record {
         self.version = self.version.wrapping_add(1);
     }
 
-    pub(super) fn end(&mut self, ended: Ended) {
-        self.ended = Some(ended);
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended_for.is_some()
+    }
+
+    pub(super) fn end(&mut self, reason: EndReason, now: Timestamp) {
+        self.ended_for = Some(reason);
+        self.ended_at = now;
         self.version = self.version.wrapping_add(1);
     }
 
     /// As [`Row::dead_since`].
     pub(super) fn dead_since(&self) -> Timestamp {
         let expires_at = self.idle_expiry.min(self.absolute_expiry);
-        self.ended.map_or(expires_at, |ended| ended.at.min(expires_at))
+        if self.is_ended() { self.ended_at.min(expires_at) } else { expires_at }
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::record::Record;
-use crate::{EndReason, Ended, Handle, Row, Timestamp};
+use crate::{EndReason, Handle, Row, Timestamp};
 
 /// Holds one entry of `deaths` per row, always at the row's `dead_since`.
 #[derive(Default)]
@@ -22,7 +22,7 @@ impl Shard {
 
     /// Whether the session is there, belongs to `subject`, and was not ended. It may have expired.
     pub(super) fn is_active(&self, handle: Handle, subject: &str) -> bool {
-        self.rows.get(&handle).is_some_and(|record| record.ended.is_none() && *record.subject == *subject)
+        self.rows.get(&handle).is_some_and(|record| !record.is_ended() && *record.subject == *subject)
     }
 
     pub(super) fn get(&self, handle: Handle) -> Option<Row> {
@@ -39,7 +39,7 @@ impl Shard {
 
     pub(super) fn swap(&mut self, row: &Row) -> bool {
         self.update(row.handle, |record| {
-            let fits = record.ended.is_none() && record.version == row.version;
+            let fits = !record.is_ended() && record.version == row.version;
             fits.then(|| record.overwrite(row))
         })
         .is_some()
@@ -54,10 +54,10 @@ impl Shard {
         now: Timestamp,
     ) -> Option<Arc<str>> {
         self.update(handle, |record| {
-            if record.ended.is_some() || only.is_some_and(|subject| *subject != *record.subject) {
+            if record.is_ended() || only.is_some_and(|subject| *subject != *record.subject) {
                 return None;
             }
-            record.end(Ended::new(reason, now));
+            record.end(reason, now);
             Some(Arc::clone(&record.subject))
         })
     }

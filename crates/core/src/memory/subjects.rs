@@ -20,11 +20,16 @@ pub(super) struct Subjects {
 #[derive(Default)]
 pub(super) struct Sessions(HashMap<Arc<str>, Handles>);
 
-/// Most subjects have one session, and then need no table of their own.
+/// Most subjects have one session or a few, for which a set would take more room than the sessions.
 enum Handles {
     One(Handle),
-    Many(BTreeSet<Handle>),
+    Few(Vec<Handle>),
+    Many(Box<Set>),
 }
+
+struct Set(BTreeSet<Handle>);
+
+const FEW: usize = 8;
 
 impl Default for Subjects {
     fn default() -> Self {
@@ -48,7 +53,8 @@ impl Sessions {
         match self.0.get(subject) {
             None => Vec::new(),
             Some(Handles::One(handle)) => vec![*handle],
-            Some(Handles::Many(handles)) => handles.iter().copied().collect(),
+            Some(Handles::Few(handles)) => handles.clone(),
+            Some(Handles::Many(handles)) => handles.0.iter().copied().collect(),
         }
     }
 
@@ -60,9 +66,13 @@ impl Sessions {
         let Some(handles) = self.0.get_mut(subject) else { return };
         let is_empty = match handles {
             Handles::One(only) => *only == handle,
-            Handles::Many(handles) => {
-                handles.remove(&handle);
+            Handles::Few(handles) => {
+                handles.retain(|other| *other != handle);
                 handles.is_empty()
+            }
+            Handles::Many(handles) => {
+                handles.0.remove(&handle);
+                handles.0.is_empty()
             }
         };
         if is_empty {
@@ -74,12 +84,16 @@ impl Sessions {
 impl Handles {
     fn insert(&mut self, handle: Handle) {
         match self {
-            Self::One(only) => {
-                let both = BTreeSet::from([*only, handle]);
-                *self = Self::Many(both);
+            Self::One(only) if *only == handle => {}
+            Self::One(only) => *self = Self::Few(vec![*only, handle]),
+            Self::Few(handles) if handles.contains(&handle) => {}
+            Self::Few(handles) if handles.len() < FEW => handles.push(handle),
+            Self::Few(handles) => {
+                let all = handles.iter().copied().chain([handle]).collect();
+                *self = Self::Many(Box::new(Set(all)));
             }
             Self::Many(handles) => {
-                handles.insert(handle);
+                handles.0.insert(handle);
             }
         }
     }

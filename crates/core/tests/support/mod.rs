@@ -1,6 +1,6 @@
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 //! One session that the tables start from.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::time::Duration;
 
