@@ -144,3 +144,23 @@ impl fmt::Debug for SigningKey {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, any(feature = "aws_lc_rs", feature = "rust_crypto")))]
+mod tests {
+    use super::*;
+    use crate::keys::KeyRing;
+
+    #[test]
+    fn a_key_that_does_not_verify_what_it_signs_is_found_out() {
+        let good = || SigningKey::hs256([1; 32]).unwrap();
+        let torn = || SigningKey { verifying: SigningKey::hs256([2; 32]).unwrap().verifying, ..good() };
+        let odd = || SigningKey { key: EncodingKey::from_ed_der(b"no key"), ..good() };
+        for bad in [&torn as &dyn Fn() -> SigningKey, &odd] {
+            assert_eq!(KeyRing::new(bad()).prepare().err(), Some(KeyError::Unusable));
+            assert_eq!(
+                KeyRing::new(good()).retire(bad().with_kid("other")).prepare().err(),
+                Some(KeyError::Unusable)
+            );
+        }
+    }
+}

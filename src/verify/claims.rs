@@ -6,16 +6,16 @@ use serde::{
     Deserializer,
     de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
+use serde_json::error::Category;
 use tower_refresh_core::{Handle, Subject, Timestamp};
 
 use super::{
     AccessToken, Expected, InvalidToken,
     custom::CustomDeserializer,
-    duplicates::Name,
     values::{HasAudience, Is, NonEmpty, NumericDate, SessionHandle, TokenId},
 };
 
-/// Reads the claims of a payload that is known to be JSON. Every reason to refuse it but its age is found here.
+/// Reads the claims of a payload. Every reason to refuse it but its age is found here.
 pub(super) fn read<C: DeserializeOwned>(
     payload: &str,
     expected: &Expected<'_>,
@@ -28,7 +28,10 @@ pub(super) fn read<C: DeserializeOwned>(
             // The pass ended midway, at one of our claims or in `C`. A second one without `C` tells which, and finds
             // the claims that come later: the reason must not depend on the order of the members.
             standard = Standard::default();
-            pass::<IgnoredAny>(payload, expected, &mut standard).map_err(|_| InvalidToken::BadClaims)?;
+            pass::<IgnoredAny>(payload, expected, &mut standard).map_err(|error| match error.classify() {
+                Category::Data => InvalidToken::BadClaims,
+                Category::Syntax | Category::Eof | Category::Io => InvalidToken::Malformed,
+            })?;
             None
         }
     };
@@ -40,11 +43,10 @@ fn pass<C: DeserializeOwned>(
     expected: &Expected<'_>,
     standard: &mut Standard,
 ) -> Result<C, serde_json::Error> {
-    serde_json::Deserializer::from_str(payload).deserialize_map(ClaimsVisitor {
-        expected,
-        standard,
-        custom: PhantomData,
-    })
+    let mut deserializer = serde_json::Deserializer::from_str(payload);
+    let custom = deserializer.deserialize_map(ClaimsVisitor { expected, standard, custom: PhantomData })?;
+    deserializer.end()?;
+    Ok(custom)
 }
 
 struct ClaimsVisitor<'a, C> {
@@ -108,6 +110,33 @@ impl<'de, A: MapAccess<'de>> Members<'_, 'de, A> {
             self.map.next_value::<IgnoredAny>()?;
         }
         Ok(())
+    }
+}
+
+/// A member's name after its escapes, borrowed where it has none.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(name.to_owned()))
     }
 }
 

@@ -2,126 +2,90 @@
 //!
 //! Parsers disagree on which of two counts, so the one who checks and the one who uses could read different values.
 //! serde's derived code refuses some, its `flatten` and its maps none: hence a pass of our own.
+//!
+//! It looks at quotes, brackets and commas only. Of a JSON text it finds every name; a text that is no JSON is left to
+//! the parser, which comes next and refuses it.
 
-use std::{borrow::Cow, fmt};
-
-use serde::{
-    Deserializer,
-    de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
-};
+use std::borrow::Cow;
 
 use super::InvalidToken;
 
-/// Checks that `json` is one JSON text without duplicate members. Nesting deeper than 127 is malformed.
+/// The deepest nesting that serde_json reads.
+const MAX_DEPTH: usize = 127;
+
+/// Checks that no object in `json` has a member twice, and that it is not nested too deep.
 pub(crate) fn refuse(json: &str) -> Result<(), InvalidToken> {
-    let mut names = Names::default();
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    match Value(&mut names).deserialize(&mut deserializer).and_then(|()| deserializer.end()) {
-        Ok(()) => Ok(()),
-        Err(_) if names.duplicate => Err(InvalidToken::DuplicateMember),
-        Err(_) => Err(InvalidToken::Malformed),
-    }
-}
-
-/// The names of all objects that are open, those of the innermost last: one buffer for all depths.
-#[derive(Default)]
-struct Names<'de> {
-    open: Vec<Cow<'de, str>>,
-    duplicate: bool,
-}
-
-impl Names<'_> {
-    /// Forgets the names from `start` on, and tells whether there are two of the same among them. Sorting keeps an
-    /// object of many members cheap, and cannot be attacked as a hash can.
-    fn close(&mut self, start: usize) -> bool {
-        if let Some(names) = self.open.get_mut(start..) {
-            names.sort_unstable();
-            self.duplicate |= names.windows(2).any(|pair| matches!(pair, [a, b] if a == b));
+    // The names of all objects that are open, those of the innermost last: one buffer for all depths.
+    let mut names: Vec<Cow<'_, str>> = Vec::new();
+    // Where the names of each open object begin. An array has none.
+    let mut open: Vec<Option<usize>> = Vec::new();
+    let mut name_is_next = false;
+    let mut bytes = json.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => {
+                let len = string_len(bytes.by_ref().map(|(_, byte)| byte))?;
+                if name_is_next {
+                    names.push(name(json.get(at..at + len).ok_or(InvalidToken::Malformed)?)?);
+                    name_is_next = false;
+                }
+            }
+            b'{' | b'[' if open.len() == MAX_DEPTH => return Err(InvalidToken::Malformed),
+            b'{' => {
+                open.push(Some(names.len()));
+                name_is_next = true;
+            }
+            b'[' => {
+                open.push(None);
+                name_is_next = false;
+            }
+            b'}' | b']' => {
+                if let Some(start) = open.pop().ok_or(InvalidToken::Malformed)? {
+                    close(&mut names, start)?;
+                }
+                name_is_next = false;
+            }
+            b',' => name_is_next = matches!(open.last(), Some(Some(_))),
+            _ => {}
         }
-        self.open.truncate(start);
-        self.duplicate
     }
+    Ok(())
 }
 
-struct Value<'a, 'de>(&'a mut Names<'de>);
-
-impl<'de> DeserializeSeed<'de> for Value<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Value<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON without duplicate members")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let start = self.0.open.len();
-        while let Some(name) = map.next_key_seed(Name)? {
-            self.0.open.push(name);
-            map.next_value_seed(Value(self.0))?;
+/// The length of a string with its quotes, of which the first one was taken already.
+fn string_len(mut bytes: impl Iterator<Item = u8>) -> Result<usize, InvalidToken> {
+    let mut len = 1;
+    while let Some(byte) = bytes.next() {
+        len += 1;
+        match byte {
+            b'"' => return Ok(len),
+            b'\\' => {
+                bytes.next();
+                len += 1;
+            }
+            _ => {}
         }
-        if self.0.close(start) { Err(A::Error::custom("duplicate member")) } else { Ok(()) }
     }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Value(self.0))?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
+    Err(InvalidToken::Malformed)
 }
 
-/// A member's name after its escapes, borrowed where it has none.
-pub(super) struct Name;
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
-        deserializer.deserialize_str(self)
+/// What a string in quotes says.
+fn name(string: &str) -> Result<Cow<'_, str>, InvalidToken> {
+    if string.contains('\\') {
+        return serde_json::from_str(string).map(Cow::Owned).map_err(|_| InvalidToken::Malformed);
     }
+    Ok(Cow::Borrowed(string.trim_matches('"')))
 }
 
-impl<'de> Visitor<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a member's name")
+/// Forgets the names of an object that ends, unless two are the same. Sorting keeps an object of many members cheap,
+/// and cannot be attacked as a hash can.
+fn close(names: &mut Vec<Cow<'_, str>>, start: usize) -> Result<(), InvalidToken> {
+    if let Some(names) = names.get_mut(start..) {
+        names.sort_unstable_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+        if names.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
+            return Err(InvalidToken::DuplicateMember);
+        }
     }
-
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Cow<'de, str>, E> {
-        Ok(Cow::Borrowed(name))
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Cow<'de, str>, E> {
-        Ok(Cow::Owned(name.to_owned()))
-    }
+    names.truncate(start);
+    Ok(())
 }

@@ -27,9 +27,7 @@ fn foreign<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, InvalidTo
     let json = decode(segment)?;
     let json = str::from_utf8(&json).map_err(|_| InvalidToken::Malformed)?;
     duplicates::refuse(json)?;
-    let header = serde_json::Deserializer::from_str(json)
-        .deserialize_map(HeaderVisitor)
-        .map_err(|_| InvalidToken::Malformed)?;
+    let header = read(json).map_err(|_| InvalidToken::Malformed)?;
     if header.unsupported {
         return Err(InvalidToken::UnsupportedHeader);
     }
@@ -41,6 +39,13 @@ fn foreign<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, InvalidTo
         return Err(InvalidToken::WrongAlgorithm);
     }
     Ok(key)
+}
+
+fn read(json: &str) -> Result<Header, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let header = deserializer.deserialize_map(HeaderVisitor)?;
+    deserializer.end()?;
+    Ok(header)
 }
 
 /// Media types have no case, and `application/` may be left out (RFC 7515 §4.1.9).

@@ -97,9 +97,9 @@ fn authentic_payload(token: &[u8], keys: &Keys) -> Result<Vec<u8>, InvalidToken>
     if token.len() > MAX_TOKEN_LEN {
         return Err(InvalidToken::TooLarge);
     }
-    let (message, signature) = split_last(token)?;
-    let (header, payload) = split_last(message)?;
-    if header.contains(&b'.') {
+    let (message, signature) = split_at_dot(token, token.iter().rposition(is_dot))?;
+    let (header, payload) = split_at_dot(message, message.iter().position(is_dot))?;
+    if payload.contains(&b'.') {
         return Err(InvalidToken::Malformed);
     }
     let key = header::key(header, keys)?;
@@ -109,13 +109,16 @@ fn authentic_payload(token: &[u8], keys: &Keys) -> Result<Vec<u8>, InvalidToken>
     decode(payload)
 }
 
-/// Both sides of the last dot, neither of which may be empty.
-fn split_last(token: &[u8]) -> Result<(&[u8], &[u8]), InvalidToken> {
-    let dot = token.iter().rposition(|byte| *byte == b'.').ok_or(InvalidToken::Malformed)?;
-    match token.split_at_checked(dot) {
+/// Both sides of a dot, neither of which may be empty.
+fn split_at_dot(text: &[u8], dot: Option<usize>) -> Result<(&[u8], &[u8]), InvalidToken> {
+    match dot.and_then(|dot| text.split_at_checked(dot)) {
         Some((before, [_, after @ ..])) if !before.is_empty() && !after.is_empty() => Ok((before, after)),
         _ => Err(InvalidToken::Malformed),
     }
+}
+
+fn is_dot(byte: &u8) -> bool {
+    *byte == b'.'
 }
 
 /// Decodes a segment. The engine refuses padding, spaces and trailing bits, so each content has one form only.

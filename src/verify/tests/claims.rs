@@ -175,7 +175,8 @@ fn a_payload_is_one_object() {
         ("", "malformed"),
         ("{} {}", "malformed"),
         ("\u{feff}{}", "malformed"),
-        ("{\"a\":\"\\ud800\"}", "malformed"),
+        ("{\"iss\":\"\\ud800\"}", "malformed"),
+        ("{\"a\":\"\u{1}\"}", "malformed"),
         ("{\"a\":1,}", "malformed"),
     ];
     for (payload, expected) in cases {
