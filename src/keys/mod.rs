@@ -13,7 +13,8 @@ mod public;
 mod refresh_key;
 mod ring;
 mod signing;
-#[cfg(all(test, any(feature = "aws_lc_rs", feature = "rust_crypto")))]
+#[cfg(test)]
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod tests;
 mod verifying;
 

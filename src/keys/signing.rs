@@ -145,7 +145,8 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-#[cfg(all(test, any(feature = "aws_lc_rs", feature = "rust_crypto")))]
+#[cfg(test)]
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod tests {
     use super::*;
     use crate::keys::KeyRing;

@@ -15,18 +15,21 @@ const MAX_DEPTH: usize = 127;
 
 /// Checks that no object in `json` has a member twice, and that it is not nested too deep.
 pub(crate) fn refuse(json: &str) -> Result<(), InvalidToken> {
+    let bytes = json.as_bytes();
     // The names of all objects that are open, those of the innermost last: one buffer for all depths.
-    let mut names: Vec<Cow<'_, str>> = Vec::new();
+    let mut names: Vec<Cow<'_, str>> = Vec::with_capacity(16);
     // Where the names of each open object begin. An array has none.
     let mut open: Vec<Option<usize>> = Vec::new();
     let mut name_is_next = false;
-    let mut bytes = json.bytes().enumerate();
-    while let Some((at, byte)) = bytes.next() {
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let start = at;
+        at += 1;
         match byte {
             b'"' => {
-                let len = string_len(bytes.by_ref().map(|(_, byte)| byte))?;
+                at += string_len(bytes.get(at..).unwrap_or_default())?;
                 if name_is_next {
-                    names.push(name(json.get(at..at + len).ok_or(InvalidToken::Malformed)?)?);
+                    names.push(name(json.get(start..at).ok_or(InvalidToken::Malformed)?)?);
                     name_is_next = false;
                 }
             }
@@ -52,29 +55,29 @@ pub(crate) fn refuse(json: &str) -> Result<(), InvalidToken> {
     Ok(())
 }
 
-/// The length of a string with its quotes, of which the first one was taken already.
-fn string_len(mut bytes: impl Iterator<Item = u8>) -> Result<usize, InvalidToken> {
-    let mut len = 1;
-    while let Some(byte) = bytes.next() {
-        len += 1;
-        match byte {
-            b'"' => return Ok(len),
-            b'\\' => {
-                bytes.next();
-                len += 1;
-            }
-            _ => {}
+/// How far the closing quote goes, in what follows the opening one.
+fn string_len(bytes: &[u8]) -> Result<usize, InvalidToken> {
+    let mut at = 0;
+    loop {
+        match bytes.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+            None => return Err(InvalidToken::Malformed),
         }
     }
-    Err(InvalidToken::Malformed)
 }
 
 /// What a string in quotes says.
 fn name(string: &str) -> Result<Cow<'_, str>, InvalidToken> {
-    if string.contains('\\') {
+    if string.as_bytes().contains(&b'\\') {
         return serde_json::from_str(string).map(Cow::Owned).map_err(|_| InvalidToken::Malformed);
     }
-    Ok(Cow::Borrowed(string.trim_matches('"')))
+    string
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .map(Cow::Borrowed)
+        .ok_or(InvalidToken::Malformed)
 }
 
 /// Forgets the names of an object that ends, unless two are the same. Sorting keeps an object of many members cheap,

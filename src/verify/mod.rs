@@ -25,7 +25,8 @@ mod custom;
 pub(crate) mod duplicates;
 mod header;
 mod invalid;
-#[cfg(all(test, any(feature = "aws_lc_rs", feature = "rust_crypto")))]
+#[cfg(test)]
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod tests;
 mod values;
 

@@ -96,25 +96,28 @@ fn every_text_of_a_small_grammar_is_judged_as_by_a_parser() {
             if twice { Err(serde::de::Error::custom("twice")) } else { Ok(self) }
         }
     }
-    const PARTS: [&str; 8] = ["{", "}", "[", "]", ",", ":", r#""a""#, r#""\u0061\"""#];
-    let mut judged = 0;
+    const PARTS: [&str; 8] = ["{", "}", "[", "]", ",", r#""a":"#, r#""\u0061":"#, r#""a""#];
+    let (mut good, mut twice) = (0, 0);
     for mut number in 0..8_u32.pow(6) {
-        let mut text = String::from("{\"a\":");
+        let mut text = String::from(r#"{"a":["#);
         while number > 0 {
             text.push_str(PARTS[number as usize % 8]);
             number /= 8;
         }
-        text.push('}');
+        text.push_str(r#""a"}]}"#);
         match serde_json::from_str::<Reference>(&text) {
-            Ok(Reference) => assert_eq!(refuse(&text), Ok(()), "{text}"),
-            Err(error) if error.is_data() => {
-                assert_eq!(refuse(&text), Err(InvalidToken::DuplicateMember), "{text}")
+            Ok(Reference) => {
+                assert_eq!(refuse(&text), Ok(()), "{text}");
+                good += 1;
             }
-            Err(_) => continue,
+            Err(error) if error.is_data() => {
+                assert_eq!(refuse(&text), Err(InvalidToken::DuplicateMember), "{text}");
+                twice += 1;
+            }
+            Err(_) => {}
         }
-        judged += 1;
     }
-    assert!(judged > 100, "{judged}");
+    assert!(good > 10 && twice > 50, "{good} {twice}");
 }
 
 #[test]
