@@ -17,8 +17,8 @@ use tower_refresh_core::{EndReason, Handle, Subject, Timestamp, rotation::Class}
 pub struct Event {
     /// What happened.
     pub kind: EventKind,
-    /// The session.
-    pub session: Handle,
+    /// The session, for all that happens to one.
+    pub session: Option<Handle>,
     /// Whose session it is, where that is known.
     pub subject: Option<Subject>,
     /// When.
@@ -47,8 +47,13 @@ pub enum EventKind {
     End(EndReason),
     /// The store could not do what it was asked. The token was good, and nothing was changed.
     StoreFailed,
-    /// The claims source failed or panicked. The token was good, and nothing was changed.
+    /// The claims source failed or panicked, or gave what cannot go into a token. Nothing was changed.
     ClaimsFailed,
+    /// The store's feed of ends was lost: until it is back, sessions that other servers end stay good here until their
+    /// access tokens expire.
+    FeedLost,
+    /// The feed is back, and this server has caught up with it.
+    FeedRestored,
 }
 
 impl EventKind {
@@ -64,6 +69,8 @@ impl EventKind {
             Self::End(_) => "end",
             Self::StoreFailed => "store_failed",
             Self::ClaimsFailed => "claims_failed",
+            Self::FeedRestored => "feed_restored",
+            Self::FeedLost => "feed_lost",
         }
     }
 
@@ -123,7 +130,7 @@ fn trace(event: &Event) {
                 tracing::Level::$level,
                 event = event.kind.as_str(),
                 detail = event.kind.detail(),
-                session = %event.session,
+                session = event.session.map(tracing::field::display),
                 subject = event.subject.as_ref().map(Subject::as_str),
                 since_rotation_ms = event.since_rotation.map(|since| since.as_millis() as u64),
             )
@@ -131,8 +138,8 @@ fn trace(event: &Event) {
     }
     match event.kind {
         EventKind::Refresh(_) => at!(DEBUG),
-        EventKind::Login | EventKind::End(_) => at!(INFO),
-        EventKind::Late | EventKind::Reuse | EventKind::Ahead | EventKind::Impossible => at!(WARN),
+        EventKind::Login | EventKind::End(_) | EventKind::FeedRestored => at!(INFO),
+        EventKind::Late | EventKind::Reuse | EventKind::Ahead | EventKind::Impossible | EventKind::FeedLost => at!(WARN),
         EventKind::StoreFailed | EventKind::ClaimsFailed => at!(ERROR),
     }
 }

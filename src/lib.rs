@@ -115,6 +115,7 @@ mod denylist;
 mod event;
 #[cfg(feature = "axum")]
 mod extract;
+mod feed;
 mod future;
 mod identity;
 mod keys;
@@ -137,7 +138,7 @@ mod user;
 mod verify;
 
 pub use tower_refresh_core::{
-    EndReason, Handle, LateBudget, MemoryStore, PolicyError, RotationPolicy, SessionStore, StoreError,
+    EndReason, EndWatcher, Handle, LateBudget, MemoryStore, PolicyError, RotationPolicy, SessionStore, StoreError,
     StoreErrorKind, Subject, Timestamp, rotation::Class,
 };
 

@@ -10,6 +10,7 @@ use crate::{
     clock::Clock,
     denylist::Denylist,
     event::{Event, EventKind, Events},
+    feed::Feed,
     identity::ClaimsSource,
     keys::Keys,
     outlive::outlive,
@@ -24,6 +25,7 @@ pub(crate) struct Shared<C> {
     pub(crate) claims: ClaimsSource<C>,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) denylist: Denylist,
+    pub(crate) feed: Feed,
     pub(crate) flights: Flights<C>,
     pub(crate) events: Events,
 }
@@ -51,7 +53,7 @@ impl<C: Send + Sync + 'static> Shared<C> {
             };
             shared.deny(session);
             if ended {
-                shared.emit(EventKind::End(reason), session, subject, None);
+                shared.emit(EventKind::End(reason), Some(session), subject, None);
             }
             Ok(ended)
         })
@@ -70,17 +72,24 @@ impl<C: Send + Sync + 'static> Shared<C> {
             let ended = shared.store.end_subject(&subject, except, reason, shared.now()).await?;
             for session in &ended {
                 shared.deny(*session);
-                shared.emit(EventKind::End(reason), *session, Some(subject.clone()), None);
+                shared.emit(EventKind::End(reason), Some(*session), Some(subject.clone()), None);
             }
             Ok(ended)
         })
         .await
     }
 
-    /// Refuses the access tokens of a session that the store says is ended.
-    pub(crate) fn deny(&self, session: Handle) {
+    /// Refuses the access tokens of a session that ended at `at`, while there may be any.
+    pub(crate) fn deny_ended(&self, session: Handle, at: Timestamp) {
         let now = self.now();
-        self.denylist.deny(session, now.saturating_add(self.settings.denied_for()), now);
+        let until = at.saturating_add(self.settings.denied_for());
+        if now < until {
+            self.denylist.deny(session, until, now);
+        }
+    }
+
+    fn deny(&self, session: Handle) {
+        self.deny_ended(session, self.now());
     }
 
     pub(crate) fn is_denied(&self, session: Handle, now: Timestamp) -> bool {
@@ -90,7 +99,7 @@ impl<C: Send + Sync + 'static> Shared<C> {
     pub(crate) fn emit(
         &self,
         kind: EventKind,
-        session: Handle,
+        session: Option<Handle>,
         subject: Option<Subject>,
         rotated_at: Option<Timestamp>,
     ) {
@@ -100,7 +109,7 @@ impl<C: Send + Sync + 'static> Shared<C> {
     }
 
     pub(crate) fn emit_for(&self, kind: EventKind, row: &Row) {
-        self.emit(kind, row.handle, Some(row.subject.clone()), Some(row.rotated_at));
+        self.emit(kind, Some(row.handle), Some(row.subject.clone()), Some(row.rotated_at));
     }
 
     /// Tells of a failure of the store, and hands the error back.
@@ -125,7 +134,7 @@ impl<C: Send + Sync + 'static> Shared<C> {
         tracing::error!(target: "tower_refresh", %session, error, "{error}");
         #[cfg(not(feature = "tracing"))]
         let _ = error;
-        self.emit(kind, session, subject, None);
+        self.emit(kind, Some(session), subject, None);
     }
 }
 
@@ -135,6 +144,7 @@ impl<C> fmt::Debug for Shared<C> {
             .field("settings", &self.settings)
             .field("store", &self.store)
             .field("denylist", &self.denylist)
+            .field("feed", &self.feed)
             .field("events", &self.events)
             .finish_non_exhaustive()
     }

@@ -8,7 +8,7 @@ use futures_util::{
     future::{BoxFuture, poll_fn},
 };
 use tower_refresh_core::{
-    EndReason, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
+    EndReason, EndWatcher, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
 };
 
 /// A store as the middleware calls it.
@@ -66,6 +66,11 @@ impl Store {
         self.guard(async { self.inner.purge_expired(dead_before).await }).await
     }
 
+    /// Has no time limit: it is meant to last.
+    pub(crate) async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {
+        self.inner.watch_ends(since, watcher).await
+    }
+
     async fn guard<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         match within(self.time_limit, AssertUnwindSafe(call).catch_unwind()).await {
             Some(Ok(result)) => result,
@@ -120,6 +125,7 @@ pub(crate) trait DynStore: Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<Row>, StoreError>>;
     fn purge_expired(&self, dead_before: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>>;
+    fn watch_ends<'a>(&'a self, since: Timestamp, watcher: &'a dyn EndWatcher) -> BoxFuture<'a, StoreError>;
 }
 
 impl<S: SessionStore> DynStore for S {
@@ -164,5 +170,9 @@ impl<S: SessionStore> DynStore for S {
 
     fn purge_expired(&self, dead_before: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>> {
         SessionStore::purge_expired(self, dead_before).boxed()
+    }
+
+    fn watch_ends<'a>(&'a self, since: Timestamp, watcher: &'a dyn EndWatcher) -> BoxFuture<'a, StoreError> {
+        SessionStore::watch_ends(self, since, watcher).boxed()
     }
 }

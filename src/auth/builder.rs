@@ -18,6 +18,7 @@ use crate::{
     cross_site,
     denylist::Denylist,
     event::{Event, Events},
+    feed::Feed,
     identity::ClaimsSource,
     keys::KeyRing,
     refresh::Flights,
@@ -216,7 +217,8 @@ impl<C: CustomClaims> AuthBuilder<C> {
         self
     }
 
-    /// Checks every setting.
+    /// Checks every setting. With the feature `tokio` and inside a runtime, the store's feed of ends is followed from now
+    /// on; elsewhere see [`Auth::follow_ends`].
     ///
     /// # Errors
     /// The first [`ConfigError`].
@@ -239,7 +241,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
             client_ip: self.client_ip,
             keep_dead: self.keep_dead,
         };
-        Ok(Auth {
+        let auth = Auth {
             shared: Arc::new(Shared {
                 settings,
                 keys: ArcSwap::from_pointee(self.keys.prepare()?),
@@ -247,10 +249,16 @@ impl<C: CustomClaims> AuthBuilder<C> {
                 claims: self.claims.ok_or(ConfigError::ClaimsMissing)?,
                 clock: self.clock,
                 denylist: Denylist::new(),
+                feed: Feed::default(),
                 flights: Flights::new(),
                 events: self.events,
             }),
-        })
+        };
+        #[cfg(feature = "tokio")]
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(auth.follow_ends());
+        }
+        Ok(auth)
     }
 
     fn check(&self) -> Result<(), ConfigError> {

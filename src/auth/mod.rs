@@ -11,7 +11,7 @@ use tower_refresh_core::{EndReason, Handle, StoreError, Subject};
 
 pub use self::{builder::AuthBuilder, error::ConfigError};
 use crate::{
-    CustomClaims, SessionInfo,
+    CustomClaims, SessionInfo, feed,
     keys::{Jwks, KeyError, KeyRing},
     layer::RefreshLayer,
     require::RequireAuthLayer,
@@ -68,8 +68,8 @@ impl<C: CustomClaims> Auth<C> {
 
     /// Ends one session. Returns whether it was live until now.
     ///
-    /// Its refresh token is dead at once, everywhere; its access tokens are refused at once on this server, and expire
-    /// within the access lifetime on others.
+    /// Its refresh token is dead at once, everywhere. Its access tokens are refused at once on this server, within moments on
+    /// servers that follow the store's feed of ends, and expire within the access lifetime on others.
     ///
     /// # Errors
     /// If the store fails: the session may or may not have ended.
@@ -89,6 +89,16 @@ impl<C: CustomClaims> Auth<C> {
     /// As [`end_session`](Self::end_session).
     pub async fn end_subject(&self, subject: impl Into<Subject>) -> Result<usize, StoreError> {
         Ok(self.shared.end_subject(subject.into(), None, EndReason::Revoked).await?.len())
+    }
+
+    /// Follows the store's feed of ends, so that sessions which other servers end are refused here within moments: a
+    /// future for the application to spawn, where [`AuthBuilder::build`] found no tokio runtime to do so. It reconnects by
+    /// itself, ends when the last clone of this `Auth` is dropped, and at once if the store has no feed.
+    ///
+    /// # Cancel safety
+    /// Dropped, the feed is not followed any more.
+    pub fn follow_ends(&self) -> impl Future<Output = ()> + Send + use<C> + 'static {
+        feed::follow(&self.shared)
     }
 
     /// The live sessions of `subject`, newest login first.

@@ -72,10 +72,8 @@ pub(crate) async fn load<C: CustomClaims>(
             }
             Class::Ended => {
                 // Perhaps another server ended it, while its access tokens are still about.
-                if let Some(ended) = row.ended
-                    && now < ended.at.saturating_add(shared.settings.denied_for())
-                {
-                    shared.deny(row.handle);
+                if let Some(ended) = row.ended {
+                    shared.deny_ended(row.handle, ended.at);
                 }
                 Loaded::Dead(Dead::Over)
             }

@@ -109,7 +109,7 @@ impl<C: CustomClaims> Session<C> {
             self.take_back(&row).await;
             return Err(sealed);
         }
-        shared.emit(EventKind::Login, row.handle, Some(row.subject), None);
+        shared.emit(EventKind::Login, Some(row.handle), Some(row.subject), None);
         Ok(response)
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 use tower_refresh::{
-    EndReason, Handle, MemoryStore, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
+    EndReason, EndWatcher, Handle, MemoryStore, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
 };
 use tower_refresh_core::Row;
 
@@ -149,5 +149,9 @@ impl SessionStore for TestStore {
 
     async fn purge_expired(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
         self.call(Op::Purge, self.inner.purge_expired(dead_before)).await
+    }
+
+    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {
+        self.inner.watch_ends(since, watcher).await
     }
 }

@@ -46,6 +46,6 @@ pub use self::{
     memory::MemoryStore,
     policy::{LateBudget, PolicyError, RotationPolicy},
     row::{EndReason, Ended, Meta, ParseEndReasonError, Row, Subject},
-    store::{SessionStore, StoreError, StoreErrorKind},
+    store::{EndWatcher, SessionStore, StoreError, StoreErrorKind},
     timestamp::Timestamp,
 };

@@ -83,6 +83,36 @@ pub trait SessionStore: Send + Sync + 'static {
     /// # Errors
     /// As the database fails. It can be repeated.
     fn purge_expired(&self, dead_before: Timestamp) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// The feed of ends: tells `watcher` of every session that ended at `since` or later, whoever ended it, and goes on
+    /// telling of each new end. It does not return while it works.
+    ///
+    /// It listens first and then looks up what has ended, so that no end falls between, and then calls
+    /// [`EndWatcher::caught_up`]. An end may be told of more than once. A server that follows the feed refuses the
+    /// access tokens of a session that another server ended within moments, without asking the store per request.
+    ///
+    /// The default has no feed.
+    ///
+    /// # Errors
+    /// The future's output: [`StoreErrorKind::Unsupported`] at once if the store has no feed; else how the connection was
+    /// lost. The caller calls again, with a `since` that leaves out nothing.
+    fn watch_ends(
+        &self,
+        since: Timestamp,
+        watcher: &dyn EndWatcher,
+    ) -> impl Future<Output = StoreError> + Send {
+        let _ = (since, watcher);
+        std::future::ready(StoreError::new(StoreErrorKind::Unsupported))
+    }
+}
+
+/// Who follows a store's [feed of ends](SessionStore::watch_ends).
+pub trait EndWatcher: Send + Sync {
+    /// The session ended, at `at` by the clock of whoever ended it. Quick, and never panics.
+    fn ended(&self, session: Handle, at: Timestamp);
+
+    /// What ended before was told; from now on ends are told as they happen.
+    fn caught_up(&self);
 }
 
 /// Why a store could not do what it was asked.
@@ -118,6 +148,7 @@ impl fmt::Display for StoreError {
             StoreErrorKind::TimedOut => "the session store did not answer in time",
             StoreErrorKind::AlreadyExists => "a session with this handle exists already",
             StoreErrorKind::Corrupt => "the session store holds a row that cannot be read",
+            StoreErrorKind::Unsupported => "the session store cannot do this",
         })
     }
 }
@@ -140,4 +171,6 @@ pub enum StoreErrorKind {
     AlreadyExists,
     /// What is stored is not a session row.
     Corrupt,
+    /// The store does not offer this: [`SessionStore::watch_ends`].
+    Unsupported,
 }

@@ -4,6 +4,7 @@
 //! that requests seldom wait for each other. Where both locks are held, the subject's was taken first; no lock is held
 //! across an await.
 
+mod ends;
 mod record;
 mod shard;
 mod subjects;
@@ -16,8 +17,10 @@ use std::{
     time::Duration,
 };
 
-use self::{shard::Shard, subjects::Subjects};
-use crate::{EndReason, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp};
+use self::{ends::Ends, shard::Shard, subjects::Subjects};
+use crate::{
+    EndReason, EndWatcher, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
+};
 
 /// Keeps sessions in memory: for tests, development, and services of one process that may log everybody out when it
 /// restarts.
@@ -58,11 +61,16 @@ const KEPT_AFTER_DEATH: Duration = Duration::from_secs(24 * 60 * 60);
 struct Inner {
     shards: [Mutex<Shard>; SHARDS],
     subjects: Subjects,
+    ends: Ends,
 }
 
 impl Default for Inner {
     fn default() -> Self {
-        Self { shards: array::from_fn(|_| Mutex::default()), subjects: Subjects::default() }
+        Self {
+            shards: array::from_fn(|_| Mutex::default()),
+            subjects: Subjects::default(),
+            ends: Ends::default(),
+        }
     }
 }
 
@@ -116,6 +124,7 @@ impl SessionStore for MemoryStore {
     async fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
         let Some(subject) = self.inner.shard(handle).end(handle, None, reason, now) else { return Ok(false) };
         self.inner.unlist(handle, &subject);
+        self.inner.ends.publish(handle, now);
         Ok(true)
     }
 
@@ -134,6 +143,7 @@ impl SessionStore for MemoryStore {
         });
         for &handle in &ended {
             self.inner.unlist(handle, subject);
+            self.inner.ends.publish(handle, now);
         }
         Ok(ended)
     }
@@ -155,6 +165,19 @@ impl SessionStore for MemoryStore {
             self.inner.unlist_all(rows);
         }
         Ok(purged as u64)
+    }
+
+    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {
+        let subscription = self.inner.ends.subscribe();
+        for shard in &self.inner.shards {
+            let ended = lock(shard).ended_since(since);
+            ended.into_iter().for_each(|(handle, at)| watcher.ended(handle, at));
+        }
+        watcher.caught_up();
+        loop {
+            let (handle, at) = subscription.next().await;
+            watcher.ended(handle, at);
+        }
     }
 }
 

@@ -78,6 +78,10 @@ impl Record {
         self.ended_for.is_some()
     }
 
+    pub(super) fn ended_at(&self) -> Option<Timestamp> {
+        self.ended_for.map(|_| self.ended_at)
+    }
+
     pub(super) fn end(&mut self, reason: EndReason, now: Timestamp) {
         self.ended_for = Some(reason);
         self.ended_at = now;

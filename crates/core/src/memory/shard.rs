@@ -78,6 +78,11 @@ impl Shard {
         removed
     }
 
+    pub(super) fn ended_since(&self, since: Timestamp) -> Vec<(Handle, Timestamp)> {
+        let ended = self.rows.iter().filter_map(|(handle, record)| Some((*handle, record.ended_at()?)));
+        ended.filter(|(_, at)| *at >= since).collect()
+    }
+
     fn update<T>(&mut self, handle: Handle, change: impl FnOnce(&mut Record) -> Option<T>) -> Option<T> {
         let record = self.rows.get_mut(&handle)?;
         let before = record.dead_since();
