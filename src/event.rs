@@ -139,7 +139,11 @@ fn trace(event: &Event) {
     match event.kind {
         EventKind::Refresh(_) => at!(DEBUG),
         EventKind::Login | EventKind::End(_) | EventKind::FeedRestored => at!(INFO),
-        EventKind::Late | EventKind::Reuse | EventKind::Ahead | EventKind::Impossible | EventKind::FeedLost => at!(WARN),
+        EventKind::Late
+        | EventKind::Reuse
+        | EventKind::Ahead
+        | EventKind::Impossible
+        | EventKind::FeedLost => at!(WARN),
         EventKind::StoreFailed | EventKind::ClaimsFailed => at!(ERROR),
     }
 }

@@ -344,7 +344,7 @@ fn is_over<C: CustomClaims>(state: &State<C>) -> bool {
     match &state.loaded {
         Some(loaded) => matches!(**loaded, Loaded::Dead(Dead::Over)),
         None => {
-            matches!(state.outcome, Outcome::Anonymous)
+            !matches!(state.outcome, Outcome::Authenticated(_))
                 && matches!(state.origin.presented.get(), Some(Presented::Expired(_)))
         }
     }

@@ -138,8 +138,8 @@ mod user;
 mod verify;
 
 pub use tower_refresh_core::{
-    EndReason, EndWatcher, Handle, LateBudget, MemoryStore, PolicyError, RotationPolicy, SessionStore, StoreError,
-    StoreErrorKind, Subject, Timestamp, rotation::Class,
+    EndReason, EndWatcher, Handle, LateBudget, MemoryStore, PolicyError, RotationPolicy, SessionStore,
+    StoreError, StoreErrorKind, Subject, Timestamp, rotation::Class,
 };
 
 pub use self::{
