@@ -1,7 +1,7 @@
 //! The smallest application: a login form in JSON, one protected route, sessions in memory.
 //!
 //! ```text
-//! cargo run --example quickstart
+//! cargo run --example quickstart        # or: -- 127.0.0.1:8080
 //! curl -si -c jar -X POST localhost:3000/login -H 'content-type: application/json' \
 //!      -d '{"username":"alice","password":"alice-password"}'
 //! curl -s -b jar -c jar localhost:3000/me          # hello Alice
@@ -9,7 +9,7 @@
 //! curl -s -b jar localhost:3000/me                 # 401
 //! ```
 
-use std::{convert::Infallible, error::Error};
+use std::{convert::Infallible, env, error::Error};
 
 use axum::{
     Json, Router,
@@ -51,7 +51,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .merge(auth.routes())
         .layer(auth.layer());
 
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:3000".to_owned());
+    let listener = tokio::net::TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
     Ok(axum::serve(listener, app).await?)
 }
