@@ -31,6 +31,7 @@
 mod create;
 mod end;
 mod end_subject;
+mod feed;
 mod join;
 mod list;
 mod purge;
@@ -109,6 +110,12 @@ macro_rules! __with_conformance_laws {
                 of_many_ends_one_succeeds
                 an_end_among_swaps_is_final
                 a_subject_ended_among_logins_ends_what_it_says
+            }
+            feed {
+                a_watcher_is_told_of_each_end
+                a_watcher_is_told_of_the_ends_before_it_came
+                a_watcher_is_not_told_of_what_it_did_not_ask_for
+                every_watcher_is_told
             }
         }
     };

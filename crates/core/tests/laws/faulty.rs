@@ -1,13 +1,15 @@
 //! A store without any art, with a mistake of choice.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    future::poll_fn,
     sync::{Mutex, MutexGuard},
+    task::Poll,
     time::Duration,
 };
 
 use tower_refresh_core::{
-    EndReason, Ended, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
+    EndReason, EndWatcher, Ended, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
 };
 
 /// What the store does wrong.
@@ -41,6 +43,11 @@ pub(crate) enum Fault {
     PurgeByExpiryOnly,
     PurgeStopsEarly,
     PurgeNeverZero,
+    FeedForgetsThePast,
+    FeedLeavesOutTheTime,
+    FeedTellsAll,
+    FeedTellsWrongTimes,
+    FeedStops,
 }
 
 pub(crate) struct FaultyStore {
@@ -207,5 +214,37 @@ impl SessionStore for FaultyStore {
             Some(Fault::PurgeNeverZero) => Ok(purged + 1),
             _ => Ok(purged),
         }
+    }
+
+    /// Looks at every row again and again.
+    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {
+        let mut told = BTreeSet::new();
+        let mut rounds = 0;
+        poll_fn(|context| {
+            for row in self.rows().values() {
+                let Some(ended) = row.ended else { continue };
+                let early = ended.at < since || self.has(Fault::FeedLeavesOutTheTime) && ended.at == since;
+                if early && !self.has(Fault::FeedTellsAll) || !told.insert(row.handle) {
+                    continue;
+                }
+                let silent = self.has(Fault::FeedForgetsThePast) && rounds == 0
+                    || self.has(Fault::FeedStops) && rounds > 0;
+                let at = if self.has(Fault::FeedTellsWrongTimes) { since } else { ended.at };
+                if !silent {
+                    watcher.ended(row.handle, at);
+                }
+            }
+            if rounds == 0 {
+                watcher.caught_up();
+            }
+            rounds += 1;
+            if rounds > 1000 {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        StoreError::new(StoreErrorKind::Unavailable)
     }
 }

@@ -64,5 +64,11 @@ fn each_fault_is_found_by_the_law_about_it() {
         PurgeByExpiryOnly: a_purge_counts_from_the_first_death;
         PurgeStopsEarly: purging_until_nothing_is_left_removes_all;
         PurgeNeverZero: a_purge_before_the_first_death_removes_nothing;
+        FeedForgetsThePast: a_watcher_is_told_of_the_ends_before_it_came;
+        FeedLeavesOutTheTime: a_watcher_is_told_of_the_ends_before_it_came;
+        FeedTellsAll: a_watcher_is_not_told_of_what_it_did_not_ask_for;
+        FeedTellsWrongTimes: a_watcher_is_told_of_each_end;
+        FeedStops: a_watcher_is_told_of_each_end;
+        FeedStops: every_watcher_is_told;
     }
 }
