@@ -38,7 +38,7 @@ impl<T: Clock + ?Sized> Clock for Arc<T> {
 
 /// The clock of the operating system: the default. A time before 1970 reads as 1970.
 #[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
+#[allow(clippy::exhaustive_structs, reason = "it has nothing to configure, and is named as a value")]
 pub struct SystemClock;
 
 impl Clock for SystemClock {

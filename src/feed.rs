@@ -1,9 +1,12 @@
 //! The feed of ends: what other servers ended, this one refuses too.
 
 use std::{
-    fmt, mem,
+    fmt,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU8, Ordering},
+    },
     time::Duration,
 };
 
@@ -40,25 +43,49 @@ pub(crate) fn follow<C: CustomClaims>(
     Abortable::new(follow, registration).map(drop)
 }
 
+/// What a server does with valid access tokens while it does not hear what other servers end: the store's feed is lost, not
+/// joined yet, or there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FeedLoss {
+    /// It goes on: a session that another server ended stays good here until its access token expires. The default, so
+    /// that a store in trouble does not take those down who need it least.
+    #[default]
+    GoOn,
+    /// It asks the store on each request: an ended session is refused at once, every request costs a load, and while the
+    /// store is down nobody is let in (503).
+    AskStore,
+}
+
 /// What is known of the feed.
-#[derive(Default)]
 pub(crate) struct Feed {
-    status: Mutex<Status>,
+    status: AtomicU8,
     followers: Mutex<Vec<AbortHandle>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 enum Status {
-    #[default]
     NotJoined,
     Up,
     Lost,
 }
 
+impl Default for Feed {
+    fn default() -> Self {
+        Self { status: AtomicU8::new(Status::NotJoined as u8), followers: Mutex::default() }
+    }
+}
+
 impl Feed {
-    /// Returns what it was.
-    fn set(&self, status: Status) -> Status {
-        mem::replace(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner), status)
+    /// Whether ends of other servers are known here within moments.
+    pub(crate) fn is_up(&self) -> bool {
+        self.status.load(Ordering::Acquire) == Status::Up as u8
+    }
+
+    /// Returns whether it was `before`.
+    fn set(&self, status: Status, before: Status) -> bool {
+        self.status.swap(status as u8, Ordering::AcqRel) == before as u8
     }
 
     fn stop_with_auth(&self, follower: AbortHandle) {
@@ -75,7 +102,7 @@ impl Drop for Feed {
 
 impl fmt::Debug for Feed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Feed").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Feed").field("is_up", &self.is_up()).finish_non_exhaustive()
     }
 }
 
@@ -100,7 +127,7 @@ impl<C: CustomClaims> Watcher<C> {
         let Some(shared) = self.shared.upgrade() else { return };
         #[cfg(feature = "metrics")]
         metrics::gauge!("tower_refresh_feed_up").set(f64::from(u8::from(status == Status::Up)));
-        if shared.feed.set(status) == before {
+        if shared.feed.set(status, before) {
             shared.emit(kind, None, None, None);
         }
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use http::{HeaderMap, Request, Response, StatusCode, header::USER_AGENT};
+use http::{Request, Response, header::USER_AGENT};
 use pin_project_lite::pin_project;
 use tower_refresh_core::Handle;
 use tower_service::Service;
@@ -19,12 +19,12 @@ use crate::{
     auth::settings::{Channel, Settings},
     credentials::{self, CookieFields},
     cross_site,
-    refresh::{Committed, Dead, Flight, Issued, Loaded, Mode, commit},
+    finish::{Renewal, apply, pending_commit},
+    refresh::{Flight, Issued, Loaded, Mode, confirm},
     respond,
     shared::Shared,
-    state::{Change, Found, Origin, Outcome, State},
-    store::within,
-    token::{Presented, RefreshToken},
+    state::{Found, Origin, Outcome, State},
+    token::RefreshToken,
     verify::InvalidToken,
 };
 
@@ -67,27 +67,19 @@ pin_project! {
     }
 }
 
-/// A request that waits for the first half of a refresh.
+/// A request that waits for the store's word.
 struct Waiting<S, ReqBody, C> {
     inner: S,
     request: Request<ReqBody>,
     shared: Arc<Shared<C>>,
     origin: Origin,
-    /// What it is if the refresh token does not hold.
+    /// What it is if the session does not hold.
     otherwise: Otherwise,
 }
 
 enum Otherwise {
     Anonymous,
-    ExpiredBearer,
-}
-
-/// A renewal beside the handler.
-struct Renewal<C> {
-    token: RefreshToken,
-    flight: Flight<C>,
-    /// The result, once it is there.
-    loaded: Option<Arc<Loaded<C>>>,
+    Bearer(InvalidToken),
 }
 
 impl<S, ReqBody, ResBody, C> ResponseFuture<S, ReqBody, C>
@@ -116,6 +108,14 @@ where
         };
 
         match access {
+            Access::Valid(valid) if shared.must_ask_store() => {
+                let otherwise = match valid.channel {
+                    Channel::Header => Otherwise::Bearer(InvalidToken::Revoked),
+                    Channel::Cookie => Otherwise::Anonymous,
+                };
+                let flight = confirm(shared.clone(), valid.user).map(Arc::new).boxed();
+                Self::wait(shared, inner, request, origin, flight, otherwise)
+            }
             Access::Valid(valid) => {
                 let renewal =
                     if valid.near_end { renewal(shared, &origin, valid.user.session) } else { None };
@@ -128,7 +128,9 @@ where
             }
             Access::Expired(session) => match token_of(shared, &origin, session) {
                 Some(token) => {
-                    Self::refresh(shared, inner, request, origin, &token, Otherwise::ExpiredBearer)
+                    let flight = shared.flights.join(shared, &token, Mode::Deciding);
+                    let otherwise = Otherwise::Bearer(InvalidToken::Expired);
+                    Self::wait(shared, inner, request, origin, flight, otherwise)
                 }
                 None => {
                     let kind = RejectionKind::InvalidToken(InvalidToken::Expired);
@@ -141,7 +143,10 @@ where
                 Self::serve(inner, request, State::new(shared.clone(), outcome, origin, None), None)
             }
             Access::Absent => match origin.presented(shared, now).token().cloned() {
-                Some(token) => Self::refresh(shared, inner, request, origin, &token, Otherwise::Anonymous),
+                Some(token) => {
+                    let flight = shared.flights.join(shared, &token, Mode::Deciding);
+                    Self::wait(shared, inner, request, origin, flight, Otherwise::Anonymous)
+                }
                 None => {
                     let state = State::new(shared.clone(), Outcome::Anonymous, origin, None);
                     Self::serve(inner, request, state, None)
@@ -160,15 +165,14 @@ where
         Self { stage: Stage::Serving { inner: inner.call(request), state, renewal } }
     }
 
-    fn refresh(
+    fn wait(
         shared: &Arc<Shared<C>>,
         inner: &mut S,
         request: Request<ReqBody>,
         origin: Origin,
-        token: &RefreshToken,
+        flight: Flight<C>,
         otherwise: Otherwise,
     ) -> Self {
-        let flight = shared.flights.join(shared, token, Mode::Deciding);
         // The service that was polled ready is taken, and its clone, which was not, stays behind:
         // https://docs.rs/tower/latest/tower/trait.Service.html#be-careful-when-cloning-inner-services
         let clone = inner.clone();
@@ -278,74 +282,11 @@ fn renewal<C: CustomClaims>(shared: &Arc<Shared<C>>, origin: &Origin, session: H
 fn outcome<C>(loaded: &Loaded<C>, otherwise: &Otherwise) -> Outcome<C> {
     match loaded {
         Loaded::Live(live) => Outcome::Authenticated(live.user.clone()),
+        Loaded::Confirmed(user) => Outcome::Authenticated(user.clone()),
         Loaded::Unavailable => Outcome::Refused(RejectionKind::Unavailable),
         Loaded::Dead(_) => match otherwise {
             Otherwise::Anonymous => Outcome::Anonymous,
-            Otherwise::ExpiredBearer => Outcome::Refused(RejectionKind::InvalidToken(InvalidToken::Expired)),
+            Otherwise::Bearer(reason) => Outcome::Refused(RejectionKind::InvalidToken(*reason)),
         },
-    }
-}
-
-/// The second half, if one is due: not after the handler changed the session, whose word wins, and not on a response
-/// that ends HTTP on this connection, where browsers do not reliably keep cookies.
-fn pending_commit<C: CustomClaims>(
-    state: &Arc<State<C>>,
-    renewal: &mut Option<Renewal<C>>,
-    changed: bool,
-    status: StatusCode,
-) -> Option<BoxFuture<'static, Option<Issued>>> {
-    if changed || status == StatusCode::SWITCHING_PROTOCOLS {
-        return None;
-    }
-    let shared = state.shared.clone();
-    if let Some(Renewal { token, flight, loaded }) = renewal.take() {
-        let time_limit = shared.store.time_limit();
-        let renew = async move {
-            let loaded = match loaded {
-                Some(loaded) => loaded,
-                None => flight.await,
-            };
-            commit_loaded(&shared, &token, &loaded).await
-        };
-        return Some(within(time_limit, renew).map(Option::flatten).boxed());
-    }
-    let loaded = state.loaded.clone().filter(|loaded| matches!(**loaded, Loaded::Live(_)))?;
-    let token = state.presented().token()?.clone();
-    Some(async move { commit_loaded(&shared, &token, &loaded).await }.boxed())
-}
-
-async fn commit_loaded<C: CustomClaims>(
-    shared: &Arc<Shared<C>>,
-    token: &RefreshToken,
-    loaded: &Loaded<C>,
-) -> Option<Issued> {
-    let Loaded::Live(live) = loaded else { return None };
-    match commit(shared, token, live).await {
-        Committed::Sent(issued) => Some(issued),
-        Committed::NotLive | Committed::Overtaken | Committed::Unavailable => None,
-    }
-}
-
-/// Puts what the handler did on the response, or else the removal of cookies that are of no more use.
-fn apply<C: CustomClaims>(state: &State<C>, change: Option<Change>, headers: &mut HeaderMap) {
-    let settings = &state.shared.settings;
-    match change {
-        Some(Change::LoggedIn { issued, .. } | Change::Refreshed { issued }) => {
-            respond::add_tokens(headers, settings, state.origin.channel, &issued);
-        }
-        Some(Change::LoggedOut) => respond::remove_cookies(headers, settings),
-        None if state.origin.navigation && is_over(state) => respond::remove_cookies(headers, settings),
-        None => {}
-    }
-}
-
-/// Whether the request's session has ended or expired, by the store or by the refresh token's own word.
-fn is_over<C: CustomClaims>(state: &State<C>) -> bool {
-    match &state.loaded {
-        Some(loaded) => matches!(**loaded, Loaded::Dead(Dead::Over)),
-        None => {
-            !matches!(state.outcome, Outcome::Authenticated(_))
-                && matches!(state.origin.presented.get(), Some(Presented::Expired(_)))
-        }
     }
 }

@@ -116,6 +116,7 @@ mod event;
 #[cfg(feature = "axum")]
 mod extract;
 mod feed;
+mod finish;
 mod future;
 mod identity;
 mod keys;
@@ -146,6 +147,7 @@ pub use self::{
     auth::{Auth, AuthBuilder, ConfigError},
     clock::{Clock, SystemClock},
     event::{Event, EventKind},
+    feed::FeedLoss,
     future::ResponseFuture,
     identity::{CustomClaims, Identity},
     keys::{Jwks, KeyError, KeyRing, RefreshKey, SigningKey, VerifyingKey},
@@ -157,3 +159,7 @@ pub use self::{
     user::Authenticated,
     verify::InvalidToken,
 };
+
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     denylist::Denylist,
     event::{Event, EventKind, Events},
-    feed::Feed,
+    feed::{Feed, FeedLoss},
     identity::ClaimsSource,
     keys::Keys,
     outlive::outlive,
@@ -90,6 +90,11 @@ impl<C: Send + Sync + 'static> Shared<C> {
 
     fn deny(&self, session: Handle) {
         self.deny_ended(session, self.now());
+    }
+
+    /// Whether even a valid access token is worth no more than what the store says of its session.
+    pub(crate) fn must_ask_store(&self) -> bool {
+        self.settings.feed_loss == FeedLoss::AskStore && !self.feed.is_up()
     }
 
     pub(crate) fn is_denied(&self, session: Handle, now: Timestamp) -> bool {

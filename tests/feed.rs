@@ -3,7 +3,8 @@
 mod support;
 
 use http::StatusCode;
-use support::{Browser, ManualClock, TestStore, World};
+use support::{Browser, ManualClock, Op, TestStore, World, browser::REFRESH, store::Fault};
+use tower_refresh::FeedLoss;
 
 /// Two servers on one store, which follow its feed.
 async fn two_servers() -> (World, World) {
@@ -35,7 +36,7 @@ async fn a_session_that_another_server_ended_is_refused_without_asking_the_store
 
     let mut bearer = Browser::new();
     bearer.cookies = captured.cookies;
-    bearer.cookies.remove(support::browser::REFRESH);
+    bearer.cookies.remove(REFRESH);
     there.store.take_calls();
     assert_eq!(bearer.get(&there, "/me").await.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(there.store.take_calls(), []);
@@ -46,11 +47,60 @@ async fn a_server_that_joins_late_learns_of_the_ends_before() {
     let (here, _) = two_servers().await;
     let mut browser = Browser::logged_in(&here, "alice").await;
     let mut captured = browser.clone();
-    captured.cookies.remove(support::browser::REFRESH);
+    captured.cookies.remove(REFRESH);
     browser.get(&here, "/logout").await;
 
     let late = World::on(here.clock.clone(), here.store.clone(), |builder| builder);
     settle().await;
 
     assert_eq!(captured.get(&late, "/me").await.status(), StatusCode::UNAUTHORIZED);
+}
+
+/// Two servers that hear nothing of each other.
+fn two_deaf_servers(what: FeedLoss) -> (World, World) {
+    let (clock, store) = (ManualClock::new(), TestStore::default());
+    store.lose_feed();
+    let world = || World::on(clock.clone(), store.clone(), |builder| builder.on_feed_loss(what));
+    (world(), world())
+}
+
+#[tokio::test]
+async fn without_the_feed_a_server_goes_on_by_default() {
+    let (here, there) = two_deaf_servers(FeedLoss::default());
+    let mut browser = Browser::logged_in(&here, "alice").await;
+    let mut captured = browser.clone();
+    browser.get(&here, "/logout").await;
+    here.store.take_calls();
+
+    assert_eq!(captured.get(&there, "/me").await.status(), StatusCode::OK);
+    assert_eq!(here.store.take_calls(), []);
+}
+
+#[tokio::test]
+async fn without_the_feed_a_server_can_ask_the_store_on_each_request() {
+    let (here, there) = two_deaf_servers(FeedLoss::AskStore);
+    let mut browser = Browser::logged_in(&here, "alice").await;
+    let bearer = format!("Bearer {}", browser.access().unwrap());
+    let by_header = || support::request("/me", &[("authorization", &bearer)]);
+    here.store.take_calls();
+
+    assert_eq!(browser.get(&there, "/me").await.status(), StatusCode::OK);
+    assert_eq!(there.send(by_header()).await.status(), StatusCode::OK);
+    assert_eq!(here.store.take_calls(), [(Op::Load, 2)]);
+
+    here.store.break_op(Op::Load, Fault::Fails);
+    assert_eq!(browser.get(&there, "/me").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    here.store.mend();
+
+    let mut captured = browser.clone();
+    browser.get(&here, "/logout").await;
+    assert_eq!(captured.get(&there, "/me").await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(there.send(by_header()).await.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_server_that_asks_the_store_can_still_refresh_on_demand() {
+    let (_, there) = two_deaf_servers(FeedLoss::AskStore);
+    let mut browser = Browser::logged_in(&there, "alice").await;
+    assert_eq!(browser.get(&there, "/refresh").await.status(), StatusCode::OK);
 }

@@ -18,7 +18,7 @@ use crate::{
     cross_site,
     denylist::Denylist,
     event::{Event, Events},
-    feed::Feed,
+    feed::{Feed, FeedLoss},
     identity::ClaimsSource,
     keys::KeyRing,
     refresh::Flights,
@@ -51,6 +51,7 @@ pub struct AuthBuilder<C> {
     client_ip: Option<Box<ClientIp>>,
     store_time_limit: Duration,
     keep_dead: Duration,
+    feed_loss: FeedLoss,
     custom_rejection: Option<CustomResponse>,
     clock: Box<dyn Clock>,
     events: Events,
@@ -75,6 +76,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
             client_ip: None,
             store_time_limit: Duration::from_secs(2),
             keep_dead: Duration::from_secs(24 * 60 * 60),
+            feed_loss: FeedLoss::GoOn,
             custom_rejection: None,
             clock: Box::new(SystemClock),
             events: Events::default(),
@@ -195,6 +197,12 @@ impl<C: CustomClaims> AuthBuilder<C> {
         self
     }
 
+    /// What to do with valid access tokens while the store's feed of ends is not heard. [`FeedLoss::GoOn`] by default.
+    pub fn on_feed_loss(mut self, what: FeedLoss) -> Self {
+        self.feed_loss = what;
+        self
+    }
+
     /// What rejections look like, instead of problem documents. See [`Rejection`].
     pub fn on_rejection(
         mut self,
@@ -240,6 +248,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
             trusted_origins: self.trusted_origins,
             client_ip: self.client_ip,
             keep_dead: self.keep_dead,
+            feed_loss: self.feed_loss,
         };
         let auth = Auth {
             shared: Arc::new(Shared {

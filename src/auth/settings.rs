@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 use http::{Extensions, HeaderMap, HeaderName};
 use tower_refresh_core::RotationPolicy;
 
-use crate::{cookies::Cookies, rejection::Presentation, token::Context, verify::Expected};
+use crate::{cookies::Cookies, feed::FeedLoss, rejection::Presentation, token::Context, verify::Expected};
 
 pub(crate) struct Settings {
     pub(crate) issuer: String,
@@ -17,6 +17,7 @@ pub(crate) struct Settings {
     pub(crate) trusted_origins: Vec<String>,
     pub(crate) client_ip: Option<Box<ClientIp>>,
     pub(crate) keep_dead: Duration,
+    pub(crate) feed_loss: FeedLoss,
     pub(crate) presentation: Arc<Presentation>,
 }
 
@@ -47,6 +48,7 @@ impl fmt::Debug for Settings {
             .field("cookies", &self.cookies)
             .field("trusted_origins", &self.trusted_origins)
             .field("keep_dead", &self.keep_dead)
+            .field("feed_loss", &self.feed_loss)
             .finish_non_exhaustive()
     }
 }

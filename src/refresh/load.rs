@@ -11,8 +11,10 @@ use crate::{CustomClaims, SessionInfo, event::EventKind, shared::Shared, token::
 
 /// What the first half found.
 pub(crate) enum Loaded<C> {
-    /// The token authenticates.
+    /// The refresh token authenticates.
     Live(Box<Live<C>>),
+    /// The valid access token does: its session is live.
+    Confirmed(Arc<User<C>>),
     /// It does not.
     Dead(Dead),
     /// The store or the claims source failed (c10): nobody can tell, and nothing was changed.
@@ -43,6 +45,18 @@ pub(crate) enum Mode {
     Deciding,
     /// A valid access token has decided already: nothing is ended, mended or refused.
     Advisory,
+}
+
+/// Asks whether the session of a valid access token is still live.
+pub(crate) async fn confirm<C: CustomClaims>(shared: Arc<Shared<C>>, user: Arc<User<C>>) -> Loaded<C> {
+    match shared.store.load(user.session).await {
+        Ok(Some(row)) if row.is_live(shared.now()) => Loaded::Confirmed(user),
+        Ok(_) => Loaded::Dead(Dead::Over),
+        Err(error) => {
+            shared.store_failed(user.session, Some(user.subject.clone()), error);
+            Loaded::Unavailable
+        }
+    }
 }
 
 const MOST_ROUNDS: usize = 3;

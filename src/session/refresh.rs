@@ -43,12 +43,12 @@ impl<C: CustomClaims> Session<C> {
         }
         let shared = &self.state.shared;
         let loaded = match &self.state.loaded {
-            Some(loaded) => loaded.clone(),
-            None => shared.flights.join(shared, token, Mode::Deciding).await,
+            Some(loaded) if !matches!(**loaded, Loaded::Confirmed(_)) => loaded.clone(),
+            _ => shared.flights.join(shared, token, Mode::Deciding).await,
         };
         match &*loaded {
             Loaded::Live(live) => self.commit(token, live).await,
-            Loaded::Dead(_) => Err(self.reject(RejectionKind::Unauthenticated)),
+            Loaded::Dead(_) | Loaded::Confirmed(_) => Err(self.reject(RejectionKind::Unauthenticated)),
             Loaded::Unavailable => Err(self.reject(RejectionKind::Unavailable)),
         }
     }

@@ -1,0 +1,88 @@
+//! Step 5 at the response head: whether a refresh is to be completed, and what else the response says of the session.
+
+use std::sync::Arc;
+
+use futures_util::{FutureExt, future::BoxFuture};
+use http::{HeaderMap, StatusCode};
+
+use crate::{
+    CustomClaims,
+    refresh::{Committed, Dead, Flight, Issued, Loaded, commit},
+    respond,
+    shared::Shared,
+    state::{Change, Outcome, State},
+    store::within,
+    token::{Presented, RefreshToken},
+};
+
+/// A renewal beside the handler.
+pub(crate) struct Renewal<C> {
+    pub(crate) token: RefreshToken,
+    pub(crate) flight: Flight<C>,
+    /// The result, once it is there.
+    pub(crate) loaded: Option<Arc<Loaded<C>>>,
+}
+
+/// The second half, if one is due: not after the handler changed the session, whose word wins, and not on a response
+/// that ends HTTP on this connection, where browsers do not reliably keep cookies.
+pub(crate) fn pending_commit<C: CustomClaims>(
+    state: &Arc<State<C>>,
+    renewal: &mut Option<Renewal<C>>,
+    changed: bool,
+    status: StatusCode,
+) -> Option<BoxFuture<'static, Option<Issued>>> {
+    if changed || status == StatusCode::SWITCHING_PROTOCOLS {
+        return None;
+    }
+    let shared = state.shared.clone();
+    if let Some(Renewal { token, flight, loaded }) = renewal.take() {
+        let time_limit = shared.store.time_limit();
+        let renew = async move {
+            let loaded = match loaded {
+                Some(loaded) => loaded,
+                None => flight.await,
+            };
+            commit_loaded(&shared, &token, &loaded).await
+        };
+        return Some(within(time_limit, renew).map(Option::flatten).boxed());
+    }
+    let loaded = state.loaded.clone().filter(|loaded| matches!(**loaded, Loaded::Live(_)))?;
+    let token = state.presented().token()?.clone();
+    Some(async move { commit_loaded(&shared, &token, &loaded).await }.boxed())
+}
+
+async fn commit_loaded<C: CustomClaims>(
+    shared: &Arc<Shared<C>>,
+    token: &RefreshToken,
+    loaded: &Loaded<C>,
+) -> Option<Issued> {
+    let Loaded::Live(live) = loaded else { return None };
+    match commit(shared, token, live).await {
+        Committed::Sent(issued) => Some(issued),
+        Committed::NotLive | Committed::Overtaken | Committed::Unavailable => None,
+    }
+}
+
+/// Puts what the handler did on the response, or else the removal of cookies that are of no more use.
+pub(crate) fn apply<C: CustomClaims>(state: &State<C>, change: Option<Change>, headers: &mut HeaderMap) {
+    let settings = &state.shared.settings;
+    match change {
+        Some(Change::LoggedIn { issued, .. } | Change::Refreshed { issued }) => {
+            respond::add_tokens(headers, settings, state.origin.channel, &issued);
+        }
+        Some(Change::LoggedOut) => respond::remove_cookies(headers, settings),
+        None if state.origin.navigation && is_over(state) => respond::remove_cookies(headers, settings),
+        None => {}
+    }
+}
+
+/// Whether the request's session has ended or expired, by the store or by the refresh token's own word.
+fn is_over<C: CustomClaims>(state: &State<C>) -> bool {
+    match &state.loaded {
+        Some(loaded) => matches!(**loaded, Loaded::Dead(Dead::Over)),
+        None => {
+            !matches!(state.outcome, Outcome::Authenticated(_))
+                && matches!(state.origin.presented.get(), Some(Presented::Expired(_)))
+        }
+    }
+}
