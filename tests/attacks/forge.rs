@@ -1,0 +1,334 @@
+//! Tokens as an attacker makes them, or an issuer with a fault: any header, any payload, any signature.
+
+use std::{collections::BTreeMap, str::FromStr};
+
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD},
+};
+#[cfg(feature = "aws_lc_rs")]
+use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
+#[cfg(not(feature = "aws_lc_rs"))]
+use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde::Deserialize;
+use tower_refresh::{KeyRing, SigningKey, VerifyingKey};
+
+use crate::support::world::SECRET;
+
+const SECRET_384: &[u8] = b"a secret for HMAC-SHA384 that has 48 bytes or more";
+const SECRET_512: &[u8] = b"a secret for HMAC-SHA512, which asks for as many bytes as its hash";
+/// Of somebody who wants in.
+const STRANGER: &[u8] = b"a secret that the ring does not have";
+
+/// A ring with a key of each algorithm: `hs` signs, the others are accepted.
+pub(crate) fn ring() -> KeyRing {
+    let verifying = |key: Result<VerifyingKey, _>, kid: &str| key.unwrap().with_kid(kid);
+    KeyRing::new(SigningKey::hs256(SECRET).unwrap().with_kid("hs"))
+        .accept(verifying(VerifyingKey::hs384(SECRET_384), "hs384"))
+        .accept(verifying(VerifyingKey::hs512(SECRET_512), "hs512"))
+        .accept(verifying(VerifyingKey::ed25519_pem(file("ed25519.pub.pem")), "ed"))
+        .accept(verifying(VerifyingKey::es256_pem(file("es256.pub.pem")), "es256"))
+        .accept(verifying(VerifyingKey::es384_pem(file("es384.pub.pem")), "es384"))
+        .accept(verifying(VerifyingKey::rs256_pem(file("rsa.pub.pem")), "rs"))
+        .accept(verifying(VerifyingKey::ps256_pem(file("rsa.pub.pem")), "ps"))
+}
+
+/// One token, by its differences to a good one. `tests/attacks/README` describes the fields.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Forgery {
+    pub(crate) reason: String,
+    #[serde(default)]
+    header: Json,
+    #[serde(default)]
+    claims: Json,
+    #[serde(default)]
+    latin1: bool,
+    #[serde(default = "hs")]
+    sign_with: String,
+    #[serde(default)]
+    signature: Option<String>,
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(default)]
+    token: Option<String>,
+    #[serde(default)]
+    pad_to: Option<usize>,
+    pub(crate) expect: String,
+}
+
+/// A JSON text: whole, or as changes to the members of the good one.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Json {
+    Whole(String),
+    Changed(BTreeMap<String, Option<String>>),
+}
+
+impl Default for Json {
+    fn default() -> Self {
+        Self::Changed(BTreeMap::new())
+    }
+}
+
+fn hs() -> String {
+    "hs".to_owned()
+}
+
+impl Forgery {
+    /// The token, at `now` in seconds.
+    pub(crate) fn token(&self, now: u64) -> Vec<u8> {
+        let Some(len) = self.pad_to else { return self.with_padding(now, None) };
+        let missing = len - self.with_padding(now, Some(0)).len();
+        // base64 makes four characters of three bytes.
+        (missing / 4 * 3..)
+            .map(|padding| self.with_padding(now, Some(padding)))
+            .find(|token| token.len() >= len)
+            .filter(|token| token.len() == len)
+            .unwrap_or_else(|| panic!("no payload gives {len} bytes: {}", self.reason))
+    }
+
+    fn with_padding(&self, now: u64, padding: Option<usize>) -> Vec<u8> {
+        let header = self.header.text(&good_header(), None, now);
+        let claims = self.claims.text(&good_claims(), padding, now);
+        let (header, claims) = (self.encoded(&header), self.encoded(&claims));
+        let segment = |template: &str| fill(&fill(template, "header", &header), "claims", &claims);
+        let message = segment(self.message.as_deref().unwrap_or("{header}.{claims}"));
+        let signature = self.signed(message.as_bytes());
+        let token = segment(self.token.as_deref().unwrap_or("{message}.{signature}")).replace('\'', "\"");
+        let token = fill(&token, "signature", &signature).replace("{message}", &message);
+        if self.latin1 { latin1(&token) } else { token.into_bytes() }
+    }
+
+    fn encoded(&self, text: &str) -> Vec<u8> {
+        if self.latin1 { latin1(text) } else { text.as_bytes().to_vec() }
+    }
+
+    fn signed(&self, message: &[u8]) -> Vec<u8> {
+        let (key, algorithm) = match self.sign_with.split_once(':') {
+            Some((name, algorithm)) => (key(name).0, Algorithm::from_str(algorithm).unwrap()),
+            None => key(&self.sign_with),
+        };
+        let Some(change) = &self.signature else { return sign(algorithm, &key, message) };
+        if change == "of another token" {
+            return sign(algorithm, &key, b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJib2IifQ");
+        }
+        let mut signature = sign(algorithm, &key, message);
+        changed(&mut signature, change);
+        signature
+    }
+}
+
+impl Json {
+    fn text(&self, good: &[(&str, &str)], padding: Option<usize>, now: u64) -> String {
+        let text = match self {
+            Self::Whole(text) => text.clone(),
+            Self::Changed(changes) => {
+                let mut members: Vec<(&str, Option<&str>)> =
+                    good.iter().map(|(name, value)| (*name, Some(*value))).collect();
+                for (name, value) in changes.iter().filter(|(name, _)| !["^", "+"].contains(&name.as_str())) {
+                    match members.iter_mut().find(|(known, _)| known == name) {
+                        Some((_, known)) => *known = value.as_deref(),
+                        None => members.push((name, value.as_deref())),
+                    }
+                }
+                let extra = |place: &str| changes.get(place).cloned().flatten();
+                let members =
+                    members.iter().filter_map(|(name, value)| value.map(|value| format!("'{name}':{value}")));
+                let members: Vec<_> = extra("^")
+                    .into_iter()
+                    .chain(members)
+                    .chain(extra("+"))
+                    .chain(padding.map(|len| format!("'pad':'{}'", "x".repeat(len))))
+                    .collect();
+                format!("{{{}}}", members.join(","))
+            }
+        };
+        with_times(&repeated(&text), now).replace('\'', "\"")
+    }
+}
+
+fn good_header() -> [(&'static str, &'static str); 3] {
+    [("alg", "'HS256'"), ("typ", "'at+jwt'"), ("kid", "'hs'")]
+}
+
+fn good_claims() -> [(&'static str, &'static str); 9] {
+    [
+        ("iss", "'https://api.example.com'"),
+        ("sub", "'alice'"),
+        ("aud", "'example-web'"),
+        ("exp", "$now+300"),
+        ("iat", "$now"),
+        ("jti", "'1'"),
+        ("sid", "'BwcHBwcHBwcHBwcHBwcHBw'"),
+        ("scope", "'user'"),
+        ("name", "'Alice'"),
+    ]
+}
+
+/// Puts the encodings of `bytes` into the places that are named for them.
+fn fill(template: &str, name: &str, bytes: &[u8]) -> String {
+    let mut text = template.to_owned();
+    for (kind, encoded) in [
+        ("", URL_SAFE_NO_PAD.encode(bytes)),
+        (" padded", URL_SAFE.encode(bytes)),
+        (" in the standard alphabet", STANDARD_NO_PAD.encode(bytes)),
+        (" loose", loose(bytes)),
+    ] {
+        let place = format!("{{{name}{kind}}}");
+        if template.contains(&place) {
+            let canonical = URL_SAFE_NO_PAD.encode(bytes);
+            assert_eq!(encoded == canonical, kind.is_empty(), "nothing to see of{kind} in {canonical}");
+            text = text.replace(&place, &encoded);
+        }
+    }
+    text
+}
+
+/// base64url whose last character has a bit set that no byte of the content needs.
+fn loose(bytes: &[u8]) -> String {
+    let mut text = URL_SAFE_NO_PAD.encode(bytes).into_bytes();
+    if bytes.len() % 3 != 0 {
+        *text.last_mut().unwrap() += 1;
+    }
+    String::from_utf8(text).unwrap()
+}
+
+/// `<text*3>` three times, with `#` as the number of the repetition.
+fn repeated(text: &str) -> String {
+    let Some((before, rest)) = text.split_once('<') else { return text.to_owned() };
+    let (pattern, after) = rest.split_once('>').unwrap();
+    let (pattern, times) = pattern.rsplit_once('*').unwrap();
+    let times = times.parse::<usize>().unwrap();
+    let middle: String = (0..times).map(|number| pattern.replace('#', &number.to_string())).collect();
+    format!("{before}{middle}{}", repeated(after))
+}
+
+/// `$now`, `$now+1` and `$now-1` as numbers.
+fn with_times(text: &str, now: u64) -> String {
+    let Some((before, rest)) = text.split_once("$now") else { return text.to_owned() };
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let (seconds, rest) = match rest.split_at_checked(1) {
+        Some(("+", rest)) => {
+            let (offset, rest) = rest.split_at(digits(rest));
+            (now + offset.parse::<u64>().unwrap(), rest)
+        }
+        Some(("-", rest)) => {
+            let (offset, rest) = rest.split_at(digits(rest));
+            (now - offset.parse::<u64>().unwrap(), rest)
+        }
+        _ => (now, rest),
+    };
+    format!("{before}{seconds}{}", with_times(rest, now))
+}
+
+fn latin1(text: &str) -> Vec<u8> {
+    text.chars().map(|character| u8::try_from(u32::from(character)).unwrap()).collect()
+}
+
+/// A key and what it is for. A file of public keys is a secret of HMAC: that is how they get confused.
+fn key(name: &str) -> (EncodingKey, Algorithm) {
+    let secret = EncodingKey::from_secret;
+    match name {
+        "hs" => (secret(SECRET), Algorithm::HS256),
+        "hs384" => (secret(SECRET_384), Algorithm::HS384),
+        "hs512" => (secret(SECRET_512), Algorithm::HS512),
+        "ed" => (EncodingKey::from_ed_pem(&file("ed25519.pem")).unwrap(), Algorithm::EdDSA),
+        "es256" => (EncodingKey::from_ec_pem(&file("es256.pem")).unwrap(), Algorithm::ES256),
+        "es384" => (EncodingKey::from_ec_pem(&file("es384.pem")).unwrap(), Algorithm::ES384),
+        "rs" => (EncodingKey::from_rsa_pem(&file("rsa.pem")).unwrap(), Algorithm::RS256),
+        "ps" => (EncodingKey::from_rsa_pem(&file("rsa.pem")).unwrap(), Algorithm::PS256),
+        "stranger" => (secret(STRANGER), Algorithm::HS256),
+        "stranger ed" => {
+            (EncodingKey::from_ed_pem(&file("ed25519.rust_crypto.pem")).unwrap(), Algorithm::EdDSA)
+        }
+        "stranger es256" => {
+            (EncodingKey::from_ec_pem(&file("es256.rust_crypto.pem")).unwrap(), Algorithm::ES256)
+        }
+        "stranger rs" => (EncodingKey::from_rsa_pem(&file("rsa.rust_crypto.pem")).unwrap(), Algorithm::RS256),
+        "nothing" => (secret(b""), Algorithm::HS256),
+        name => match name.split_once(' ') {
+            None => (secret(&file(name)), Algorithm::HS256),
+            Some((name, "der")) => (secret(&der(name)), Algorithm::HS256),
+            Some((name, "point")) => (secret(&der(name)[der(name).len() - 32..]), Algorithm::HS256),
+            Some((name, what)) => panic!("{what} of {name}"),
+        },
+    }
+}
+
+/// The signature by any key, whatever it is for.
+fn sign(algorithm: Algorithm, key: &EncodingKey, message: &[u8]) -> Vec<u8> {
+    (DEFAULT_PROVIDER.signer_factory)(&algorithm, key).unwrap().try_sign(message).unwrap()
+}
+
+pub(crate) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Vec<u8> {
+    sign(Algorithm::HS256, &EncodingKey::from_secret(secret), message)
+}
+
+fn file(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/tests/keys/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+fn der(name: &str) -> Vec<u8> {
+    let pem = String::from_utf8(file(name)).unwrap();
+    STANDARD.decode(pem.lines().filter(|line| !line.starts_with('-')).collect::<String>()).unwrap()
+}
+
+fn changed(signature: &mut Vec<u8>, change: &str) {
+    let half = signature.len() / 2;
+    match change {
+        "half of it" => signature.truncate(half),
+        "one byte of it" => signature.truncate(1),
+        "all but its last byte" => drop(signature.pop()),
+        "all but its first byte" => drop(signature.remove(0)),
+        "a byte more" => signature.push(0),
+        "a zero before it" => signature.insert(0, 0),
+        "twice" => signature.extend(signature.clone()),
+        "a bit flipped" => signature[half] ^= 1,
+        "the last bit flipped" => *signature.last_mut().unwrap() ^= 1,
+        "zeros" => signature.fill(0),
+        "ones" => signature.fill(0xff),
+        "halves swapped" => signature.rotate_left(half),
+        "r zero" => signature[..half].fill(0),
+        "s zero" => signature[half..].fill(0),
+        "the neutral point" => {
+            signature.fill(0);
+            signature[0] = 1;
+        }
+        "s and the order of the group" => add_order(&mut signature[half..]),
+        "in DER" => *signature = ecdsa_der(signature),
+        "as text" => *signature = URL_SAFE_NO_PAD.encode(&*signature).into_bytes(),
+        _ => panic!("{change}"),
+    }
+}
+
+/// Adds the order of Ed25519's group (RFC 8032 §5.1): a lenient verifier takes the sum for the same signature.
+fn add_order(s: &mut [u8]) {
+    const ORDER: [u8; 32] = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+    let mut carry = 0;
+    for (digit, order) in s.iter_mut().zip(ORDER) {
+        let sum = u16::from(*digit) + u16::from(order) + carry;
+        *digit = sum as u8;
+        carry = sum >> 8;
+    }
+    assert_eq!(carry, 0);
+}
+
+/// `SEQUENCE { INTEGER r, INTEGER s }`: how X.509 writes ECDSA signatures, and JWS does not (RFC 7518 §3.4).
+fn ecdsa_der(signature: &[u8]) -> Vec<u8> {
+    let (r, s) = signature.split_at(signature.len() / 2);
+    let integers: Vec<u8> = [r, s]
+        .into_iter()
+        .flat_map(|integer| {
+            let start = integer.iter().position(|byte| *byte != 0).unwrap();
+            let sign = if integer[start] < 0x80 { &[][..] } else { &[0] };
+            let digits = [sign, &integer[start..]].concat();
+            [vec![2, digits.len() as u8], digits].concat()
+        })
+        .collect();
+    [vec![0x30, integers.len() as u8], integers].concat()
+}
