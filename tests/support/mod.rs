@@ -3,6 +3,7 @@
 
 pub mod browser;
 pub mod clock;
+pub mod mint;
 pub mod store;
 pub mod users;
 pub mod world;
