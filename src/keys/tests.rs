@@ -140,6 +140,25 @@ fn other_public_keys_are_refused_with_the_reason() {
 }
 
 #[test]
+fn an_rsa_modulus_is_measured_to_the_bit() {
+    let key = |version: &[u8], first: u8| {
+        let modulus = [&[0x02, 0x82, 1, 1, 0, first][..], &[1; 255]].concat();
+        let body = [version, &modulus, &[0x02, 1, 3]].concat();
+        let [high, low] = u16::try_from(body.len()).unwrap().to_be_bytes();
+        [&[0x30, 0x82, high, low], &body[..]].concat()
+    };
+    for version in [&[][..], &[0x02, 1, 0]] {
+        assert_eq!(der::modulus_bits(&key(version, 0x80)), Some(2048));
+        assert_eq!(der::modulus_bits(&key(version, 0x7f)), Some(2047));
+        assert_eq!(der::modulus_bits(&key(version, 0x00)), Some(2033));
+    }
+    let whole = key(&[], 0x80);
+    for length in 0..whole.len() {
+        assert_eq!(der::modulus_bits(&whole[..length]), None, "{length}");
+    }
+}
+
+#[test]
 fn secrets_are_at_least_as_long_as_their_hash() {
     assert_eq!(SigningKey::hs256(&SECRET[..31]).err(), Some(KeyError::SecretTooShort));
     assert_eq!(SigningKey::hs384(&SECRET[..47]).err(), Some(KeyError::SecretTooShort));
@@ -179,7 +198,11 @@ fn the_jwks_has_every_public_key_and_no_secret() {
     let keys = jwks["keys"].as_array().unwrap();
     assert_eq!(keys.len(), 3);
     let by_alg = |alg: &str| keys.iter().find(|key| key["alg"] == alg).unwrap();
-    let names = |key: &Value| key.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    let names = |key: &Value| {
+        let mut names: Vec<_> = key.as_object().unwrap().keys().cloned().collect();
+        names.sort();
+        names.join(" ")
+    };
 
     let ed25519 = by_alg("EdDSA");
     assert_eq!(names(ed25519), "alg crv kid kty use x");

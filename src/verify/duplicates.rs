@@ -38,15 +38,11 @@ pub(crate) fn refuse(json: &str) -> Result<(), InvalidToken> {
                 open.push(Some(names.len()));
                 name_is_next = true;
             }
-            b'[' => {
-                open.push(None);
-                name_is_next = false;
-            }
+            b'[' => open.push(None),
             b'}' | b']' => {
                 if let Some(start) = open.pop().ok_or(InvalidToken::Malformed)? {
                     close(&mut names, start)?;
                 }
-                name_is_next = false;
             }
             b',' => name_is_next = matches!(open.last(), Some(Some(_))),
             _ => {}

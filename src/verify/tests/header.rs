@@ -55,6 +55,9 @@ fn headers_are_judged_one_by_one() {
     for (name, header, expected) in cases {
         assert_eq!(verify_header(&header.to_string()), expected, "{name}");
     }
+    for broken in [format!("{} x", header()), header().replace('}', ""), String::from("{")] {
+        assert_eq!(verify_header(&broken), "malformed", "{broken}");
+    }
     let twice = header().replacen('{', r#"{"alg":"none","#, 1);
     assert_eq!(verify_header(&twice), "duplicate_member");
     let nested = header().replacen('{', r#"{"jwk":{"k":1,"k":1},"#, 1);
