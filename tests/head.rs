@@ -1,4 +1,5 @@
 //! The response head: on which responses tokens go out, where, for how long, and what else they do to it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 

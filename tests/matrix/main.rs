@@ -1,7 +1,8 @@
 //! Every access token with every refresh cookie, in the header and in the cookie: what the layer makes of them.
 //!
-//! [`says`] has a row for each access token, [`WORTH`] one for each refresh cookie, and [`expected`] the few rules by
-//! which the two come together. They are the contract, written without a look at the code.
+//! [`says`] has a row for each access token, [`worth`] one for each refresh cookie, and [`expected`] the few rules by
+//! which the two come together: the contract, and not how the code goes about it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod play;
 #[path = "../support/mod.rs"]

@@ -123,11 +123,11 @@ fn seen(response: &Response<Bytes>, calls: [usize; 3], claims: usize, ended: Opt
     assert!(in_header.is_none() || in_cookie.is_none(), "{response:?}");
     Outcome {
         status: response.status().as_u16(),
-        body: response
-            .status()
-            .is_success()
-            .then(|| String::from_utf8(response.body().to_vec()).unwrap())
-            .unwrap_or_default(),
+        body: if response.status().is_success() {
+            String::from_utf8(response.body().to_vec()).unwrap()
+        } else {
+            String::new()
+        },
         challenge: challenge.map_or("none", |challenge| {
             errors
                 .into_iter()
