@@ -30,8 +30,8 @@ struct User {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // A real application reads its key from a file that all its servers share.
-    let auth = Auth::builder(KeyRing::hs256(random_secret())?)
+    // A real application reads its key from a file that all its servers share, so that a restart logs nobody out.
+    let auth = Auth::builder(KeyRing::ephemeral()?)
         .issuer("http://localhost:3000")
         .audience("hyper")
         .store(MemoryStore::new())
@@ -91,9 +91,4 @@ fn reply(status: StatusCode, content: impl Into<Bytes>) -> Response<Full<Bytes>>
     let mut response = Response::new(Full::new(content.into()));
     *response.status_mut() = status;
     response
-}
-
-fn random_secret() -> Vec<u8> {
-    let seed = std::hash::RandomState::new();
-    (0..4_u64).flat_map(|i| std::hash::BuildHasher::hash_one(&seed, i).to_le_bytes()).collect()
 }

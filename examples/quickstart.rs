@@ -34,8 +34,8 @@ struct LoginForm {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // A real application reads its key from a file that all its servers share.
-    let auth = Auth::builder(KeyRing::hs256(random_secret())?)
+    // A real application reads its key from a file that all its servers share, so that a restart logs nobody out.
+    let auth = Auth::builder(KeyRing::ephemeral()?)
         .issuer("http://localhost:3000")
         .audience("quickstart")
         .store(MemoryStore::new())
@@ -70,9 +70,4 @@ async fn login(
 
 async fn me(user: Authenticated<User>) -> String {
     format!("hello {}\n", user.claims().name)
-}
-
-fn random_secret() -> Vec<u8> {
-    let seed = std::hash::RandomState::new();
-    (0..4_u64).flat_map(|i| std::hash::BuildHasher::hash_one(&seed, i).to_le_bytes()).collect()
 }

@@ -61,7 +61,7 @@ fn of_header<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) 
             Access::Refused(RejectionKind::InvalidToken(InvalidToken::Revoked))
         }
         Verdict::Valid(token) => Access::Valid(valid(shared, token, Channel::Header, now)),
-        Verdict::Expired { session, .. } => Access::Expired(session),
+        Verdict::Expired { session } => Access::Expired(session),
         Verdict::Invalid(reason) => Access::Refused(RejectionKind::InvalidToken(reason)),
     }
 }

@@ -58,11 +58,6 @@ pub(crate) fn mint<C: Serialize>(keys: &Keys, claims: &NewAccess<'_, C>) -> Resu
     if token.len() > MAX_TOKEN_LEN { Err(MintError::TooLarge) } else { Ok(token) }
 }
 
-/// Checks a value of the application's type as [`mint`] would.
-pub(crate) fn check_custom<C: Serialize>(custom: &C) -> Result<(), MintError> {
-    custom_members(custom).map(drop)
-}
-
 #[derive(Serialize)]
 struct Standard<'a> {
     iss: &'a str,
@@ -83,7 +78,7 @@ fn as_text<S: Serializer>(handle: &Handle, serializer: S) -> Result<S::Ok, S::Er
 
 /// The JSON of the custom members, without the braces. It is checked as text, after serde: so whatever the type does,
 /// a token that would not verify is never made.
-fn custom_members<C: Serialize>(custom: &C) -> Result<String, MintError> {
+pub(crate) fn custom_members<C: Serialize>(custom: &C) -> Result<String, MintError> {
     let mut json = serde_json::to_string(custom).map_err(|_| MintError::Serialize)?;
     if json == "null" {
         return Ok(String::new());

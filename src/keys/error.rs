@@ -8,6 +8,8 @@ use std::{error::Error, fmt};
 pub enum KeyError {
     /// The crate was built without a cryptographic backend: neither feature `aws_lc_rs` nor `rust_crypto`.
     NoBackend,
+    /// The operating system gives no random numbers.
+    NoRandom,
     /// The text is not PEM.
     NotPem,
     /// The PEM holds another kind of key than was asked for, or is damaged.
@@ -36,6 +38,7 @@ impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoBackend => "no cryptographic backend: enable the feature `aws_lc_rs` or `rust_crypto`",
+            Self::NoRandom => "the operating system gives no random numbers",
             Self::NotPem => "the key is not in the PEM format",
             Self::WrongKind => "the PEM holds another kind of key than was asked for, or is damaged",
             Self::Sec1 => {

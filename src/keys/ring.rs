@@ -1,8 +1,11 @@
 //! The ring of keys that a user hands over.
 
+use zeroize::Zeroizing;
+
 use super::{
     error::KeyError, prepared::Keys, refresh_key::RefreshKey, signing::SigningKey, verifying::VerifyingKey,
 };
+use crate::crypto;
 
 /// All keys of a service: one that signs, those that are still or already good for verifying, and the keys of refresh
 /// tokens.
@@ -53,6 +56,18 @@ impl KeyRing {
             refresh: None,
             accepted_refresh: Vec::new(),
         }
+    }
+
+    /// A ring of one fresh, random secret (`alg: HS256`), for examples and tests.
+    ///
+    /// It is gone when the process ends, and every login with it; and no other server shares it.
+    ///
+    /// # Errors
+    /// [`KeyError::NoBackend`]; [`KeyError::NoRandom`] if the operating system gives no random numbers.
+    pub fn ephemeral() -> Result<Self, KeyError> {
+        crypto::provider().ok_or(KeyError::NoBackend)?;
+        let secret = Zeroizing::new(crypto::random::<32>().map_err(|_| KeyError::NoRandom)?);
+        Self::hs256(secret.as_slice())
     }
 
     /// A ring of one [`SigningKey::ed25519_pem`].

@@ -60,7 +60,6 @@ pub(crate) enum Verdict<C> {
     Valid(AccessToken<C>),
     /// All is good but the time.
     Expired {
-        subject: Subject,
         session: Handle,
     },
     Invalid(InvalidToken),
@@ -88,7 +87,7 @@ fn judge<C: DeserializeOwned>(
     let claims = claims::read(payload, expected, now)?;
     let too_old = claims.issued_at.saturating_add(expected.access_lifetime);
     if now >= claims.expires_at || now >= too_old {
-        return Ok(Verdict::Expired { subject: claims.subject, session: claims.session });
+        return Ok(Verdict::Expired { session: claims.session });
     }
     Ok(Verdict::Valid(claims))
 }

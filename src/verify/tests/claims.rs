@@ -126,10 +126,7 @@ fn expired_is_said_only_of_what_is_good_otherwise() {
     let late = at(NOW + 10_000);
     let good = json!({"name": "Alice"});
     match verify_payload::<Custom>(&claims_but(&good), late) {
-        Verdict::Expired { subject, session } => {
-            assert_eq!(subject, Subject::from("alice"));
-            assert_eq!(session, Handle::from_bytes([7; 16]));
-        }
+        Verdict::Expired { session } => assert_eq!(session, Handle::from_bytes([7; 16])),
         other => panic!("{}", word(&other)),
     }
     let cases = [
