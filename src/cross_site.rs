@@ -11,6 +11,8 @@
 //! It is the rule of Go 1.25's `CrossOriginProtection`, but for safe methods: those pass there, and here only as
 //! navigations, since a refresh writes.
 
+use std::net::Ipv6Addr;
+
 use http::{
     HeaderMap, HeaderName, Method, Request,
     header::{HOST, ORIGIN},
@@ -45,22 +47,50 @@ pub(crate) fn is_refused<B>(request: &Request<B>, trusted: &[String]) -> bool {
 
 /// Whether a person follows a link or types an address, in a tab of its own.
 pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
-    headers.get(SEC_FETCH_MODE).is_some_and(|mode| mode == "navigate")
-        && headers.get(SEC_FETCH_DEST).is_some_and(|dest| dest == "document")
+    let says =
+        |name, value| headers.get(&name).is_some_and(|field| field == value) && only_one(headers, &name);
+    says(SEC_FETCH_MODE, "navigate") && says(SEC_FETCH_DEST, "document")
 }
 
 /// Checks that `origin` is what a browser sends as `Origin`: `scheme://host`, with a port unless it is the default.
 pub(crate) fn is_origin(origin: &str) -> bool {
-    let Some((scheme, rest)) = origin.split_once("://") else { return false };
-    let well_formed = !scheme.is_empty()
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    is_scheme(scheme) && is_host(host) && port.is_none_or(|port| is_port(scheme, port))
+}
+
+fn is_scheme(scheme: &str) -> bool {
+    scheme.starts_with(|first: char| first.is_ascii_lowercase())
         && scheme
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte))
-        && rest.parse::<http::uri::Authority>().is_ok_and(|authority| !authority.as_str().contains('@'))
-        && rest.bytes().all(|byte| !byte.is_ascii_uppercase());
-    let default_port =
-        scheme == "https" && rest.ends_with(":443") || scheme == "http" && rest.ends_with(":80");
-    well_formed && !default_port
+}
+
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => {
+            address.parse::<Ipv6Addr>().is_ok() && !address.contains(|c: char| c.is_ascii_uppercase())
+        }
+        None => {
+            !host.is_empty()
+                && host
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte))
+        }
+    }
+}
+
+/// Browsers leave out the default, and write no leading zero.
+fn is_port(scheme: &str, port: &str) -> bool {
+    let default = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => 0,
+    };
+    port.parse::<u16>().is_ok_and(|number| number != default && number.to_string() == port)
 }
 
 /// The host and port the client addressed: `:authority` of HTTP/2, the target of HTTP/1.1 in absolute form, or `Host`.
@@ -74,7 +104,7 @@ fn authority<B>(request: &Request<B>) -> Option<&[u8]> {
 
 fn split_authority(origin: &[u8]) -> Option<&[u8]> {
     let colon = origin.iter().position(|byte| *byte == b':')?;
-    origin[colon..].strip_prefix(b"://")
+    origin[colon..].strip_prefix(b"://").filter(|authority| !authority.is_empty())
 }
 
 fn only_one(headers: &HeaderMap, name: &HeaderName) -> bool {

@@ -37,6 +37,10 @@ impl Denylist {
 
     /// Refuses `handle` until `until`.
     pub(crate) fn deny(&self, handle: Handle, until: Timestamp, now: Timestamp) {
+        // So that whoever keeps presenting the token of an ended session writes once.
+        if self.shard(handle).load().get(&handle).is_some_and(|known| *known >= until) {
+            return;
+        }
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if now.as_millis() >= self.next_removal.load(Ordering::Relaxed) {
             self.remove_expired(now);

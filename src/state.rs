@@ -10,7 +10,7 @@ use std::{
 };
 
 use http::{Extensions, HeaderValue};
-use tower_refresh_core::{Handle, Timestamp};
+use tower_refresh_core::{Handle, Subject, Timestamp};
 
 use crate::{
     CustomClaims, Rejection, RejectionKind,
@@ -68,7 +68,7 @@ enum Slot {
 /// What the handler did to the session.
 #[derive(Clone)]
 pub(crate) enum Change {
-    LoggedIn { session: Handle, issued: Issued },
+    LoggedIn { session: Handle, subject: Subject, issued: Issued },
     Refreshed { issued: Issued },
     LoggedOut,
 }
@@ -103,6 +103,17 @@ impl<C: CustomClaims> State<C> {
 
     pub(crate) fn reject(&self, kind: RejectionKind) -> Rejection {
         Rejection::new(kind, &self.shared.settings.presentation)
+    }
+
+    /// Who acts by the handler's leave: whom it logged in, else the request's user.
+    pub(crate) fn acting(&self) -> Result<Option<(Subject, Handle)>, Rejection> {
+        match &*self.slot() {
+            Slot::Changed(Change::LoggedIn { session, subject, .. }) => Ok(Some((subject.clone(), *session))),
+            Slot::Changed(Change::LoggedOut) => Ok(None),
+            Slot::Changed(Change::Refreshed { .. }) | Slot::Untouched | Slot::Sealed => {
+                Ok(self.user()?.map(|user| (user.subject.clone(), user.session)))
+            }
+        }
     }
 
     /// What the handler did so far.

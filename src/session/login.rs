@@ -105,7 +105,11 @@ impl<C: CustomClaims> Session<C> {
                 return Err(self.reject(RejectionKind::Unavailable));
             }
         }
-        if let Err(sealed) = self.state.set_change(Change::LoggedIn { session: row.handle, issued }) {
+        if let Err(sealed) = self.state.set_change(Change::LoggedIn {
+            session: row.handle,
+            subject: row.subject.clone(),
+            issued,
+        }) {
             self.take_back(&row).await;
             return Err(sealed);
         }
@@ -120,8 +124,9 @@ impl<C: CustomClaims> Session<C> {
             Some(Change::LoggedIn { session, .. }) => Some(session),
             _ => None,
         };
+        let verified = self.state.user().ok().flatten().map(|user| user.session);
         let mut sessions: Vec<_> =
-            [self.state.presented().session(), self.current(), made].into_iter().flatten().collect();
+            [self.state.presented().session(), verified, made].into_iter().flatten().collect();
         sessions.sort_unstable();
         sessions.dedup();
         Ok(sessions)

@@ -58,20 +58,14 @@ impl<C: CustomClaims> Session<C> {
     /// As [`logout`](Self::logout).
     pub async fn end(&self, session: Handle) -> Result<(), Rejection> {
         self.writable()?;
-        let user = self.state.required_user()?;
+        let (subject, _) = self.acting()?;
         let shared = &self.state.shared;
         let row = match shared.store.load(session).await {
             Ok(row) => row,
-            Err(error) => {
-                return Err(self.unavailable(shared.store_failed(
-                    session,
-                    Some(user.subject.clone()),
-                    error,
-                )));
-            }
+            Err(error) => return Err(self.unavailable(shared.store_failed(session, Some(subject), error))),
         };
         let now = shared.now();
-        row.filter(|row| row.subject == user.subject && row.is_live(now))
+        row.filter(|row| row.subject == subject && row.is_live(now))
             .ok_or_else(|| self.reject(RejectionKind::SessionNotFound))?;
         if self.held_sessions()?.contains(&session) {
             return self.logout().await;
@@ -82,26 +76,24 @@ impl<C: CustomClaims> Session<C> {
     /// Ends the session that `text` names, as [`end`](Self::end). What is no handle names none.
     #[cfg(feature = "axum")]
     pub(crate) async fn end_named(&self, text: &str) -> Result<(), Rejection> {
-        self.state.required_user()?;
+        self.acting()?;
         let session = text.parse().map_err(|_| self.reject(RejectionKind::SessionNotFound))?;
         self.end(session).await
     }
 
     async fn end_all_but(&self, except: Option<Handle>) -> Result<usize, Rejection> {
         self.writable()?;
-        let user = self.state.required_user()?;
+        let (subject, session) = self.acting()?;
         let shared = &self.state.shared;
-        match shared.end_subject(user.subject.clone(), except, EndReason::Logout).await {
+        match shared.end_subject(subject.clone(), except, EndReason::Logout).await {
             Ok(ended) => Ok(ended.len()),
-            Err(error) => {
-                Err(self.unavailable(shared.store_failed(user.session, Some(user.subject.clone()), error)))
-            }
+            Err(error) => Err(self.unavailable(shared.store_failed(session, Some(subject), error))),
         }
     }
 
     async fn end_held(&self, session: Handle) -> Result<(), Rejection> {
-        let subject = self.state.user().ok().flatten().filter(|user| user.session == session);
-        let subject = subject.map(|user| user.subject.clone());
+        let acting = self.acting().ok().filter(|(_, own)| *own == session);
+        let subject = acting.map(|(subject, _)| subject);
         match self.state.shared.end(session, subject, EndReason::Logout).await {
             Ok(_) => Ok(()),
             Err(error) => Err(self.unavailable(error)),

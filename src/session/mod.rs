@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc};
 
 use http::Extensions;
 use serde::Serialize;
-use tower_refresh_core::{Handle, StoreError};
+use tower_refresh_core::{Handle, StoreError, Subject};
 use zeroize::Zeroizing;
 
 pub use self::{info::SessionInfo, login::LoginOptions};
@@ -61,19 +61,22 @@ impl<C: CustomClaims> Session<C> {
     /// # Errors
     /// As for a route that needs a user; [`RejectionKind::Unavailable`] if the store fails.
     pub async fn list(&self) -> Result<Vec<SessionInfo>, Rejection> {
-        let user = self.state.required_user()?;
+        let (subject, session) = self.acting()?;
         let shared = &self.state.shared;
-        match shared.store.list(&user.subject, shared.now()).await {
+        match shared.store.list(&subject, shared.now()).await {
             Ok(rows) => Ok(rows.into_iter().map(SessionInfo::new).collect()),
-            Err(error) => {
-                Err(self.unavailable(shared.store_failed(user.session, Some(user.subject.clone()), error)))
-            }
+            Err(error) => Err(self.unavailable(shared.store_failed(session, Some(subject), error))),
         }
     }
 
-    /// The session of this request: the logged-in user's.
+    /// The session of this request: the one that this handler logged in to, else the logged-in user's.
     pub fn current(&self) -> Option<Handle> {
-        self.state.user().ok().flatten().map(|user| user.session)
+        self.state.acting().ok().flatten().map(|(_, session)| session)
+    }
+
+    /// Whose sessions the handler may list and end, and which one is this.
+    fn acting(&self) -> Result<(Subject, Handle), Rejection> {
+        self.state.acting()?.ok_or_else(|| self.reject(RejectionKind::Unauthenticated))
     }
 
     /// Whether this request may change sessions: not from another site, and not after the response head.
