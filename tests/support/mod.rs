@@ -4,6 +4,7 @@
 pub mod browser;
 pub mod clock;
 pub mod mint;
+pub mod probe;
 pub mod store;
 pub mod users;
 pub mod world;

@@ -47,6 +47,8 @@ struct State {
     calls: HashMap<Op, usize>,
     faults: HashMap<Op, Fault>,
     gates: HashMap<Op, Arc<Semaphore>>,
+    answer_gates: HashMap<Op, Arc<Semaphore>>,
+    pauses: bool,
 }
 
 impl TestStore {
@@ -77,11 +79,22 @@ impl TestStore {
         self.state.lock().unwrap().gates.insert(op, Arc::new(Semaphore::new(0)));
     }
 
-    /// Opens the gate of `op` for good.
+    /// Calls of `op` do their work, and wait before they answer until they are [let through](Self::let_through).
+    pub fn hold_answer(&self, op: Op) {
+        self.state.lock().unwrap().answer_gates.insert(op, Arc::new(Semaphore::new(0)));
+    }
+
+    /// Opens the gates of `op` for good.
     pub fn let_through(&self, op: Op) {
-        if let Some(gate) = self.state.lock().unwrap().gates.remove(&op) {
+        let mut state = self.state.lock().unwrap();
+        for gate in [state.gates.remove(&op), state.answer_gates.remove(&op)].into_iter().flatten() {
             gate.close();
         }
+    }
+
+    /// From now on each call is pending once before its work and once after it.
+    pub fn pause_in_calls(&self) {
+        self.state.lock().unwrap().pauses = true;
     }
 
     /// The row of a session, without counting as a call.
@@ -94,16 +107,21 @@ impl TestStore {
         op: Op,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let (gate, fault) = {
+        let (gate, fault, answer_gate, pauses) = {
             let mut state = self.state.lock().unwrap();
             *state.calls.entry(op).or_default() += 1;
-            (state.gates.get(&op).cloned(), state.faults.get(&op).copied())
+            let gate = |gates: &HashMap<Op, Arc<Semaphore>>| gates.get(&op).cloned();
+            let (before, after) = (gate(&state.gates), gate(&state.answer_gates));
+            (before, state.faults.get(&op).copied(), after, state.pauses)
         };
+        if pauses {
+            tokio::task::yield_now().await;
+        }
         if let Some(gate) = gate {
             // An open gate is a closed semaphore.
             let _ = gate.acquire().await;
         }
-        match fault {
+        let result = match fault {
             None => work.await,
             Some(Fault::Fails) => Err(StoreError::new(StoreErrorKind::Unavailable)),
             Some(Fault::FailsAfterwards) => {
@@ -112,7 +130,14 @@ impl TestStore {
             }
             Some(Fault::Panics) => panic!("the test store was told to panic"),
             Some(Fault::Hangs) => std::future::pending().await,
+        };
+        if pauses {
+            tokio::task::yield_now().await;
         }
+        if let Some(gate) = answer_gate {
+            let _ = gate.acquire().await;
+        }
+        result
     }
 }
 
