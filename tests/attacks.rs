@@ -1,4 +1,5 @@
 //! Forged, broken and odd tokens: `tests/attacks` lists them, each with its reason.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 
 #[path = "attacks/forge.rs"]

@@ -1,4 +1,5 @@
 //! Cookies by their bytes: what is read, and what is sent.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "cookies/cases.rs"]
 mod cases;

@@ -1,4 +1,5 @@
 //! Which requests' cookies count, and what becomes of a request whose cookies do not.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "cross_site/cases.rs"]
 mod cases;

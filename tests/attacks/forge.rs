@@ -189,7 +189,7 @@ fn fill(template: &str, name: &str, bytes: &[u8]) -> String {
 /// base64url whose last character has a bit set that no byte of the content needs.
 fn loose(bytes: &[u8]) -> String {
     let mut text = URL_SAFE_NO_PAD.encode(bytes).into_bytes();
-    if bytes.len() % 3 != 0 {
+    if !bytes.len().is_multiple_of(3) {
         *text.last_mut().unwrap() += 1;
     }
     String::from_utf8(text).unwrap()
@@ -260,10 +260,6 @@ fn key(name: &str) -> (EncodingKey, Algorithm) {
 /// The signature by any key, whatever it is for.
 fn sign(algorithm: Algorithm, key: &EncodingKey, message: &[u8]) -> Vec<u8> {
     (DEFAULT_PROVIDER.signer_factory)(&algorithm, key).unwrap().try_sign(message).unwrap()
-}
-
-pub(crate) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Vec<u8> {
-    sign(Algorithm::HS256, &EncodingKey::from_secret(secret), message)
 }
 
 fn file(name: &str) -> Vec<u8> {

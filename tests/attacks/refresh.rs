@@ -6,10 +6,10 @@ use serde::Deserialize;
 use tower_refresh::{Clock, KeyRing, RefreshKey, Rejection, RejectionKind};
 
 use crate::{
-    forge::hmac_sha256,
     support::{
         Browser, Op, World,
         browser::{ACCESS, REFRESH, set_cookies},
+        hmac::hmac_sha256,
         world::{ISSUER, SECRET},
     },
     with_field,
