@@ -420,3 +420,17 @@ async fn claims_that_cannot_be_asked_for_again_go_out_in_no_access_token() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_refresh_that_comes_to_nothing_leaves_the_response_as_it_is() {
+    let life = Duration::from_secs(15);
+    let world = with_policy(|policy| policy.access_lifetime = life);
+    let browser = logged_in(&world, life).await;
+
+    // Too soon to rotate, and too late for the claims.
+    let gone = |world: &World| world.users.break_loads(Some(Fault::Fails));
+    let response = slowly(&world, browser.request("/me"), life, gone).await;
+
+    assert_eq!(response.body().as_ref(), b"alice");
+    assert!(response.headers().is_empty(), "{response:?}");
+}

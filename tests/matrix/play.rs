@@ -215,13 +215,13 @@ async fn access_tokens(
     const VALID: u64 = 100;
     const NEAR_END: u64 = 500;
     const EXPIRED: u64 = 600;
-    let valid = alice.access(world, VALID).await;
+    let valid = || alice.access(world, VALID);
     match access {
         Access::Absent | Access::Empty => vec![],
-        Access::Valid => vec![valid],
+        Access::Valid => vec![valid().await],
         Access::NearEnd => vec![alice.access(world, NEAR_END).await],
         Access::Expired => vec![alice.access(world, EXPIRED).await],
-        Access::Forged => vec![mint::forged_access(&valid)],
+        Access::Forged => vec![mint::forged_access(&valid().await)],
         Access::ForeignKey => vec![login_elsewhere(world, ISSUER, OTHER_SECRET).await.0],
         Access::ForeignIssuer => vec![login_elsewhere(world, ISSUER_OF_STAGING, SECRET).await.0],
         Access::Revoked => {
@@ -232,10 +232,10 @@ async fn access_tokens(
         Access::OtherValid => vec![bob.access(world, VALID).await],
         Access::OtherNearEnd => vec![bob.access(world, NEAR_END).await],
         Access::OtherExpired => vec![bob.access(world, EXPIRED).await],
-        Access::TwoOldFirst => vec![alice.access(world, NEAR_END).await, valid],
-        Access::TwoNewFirst => vec![valid, alice.access(world, NEAR_END).await],
-        Access::TwoUsers => vec![valid, bob.access(world, VALID).await],
-        Access::ValidAndForged => vec![mint::forged_access(&valid), valid],
+        Access::TwoOldFirst => vec![alice.access(world, NEAR_END).await, valid().await],
+        Access::TwoNewFirst => vec![valid().await, alice.access(world, NEAR_END).await],
+        Access::TwoUsers => vec![valid().await, bob.access(world, VALID).await],
+        Access::ValidAndForged => vec![mint::forged_access(&valid().await), valid().await],
     }
 }
 
