@@ -1,0 +1,61 @@
+//! A queue from futures to a thread.
+
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+/// What waits for one of the threads that work it off.
+pub(crate) struct Queue<T> {
+    state: Mutex<State<T>>,
+    filled: Condvar,
+}
+
+struct State<T> {
+    items: VecDeque<T>,
+    /// Waking costs a system call, so it is done only for a thread that sleeps.
+    sleeping: usize,
+    closed: bool,
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn new() -> Self {
+        let state = State { items: VecDeque::new(), sleeping: 0, closed: false };
+        Self { state: Mutex::new(state), filled: Condvar::new() }
+    }
+
+    pub(crate) fn push(&self, item: T) {
+        let mut state = self.lock();
+        state.items.push_back(item);
+        let sleeping = state.sleeping > 0;
+        drop(state);
+        if sleeping {
+            self.filled.notify_one();
+        }
+    }
+
+    /// What `take` takes of the waiting items, of which there is one or more; `None` once the queue is closed and
+    /// empty.
+    pub(crate) fn take<R>(&self, take: impl FnOnce(&mut VecDeque<T>) -> R) -> Option<R> {
+        let mut state = self.lock();
+        while state.items.is_empty() {
+            if state.closed {
+                return None;
+            }
+            state.sleeping += 1;
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.sleeping -= 1;
+        }
+        Some(take(&mut state.items))
+    }
+
+    /// Lets the threads go once nothing is left.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,95 @@
+//! A session as the columns of a table.
+
+use rusqlite::{
+    Row as Columns, ToSql,
+    types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Type, ValueRef},
+};
+use tower_refresh_core::{EndReason, Ended, Handle, Meta, Row, Timestamp};
+
+/// The columns that [`read`] expects, in its order.
+macro_rules! columns {
+    () => {
+        "handle, subject, generation, rotated_at, confirmed, late_budget, created_at, idle_expiry, \
+         absolute_expiry, ended_reason, ended_at, version, user_agent, ip, label, data"
+    };
+}
+pub(crate) use columns;
+
+/// A value of the core in one column.
+pub(crate) struct Column<T>(pub(crate) T);
+
+impl ToSql for Column<Handle> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Blob(self.0.as_bytes())))
+    }
+}
+
+impl FromSql for Column<Handle> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        FromSql::column_result(value).map(|bytes| Self(Handle::from_bytes(bytes)))
+    }
+}
+
+/// A time that a signed column cannot hold is an error, here and below, and never wraps.
+impl ToSql for Column<Timestamp> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let millis = i64::try_from(self.0.as_millis());
+        millis.map(Into::into).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    }
+}
+
+impl FromSql for Column<Timestamp> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        u64::column_result(value).map(|millis| Self(Timestamp::from_millis(millis)))
+    }
+}
+
+impl ToSql for Column<EndReason> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.as_str().into())
+    }
+}
+
+impl FromSql for Column<EndReason> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_str()?.parse().map(Self).map_err(FromSqlError::other)
+    }
+}
+
+/// The row of a query for [`columns`].
+pub(crate) fn read(columns: &Columns<'_>) -> rusqlite::Result<Row> {
+    let time = |index| columns.get(index).map(|Column(time): Column<Timestamp>| time);
+    let Column(handle) = columns.get(0)?;
+    let mut row = Row::new(handle, columns.get::<_, String>(1)?.into(), time(6)?, time(7)?, time(8)?);
+    row.generation = columns.get(2)?;
+    row.rotated_at = time(3)?;
+    row.confirmed = columns.get(4)?;
+    row.late_budget = time(5)?;
+    row.idle_expiry = time(7)?;
+    row.ended = ended(columns.get(9)?, columns.get(10)?)?;
+    row.version = columns.get(11)?;
+    row.meta = Meta::default();
+    row.meta.user_agent = columns.get(12)?;
+    let ip = columns.get::<_, Option<String>>(13)?.map(|ip| ip.parse()).transpose();
+    row.meta.ip = ip.map_err(|error| unreadable(13, error))?;
+    row.meta.label = columns.get(14)?;
+    row.data = columns.get(15)?;
+    Ok(row)
+}
+
+fn ended(
+    reason: Option<Column<EndReason>>,
+    at: Option<Column<Timestamp>>,
+) -> rusqlite::Result<Option<Ended>> {
+    match (reason, at) {
+        (Some(reason), Some(at)) => Ok(Some(Ended::new(reason.0, at.0))),
+        (None, None) => Ok(None),
+        (Some(_), None) | (None, Some(_)) => {
+            Err(unreadable(9, "a session has both a reason and a time of its end, or neither"))
+        }
+    }
+}
+
+fn unreadable(column: usize, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())
+}

@@ -1,0 +1,55 @@
+//! The end of all of a subject's sessions.
+
+use std::mem;
+
+use rusqlite::{Connection, params};
+use tower_refresh_core::{EndReason, Handle, Subject, Timestamp};
+
+use super::job::{Step, Write};
+use crate::{error::Failure, row::Column};
+
+pub(crate) struct EndSubject {
+    subject: Subject,
+    except: Option<Handle>,
+    reason: EndReason,
+    now: Timestamp,
+    ended: Vec<Handle>,
+}
+
+const END_SUBJECT: &str = "
+    UPDATE sessions SET ended_reason = ?1, ended_at = ?2, version = version + 1, look_at = min(look_at, ?2)
+    WHERE id IN (SELECT id FROM sessions WHERE subject = ?3 AND ended_at IS NULL AND handle IS NOT ?4 LIMIT ?5)
+    RETURNING handle";
+
+impl EndSubject {
+    pub(crate) fn new(subject: Subject, except: Option<Handle>, reason: EndReason, now: Timestamp) -> Self {
+        Self { subject, except, reason, now, ended: Vec::new() }
+    }
+}
+
+/// A subject may have thousands of sessions: they are ended some at a time, with refreshes between.
+impl Write for EndSubject {
+    type Output = Vec<Handle>;
+
+    const ROWS: usize = 256;
+
+    const ENDS: bool = true;
+
+    fn step(&mut self, connection: &Connection) -> Result<Step<Vec<Handle>>, Failure> {
+        let mut statement = connection.prepare_cached(END_SUBJECT)?;
+        let ended = statement.query_map(
+            params![
+                Column(self.reason),
+                Column(self.now),
+                self.subject.as_str(),
+                self.except.map(Column),
+                Self::ROWS
+            ],
+            |columns| columns.get(0).map(|Column(handle)| handle),
+        )?;
+        let ended = ended.collect::<Result<Vec<Handle>, _>>()?;
+        let is_last = ended.len() < Self::ROWS;
+        self.ended.extend(ended);
+        Ok(if is_last { Step::Done(mem::take(&mut self.ended)) } else { Step::More })
+    }
+}

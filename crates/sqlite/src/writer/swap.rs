@@ -1,0 +1,70 @@
+//! A compare-and-swap.
+
+use rusqlite::{Connection, named_params};
+use tower_refresh_core::{Handle, Row, Timestamp};
+
+use super::job::{Step, Write};
+use crate::{error::Failure, row::Column};
+
+/// What a swap compares and writes.
+pub(crate) struct Swap {
+    handle: Handle,
+    version: u64,
+    generation: u32,
+    rotated_at: Timestamp,
+    confirmed: bool,
+    late_budget: Timestamp,
+    idle_expiry: Timestamp,
+}
+
+macro_rules! swap {
+    ($set:literal, $where:literal) => {
+        concat!(
+            "UPDATE sessions SET generation = :generation, rotated_at = :rotated_at, confirmed = :confirmed,
+               late_budget = :late_budget, idle_expiry = :idle_expiry, version = version + 1",
+            $set,
+            " WHERE handle = :handle AND version = :version AND ended_at IS NULL",
+            $where
+        )
+    };
+}
+/// The death stays or comes later, as with nearly every swap: no index is written.
+const LONGER: &str = swap!("", " AND look_at <= min(:idle_expiry, absolute_expiry)");
+const SHORTER: &str = swap!(", look_at = min(:idle_expiry, absolute_expiry)", "");
+
+impl From<&Row> for Swap {
+    fn from(row: &Row) -> Self {
+        Self {
+            handle: row.handle,
+            version: row.version,
+            generation: row.generation,
+            rotated_at: row.rotated_at,
+            confirmed: row.confirmed,
+            late_budget: row.late_budget,
+            idle_expiry: row.idle_expiry,
+        }
+    }
+}
+
+impl Write for Swap {
+    type Output = bool;
+
+    fn step(&mut self, connection: &Connection) -> Result<Step<bool>, Failure> {
+        Ok(Step::Done(self.execute(connection, LONGER)? || self.execute(connection, SHORTER)?))
+    }
+}
+
+impl Swap {
+    fn execute(&self, connection: &Connection, statement: &str) -> rusqlite::Result<bool> {
+        let rows = connection.prepare_cached(statement)?.execute(named_params! {
+            ":generation": self.generation,
+            ":rotated_at": Column(self.rotated_at),
+            ":confirmed": self.confirmed,
+            ":late_budget": Column(self.late_budget),
+            ":idle_expiry": Column(self.idle_expiry),
+            ":handle": Column(self.handle),
+            ":version": self.version,
+        })?;
+        Ok(rows == 1)
+    }
+}
