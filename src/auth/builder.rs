@@ -104,7 +104,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
 
     /// What a user may do, asked at each login and each refresh: `None` for a subject that is gone or disabled, which ends
     /// its session; an error or a panic answers 503 and changes nothing. The scope and the claims go into the access token
-    /// and are relied on while it lives.
+    /// and are relied on while it lives. A source that can hang needs a time limit of its own.
     pub fn claims<F, Fut, E>(mut self, load: F) -> Self
     where
         F: Fn(Subject, SessionInfo) -> Fut + Send + Sync + 'static,

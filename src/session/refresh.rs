@@ -54,16 +54,18 @@ impl<C: CustomClaims> Session<C> {
     }
 
     async fn commit(&self, token: &RefreshToken, live: &Live<C>) -> Result<TokenResponse, Rejection> {
-        match commit(&self.state.shared, token, live).await {
+        let (issued, response) = match commit(&self.state.shared, token, live).await {
             Committed::Sent(issued) => {
                 let response = self.respond(&issued);
-                self.state.set_change(Change::Refreshed { issued })?;
-                response
+                (issued, response)
             }
-            Committed::NotLive => Err(self.reject(RejectionKind::Unauthenticated)),
-            Committed::Overtaken => Err(self.reject(RejectionKind::Overtaken)),
-            Committed::Unavailable => Err(self.reject(RejectionKind::Unavailable)),
-        }
+            Committed::NotLive => (Issued::default(), Err(self.reject(RejectionKind::Unauthenticated))),
+            Committed::Overtaken => (Issued::default(), Err(self.reject(RejectionKind::Overtaken))),
+            Committed::Unavailable => (Issued::default(), Err(self.reject(RejectionKind::Unavailable))),
+        };
+        // Without tokens too: the layer does not try once more behind a response that says it failed.
+        self.state.set_change(Change::Refreshed { issued })?;
+        response
     }
 
     fn respond(&self, issued: &Issued) -> Result<TokenResponse, Rejection> {
