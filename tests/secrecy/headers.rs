@@ -1,0 +1,56 @@
+//! Fields that hold tokens are marked, so that other layers do not show them.
+
+use std::{convert::Infallible, time::Duration};
+
+use http::{Request, Response};
+use tower::{Layer, ServiceExt, service_fn};
+
+use crate::support::{Browser, World, request};
+
+#[tokio::test]
+async fn the_fields_of_a_request_are_marked_before_the_inner_service_sees_them() {
+    let world = World::new();
+    let service = service_fn(|request: Request<()>| async move {
+        let fields = request.headers();
+        let marked = fields.iter().filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.as_str());
+        Ok::<_, Infallible>(Response::new((
+            marked.map(str::to_owned).collect::<Vec<_>>(),
+            format!("{request:?}"),
+        )))
+    });
+    let service = world.auth.layer().layer(service);
+    let fields = [
+        ("authorization", "Bearer not.a.token"),
+        ("accept", "text/html"),
+        ("cookie", "__Host-refresh=first"),
+        ("cookie", "theme=dark"),
+    ];
+
+    let (marked, shown) = service.oneshot(request("/", &fields)).await.unwrap().into_body();
+
+    assert_eq!(marked, ["authorization", "cookie", "cookie"]);
+    assert!(!shown.contains("not.a.token") && !shown.contains("first"), "{shown}");
+}
+
+#[tokio::test]
+async fn the_fields_of_a_response_that_hold_tokens_are_marked() {
+    let world = World::new();
+    let mut browser = Browser::new();
+    let login = browser.get(&world, "/login/alice").await;
+    let bearer = format!("Bearer {}", browser.access().unwrap());
+    world.clock.advance(Duration::from_secs(600));
+    let fields = [("authorization", bearer.as_str()), ("cookie", &browser.cookie_field())];
+    let refreshed = world.send(request("/me", &fields)).await;
+    let logout = browser.get(&world, "/logout").await;
+
+    for (response, names) in [
+        (&login, ["set-cookie", "set-cookie"].as_slice()),
+        (&refreshed, &["set-cookie", "x-access-token"]),
+        (&logout, &["set-cookie", "set-cookie"]),
+    ] {
+        let fields = response.headers().iter().filter(|(_, value)| value.is_sensitive());
+        let mut marked: Vec<_> = fields.map(|(name, _)| name.as_str()).collect();
+        marked.sort_unstable();
+        assert_eq!(marked, names, "{response:?}");
+    }
+}

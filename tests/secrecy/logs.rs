@@ -1,0 +1,211 @@
+//! Everything that is said through `tracing`, at every level.
+
+use std::{
+    fmt::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http::{Response, StatusCode};
+use tower_refresh::{EndReason, EventKind, KeyRing, RefreshKey, SessionStore};
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
+
+use crate::{
+    search::{Secrets, noise},
+    support::{Browser, Op, TestStore, World, request, store::Fault},
+};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl Log {
+    fn text(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn line(&self, metadata: &Metadata<'_>, record: impl FnOnce(&mut Line)) {
+        let mut line = Line(format!("{} {} {}", metadata.level(), metadata.target(), metadata.name()));
+        record(&mut line);
+        self.0.lock().unwrap().push_str(&(line.0 + "\n"));
+    }
+}
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let _ = write!(self.0, " {field}={value:?}");
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        let _ = write!(self.0, " {field}={value} {value:?}");
+        let mut source = value.source();
+        while let Some(error) = source {
+            let _ = write!(self.0, " {error} {error:?}");
+            source = error.source();
+        }
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        self.line(span.metadata(), |line| span.record(line));
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, values: &Record<'_>) {
+        let mut line = Line(String::new());
+        values.record(&mut line);
+        self.0.lock().unwrap().push_str(&line.0);
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        self.line(event.metadata(), |line| event.record(line));
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+/// Sends a GET as `browser`, and remembers what it sent and what it got.
+async fn get(
+    world: &World,
+    browser: &mut Browser,
+    secrets: &mut Secrets,
+    path: &str,
+) -> Response<bytes::Bytes> {
+    let response = browser.get(world, path).await;
+    secrets.cookies(browser);
+    response
+}
+
+/// Moves the session one generation on, and lets the access token expire.
+async fn rotate(world: &World, browser: &mut Browser, secrets: &mut Secrets) {
+    world.clock.advance(Duration::from_secs(600));
+    assert_eq!(get(world, browser, secrets, "/me").await.status(), StatusCode::OK);
+    world.clock.advance(Duration::from_secs(600));
+}
+
+#[tokio::test]
+async fn no_secret_is_logged_whatever_happens_to_a_session() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let mut secrets = Secrets::default();
+    let world = World::new();
+    secrets.bytes("the HMAC secret", noise(1));
+    world.auth.rotate_keys(KeyRing::hs256(noise(1)).unwrap()).unwrap();
+
+    // A login, a valid token, a refresh by cookie and one by header, and one on demand.
+    let mut browser = Browser::new();
+    get(&world, &mut browser, &mut secrets, "/login/alice").await;
+    get(&world, &mut browser, &mut secrets, "/me").await;
+    rotate(&world, &mut browser, &mut secrets).await;
+    let bearer = format!("Bearer {}", browser.access().unwrap());
+    let fields = [("authorization", bearer.as_str()), ("cookie", &browser.cookie_field())];
+    let response = world.send(request("/me", &fields)).await;
+    secrets.access_token(response.headers()["x-access-token"].to_str().unwrap());
+    browser.keep(response.headers());
+    get(&world, &mut browser, &mut secrets, "/refresh").await;
+
+    // What does not hold: forged, of other shapes, from another site.
+    for bearer in ["Bearer", "Bearer a.b.c", &format!("{bearer}x"), &bearer.replace('.', "..")] {
+        world.send(request("/me", &[("authorization", bearer)])).await;
+    }
+    let refresh = browser.refresh().unwrap();
+    for cookie in [format!("__Host-refresh={refresh}x"), format!("__Host-refresh={}", &refresh[1..])] {
+        world.send(request("/me", &[("cookie", &cookie)])).await;
+    }
+    let cross_site = [("cookie", browser.cookie_field()), ("sec-fetch-site", "cross-site".to_owned())];
+    let cross_site = cross_site.each_ref().map(|(name, value)| (*name, value.as_str()));
+    world.send(request("/logout", &cross_site)).await;
+
+    // Every call of the store, and the claims source, fails in every way but hanging.
+    for fault in [Fault::Fails, Fault::FailsAfterwards, Fault::Panics] {
+        for op in [Op::Create, Op::Load, Op::Swap, Op::End, Op::EndSubject, Op::List] {
+            let mut victim = Browser::logged_in(&world, "alice").await;
+            secrets.cookies(&victim);
+            world.clock.advance(Duration::from_secs(600));
+            world.store.break_op(op, fault);
+            for path in ["/login/bob", "/me", "/refresh", "/logout-others", "/logout-everywhere", "/logout"] {
+                get(&world, &mut victim, &mut secrets, path).await;
+            }
+            world.store.mend();
+        }
+        let mut victim = Browser::logged_in(&world, "alice").await;
+        secrets.cookies(&victim);
+        world.clock.advance(Duration::from_secs(600));
+        world.users.break_loads(Some(fault));
+        for path in ["/me", "/refresh", "/login/bob"] {
+            get(&world, &mut victim, &mut secrets, path).await;
+        }
+        world.users.break_loads(None);
+    }
+
+    // A lost response, a copy, and stores that lost one write and several.
+    let mut browser = Browser::logged_in(&world, "alice").await;
+    let session = world.auth.sessions("alice").await.unwrap()[0].handle();
+    let first_row = world.store.row(session).await.unwrap();
+    let (mut lost, mut thief) = (browser.clone(), browser.clone());
+    rotate(&world, &mut browser, &mut secrets).await;
+    let once = browser.clone();
+    lost.drop_access();
+    get(&world, &mut lost, &mut secrets, "/me").await;
+    rotate(&world, &mut browser, &mut secrets).await;
+    for mut ahead in [once, browser.clone()] {
+        let store = TestStore::default();
+        store.inner.create(&first_row).await.unwrap();
+        let other = World::on(world.clock.clone(), store, |builder| builder);
+        other.auth.rotate_keys(KeyRing::hs256(noise(1)).unwrap()).unwrap();
+        ahead.drop_access();
+        get(&other, &mut ahead, &mut secrets, "/me").await;
+        world.events.lock().unwrap().append(&mut other.events.lock().unwrap());
+    }
+    thief.drop_access();
+    get(&world, &mut thief, &mut secrets, "/me").await;
+
+    // New keys, and what the application ends.
+    let pem = include_str!("../keys/ed25519.pem");
+    secrets.private_key("the Ed25519 key", pem, include_str!("../keys/ed25519.pub.pem"));
+    let refresh_key: [u8; 32] = *noise(2).first_chunk().unwrap();
+    secrets.bytes("the refresh key", refresh_key);
+    let ring = KeyRing::ed25519_pem(pem).unwrap().refresh_key(RefreshKey::from_bytes(refresh_key));
+    world.auth.rotate_keys(ring).unwrap();
+    let mut browser = Browser::new();
+    get(&world, &mut browser, &mut secrets, "/login/alice").await;
+    rotate(&world, &mut browser, &mut secrets).await;
+    world.users.remove("alice");
+    get(&world, &mut browser, &mut secrets, "/me").await;
+    let mut browser = Browser::new();
+    get(&world, &mut browser, &mut secrets, "/login/bob").await;
+    world.auth.end_subject("bob").await.unwrap();
+    get(&world, &mut browser, &mut secrets, "/me").await;
+    get(&world, &mut browser, &mut secrets, "/logout").await;
+    world.auth.purge_expired().await.unwrap();
+
+    let events = world.events.lock().unwrap().clone();
+    for kind in [
+        EventKind::Login,
+        EventKind::Late,
+        EventKind::Reuse,
+        EventKind::Ahead,
+        EventKind::Impossible,
+        EventKind::End(EndReason::Logout),
+        EventKind::End(EndReason::Disabled),
+        EventKind::StoreFailed,
+        EventKind::ClaimsFailed,
+    ] {
+        assert!(events.iter().any(|event| event.kind == kind), "no {kind:?} happened");
+        assert!(log.text().contains(&format!("event={:?}", kind.as_str())), "{kind:?} is not in the log");
+    }
+    secrets.assert_absent("the log", &log.text());
+    secrets.assert_absent("an event", &format!("{events:?} {events:#?}"));
+}
