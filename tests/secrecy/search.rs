@@ -108,10 +108,12 @@ fn der(pem: &str) -> Vec<u8> {
 /// How eight bytes can look, blanks left out. Of base64 the first six
 /// bytes, which are whole characters; one window in three begins where a character does.
 fn forms(part: &[u8]) -> Vec<String> {
-    let list = part.iter().map(u8::to_string).collect::<Vec<_>>().join(",");
+    let list = |show: fn(&u8) -> String| part.iter().map(show).collect::<Vec<_>>().join(",");
+    let lists = [list(u8::to_string), list(|byte| format!("{byte:x}")), list(|byte| format!("{byte:#04x}"))];
     let base64 = STANDARD.encode(&part[..6]);
     let url_safe = URL_SAFE_NO_PAD.encode(&part[..6]);
-    let mut forms = vec![list, base64, url_safe];
+    let mut forms = vec![base64, url_safe];
+    forms.extend(lists);
     if !part.iter().any(u8::is_ascii_whitespace) {
         forms.push(part.escape_ascii().to_string());
         forms.extend(str::from_utf8(part).map(str::to_owned));
@@ -142,6 +144,8 @@ fn a_secret_is_found_in_each_of_its_forms() {
         format!("{secret:?}"),
         format!("{secret:#?}"),
         format!("{:?}", &secret[3..11]),
+        format!("{secret:x?}"),
+        format!("{:#04x?}", &secret[5..13]),
         format!("{secret:02x?}").replace(", ", ""),
         hex(&secret).to_uppercase(),
         STANDARD.encode(secret),
