@@ -5,14 +5,10 @@
 mod support;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-#[cfg(feature = "aws_lc_rs")]
-use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
-#[cfg(not(feature = "aws_lc_rs"))]
-use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
-use jsonwebtoken::{Algorithm, EncodingKey};
 use support::{
     World,
     browser::{ACCESS, REFRESH, set_cookie},
+    hmac::hmac_sha256,
     probe::{ACCESS_LIFETIME, GRACE, MILLISECOND, alter_row, expired_browser, with_refresh},
     world::{ISSUER, SECRET},
 };
@@ -28,11 +24,6 @@ fn with_generation(refresh: &str, generation: u32) -> String {
     let message = [b"tower-refresh/1".as_slice(), &length, ISSUER.as_bytes(), &bytes].concat();
     bytes.extend(&hmac_sha256(&key, &message)[..16]);
     URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn hmac_sha256(secret: &[u8], message: &[u8]) -> Vec<u8> {
-    let key = EncodingKey::from_secret(secret);
-    (DEFAULT_PROVIDER.signer_factory)(&Algorithm::HS256, &key).unwrap().try_sign(message).unwrap()
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ async fn a_login_ends_the_access_tokens_session_and_the_refresh_tokens() {
 }
 
 #[tokio::test]
-async fn a_login_that_cannot_end_the_old_session_sends_nothing_and_leaves_no_session() {
+async fn a_login_that_cannot_end_the_old_session_sends_nothing() {
     let world = World::new();
     let mut browser = Browser::logged_in(&world, "alice").await;
     world.take_events();
@@ -98,6 +98,26 @@ async fn a_login_that_cannot_end_the_old_session_sends_nothing_and_leaves_no_ses
     assert!(carries_nothing(&response));
     assert!(!world.take_events().contains(&EventKind::Login));
     world.store.mend();
+    assert_eq!(browser.get(&world, "/me").await.body(), "alice");
+}
+
+#[tokio::test]
+async fn a_login_that_fails_at_the_end_of_the_old_session_takes_its_new_one_back() {
+    let world = World::new();
+    let mut browser = Browser::logged_in(&world, "alice").await;
+    world.store.hold(Op::End);
+    world.store.break_op(Op::End, Fault::Fails);
+    let mut login = Box::pin(world.send(browser.request("/login/bob")));
+    assert!(poll_until_stuck(&mut login).is_pending());
+    settle().await;
+    // The end of the old session is under way, and fails; that of the new one works.
+    assert_eq!(world.store.calls(Op::End), 1);
+    world.store.mend();
+    world.store.let_through(Op::End);
+
+    assert_eq!(login.await.status(), 503);
+
+    assert!(world.auth.sessions("bob").await.unwrap().is_empty());
     assert_eq!(browser.get(&world, "/me").await.body(), "alice");
 }
 

@@ -179,6 +179,9 @@ fn a_logout_wins_over_a_refresh_in_every_order() {
             assert!(set_cookie(logout, REFRESH).is_none() && set_cookie(logout, ACCESS).is_none());
             assert_eq!(logout.headers().get_all("set-cookie").iter().count(), 2, "{schedule:?}");
             assert_eq!(race.end_reason(), Some(EndReason::Logout), "{schedule:?}");
+            // What goes out after the end was acknowledged carries nothing, although it swapped before.
+            let last = |racer| schedule.iter().rposition(|polled| *polled == racer);
+            assert!(last(0) < last(1) || carries_nothing(refresh), "{schedule:?}");
             let count = if carries_nothing(refresh) { &not_refreshed } else { &refreshed };
             *count.lock().unwrap() += 1;
             race.assert_dead(responses, schedule);

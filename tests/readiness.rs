@@ -229,7 +229,7 @@ async fn the_guard_calls_the_service_that_was_polled_ready_and_only_for_users() 
 async fn a_limit_inside_the_layer_counts_requests_that_wait_for_their_refresh() {
     let world = World::new();
     let (browser, _) = expired_browser(&world, "alice").await;
-    let inner = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(Bytes::new())));
+    let inner = service_fn(|_: Request<()>| ready(Ok::<_, Infallible>(Response::new(Bytes::new()))));
     let mut service = ServiceBuilder::new().layer(world.auth.layer()).layer(Limit(1)).service(inner);
     world.store.hold(Op::Load);
     let mut waiting = Box::pin(service.ready().await.unwrap().call(browser.request("/me")));
