@@ -1,4 +1,5 @@
 //! Wrong settings are errors at the start; mistakes that show only in a request are 500s that name themselves.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 
 mod support;

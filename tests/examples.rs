@@ -1,4 +1,5 @@
 //! The examples run, and do what their first lines say.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![cfg(all(feature = "aws_lc_rs", feature = "axum", feature = "tokio"))]
 
 use std::{
