@@ -1,0 +1,142 @@
+//! The application: the library's handle, the routes, and what lies around them.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+
+use anyhow::{Result, bail};
+use axum::{
+    Router,
+    extract::ConnectInfo,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{from_fn_with_state, map_response},
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+use tower_http::cors::CorsLayer;
+use tower_refresh::{Auth, AuthBuilder, MemoryStore, SessionStore};
+
+use crate::{
+    cookies,
+    keys::Keys,
+    options::Options,
+    page,
+    problem::{self, Problem},
+    routes,
+    store::StoreUrl,
+    thief::{ClockAhead, Thief},
+    users::{Claims, Users},
+};
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) auth: Auth<Claims>,
+    pub(crate) users: Users,
+    pub(crate) metrics: PrometheusHandle,
+    /// Turns true when the server shuts down. Whoever holds a receiver is waited for.
+    pub(crate) stopping: Arc<watch::Sender<bool>>,
+}
+
+/// What the server serves, and what to know of it.
+pub(crate) struct Built {
+    pub(crate) router: Router,
+    pub(crate) auth: Auth<Claims>,
+    /// Whether the keys go when the process ends.
+    pub(crate) fresh_keys: bool,
+}
+
+/// Builds the application on the store that `url` names.
+pub(crate) async fn build(
+    options: &Options,
+    url: &StoreUrl,
+    metrics: PrometheusHandle,
+    stopping: Arc<watch::Sender<bool>>,
+) -> Result<Built> {
+    match url {
+        StoreUrl::Memory => on_store(options, url, MemoryStore::new(), metrics, stopping),
+        StoreUrl::Sqlite(_) => bail!("the store sqlite: is not there yet; memory: is"),
+    }
+}
+
+fn on_store<S: SessionStore + Clone>(
+    options: &Options,
+    url: &StoreUrl,
+    store: S,
+    metrics: PrometheusHandle,
+    stopping: Arc<watch::Sender<bool>>,
+) -> Result<Built> {
+    let keys = Keys::load(options, url.database())?;
+    let users = Users::new();
+    let clock = ClockAhead::default();
+    let auth = builder(options, &keys, store.clone(), &users)?.build()?;
+    let ahead = builder(options, &keys, store, &users)?.clock(clock.clone()).build()?;
+    let app = App { auth: auth.clone(), users, metrics, stopping };
+    let ahead = App { auth: ahead, ..app.clone() };
+    let names = options.cookie_names();
+    let thief = Thief::new(protected(app.clone()), protected(ahead), clock, names, options.policy().damping);
+
+    let router = protected(app.clone())
+        .merge(routes::steal(thief).layer(auth.layer()))
+        .merge(page::assets())
+        .merge(routes::operations(app))
+        .layer(map_response(problem::from_any_error))
+        .layer(from_fn_with_state(names, cookies::explain));
+    let router = with_cors(router, &options.trusted_origin)?;
+    Ok(Built { router, auth, fresh_keys: keys.fresh })
+}
+
+/// The routes that know who is logged in.
+fn protected(app: App) -> Router {
+    let auth = app.auth.clone();
+    Router::new()
+        .merge(page::index())
+        .merge(routes::all(app))
+        .merge(auth.routes())
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
+        .layer(auth.layer())
+}
+
+fn builder<S: SessionStore>(
+    options: &Options,
+    keys: &Keys,
+    store: S,
+    users: &Users,
+) -> Result<AuthBuilder<Claims>> {
+    let users = users.clone();
+    let mut builder = Auth::builder(keys.ring()?)
+        // Servers on one store agree on the issuer, whatever their addresses.
+        .issuer("tower-refresh-demo")
+        .audience("tower-refresh-demo")
+        .store(store)
+        .claims(move |subject, _session| {
+            let identity = users.identity(subject.as_str());
+            async move { Ok::<_, Infallible>(identity) }
+        })
+        .policy(options.policy())
+        .access_header(options.access_header)
+        .access_cookie(options.access_cookie)
+        .client_ip(|_headers, extensions| {
+            extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical())
+        });
+    if options.insecure_http {
+        builder = builder.insecure_http_cookies();
+    }
+    for origin in &options.trusted_origin {
+        builder = builder.trusted_origin(origin);
+    }
+    Ok(builder)
+}
+
+/// Lets the scripts of trusted origins read the answers.
+fn with_cors(router: Router, trusted: &[String]) -> Result<Router> {
+    if trusted.is_empty() {
+        return Ok(router);
+    }
+    let origins = trusted.iter().map(HeaderValue::try_from).collect::<Result<Vec<_>, _>>()?;
+    let cors = CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers([HeaderName::from_static("x-access-token"), header::WWW_AUTHENTICATE])
+        .allow_credentials(true);
+    Ok(router.layer(cors))
+}

@@ -1,0 +1,93 @@
+//! What a page cannot see: its cookies are HttpOnly, so the demo tells it in headers what happened to them.
+//!
+//! | response header | |
+//! |---|---|
+//! | `x-demo-generation` | the generation of the refresh token that the browser now holds |
+//! | `x-demo-renewed` | `access` or `both`, when this response brought new tokens; `removed` when it took them away |
+//! | `x-demo-expires-in` | the seconds that the new access token lives |
+
+use axum::{
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderName, HeaderValue,
+        header::{COOKIE, SET_COOKIE},
+    },
+    middleware::Next,
+    response::Response,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+const GENERATION: HeaderName = HeaderName::from_static("x-demo-generation");
+const RENEWED: HeaderName = HeaderName::from_static("x-demo-renewed");
+const EXPIRES_IN: HeaderName = HeaderName::from_static("x-demo-expires-in");
+
+/// The names of the cookies, as the library makes them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CookieNames {
+    pub(crate) access: &'static str,
+    pub(crate) refresh: &'static str,
+}
+
+/// A middleware that adds the headers.
+pub(crate) async fn explain(State(names): State<CookieNames>, request: Request, next: Next) -> Response {
+    let sent = names.refresh_token(request.headers());
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let (access, refresh) = (set_cookie(headers, names.access), set_cookie(headers, names.refresh));
+    let renewed = match (&access, &refresh) {
+        (_, Some(refresh)) if refresh.value.is_empty() => Some("removed"),
+        (_, Some(_)) => Some("both"),
+        (Some(_), None) => Some("access"),
+        (None, None) => None,
+    };
+    if let Some(renewed) = renewed {
+        headers.insert(RENEWED, HeaderValue::from_static(renewed));
+    }
+    if let Some(max_age) = access.and_then(|access| access.max_age).filter(|max_age| *max_age > 0) {
+        headers.insert(EXPIRES_IN, max_age.into());
+    }
+    if let Some(generation) =
+        refresh.map(|refresh| refresh.value).or(sent).and_then(|token| generation(&token))
+    {
+        headers.insert(GENERATION, generation.into());
+    }
+    response
+}
+
+impl CookieNames {
+    /// The refresh token of a request.
+    pub(crate) fn refresh_token(self, headers: &HeaderMap) -> Option<String> {
+        let fields = headers.get_all(COOKIE).iter().filter_map(|field| field.to_str().ok());
+        let mut cookies = fields.flat_map(|field| field.split(';'));
+        cookies.find_map(|cookie| value_of(cookie.trim(), self.refresh)).map(str::to_owned)
+    }
+
+    /// The refresh token that a response sets.
+    pub(crate) fn new_refresh_token(self, headers: &HeaderMap) -> Option<String> {
+        set_cookie(headers, self.refresh).map(|cookie| cookie.value).filter(|token| !token.is_empty())
+    }
+}
+
+/// The generation is in the bytes 18 to 21 of a refresh token. Applications have no use for it; the demo shows it.
+pub(crate) fn generation(token: &str) -> Option<u32> {
+    let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+    Some(u32::from_be_bytes(bytes.get(18..22)?.try_into().ok()?))
+}
+
+struct SetCookie {
+    value: String,
+    max_age: Option<u64>,
+}
+
+fn set_cookie(headers: &HeaderMap, name: &str) -> Option<SetCookie> {
+    headers.get_all(SET_COOKIE).iter().find_map(|field| {
+        let mut parts = field.to_str().ok()?.split(';').map(str::trim);
+        let value = value_of(parts.next()?, name)?.to_owned();
+        let max_age = parts.find_map(|part| value_of(part, "Max-Age")).and_then(|age| age.parse().ok());
+        Some(SetCookie { value, max_age })
+    })
+}
+
+fn value_of<'a>(pair: &'a str, name: &str) -> Option<&'a str> {
+    pair.strip_prefix(name)?.strip_prefix('=')
+}

@@ -1,0 +1,176 @@
+//! The flags, each also an environment variable `DEMO_…`.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{ArgAction, Parser, ValueEnum, builder::BoolishValueParser};
+use humantime::parse_duration;
+use tower_refresh::{LateBudget, RotationPolicy};
+
+use crate::cookies::CookieNames;
+
+/// A whole application on tower-refresh, to look at in a browser and to drive over HTTP
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Options {
+    /// The address to listen on; port 0 picks a free one
+    #[arg(long, env = "DEMO_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:3000")]
+    pub(crate) listen: String,
+
+    /// Where sessions are kept: memory: | sqlite:FILE | postgres://… | redis://… | redis+cluster://host:port,host:port
+    #[arg(long, env = "DEMO_STORE", value_name = "URL", default_value = "memory:", hide_env_values = true)]
+    pub(crate) store: String,
+
+    /// How access tokens are signed
+    #[arg(long, env = "DEMO_ALGORITHM", value_name = "A", default_value = "EdDSA")]
+    pub(crate) algorithm: Algorithm,
+
+    /// The key that signs access tokens: PEM, or for HS256 a raw secret. Servers of one service share it
+    #[arg(long, env = "DEMO_SIGNING_KEY", value_name = "FILE")]
+    pub(crate) signing_key: Option<PathBuf>,
+
+    /// The key of refresh tokens: 32 raw bytes. Servers of one service share it
+    #[arg(long, env = "DEMO_REFRESH_KEY", value_name = "FILE")]
+    pub(crate) refresh_key: Option<PathBuf>,
+
+    /// The life of an access token
+    #[arg(long, env = "DEMO_ACCESS_TTL", value_name = "D", default_value = "15s", value_parser = parse_duration)]
+    access_ttl: Duration,
+
+    /// A session that was not refreshed for this long is over
+    #[arg(long, env = "DEMO_IDLE", value_name = "D", default_value = "7d", value_parser = parse_duration)]
+    idle: Duration,
+
+    /// A session is over this long after the login
+    #[arg(long, env = "DEMO_ABSOLUTE", value_name = "D", default_value = "30d", value_parser = parse_duration)]
+    absolute: Duration,
+
+    /// How long after a rotation the previous refresh token is as good as the current one
+    #[arg(long, env = "DEMO_GRACE", value_name = "D", default_value = "30s", value_parser = parse_duration)]
+    grace: Duration,
+
+    /// No second rotation within this time; at least the grace and 15 s
+    #[arg(long, env = "DEMO_DAMPING", value_name = "D", default_value = "60s", value_parser = parse_duration)]
+    damping: Duration,
+
+    /// How often the previous token is accepted after the grace
+    #[arg(long, env = "DEMO_LATE", value_name = "N", default_value_t = 2)]
+    late: u32,
+
+    /// How long until one of these comes back
+    #[arg(long, env = "DEMO_LATE_REFILL", value_name = "D", default_value = "12h", value_parser = parse_duration)]
+    late_refill: Duration,
+
+    /// Renew while this last fraction of an access token's life remains; 0 switches it off
+    #[arg(long, env = "DEMO_REFRESH_AHEAD", value_name = "F", default_value_t = 0.2)]
+    refresh_ahead: f64,
+
+    /// An origin whose pages may act with the user's cookies; may repeat
+    #[arg(long, env = "DEMO_TRUSTED_ORIGIN", value_name = "URL", value_delimiter = ',')]
+    pub(crate) trusted_origin: Vec<String>,
+
+    /// Whether access tokens travel in `Authorization` and `x-access-token`
+    #[arg(long, env = "DEMO_ACCESS_HEADER", value_name = "on|off", default_value = "on", action = ArgAction::Set,
+          value_parser = BoolishValueParser::new())]
+    pub(crate) access_header: bool,
+
+    /// Whether access tokens travel in a cookie
+    #[arg(long, env = "DEMO_ACCESS_COOKIE", value_name = "on|off", default_value = "on", action = ArgAction::Set,
+          value_parser = BoolishValueParser::new())]
+    pub(crate) access_cookie: bool,
+
+    /// Cookies without `Secure` and without `__Host-`, for plain HTTP beyond localhost
+    #[arg(long, env = "DEMO_INSECURE_HTTP", value_parser = BoolishValueParser::new())]
+    pub(crate) insecure_http: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Algorithm {
+    #[value(name = "HS256")]
+    Hs256,
+    #[value(name = "ES256")]
+    Es256,
+    #[value(name = "RS256")]
+    Rs256,
+    #[value(name = "EdDSA")]
+    EdDsa,
+}
+
+impl Options {
+    /// The options of the command line. The error is the process's exit code, after help was shown or the mistake named
+    /// in one line.
+    pub(crate) fn of_command_line() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|error| {
+            if !error.use_stderr() {
+                let _ = error.print();
+                return ExitCode::SUCCESS;
+            }
+            eprintln!("{}", first_paragraph(&error.to_string()));
+            ExitCode::from(2)
+        })
+    }
+
+    #[cfg(test)]
+    fn of<const N: usize>(arguments: [&str; N]) -> Result<Self, clap::Error> {
+        Self::try_parse_from(["demo"].into_iter().chain(arguments))
+    }
+
+    pub(crate) fn policy(&self) -> RotationPolicy {
+        let mut policy = RotationPolicy::balanced();
+        policy.access_lifetime = self.access_ttl;
+        policy.idle = self.idle;
+        policy.absolute = self.absolute;
+        policy.grace = self.grace;
+        policy.damping = self.damping;
+        policy.late = LateBudget::limited(self.late, self.late_refill);
+        policy.refresh_ahead = self.refresh_ahead;
+        policy
+    }
+
+    pub(crate) fn cookie_names(&self) -> CookieNames {
+        if self.insecure_http {
+            CookieNames { access: "access", refresh: "refresh" }
+        } else {
+            CookieNames { access: "__Host-access", refresh: "__Host-refresh" }
+        }
+    }
+}
+
+/// clap names the mistake first, then gives advice in further paragraphs.
+fn first_paragraph(message: &str) -> String {
+    let lines = message.lines().take_while(|line| !line.is_empty());
+    lines.map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_policy_is_the_librarys_with_a_short_access_token() {
+        let mut expected = RotationPolicy::balanced();
+        expected.access_lifetime = Duration::from_secs(15);
+        assert_eq!(Options::of([]).unwrap().policy(), expected);
+    }
+
+    #[test]
+    fn durations_have_units() {
+        let options = Options::of(["--grace", "500ms", "--idle", "12h", "--absolute", "30d"]).unwrap();
+        assert_eq!(options.policy().grace, Duration::from_millis(500));
+        assert_eq!(options.policy().idle, Duration::from_secs(12 * 60 * 60));
+        assert!(Options::of(["--grace", "10"]).is_err());
+    }
+
+    #[test]
+    fn a_mistake_is_named_in_one_line() {
+        for (arguments, named) in [
+            (["--algorithm", "none"], "'none'"),
+            (["--late", "few"], "'few'"),
+            (["--access-header", "maybe"], "'maybe'"),
+            (["--nonsense", "1"], "'--nonsense'"),
+        ] {
+            let error = Options::of(arguments).unwrap_err();
+            let line = first_paragraph(&error.to_string());
+            assert!(line.starts_with("error: ") && line.contains(named) && !line.contains('\n'), "{line}");
+        }
+    }
+}

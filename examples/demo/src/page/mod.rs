@@ -1,0 +1,40 @@
+//! The page and its two files, compiled in.
+
+use axum::{
+    Router,
+    http::{
+        HeaderName, HeaderValue,
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+        },
+    },
+    response::IntoResponse,
+    routing::get,
+};
+
+/// Nothing but the two files, and requests to this server.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The page. It is behind the library's layer: opening it renews a login.
+pub(crate) fn index() -> Router {
+    Router::new().route("/", get(|| file("text/html; charset=utf-8", include_str!("index.html"))))
+}
+
+/// What the page loads.
+pub(crate) fn assets() -> Router {
+    Router::new()
+        .route("/style.css", get(|| file("text/css; charset=utf-8", include_str!("style.css"))))
+        .route("/script.js", get(|| file("text/javascript; charset=utf-8", include_str!("script.js"))))
+}
+
+async fn file(media_type: &'static str, content: &'static str) -> impl IntoResponse {
+    let headers: [(HeaderName, HeaderValue); 5] = [
+        (CONTENT_TYPE, HeaderValue::from_static(media_type)),
+        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    ];
+    (headers, content)
+}

@@ -1,0 +1,72 @@
+//! Logging in, and who is logged in.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_refresh::{Authenticated, Rejection, RejectionKind, Session};
+
+use crate::{app::App, problem::Problem, users::Claims};
+
+#[derive(Deserialize)]
+pub(super) struct LoginForm {
+    username: String,
+    password: String,
+}
+
+pub(super) async fn login(
+    session: Session<Claims>,
+    State(app): State<App>,
+    Json(form): Json<LoginForm>,
+) -> Response {
+    if !app.users.check(&form.username, &form.password) {
+        return refused();
+    }
+    match session.login(form.username).await {
+        Ok(tokens) => Json(tokens).into_response(),
+        Err(rejection) if *rejection.kind() == RejectionKind::SubjectGone => refused(),
+        Err(rejection) => rejection.into_response(),
+    }
+}
+
+/// One answer for a wrong password, an unknown user and a disabled one.
+fn refused() -> Response {
+    let challenge = HeaderValue::from_static("Bearer realm=\"tower-refresh-demo\"");
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, "wrong username or password");
+    ([(WWW_AUTHENTICATE, challenge)], problem).into_response()
+}
+
+pub(super) async fn me(user: Authenticated<Claims>) -> Json<Value> {
+    Json(json!({
+        "sub": user.subject().as_str(),
+        "sid": user.session().to_string(),
+        "scope": user.scope(),
+        "name": user.claims().name,
+        "exp": user.expires_at().as_secs(),
+    }))
+}
+
+/// Welcomes everybody, also those whose credentials are refused elsewhere.
+pub(super) async fn public(user: Result<Option<Authenticated<Claims>>, Rejection>) -> Json<Value> {
+    Json(whoever(user.ok().flatten()))
+}
+
+/// Welcomes those who are logged in and those who are not, but not those whose credentials are refused.
+pub(super) async fn optional(user: Option<Authenticated<Claims>>) -> Json<Value> {
+    Json(whoever(user))
+}
+
+pub(super) async fn admin(user: Authenticated<Claims>) -> Json<Value> {
+    Json(json!({ "sub": user.subject().as_str(), "scope": user.scope() }))
+}
+
+fn whoever(user: Option<Authenticated<Claims>>) -> Value {
+    json!({
+        "authenticated": user.is_some(),
+        "sub": user.as_ref().map(|user| user.subject().as_str()),
+    })
+}

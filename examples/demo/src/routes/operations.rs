@@ -1,0 +1,32 @@
+//! What those who run the service ask.
+
+use std::error::Error;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::IntoResponse,
+};
+use serde_json::{Value, json};
+
+use crate::{app::App, problem::Problem};
+
+pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
+}
+
+/// Asks the store a question whose answer is empty.
+pub(super) async fn healthz(State(app): State<App>) -> Result<Json<Value>, Problem> {
+    match app.auth.sessions("healthz").await {
+        Ok(_) => Ok(Json(json!({ "status": "ok" }))),
+        Err(error) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason(&error))),
+    }
+}
+
+fn reason(error: &dyn Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", reason(source)),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,164 @@
+//! The users: the table that a real application keeps in its database.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use aws_lc_rs::{
+    constant_time::verify_slices_are_equal,
+    digest::{Digest, SHA256, digest},
+};
+use serde::{Deserialize, Serialize};
+use tower_refresh::Identity;
+
+/// What the access token says of a user, besides the standard claims.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Claims {
+    pub(crate) name: String,
+}
+
+#[derive(Clone)]
+pub(crate) struct Users(Arc<RwLock<BTreeMap<&'static str, User>>>);
+
+struct User {
+    /// A real application keeps a slow hash, such as Argon2id.
+    password: Digest,
+    profile: Profile,
+}
+
+/// What can be changed of a user.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Profile {
+    name: String,
+    scope: String,
+    disabled: bool,
+}
+
+/// Changes to a user; what is left out stays.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Change {
+    scope: Option<String>,
+    name: Option<String>,
+    disabled: Option<bool>,
+}
+
+/// Username, password and scope.
+pub(crate) const USERS: [(&str, &str, &str); 3] = [
+    ("alice", "alice-password", "user"),
+    ("bob", "bob-password", "user"),
+    ("admin", "admin-password", "user admin"),
+];
+const LONGEST_NAME: usize = 200;
+const LONGEST_SCOPE: usize = 500;
+
+impl Users {
+    pub(crate) fn new() -> Self {
+        let users = USERS.map(|(username, password, scope)| {
+            let name = format!("{}{}", username[..1].to_uppercase(), &username[1..]);
+            let profile = Profile { name, scope: scope.to_owned(), disabled: false };
+            (username, User { password: hash(password), profile })
+        });
+        Self(Arc::new(RwLock::new(users.into())))
+    }
+
+    /// Whether the password is that user's. For an unknown user the same is done in vain, so that the time of the answer
+    /// does not tell who has an account.
+    pub(crate) fn check(&self, username: &str, password: &str) -> bool {
+        let nobodys = hash("");
+        let users = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let user = users.get(username);
+        let wanted = user.map_or(&nobodys, |user| &user.password);
+        let matches = verify_slices_are_equal(hash(password).as_ref(), wanted.as_ref()).is_ok();
+        matches & user.is_some()
+    }
+
+    /// What a user may do: the claims source of the library. `None` if there is no such user, or not any more.
+    pub(crate) fn identity(&self, username: &str) -> Option<Identity<Claims>> {
+        let users = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let profile = &users.get(username).filter(|user| !user.profile.disabled)?.profile;
+        Some(Identity::new(Claims { name: profile.name.clone() }).scope(&profile.scope))
+    }
+
+    /// Changes a user and returns what it is now; `None` if there is no such user.
+    pub(crate) fn change(&self, username: &str, change: Change) -> Option<Profile> {
+        let mut users = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let profile = &mut users.get_mut(username)?.profile;
+        let Change { scope, name, disabled } = change;
+        profile.scope = scope.unwrap_or_else(|| profile.scope.clone());
+        profile.name = name.unwrap_or_else(|| profile.name.clone());
+        profile.disabled = disabled.unwrap_or(profile.disabled);
+        Some(profile.clone())
+    }
+}
+
+impl Change {
+    /// Refuses what could not go into an access token, so that no user is locked out by a slip.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        if self.scope.as_deref().is_some_and(|scope| !is_scope(scope)) {
+            return Err("the scope must be words of printable ASCII with one space between them");
+        }
+        if self.name.as_ref().is_some_and(|name| name.is_empty() || name.len() > LONGEST_NAME) {
+            return Err("the name must have between 1 and 200 bytes");
+        }
+        Ok(())
+    }
+}
+
+/// RFC 6749 §3.3.
+fn is_scope(scope: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
+    };
+    scope.len() <= LONGEST_SCOPE && (scope.is_empty() || scope.split(' ').all(is_word))
+}
+
+fn hash(password: &str) -> Digest {
+    digest(&SHA256, password.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_good_for_its_user_only() {
+        let users = Users::new();
+        for (username, password, _) in USERS {
+            assert!(users.check(username, password));
+        }
+        for (username, password) in
+            [("alice", "bob-password"), ("alice", ""), ("carol", ""), ("", ""), ("Alice", "alice-password")]
+        {
+            assert!(!users.check(username, password), "{username}");
+        }
+    }
+
+    #[test]
+    fn a_disabled_user_is_gone_until_enabled() {
+        let users = Users::new();
+        let disable = |disabled| Change { disabled: Some(disabled), ..Change::default() };
+        assert!(users.change("bob", disable(true)).is_some());
+        assert!(users.identity("bob").is_none());
+        assert!(users.change("bob", disable(false)).is_some());
+        assert!(users.identity("bob").is_some());
+        assert!(users.change("carol", disable(false)).is_none());
+    }
+
+    #[test]
+    fn a_scope_that_no_token_can_carry_is_refused() {
+        for (scope, good) in [
+            ("", true),
+            ("user", true),
+            ("a b", true),
+            ("a  b", false),
+            (" a", false),
+            ("ä", false),
+            ("\"", false),
+        ] {
+            let change = Change { scope: Some(scope.to_owned()), ..Change::default() };
+            assert_eq!(change.check().is_ok(), good, "{scope:?}");
+        }
+    }
+}
