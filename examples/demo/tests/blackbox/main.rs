@@ -1,0 +1,16 @@
+//! The demo as a stranger drives it: the real program, over HTTP. Each test starts a server of its own.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod account;
+mod answers;
+mod errors;
+mod flags;
+mod operations;
+mod page;
+mod refresh;
+mod sessions;
+mod start;
+mod stop;
+mod support;
+mod theft;
+mod users;
