@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use axum::{
     Router,
     extract::ConnectInfo,
@@ -13,6 +13,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tower_http::cors::CorsLayer;
 use tower_refresh::{Auth, AuthBuilder, MemoryStore, SessionStore};
+use tower_refresh_sqlite::SqliteStore;
 
 use crate::{
     cookies,
@@ -53,7 +54,10 @@ pub(crate) async fn build(
 ) -> Result<Built> {
     match url {
         StoreUrl::Memory => on_store(options, url, MemoryStore::new(), metrics, stopping),
-        StoreUrl::Sqlite(_) => bail!("the store sqlite: is not there yet; memory: is"),
+        StoreUrl::Sqlite(file) => {
+            let store = SqliteStore::open(file).await.with_context(|| format!("the store {url}"))?;
+            on_store(options, url, store, metrics, stopping)
+        }
     }
 }
 

@@ -17,7 +17,13 @@ pub(crate) struct Options {
     pub(crate) listen: String,
 
     /// Where sessions are kept: memory: | sqlite:FILE | postgres://… | redis://… | redis+cluster://host:port,host:port
-    #[arg(long, env = "DEMO_STORE", value_name = "URL", default_value = "memory:", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "DEMO_STORE",
+        value_name = "URL",
+        default_value = "sqlite:demo.db",
+        hide_env_values = true
+    )]
     pub(crate) store: String,
 
     /// How access tokens are signed

@@ -24,7 +24,7 @@ impl StoreUrl {
             ("sqlite", "") => bail!("the store sqlite: needs a file, such as sqlite:demo.db"),
             ("sqlite", file) => Ok(Self::Sqlite(file.into())),
             ("postgres" | "postgresql" | "redis" | "rediss" | "redis+cluster", _) => {
-                bail!("the store {scheme}: is not there yet; memory: is")
+                bail!("the store {scheme}: is not there yet; memory: and sqlite: are")
             }
             _ => bail!("the store is none of memory:, sqlite:, postgres:, redis: and redis+cluster:"),
         }
@@ -42,7 +42,7 @@ impl StoreUrl {
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Memory => f.write_str("memory: (a restart logs everybody out)"),
+            Self::Memory => f.write_str("memory:"),
             Self::Sqlite(file) => write!(f, "sqlite:{}", file.display()),
         }
     }

@@ -9,6 +9,7 @@ mod operations;
 mod page;
 mod refresh;
 mod sessions;
+mod sqlite;
 mod start;
 mod stop;
 mod support;

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read},
     net::TcpStream,
+    path::Path,
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -24,14 +25,24 @@ impl Server {
 
     /// The same with environment variables.
     pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut process = command(arguments, variables).spawn().unwrap();
+        Self::of(command(arguments, variables))
+    }
+
+    /// A server in this folder with its default store.
+    pub(crate) fn start_in(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = command(arguments, &[]);
+        command.current_dir(folder).env_remove("DEMO_STORE");
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut process = command.spawn().unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        let address = line.trim_end().strip_prefix("listening on http://").unwrap_or_else(|| {
-            panic!("the first line is {line:?}");
-        });
-        Self { process, address: address.to_owned(), output: Some(output) }
+        let address = line.trim_end().strip_prefix("listening on http://");
+        let address = address.unwrap_or_else(|| panic!("the first line is {line:?}")).to_owned();
+        Self { process, address, output: Some(output) }
     }
 
     /// A new browser, so to say, on this server.
@@ -60,6 +71,13 @@ impl Server {
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Stops it in order, as before a restart.
+    #[cfg(unix)]
+    pub(crate) fn stop(mut self) {
+        self.signal("TERM");
+        assert_eq!(self.wait().0.code(), Some(0));
     }
 
     /// How it ended, and what it printed: standard output and standard error.
