@@ -61,7 +61,7 @@ pub(crate) async fn build(
     }
 }
 
-fn on_store<S: SessionStore + Clone>(
+pub(crate) fn on_store<S: SessionStore + Clone>(
     options: &Options,
     url: &StoreUrl,
     store: S,

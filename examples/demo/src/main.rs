@@ -14,6 +14,8 @@ mod routes;
 mod signals;
 mod store;
 mod thief;
+#[cfg(test)]
+mod unplugged;
 mod users;
 
 use std::{
