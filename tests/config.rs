@@ -38,14 +38,21 @@ fn complete(ring: KeyRing) -> AuthBuilder<()> {
         .claims(|_, _| async { Ok::<_, Infallible>(None) })
 }
 
-type Change = fn(AuthBuilder<()>) -> AuthBuilder<()>;
+/// What is wrong, how to get it wrong, and the error.
+type WrongSetting = (&'static str, fn(AuthBuilder<()>) -> AuthBuilder<()>, fn(&ConfigError) -> bool);
+type WrongRing = (&'static str, fn() -> KeyRing, KeyError);
+
+/// The name and value of fields.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+/// What is sent; the status, the challenge and the error code of the answer.
+type Refused<'a> = (&'a str, Fields<'a>, StatusCode, Option<String>, Option<&'a str>);
 
 #[test]
 fn each_wrong_setting_is_an_error_of_the_builder() {
     let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
     assert!(complete(ring()).build().is_ok());
 
-    let cases: &[(&str, Change, fn(&ConfigError) -> bool)] = &[
+    let cases: &[WrongSetting] = &[
         ("an empty issuer", |b| b.issuer(""), |e| matches!(e, ConfigError::Issuer)),
         ("an issuer that breaks a header", |b| b.issuer("a\r\nb"), |e| matches!(e, ConfigError::Issuer)),
         (
@@ -179,7 +186,7 @@ fn a_key_that_cannot_be_used_is_refused_where_it_is_read() {
 
 #[test]
 fn keys_that_do_not_go_together_are_refused_by_the_builder_and_by_a_rotation() {
-    let cases: [(&str, fn() -> KeyRing, KeyError); 4] = [
+    let cases: [WrongRing; 4] = [
         (
             "an empty key id",
             || KeyRing::new(SigningKey::hs256(SECRET).unwrap().with_kid("")),
@@ -289,7 +296,7 @@ async fn rejections_are_problem_documents_with_the_challenge_that_is_due() {
     let realm = r#"Bearer realm="https://api.example.com""#;
     let invalid = |why: &str| format!(r#"{realm}, error="invalid_token", error_description="{why}""#);
 
-    let cases: [(&str, &[(&str, &str)], StatusCode, Option<String>, Option<&str>); 5] = [
+    let cases: [Refused<'_>; 5] = [
         ("nobody", &[], StatusCode::UNAUTHORIZED, Some(realm.to_owned()), None),
         (
             "a forged token",

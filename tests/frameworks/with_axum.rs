@@ -22,6 +22,9 @@ use crate::support::{
     store::Fault,
 };
 
+/// The name and value of fields.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 const ACCESS_LIFETIME: Duration = Duration::from_secs(600);
 
 async fn login(
@@ -66,7 +69,7 @@ async fn send(
     browser: &mut Browser,
     method: Method,
     path: &str,
-    fields: &[(&str, &str)],
+    fields: Fields<'_>,
 ) -> Response<Bytes> {
     let mut request = browser.request(path).map(|()| Body::empty());
     *request.method_mut() = method;
@@ -86,7 +89,7 @@ where
     Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
 }
 
-async fn get_with(app: &Router, path: &str, fields: &[(&str, &str)]) -> Response<Bytes> {
+async fn get_with(app: &Router, path: &str, fields: Fields<'_>) -> Response<Bytes> {
     send(app, &mut Browser::new(), Method::GET, path, fields).await
 }
 
@@ -135,7 +138,7 @@ async fn an_optional_user_is_none_for_nobody_and_an_error_for_what_is_refused() 
     let expired = format!("Bearer {}", browser.access().unwrap());
     world.clock.advance(ACCESS_LIFETIME);
 
-    let cases: [(&str, &[(&str, &str)], u16, &str); 7] = [
+    let cases: [(&str, Fields<'_>, u16, &str); 7] = [
         ("nothing sent", &[], 200, "nobody"),
         ("cookies that hold", &[("cookie", &cookies)], 200, "Alice"),
         ("cookies that do not", &[("cookie", "__Host-refresh=AAAA; __Host-access=a.b.c")], 200, "nobody"),

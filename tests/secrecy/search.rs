@@ -11,21 +11,21 @@ use crate::support::{Browser, browser::REFRESH};
 
 /// What must not show, in windows of [`LEAK`] bytes.
 #[derive(Default)]
-pub struct Secrets(Vec<(String, Vec<u8>)>);
+pub(crate) struct Secrets(Vec<(String, Vec<u8>)>);
 
 /// So many bytes in a row are a leak; fewer can be a coincidence.
 const LEAK: usize = 8;
 
 impl Secrets {
     /// The bytes themselves, whatever their encoding.
-    pub fn bytes(&mut self, what: &str, secret: impl AsRef<[u8]>) {
+    pub(crate) fn bytes(&mut self, what: &str, secret: impl AsRef<[u8]>) {
         let secret = secret.as_ref();
         assert!(secret.len() >= LEAK, "{what} is too short to be told from other text");
         self.0.extend(secret.windows(LEAK).map(|window| (what.to_owned(), window.to_vec())));
     }
 
     /// A private key, but for those of its bytes that are in the public key too.
-    pub fn private_key(&mut self, what: &str, private: &str, public: &str) {
+    pub(crate) fn private_key(&mut self, what: &str, private: &str, public: &str) {
         let public = der(public);
         let windows = der(private);
         let windows =
@@ -34,7 +34,7 @@ impl Secrets {
     }
 
     /// An access token and its signature. What it says of its user may be shown.
-    pub fn access_token(&mut self, token: &str) {
+    pub(crate) fn access_token(&mut self, token: &str) {
         let [_, payload, signature] = token.split('.').collect::<Vec<_>>()[..] else {
             panic!("no JWT: {token}")
         };
@@ -44,7 +44,7 @@ impl Secrets {
     }
 
     /// A refresh token, the session id in it, and its MAC.
-    pub fn refresh_token(&mut self, token: &str) {
+    pub(crate) fn refresh_token(&mut self, token: &str) {
         let bytes = URL_SAFE_NO_PAD.decode(token).unwrap();
         self.bytes("a refresh token's session id", &bytes[2..18]);
         self.bytes("a refresh token's MAC", &bytes[bytes.len() - 16..]);
@@ -52,14 +52,14 @@ impl Secrets {
     }
 
     /// The cookies that a browser holds.
-    pub fn cookies(&mut self, browser: &Browser) {
+    pub(crate) fn cookies(&mut self, browser: &Browser) {
         for (name, value) in &browser.cookies {
             if name == REFRESH { self.refresh_token(value) } else { self.access_token(value) }
         }
     }
 
     /// Panics if `text` holds eight bytes in a row of a secret.
-    pub fn assert_absent(&self, place: &str, text: &str) {
+    pub(crate) fn assert_absent(&self, place: &str, text: &str) {
         assert!(!self.0.is_empty(), "no secret to look for");
         let text = without_blanks(text);
         let (text, lower) = (Text::new(&text), Text::new(&text.to_lowercase()));
@@ -92,7 +92,7 @@ impl Text {
 }
 
 /// Bytes that look like nothing else in a test, different ones for each seed.
-pub fn noise(seed: u8) -> [u8; 48] {
+pub(crate) fn noise(seed: u8) -> [u8; 48] {
     let mut state = seed;
     [(); 48].map(|()| {
         state = state.wrapping_mul(141).wrapping_add(71);
@@ -136,7 +136,7 @@ fn hex(bytes: &[u8]) -> String {
 fn a_secret_is_found_in_each_of_its_forms() {
     let secret = noise(1);
     let mut secrets = Secrets::default();
-    secrets.bytes("the secret", &secret);
+    secrets.bytes("the secret", secret);
     secrets.bytes("the text", "correct-horse-battery");
 
     let url_safe = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
