@@ -1,0 +1,64 @@
+//! A session as the columns of a table.
+
+use std::error::Error;
+
+use tokio_postgres::{Row as Columns, types::FromSql};
+use tower_refresh_core::{EndReason, Ended, Handle, Meta, Row, StoreErrorKind, Timestamp};
+
+use crate::error::Failure;
+
+/// The columns that [`read`] expects, in its order.
+pub(crate) const COLUMNS: &str = "handle, subject, generation, rotated_at, confirmed, late_budget, created_at, \
+     idle_expiry, absolute_expiry, ended_reason, ended_at, version, user_agent, ip, label, data";
+
+/// The number as a signed column holds it. One that does not fit is an error, and never wraps.
+pub(crate) fn number(number: u64) -> Result<i64, Failure> {
+    i64::try_from(number).map_err(|error| Failure::caused(StoreErrorKind::Unavailable, error))
+}
+
+/// As [`number`], of a time.
+pub(crate) fn millis(at: Timestamp) -> Result<i64, Failure> {
+    number(at.as_millis())
+}
+
+/// The row of a query for [`COLUMNS`].
+pub(crate) fn read(columns: &Columns) -> Result<Row, Failure> {
+    let time = |index| read_time(columns, index);
+    let subject: String = read_column(columns, 1)?;
+    let mut row = Row::new(read_handle(columns, 0)?, subject.into(), time(6)?, time(7)?, time(8)?);
+    row.generation = u32::try_from(read_column::<i64>(columns, 2)?).map_err(corrupt)?;
+    row.rotated_at = time(3)?;
+    row.confirmed = read_column(columns, 4)?;
+    row.late_budget = time(5)?;
+    row.idle_expiry = time(7)?;
+    row.ended = match (read_column::<Option<&str>>(columns, 9)?, read_column::<Option<i64>>(columns, 10)?) {
+        (Some(reason), Some(_)) => Some(Ended::new(reason.parse::<EndReason>().map_err(corrupt)?, time(10)?)),
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => return Err(StoreErrorKind::Corrupt.into()),
+    };
+    row.version = u64::try_from(read_column::<i64>(columns, 11)?).map_err(corrupt)?;
+    row.meta = Meta::default();
+    row.meta.user_agent = read_column(columns, 12)?;
+    let ip: Option<&str> = read_column(columns, 13)?;
+    row.meta.ip = ip.map(str::parse).transpose().map_err(corrupt)?;
+    row.meta.label = read_column(columns, 14)?;
+    row.data = read_column(columns, 15)?;
+    Ok(row)
+}
+
+pub(crate) fn read_handle(columns: &Columns, index: usize) -> Result<Handle, Failure> {
+    let bytes: &[u8] = read_column(columns, index)?;
+    bytes.try_into().map(Handle::from_bytes).map_err(corrupt)
+}
+
+pub(crate) fn read_time(columns: &Columns, index: usize) -> Result<Timestamp, Failure> {
+    u64::try_from(read_column::<i64>(columns, index)?).map(Timestamp::from_millis).map_err(corrupt)
+}
+
+pub(crate) fn read_column<'a, T: FromSql<'a>>(columns: &'a Columns, index: usize) -> Result<T, Failure> {
+    columns.try_get(index).map_err(corrupt)
+}
+
+fn corrupt(error: impl Error + Send + Sync + 'static) -> Failure {
+    Failure::caused(StoreErrorKind::Corrupt, error)
+}
