@@ -1,0 +1,203 @@
+//! What is asked at one time goes together, and comes out as if one had followed the other.
+
+use std::{fs, sync::Arc, time::Duration};
+
+use tokio::{sync::Barrier, task::JoinSet, time::timeout};
+use tower_refresh_core::{EndReason, Row, SessionStore, Timestamp};
+use tower_refresh_postgres::PostgresStore;
+
+use crate::support::{NOW, block_on, handle, open, rotated, row, server, unique};
+
+const TASKS: u64 = 64;
+const LONG: Duration = Duration::from_secs(60);
+
+/// How many statements on the schema's tables, logins aside, the server has logged so far.
+fn statements(schema: &str) -> usize {
+    let log = fs::read_to_string(server().log()).expect("the log is there");
+    log.lines()
+        .filter(|line| line.contains("execute ") && line.contains(schema) && !line.contains("INSERT"))
+        .count()
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn what_many_tasks_ask_at_one_time_is_few_statements() {
+    block_on(async {
+        server().create_database("logged", "").await;
+        let alter = "ALTER DATABASE logged SET log_statement = 'all'";
+        server().client("postgres").await.batch_execute(alter).await.expect("alters");
+        let schema = unique("logged");
+        let builder = PostgresStore::builder().schema(&schema);
+        let store = builder.connect(&server().url("logged")).await.expect("opens");
+        for number in 0..TASKS {
+            store.create(&row(number)).await.expect("creates");
+        }
+
+        let before = statements(&schema);
+        let mut tasks = JoinSet::new();
+        for number in 0..TASKS {
+            let store = store.clone();
+            tasks.spawn(async move {
+                let loaded = store.load(handle(number)).await.expect("loads").expect("is there");
+                assert_eq!(loaded, row(number));
+                assert!(store.compare_and_swap(&rotated(&loaded)).await.expect("swaps"));
+                assert!(store.end(handle(number), EndReason::Logout, NOW).await.expect("ends"));
+            });
+        }
+        tasks.join_all().await;
+        let count = statements(&schema) - before;
+        assert!((3..=TASKS as usize).contains(&count), "{} questions took {count} statements", 3 * TASKS);
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn of_64_tasks_that_swap_one_row_one_wins_each_version() {
+    const ROUNDS: u64 = 20;
+    block_on(async {
+        let store = &open(server()).await;
+        store.create(&row(0)).await.expect("creates");
+        let barrier = Arc::new(Barrier::new(TASKS as usize));
+        let mut tasks = JoinSet::new();
+        for _ in 0..TASKS {
+            let (store, barrier) = (store.clone(), Arc::clone(&barrier));
+            tasks.spawn(async move {
+                let mut wins = Vec::new();
+                for _ in 0..ROUNDS {
+                    let current = store.load(handle(0)).await.expect("loads").expect("is there");
+                    barrier.wait().await;
+                    if store.compare_and_swap(&rotated(&current)).await.expect("swaps") {
+                        wins.push(current.version);
+                    }
+                    barrier.wait().await;
+                }
+                wins
+            });
+        }
+        let mut wins = tasks.join_all().await.concat();
+        wins.sort_unstable();
+        assert_eq!(wins, (0..ROUNDS).collect::<Vec<_>>(), "each version was won once");
+        let last = store.load(handle(0)).await.expect("loads").expect("is there");
+        assert_eq!((last.version, u64::from(last.generation)), (ROUNDS, ROUNDS));
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn groups_of_two_servers_on_the_same_rows_never_lock_each_other_out() {
+    const ROWS: u64 = 48;
+    const ROUNDS: u64 = 100;
+    block_on(async {
+        let (schema, url) = (unique("locks"), server().url("postgres"));
+        let builder = || PostgresStore::builder().schema(&schema);
+        let durable = builder().connect(&url).await.expect("opens");
+        let lossy = builder().with_lossy_rotations().connect(&url).await.expect("opens");
+        let stores = [durable, lossy];
+        for number in 0..ROWS {
+            stores[0].create(&row(number)).await.expect("creates");
+        }
+        let mut tasks = JoinSet::new();
+        for task in 0..TASKS {
+            let store = stores[task as usize % 2].clone();
+            tasks.spawn(async move {
+                let mut wins = 0;
+                for round in 0..ROUNDS {
+                    // Each task walks over the rows in an order of its own.
+                    let number = (task + round * (2 * task + 1)) % ROWS;
+                    let current = store.load(handle(number)).await.expect("loads").expect("is there");
+                    wins += u64::from(store.compare_and_swap(&rotated(&current)).await.expect("no deadlock"));
+                    if round % 25 == 24 {
+                        store.end_subject(&"bob".into(), None, EndReason::Logout, NOW).await.expect("ends");
+                    }
+                }
+                wins
+            });
+        }
+        let wins: u64 = timeout(LONG, tasks.join_all()).await.expect("nothing is stuck").iter().sum();
+        let mut versions = 0;
+        for number in 0..ROWS {
+            versions += stores[1].load(handle(number)).await.expect("loads").expect("is there").version;
+        }
+        assert_eq!(versions, wins, "each version was won by one swap");
+        let log = fs::read_to_string(server().log()).expect("the log is there");
+        assert!(!log.contains("deadlock detected"), "the server saw no deadlock");
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn ends_and_swaps_of_the_same_rows_at_one_time_end_each_row_once() {
+    block_on(async {
+        let store = open(server()).await;
+        for number in 0..TASKS {
+            store.create(&row(number)).await.expect("creates");
+        }
+        let mut tasks = JoinSet::new();
+        for task in 0..TASKS * 4 {
+            let store = store.clone();
+            tasks.spawn(async move {
+                let number = task % TASKS;
+                if task % 3 == 0 {
+                    let next = rotated(&row(number));
+                    return u64::from(store.compare_and_swap(&next).await.expect("swaps")) << 32;
+                }
+                u64::from(store.end(handle(number), EndReason::Logout, NOW).await.expect("ends"))
+            });
+        }
+        let wins: u64 = tasks.join_all().await.iter().sum();
+        let (swaps, ends) = (wins >> 32, wins & 0xffff_ffff);
+        assert_eq!(ends, TASKS, "each row ended once");
+        let mut versions = 0;
+        for number in 0..TASKS {
+            let row: Row = store.load(handle(number)).await.expect("loads").expect("is there");
+            assert!(row.ended.is_some());
+            versions += row.version;
+        }
+        assert_eq!(versions, swaps + ends, "the versions count what was won");
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_number_that_no_column_holds_fails_alone() {
+    block_on(async {
+        let store = open(server()).await;
+        for number in 0..2 {
+            store.create(&row(number)).await.expect("creates");
+        }
+        let mut late = row(0);
+        late.idle_expiry = Timestamp::from_millis(u64::MAX);
+        let good = rotated(&row(1));
+        let (late, good) = tokio::join!(store.compare_and_swap(&late), store.compare_and_swap(&good));
+        late.expect_err("a time beyond the column's range is refused");
+        assert!(good.expect("swaps"));
+        assert_eq!(store.load(handle(0)).await.expect("loads"), Some(row(0)), "nothing was written");
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_dropped_future_takes_no_answer_of_others_along() {
+    block_on(async {
+        let store = open(server()).await;
+        for number in 0..TASKS {
+            store.create(&row(number)).await.expect("creates");
+        }
+        for round in 0..20 {
+            let mut tasks = JoinSet::new();
+            for number in 0..TASKS {
+                let store = store.clone();
+                tasks.spawn(async move {
+                    let patience = Duration::from_micros(100 * (number % 8));
+                    let loading = store.load(handle(number));
+                    if (number + round) % 2 == 0 {
+                        return timeout(patience, loading).await.is_err();
+                    }
+                    loading.await.expect("loads").is_some()
+                });
+            }
+            timeout(LONG, tasks.join_all()).await.expect("nothing is stuck");
+        }
+        assert!(store.load(handle(0)).await.expect("loads").is_some());
+    });
+}
