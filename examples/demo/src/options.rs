@@ -76,12 +76,12 @@ pub(crate) struct Options {
 
     /// Whether access tokens travel in `Authorization` and `x-access-token`
     #[arg(long, env = "DEMO_ACCESS_HEADER", value_name = "on|off", default_value = "on", action = ArgAction::Set,
-          value_parser = BoolishValueParser::new())]
+          hide_possible_values = true, value_parser = BoolishValueParser::new())]
     pub(crate) access_header: bool,
 
     /// Whether access tokens travel in a cookie
     #[arg(long, env = "DEMO_ACCESS_COOKIE", value_name = "on|off", default_value = "on", action = ArgAction::Set,
-          value_parser = BoolishValueParser::new())]
+          hide_possible_values = true, value_parser = BoolishValueParser::new())]
     pub(crate) access_cookie: bool,
 
     /// Cookies without `Secure` and without `__Host-`, for plain HTTP beyond localhost
