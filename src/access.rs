@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use tower_refresh_core::{Handle, Timestamp};
+use tower_refresh_core::{Handle, RotationPolicy, Timestamp};
 
 use crate::{
     CustomClaims, RejectionKind,
@@ -56,11 +56,11 @@ pub(crate) fn read<C: CustomClaims>(
 }
 
 fn of_header<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Access<C> {
-    match verify(token, &shared.keys.load(), &shared.settings.expected(), now) {
-        Verdict::Valid(token) if shared.is_denied(token.session, now) => {
+    match judge(shared, token, now) {
+        Verdict::Valid(verified) if shared.is_denied(verified.user.session, now) => {
             Access::Refused(RejectionKind::InvalidToken(InvalidToken::Revoked))
         }
-        Verdict::Valid(token) => Access::Valid(valid(shared, token, Channel::Header, now)),
+        Verdict::Valid(verified) => Access::Valid(verified.valid(Channel::Header, now)),
         Verdict::Expired { session } => Access::Expired(session),
         Verdict::Invalid(reason) => Access::Refused(RejectionKind::InvalidToken(reason)),
     }
@@ -68,34 +68,83 @@ fn of_header<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) 
 
 /// Of several that are valid, all must be of one session, and the latest expiry counts.
 fn of_cookies<C: CustomClaims>(shared: &Shared<C>, cookies: &CookieFields, now: Timestamp) -> Access<C> {
-    let mut best: Option<AccessToken<C>> = None;
+    let mut best: Option<Verified<C>> = None;
     for text in cookies.values(shared.settings.cookies.access_name()) {
-        let verdict = verify(text, &shared.keys.load(), &shared.settings.expected(), now);
-        let Verdict::Valid(token) = verdict else { continue };
-        if shared.is_denied(token.session, now) {
+        let Verdict::Valid(verified) = judge(shared, text, now) else { continue };
+        if shared.is_denied(verified.user.session, now) {
             continue;
         }
         match &best {
-            Some(other) if other.session != token.session => return Access::Absent,
-            Some(other) if other.expires_at >= token.expires_at => {}
-            _ => best = Some(token),
+            Some(other) if other.user.session != verified.user.session => return Access::Absent,
+            Some(other) if other.user.expires_at >= verified.user.expires_at => {}
+            _ => best = Some(verified),
         }
     }
-    best.map_or(Access::Absent, |token| Access::Valid(valid(shared, token, Channel::Cookie, now)))
+    best.map_or(Access::Absent, |verified| Access::Valid(verified.valid(Channel::Cookie, now)))
 }
 
-fn valid<C>(shared: &Shared<C>, token: AccessToken<C>, channel: Channel, now: Timestamp) -> Valid<C> {
-    let policy = &shared.settings.policy;
-    let expires_at = token.expires_at.min(token.issued_at.saturating_add(policy.access_lifetime));
-    let life = expires_at.saturating_since(token.issued_at);
-    let near_end = policy.refresh_ahead > 0.0
-        && expires_at.saturating_since(now) <= life.mul_f64(policy.refresh_ahead.clamp(0.0, 1.0));
-    let user = User {
-        subject: token.subject,
-        session: token.session,
-        scope: token.scope,
-        expires_at,
-        claims: token.custom,
-    };
-    Valid { user: Arc::new(user), near_end, channel }
+/// Judges a token, from the cache if it was verified before: by the clock of now either way.
+fn judge<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Verdict<Verified<C>> {
+    let keys = shared.keys.load();
+    if let Some(verified) = shared.verified.get(token, keys.number()) {
+        return verified.judge(now);
+    }
+    match verify(token, &keys, &shared.settings.expected(), now) {
+        Verdict::Valid(access) => {
+            let verified = Verified::new(access, &shared.settings.policy);
+            let expires_at = verified.user.expires_at;
+            shared.verified.insert(token, keys.number(), expires_at, now, verified.clone());
+            Verdict::Valid(verified)
+        }
+        Verdict::Expired { session } => Verdict::Expired { session },
+        Verdict::Invalid(reason) => Verdict::Invalid(reason),
+    }
+}
+
+/// What a token says whose signature and claims hold, whatever the time.
+pub(crate) struct Verified<C> {
+    user: Arc<User<C>>,
+    not_before: Option<Timestamp>,
+    near_end_from: Timestamp,
+}
+
+impl<C> Verified<C> {
+    fn new(token: AccessToken<C>, policy: &RotationPolicy) -> Self {
+        let expires_at = token.expires_at.min(token.issued_at.saturating_add(policy.access_lifetime));
+        let life = expires_at.saturating_since(token.issued_at);
+        let user = User {
+            subject: token.subject,
+            session: token.session,
+            scope: token.scope,
+            expires_at,
+            claims: token.custom,
+        };
+        let near_end_from = if policy.refresh_ahead > 0.0 {
+            expires_at.saturating_sub(life.mul_f64(policy.refresh_ahead.clamp(0.0, 1.0)))
+        } else {
+            expires_at
+        };
+        Self { user: Arc::new(user), not_before: token.not_before, near_end_from }
+    }
+
+    /// As [`verify`] judges by the clock.
+    fn judge(self, now: Timestamp) -> Verdict<Self> {
+        if self.not_before.is_some_and(|not_before| not_before > now) {
+            Verdict::Invalid(InvalidToken::NotYetValid)
+        } else if now >= self.user.expires_at {
+            Verdict::Expired { session: self.user.session }
+        } else {
+            Verdict::Valid(self)
+        }
+    }
+
+    fn valid(self, channel: Channel, now: Timestamp) -> Valid<C> {
+        Valid { near_end: now >= self.near_end_from, user: self.user, channel }
+    }
+}
+
+impl<C> Clone for Verified<C> {
+    fn clone(&self) -> Self {
+        Self { user: self.user.clone(), not_before: self.not_before, near_end_from: self.near_end_from }
+    }
 }

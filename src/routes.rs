@@ -3,7 +3,7 @@
 use axum::{
     Router,
     body::Body,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE},
     response::IntoResponse,
     routing::{delete, get, post},
@@ -61,9 +61,10 @@ async fn list<C: CustomClaims>(session: Session<C>) -> Result<Response<Body>, Re
 
 async fn end<C: CustomClaims>(
     session: Session<C>,
-    Path(handle): Path<String>,
+    handle: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Rejection> {
-    session.end_named(&handle).await?;
+    // A path that is not UTF-8 names no session either.
+    session.end_named(&handle.map(|Path(handle)| handle).unwrap_or_default()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

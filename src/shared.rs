@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use tower_refresh_core::{EndReason, Handle, Row, StoreError, Subject, Timestamp};
 
 use crate::{
+    access::Verified,
     auth::settings::Settings,
     clock::Clock,
     denylist::Denylist,
@@ -16,11 +17,13 @@ use crate::{
     outlive::outlive,
     refresh::Flights,
     store::Store,
+    verify::cache::Cache,
 };
 
 pub(crate) struct Shared<C> {
     pub(crate) settings: Settings,
     pub(crate) keys: ArcSwap<Keys>,
+    pub(crate) verified: Cache<Verified<C>>,
     pub(crate) store: Store,
     pub(crate) claims: ClaimsSource<C>,
     pub(crate) clock: Box<dyn Clock>,
@@ -147,6 +150,7 @@ impl<C> fmt::Debug for Shared<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
             .field("settings", &self.settings)
+            .field("verified", &self.verified)
             .field("store", &self.store)
             .field("denylist", &self.denylist)
             .field("feed", &self.feed)

@@ -255,6 +255,7 @@ async fn the_end_of_a_session_whose_subject_is_gone_goes_on_when_its_request_is_
     .await;
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_login_that_is_dropped_anywhere_leaves_the_old_session_or_nobody_and_can_be_repeated() {
     for_every_drop(async |polls| {

@@ -1,12 +1,14 @@
 //! Sessions that one server ends are refused by the others at once.
+#![allow(clippy::unwrap_used, reason = "a test panics where its world breaks")]
 
 mod support;
 
 use http::StatusCode;
-use support::{Browser, ManualClock, Op, TestStore, World, browser::REFRESH, store::Fault};
+use support::{Browser, ManualClock, Op, TestStore, World, store::Fault};
 use tower_refresh::FeedLoss;
 
 /// Two servers on one store, which follow its feed.
+#[cfg(feature = "tokio")]
 async fn two_servers() -> (World, World) {
     let (clock, store) = (ManualClock::new(), TestStore::default());
     let servers = (
@@ -18,12 +20,14 @@ async fn two_servers() -> (World, World) {
 }
 
 /// Lets the tasks that follow the feed run.
+#[cfg(feature = "tokio")]
 async fn settle() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_session_that_another_server_ended_is_refused_without_asking_the_store() {
     let (here, there) = two_servers().await;
@@ -36,18 +40,19 @@ async fn a_session_that_another_server_ended_is_refused_without_asking_the_store
 
     let mut bearer = Browser::new();
     bearer.cookies = captured.cookies;
-    bearer.cookies.remove(REFRESH);
+    bearer.cookies.remove(support::browser::REFRESH);
     there.store.take_calls();
     assert_eq!(bearer.get(&there, "/me").await.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(there.store.take_calls(), []);
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_server_that_joins_late_learns_of_the_ends_before() {
     let (here, _) = two_servers().await;
     let mut browser = Browser::logged_in(&here, "alice").await;
     let mut captured = browser.clone();
-    captured.cookies.remove(REFRESH);
+    captured.cookies.remove(support::browser::REFRESH);
     browser.get(&here, "/logout").await;
 
     let late = World::on(here.clock.clone(), here.store.clone(), |builder| builder);

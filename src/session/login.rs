@@ -1,6 +1,6 @@
 //! Logging in.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use tower_refresh_core::{EndReason, Handle, Meta, Row, Subject, Timestamp};
 
@@ -20,7 +20,7 @@ use crate::{
 const LONGEST_USER_AGENT: usize = 256;
 
 /// What a login says of the session, besides whose it is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[must_use]
 pub struct LoginOptions {
     label: Option<String>,
@@ -44,6 +44,12 @@ impl LoginOptions {
     pub fn data(mut self, data: impl Into<Vec<u8>>) -> Self {
         self.data = data.into();
         self
+    }
+}
+
+impl fmt::Debug for LoginOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginOptions").field("label", &self.label).finish_non_exhaustive()
     }
 }
 

@@ -234,6 +234,7 @@ impl Standard {
         }
         let custom = custom.ok_or(InvalidToken::BadCustomClaims)?;
         let subject = Subject::from(subject);
-        Ok(AccessToken { subject, session, scope: scope.unwrap_or_default(), issued_at, expires_at, custom })
+        let scope = scope.unwrap_or_default();
+        Ok(AccessToken { subject, session, scope, issued_at, expires_at, not_before, custom })
     }
 }

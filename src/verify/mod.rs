@@ -20,6 +20,7 @@ use tower_refresh_core::{Handle, Subject, Timestamp};
 
 use crate::keys::Keys;
 
+pub(crate) mod cache;
 pub(crate) mod claims;
 mod custom;
 pub(crate) mod duplicates;
@@ -51,13 +52,14 @@ pub(crate) struct AccessToken<C> {
     pub(crate) scope: String,
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
+    pub(crate) not_before: Option<Timestamp>,
     pub(crate) custom: C,
 }
 
 /// What a token is worth.
 #[derive(Clone, Debug)]
-pub(crate) enum Verdict<C> {
-    Valid(AccessToken<C>),
+pub(crate) enum Verdict<T> {
+    Valid(T),
     /// All is good but the time.
     Expired {
         session: Handle,
@@ -71,7 +73,7 @@ pub(crate) fn verify<C: DeserializeOwned>(
     keys: &Keys,
     expected: &Expected<'_>,
     now: Timestamp,
-) -> Verdict<C> {
+) -> Verdict<AccessToken<C>> {
     judge(token, keys, expected, now).unwrap_or_else(Verdict::Invalid)
 }
 
@@ -80,7 +82,7 @@ fn judge<C: DeserializeOwned>(
     keys: &Keys,
     expected: &Expected<'_>,
     now: Timestamp,
-) -> Result<Verdict<C>, InvalidToken> {
+) -> Result<Verdict<AccessToken<C>>, InvalidToken> {
     let payload = authentic_payload(token, keys)?;
     let payload = str::from_utf8(&payload).map_err(|_| InvalidToken::Malformed)?;
     duplicates::refuse(payload)?;

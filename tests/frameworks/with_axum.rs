@@ -293,7 +293,9 @@ async fn a_user_ends_sessions_of_the_list_and_no_one_elses() {
     let bobs = own(json(&send(&app, &mut bob, Method::GET, "/auth/sessions", &[]).await), true);
     let (this, other) = (own(list.clone(), true), own(list, false));
 
-    for path in [bobs.as_str(), "/auth/sessions/AAAAAAAAAAAAAAAAAAAAAA", "/auth/sessions/x"] {
+    for path in
+        [bobs.as_str(), "/auth/sessions/AAAAAAAAAAAAAAAAAAAAAA", "/auth/sessions/x", "/auth/sessions/%ff"]
+    {
         let response = send(&app, &mut here, Method::DELETE, path, &[]).await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
     }

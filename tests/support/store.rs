@@ -49,6 +49,7 @@ struct State {
     gates: HashMap<Op, Arc<Semaphore>>,
     answer_gates: HashMap<Op, Arc<Semaphore>>,
     pauses: bool,
+    feed_is_lost: bool,
 }
 
 impl TestStore {
@@ -67,6 +68,11 @@ impl TestStore {
     /// From now on `op` has this fault.
     pub fn break_op(&self, op: Op, fault: Fault) {
         self.state.lock().unwrap().faults.insert(op, fault);
+    }
+
+    /// The feed of ends cannot be joined from now on.
+    pub fn lose_feed(&self) {
+        self.state.lock().unwrap().feed_is_lost = true;
     }
 
     /// All calls work again.
@@ -177,6 +183,9 @@ impl SessionStore for TestStore {
     }
 
     async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {
+        if self.state.lock().unwrap().feed_is_lost {
+            return StoreError::new(StoreErrorKind::Unavailable);
+        }
         self.inner.watch_ends(since, watcher).await
     }
 }

@@ -66,12 +66,12 @@ fn at(seconds: u64) -> Timestamp {
     Timestamp::from_secs(seconds)
 }
 
-fn verify_payload<C: DeserializeOwned>(payload: &str, now: Timestamp) -> Verdict<C> {
+fn verify_payload<C: DeserializeOwned>(payload: &str, now: Timestamp) -> Verdict<AccessToken<C>> {
     verify(signed(&header(), payload).as_bytes(), &keys(), &EXPECTED, now)
 }
 
 #[track_caller]
-fn valid<C>(verdict: Verdict<C>) -> AccessToken<C> {
+fn valid<C>(verdict: Verdict<AccessToken<C>>) -> AccessToken<C> {
     match verdict {
         Verdict::Valid(token) => token,
         Verdict::Expired { .. } => panic!("expired"),
@@ -80,7 +80,7 @@ fn valid<C>(verdict: Verdict<C>) -> AccessToken<C> {
 }
 
 /// What became of it, in one word.
-fn word<C>(verdict: &Verdict<C>) -> &'static str {
+fn word<C>(verdict: &Verdict<AccessToken<C>>) -> &'static str {
     match verdict {
         Verdict::Valid(_) => "valid",
         Verdict::Expired { .. } => "expired but good",

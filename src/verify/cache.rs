@@ -1,0 +1,127 @@
+//! Tokens that were verified a moment ago, in front of the signature check.
+//!
+//! The key is the whole text of the token: a hash finds the place, a comparison of every byte decides. What a token is
+//! worth is not kept, only what it says: its times, the key ring and the denylist are looked at on every hit.
+//!
+//! Places are in sets, each of which holds the tokens of some hashes. Reading takes no lock. Only verified tokens come in,
+//! so a flood of forged ones moves nothing. Where a set is full, a token that has expired makes room, else one that was not
+//! read since the set was last full.
+
+use std::{
+    array, fmt,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+};
+
+use arc_swap::ArcSwapOption;
+use tower_refresh_core::Timestamp;
+
+const WAYS: usize = 8;
+
+/// How much of a token's end is hashed: the end of the signature, as good as random in every token that comes in.
+const HASHED: usize = 24;
+
+/// What tokens say, by their text.
+pub(crate) struct Cache<T> {
+    /// A power of two, or none at all. A set is made when its first token comes.
+    sets: Box<[OnceLock<Box<Set<T>>>]>,
+    hasher: RandomState,
+}
+
+struct Set<T> {
+    /// Hashes of what is in the places, so that most of what is not there is not looked at. A tag that does not fit its
+    /// place yet, or no more, costs a verification and nothing else.
+    tags: [AtomicU32; WAYS],
+    places: [ArcSwapOption<Entry<T>>; WAYS],
+}
+
+struct Entry<T> {
+    token: Box<[u8]>,
+    /// The key ring that verified it.
+    ring: u64,
+    expires_at: Timestamp,
+    was_read: AtomicBool,
+    value: T,
+}
+
+impl<T: Clone> Cache<T> {
+    /// Of at most `places` tokens, rounded up to a power of two; 0 keeps none.
+    pub(crate) fn new(places: usize) -> Self {
+        let sets = if places == 0 { 0 } else { places.div_ceil(WAYS).next_power_of_two() };
+        Self { sets: (0..sets).map(|_| OnceLock::new()).collect(), hasher: RandomState::new() }
+    }
+
+    /// What `token` says, if the key ring numbered `ring` has verified it.
+    pub(crate) fn get(&self, token: &[u8], ring: u64) -> Option<T> {
+        let (set, tag) = self.set(token)?;
+        set.get()?.find(tag, token, |entry| {
+            if entry.ring != ring {
+                return None;
+            }
+            if !entry.was_read.load(Ordering::Relaxed) {
+                entry.was_read.store(true, Ordering::Relaxed);
+            }
+            Some(entry.value.clone())
+        })
+    }
+
+    /// Keeps what `token` says, which the key ring numbered `ring` has verified.
+    pub(crate) fn insert(&self, token: &[u8], ring: u64, expires_at: Timestamp, now: Timestamp, value: T) {
+        let Some((set, tag)) = self.set(token) else { return };
+        let set = set.get_or_init(Box::default);
+        // Of concurrent requests with one new token, the first has done it.
+        if set.find(tag, token, |entry| (entry.ring == ring).then_some(())).is_some() {
+            return;
+        }
+        let place = set.make_room(tag, now);
+        let entry = Entry { token: token.into(), ring, expires_at, was_read: AtomicBool::new(false), value };
+        if let (Some(known), Some(place)) = (set.tags.get(place), set.places.get(place)) {
+            place.store(Some(Arc::new(entry)));
+            known.store(tag, Ordering::Release);
+        }
+    }
+
+    fn set(&self, token: &[u8]) -> Option<(&OnceLock<Box<Set<T>>>, u32)> {
+        let mask = self.sets.len().checked_sub(1)?;
+        let end = token.get(token.len().saturating_sub(HASHED)..)?;
+        let hash = self.hasher.hash_one(end);
+        Some((self.sets.get(hash as usize & mask)?, (hash >> 32) as u32))
+    }
+}
+
+impl<T> Set<T> {
+    fn find<R>(&self, tag: u32, token: &[u8], found: impl Fn(&Entry<T>) -> Option<R>) -> Option<R> {
+        let places = self.tags.iter().zip(&self.places);
+        places.filter(|(known, _)| known.load(Ordering::Acquire) == tag).find_map(|(_, place)| {
+            let entry = place.load();
+            entry.as_ref().filter(|entry| *entry.token == *token).and_then(|entry| found(entry))
+        })
+    }
+
+    /// A place that is empty, or whose token is the least worth keeping.
+    fn make_room(&self, tag: u32, now: Timestamp) -> usize {
+        let worthless = |entry: Option<&Entry<T>>| entry.is_none_or(|entry| now >= entry.expires_at);
+        let unread = |entry: Option<&Entry<T>>| {
+            entry.is_none_or(|entry| !entry.was_read.swap(false, Ordering::Relaxed))
+        };
+        let first = |fits: &dyn Fn(Option<&Entry<T>>) -> bool| {
+            self.places.iter().position(|place| fits(place.load().as_deref()))
+        };
+        first(&worthless).or_else(|| first(&unread)).unwrap_or(tag as usize % WAYS)
+    }
+}
+
+impl<T> Default for Set<T> {
+    fn default() -> Self {
+        Self { tags: Default::default(), places: array::from_fn(|_| ArcSwapOption::empty()) }
+    }
+}
+
+impl<T> fmt::Debug for Cache<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("places", &(self.sets.len() * WAYS)).finish_non_exhaustive()
+    }
+}
