@@ -1,6 +1,6 @@
 //! Answers of every shape: streamed, slow, of any status, never-ending.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -12,10 +12,13 @@ use axum::{
         sse::{Event, KeepAlive, Sse},
     },
 };
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::sleep,
+};
 use tower_refresh::Authenticated;
 
 use crate::{problem::Problem, users::Claims};
@@ -23,11 +26,33 @@ use crate::{problem::Problem, users::Claims};
 const LONGEST_MS: u64 = 60_000;
 const MOST_EVENTS: u64 = 100_000;
 
+/// How far a body is read ahead of what the client has taken back: many clients send all before they read anything.
+const READ_AHEAD: u32 = 64 * 1024 * 1024;
+
 /// Sends the body back while it still arrives.
 pub(super) async fn echo(_user: Authenticated<Claims>, headers: HeaderMap, body: Body) -> Response {
     let media_type = headers.get(CONTENT_TYPE).cloned();
     let media_type = media_type.unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    ([(CONTENT_TYPE, media_type)], body).into_response()
+    ([(CONTENT_TYPE, media_type)], read_ahead(body)).into_response()
+}
+
+fn read_ahead(body: Body) -> Body {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let room = Arc::new(Semaphore::new(READ_AHEAD as usize));
+        let mut chunks = body.into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            let size = chunk.as_ref().map_or(0, |chunk| u32::try_from(chunk.len()).unwrap_or(u32::MAX));
+            let Ok(taken) = room.clone().acquire_many_owned(size.min(READ_AHEAD)).await else { return };
+            if sender.send((chunk, taken)).is_err() {
+                return;
+            }
+        }
+    });
+    Body::from_stream(stream::unfold(receiver, |mut receiver| async move {
+        let (chunk, _taken) = receiver.recv().await?;
+        Some((chunk, receiver))
+    }))
 }
 
 #[derive(Deserialize)]

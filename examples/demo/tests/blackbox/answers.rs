@@ -22,6 +22,15 @@ fn echo_sends_the_body_back_with_its_type() {
 }
 
 #[test]
+fn echo_serves_a_client_that_sends_all_before_it_reads() {
+    const SIZE: usize = 24 * 1024 * 1024;
+    let server = Server::start(&["--access-ttl", "10m"]);
+    let mut alice = server.logged_in("alice");
+    let body = "0123456789abcdef".repeat(SIZE / 16);
+    assert!(alice.send("POST", "/echo", &body).text() == body, "the body comes back");
+}
+
+#[test]
 fn echo_streams_a_body_of_any_size() {
     const SIZE: usize = 32 * 1024 * 1024;
     let server = Server::start(&["--access-ttl", "10m"]);
