@@ -1,0 +1,28 @@
+//! The scripts that run on the server, each on one key.
+
+use redis::Script;
+
+pub(crate) struct Scripts {
+    pub(crate) create: Script,
+    pub(crate) swap: Script,
+    pub(crate) end: Script,
+    pub(crate) list: Script,
+    pub(crate) log: Script,
+    pub(crate) purge: Script,
+}
+
+/// The text of [`Scripts::end`].
+pub(crate) const END: &str = include_str!("scripts/end.lua");
+
+impl Scripts {
+    pub(crate) fn new() -> Self {
+        Self {
+            create: Script::new(include_str!("scripts/create.lua")),
+            swap: Script::new(include_str!("scripts/swap.lua")),
+            end: Script::new(END),
+            list: Script::new(include_str!("scripts/list.lua")),
+            log: Script::new(include_str!("scripts/log.lua")),
+            purge: Script::new(include_str!("scripts/purge.lua")),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The store: what each call asks of the server.
+
+use std::{
+    collections::hash_map::RandomState,
+    fmt,
+    hash::BuildHasher,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::{FromRedisValue, cmd};
+use tower_refresh_core::{
+    EndReason, EndWatcher, Ended, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
+};
+
+use crate::{
+    ConnectError, ConnectErrorKind, Options, Server, end, error::failed, feed, keys::Keys, link::Link, list,
+    options::Wait, purge, request::Request, row, scripts::Scripts, server::Route,
+};
+
+/// Keeps sessions in Redis or Valkey. See the [crate's documentation](crate) for an example, and for what it promises.
+///
+/// A clone is another handle on the same store and the same connection.
+#[derive(Clone)]
+pub struct RedisStore {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) keys: Keys,
+    pub(crate) scripts: Scripts,
+    pub(crate) link: Link,
+    /// A connection of its own for ends that wait for replicas: whatever else is sent on it waits, too.
+    pub(crate) waiting: Option<(Wait, Link)>,
+    pub(crate) route: Arc<Route>,
+    pub(crate) retention: Duration,
+    pub(crate) feed_window: Duration,
+    pub(crate) purge: Mutex<purge::Position>,
+    /// See [`row`]'s writer.
+    writers: AtomicU64,
+}
+
+impl RedisStore {
+    /// Connects to the server of a [URL](Server::url), with the [defaults](Options).
+    ///
+    /// # Errors
+    /// If the URL is not one, or the server cannot be reached ([`ConnectError::kind`]).
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Options::new().connect(Server::url(url)?).await
+    }
+
+    pub(crate) async fn open(options: Options, server: Server) -> Result<Self, ConnectError> {
+        let keys = Keys::new(&options.prefix)?;
+        options.check()?;
+        let route = Arc::new(server.route);
+        let link = Link::new(Arc::clone(&route), server.given, options.time_limit);
+        let waiting = options
+            .wait
+            .map(|wait| (wait, Link::new(Arc::clone(&route), None, options.time_limit + wait.timeout)));
+        link.connect().await.map_err(|error| ConnectError::caused(ConnectErrorKind::Unavailable, error))?;
+        let inner = Inner {
+            keys,
+            scripts: Scripts::new(),
+            link,
+            waiting,
+            route,
+            retention: options.retention,
+            feed_window: options.feed_window,
+            purge: Mutex::default(),
+            writers: AtomicU64::new(RandomState::new().hash_one("writers")),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+}
+
+impl Inner {
+    pub(crate) async fn ask<T: FromRedisValue>(&self, request: Request<'_>) -> Result<T, StoreError> {
+        let answer = self.link.ask(&request).await?;
+        redis::from_redis_value(answer).map_err(|error| failed(error.into()))
+    }
+
+    pub(crate) fn writer(&self) -> u64 {
+        self.writers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// When Redis may forget what died at `dead_since`.
+    pub(crate) fn forgotten_at(&self, dead_since: Timestamp) -> String {
+        millis(dead_since.saturating_add(self.retention)).to_string()
+    }
+
+    pub(crate) fn decode(&self, handle: Handle, value: &[u8]) -> Result<Row, StoreError> {
+        row::decode(handle, value).map_err(|_| StoreError::new(StoreErrorKind::Corrupt))
+    }
+}
+
+/// As many milliseconds as Redis takes for a time: scores of sorted sets, and Lua, are exact up to 2^53.
+pub(crate) fn millis(time: Timestamp) -> u64 {
+    time.as_millis().clamp(1, (1 << 53) - 1)
+}
+
+/// Dropping a future takes nothing back: what was sent may be done all the same. Of an
+/// [`end_subject`](SessionStore::end_subject) that was dropped, some sessions may be ended and others not.
+impl SessionStore for RedisStore {
+    /// The subject's index comes first: if the row never follows, the index names a session that is not there, which nobody
+    /// sees; the other way round a session would be missing when its subject is ended.
+    async fn create(&self, row: &Row) -> Result<(), StoreError> {
+        let inner = &*self.inner;
+        let value = row::encode(row, inner.writer())
+            .ok_or_else(|| StoreError::with_source(StoreErrorKind::Unavailable, "a text is too long"))?;
+        list::add(inner, row).await?;
+        if let Some(ended) = row.ended {
+            end::note(inner, &[row.handle], ended.at).await?;
+        }
+        let expiry = inner.forgotten_at(row.dead_since());
+        let key = inner.keys.row(row.handle);
+        let request = Request::script(&inner.scripts.create, &key, &[&value, expiry.as_bytes()]);
+        match inner.ask(request).await? {
+            true => Ok(()),
+            false => Err(StoreError::new(StoreErrorKind::AlreadyExists)),
+        }
+    }
+
+    async fn load(&self, handle: Handle) -> Result<Option<Row>, StoreError> {
+        let inner = &*self.inner;
+        let mut get = cmd("GET");
+        get.arg(inner.keys.row(handle));
+        let value: Option<Vec<u8>> = inner.ask(Request::Command(get)).await?;
+        value.map(|value| inner.decode(handle, &value)).transpose()
+    }
+
+    async fn compare_and_swap(&self, row: &Row) -> Result<bool, StoreError> {
+        let inner = &*self.inner;
+        let head = row::swapped_head(row, inner.writer());
+        let expiry = inner.forgotten_at(row.expires_at());
+        let key = inner.keys.row(row.handle);
+        let arguments: [&[u8]; 3] = [&row.version.to_be_bytes(), &head, expiry.as_bytes()];
+        inner.ask(Request::script(&inner.scripts.swap, &key, &arguments)).await
+    }
+
+    async fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
+        let ended = Ended::new(reason, now);
+        end::note(&self.inner, &[handle], now).await?;
+        let Some(subject) = end::end(&self.inner, handle, None, ended).await? else { return Ok(false) };
+        list::remove(&self.inner, &subject, &[handle]).await;
+        Ok(true)
+    }
+
+    async fn end_subject(
+        &self,
+        subject: &Subject,
+        except: Option<Handle>,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<Vec<Handle>, StoreError> {
+        let mut handles = list::handles(&self.inner, subject).await?;
+        handles.retain(|&handle| Some(handle) != except);
+        end::end_all(&self.inner, subject, &handles, Ended::new(reason, now)).await
+    }
+
+    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Row>, StoreError> {
+        list::live(&self.inner, subject, now).await
+    }
+
+    async fn purge_expired(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
+        purge::purge(&self.inner, dead_before).await
+    }
+
+    /// Fails at once, with [`StoreErrorKind::Unavailable`], if `since` is longer ago than
+    /// [the feed's window](Options::with_feed_window) and ends of that time are no longer known.
+    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {
+        match feed::watch(&self.inner, since, watcher).await {
+            Err(error) => error,
+            Ok(never) => match never {},
+        }
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("server", &self.inner.route)
+            .field("keys", &self.inner.keys)
+            .finish_non_exhaustive()
+    }
+}

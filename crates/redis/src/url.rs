@@ -1,0 +1,70 @@
+//! URLs of several hosts, which the driver does not read.
+
+/// Stands for a host where only user, password and database matter.
+pub(crate) const ANY_HOST: &str = "localhost";
+
+const SENTINEL_PORT: u16 = 26379;
+
+/// A URL in parts. The hosts' own parts are left to the driver.
+pub(crate) struct Parts<'a> {
+    pub(crate) whole: &'a str,
+    pub(crate) kind: Kind<'a>,
+    scheme: &'a str,
+    user: Option<&'a str>,
+    hosts: &'a str,
+    database: &'a str,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Kind<'a> {
+    Node,
+    Sentinel { primary: &'a str },
+    Cluster,
+}
+
+impl<'a> Parts<'a> {
+    pub(crate) fn parse(whole: &'a str) -> Option<Self> {
+        let (scheme, rest) = whole.split_once("://")?;
+        let (scheme, kind) = scheme.split_once('+').unwrap_or((scheme, "node"));
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (user, hosts) =
+            authority.rsplit_once('@').map_or((None, authority), |(user, hosts)| (Some(user), hosts));
+        let parts = |kind, database| Self { whole, kind, scheme, user, hosts, database };
+        match kind {
+            "node" | "unix" => Some(parts(Kind::Node, "")),
+            _ if hosts.split(',').any(str::is_empty) || rest.contains(['?', '#']) => None,
+            "cluster" if path.is_empty() => Some(parts(Kind::Cluster, "")),
+            "sentinel" => {
+                let (primary, database) = path.split_once('/').unwrap_or((path, ""));
+                (!primary.is_empty()).then(|| parts(Kind::Sentinel { primary }, database))
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self.scheme, "rediss" | "valkeys")
+    }
+
+    /// The URL of one host.
+    pub(crate) fn node(&self, host: &str) -> String {
+        let (scheme, database) = (self.scheme, self.database);
+        match self.user {
+            Some(user) => format!("{scheme}://{user}@{host}/{database}"),
+            None => format!("{scheme}://{host}/{database}"),
+        }
+    }
+
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = String> {
+        self.hosts.split(',').map(|host| self.node(host))
+    }
+
+    /// The URLs of the sentinels, to which user, password and database do not apply.
+    pub(crate) fn sentinels(&self) -> impl Iterator<Item = String> {
+        self.hosts.split(',').map(|host| {
+            let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+            let port = if has_port { String::new() } else { format!(":{SENTINEL_PORT}") };
+            format!("{}://{host}{port}", self.scheme)
+        })
+    }
+}

@@ -1,0 +1,165 @@
+//! Servers of the tests' own: each on ports that nobody else has, with a folder of its own, on the loopback interface only.
+
+mod cluster;
+
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+use tower_refresh_core::{Handle, Row, Timestamp};
+
+pub(crate) use self::cluster::Cluster;
+
+/// A server's process. It goes with this value, or with the tests' process, however that ends.
+pub(crate) struct Redis {
+    pub(crate) port: u16,
+    folder: TempDir,
+    arguments: Vec<String>,
+    process: Process,
+}
+
+/// A shell that waits for the end of its input, and then kills the server.
+struct Process {
+    shell: Child,
+    pid: String,
+}
+
+const ALIVE_WITHIN: Duration = Duration::from_secs(20);
+
+impl Redis {
+    /// A server that syncs each write to the disk before it answers.
+    pub(crate) fn start() -> Self {
+        Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
+        Self::start_on(free_port(), arguments)
+    }
+
+    pub(crate) fn start_on(port: u16, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let process = Process::start(port, &folder, &arguments);
+        let server = Self { port, folder, arguments, process };
+        server.until_alive();
+        server
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn client(&self) -> redis::Client {
+        redis::Client::open(self.url()).unwrap()
+    }
+
+    /// Asks the server by a connection of its own.
+    pub(crate) fn ask<T: redis::FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+        let mut connection = self.client().get_connection_with_timeout(Duration::from_secs(5))?;
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query(&mut connection)
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.process.signal("KILL");
+        until("the server is gone", || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err());
+    }
+
+    /// Starts it again on what it has on its disk.
+    pub(crate) fn restart(&mut self) {
+        self.process = Process::start(self.port, &self.folder, &self.arguments);
+        self.until_alive();
+    }
+
+    pub(crate) fn freeze(&self) {
+        self.process.signal("STOP");
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.process.signal("CONT");
+    }
+
+    fn until_alive(&self) {
+        until("the server answers", || self.ask::<String>(&["PING"]).is_ok());
+    }
+}
+
+impl Process {
+    fn start(port: u16, folder: &TempDir, arguments: &[String]) -> Self {
+        let mut shell = Command::new("sh")
+            .args([
+                "-c",
+                "exec 3<&0; \"$@\" >log 2>&1 3<&- & pid=$!; echo $pid; read _ <&3; kill -9 $pid; wait",
+                "sh",
+                "redis-server",
+            ])
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+            .arg(folder.path())
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut pid = String::new();
+        BufReader::new(shell.stdout.as_mut().unwrap()).read_line(&mut pid).unwrap();
+        Self { shell, pid: pid.trim().to_owned() }
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([&format!("-{signal}"), &self.pid]).status().unwrap();
+        assert!(status.success(), "the server {} is there", self.pid);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        let _ = self.shell.wait();
+    }
+}
+
+/// A port that nobody listens on, and neither on the one 10 000 higher, which a Cluster's node wants as well.
+pub(crate) fn free_port() -> u16 {
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port() % 20_000 + 10_100;
+        if [port, port + 10_000].iter().all(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return port;
+        }
+    }
+}
+
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < ALIVE_WITHIN, "{what}, within {ALIVE_WITHIN:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// As [`until`], for what is asked of a store.
+pub(crate) async fn until_async(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(started.elapsed() < ALIVE_WITHIN, "{what}, within {ALIVE_WITHIN:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// In the far future, so that Redis leaves the sessions alone.
+pub(crate) const NOW: Timestamp = Timestamp::from_secs(4_000_000_000);
+
+pub(crate) fn handle(number: u64) -> Handle {
+    Handle::from_bytes(u128::from(number).to_be_bytes())
+}
+
+pub(crate) fn row(number: u64) -> Row {
+    let expiry = NOW.saturating_add(Duration::from_secs(7 * 24 * 60 * 60));
+    Row::new(handle(number), "alice".into(), NOW, expiry, expiry)
+}
