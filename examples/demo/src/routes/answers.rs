@@ -4,9 +4,12 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    body::Body,
+    body::{Body, HttpBody},
     extract::{Path, Query},
-    http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{CONTENT_LENGTH, CONTENT_TYPE},
+    },
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
@@ -33,7 +36,12 @@ const READ_AHEAD: u32 = 64 * 1024 * 1024;
 pub(super) async fn echo(_user: Authenticated<Claims>, headers: HeaderMap, body: Body) -> Response {
     let media_type = headers.get(CONTENT_TYPE).cloned();
     let media_type = media_type.unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    ([(CONTENT_TYPE, media_type)], read_ahead(body)).into_response()
+    let len = body.size_hint().exact();
+    let mut response = ([(CONTENT_TYPE, media_type)], read_ahead(body)).into_response();
+    if let Some(len) = len {
+        response.headers_mut().insert(CONTENT_LENGTH, len.into());
+    }
+    response
 }
 
 fn read_ahead(body: Body) -> Body {

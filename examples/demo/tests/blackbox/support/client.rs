@@ -8,6 +8,8 @@ use ureq::{
     http::{self, HeaderMap, Request},
 };
 
+const LARGEST_BODY: u64 = 64 * 1024 * 1024;
+
 #[derive(Clone)]
 pub(crate) struct Client {
     agent: Agent,
@@ -94,7 +96,8 @@ impl Client {
         let response = self.open(method, path, body);
         let (head, mut body) = response.into_parts();
         self.keep(&head.headers);
-        Response { status: head.status.as_u16(), headers: head.headers, body: body.read_to_vec().unwrap() }
+        let body = body.with_config().limit(LARGEST_BODY).read_to_vec().unwrap();
+        Response { status: head.status.as_u16(), headers: head.headers, body }
     }
 
     /// The response with its body unread.
