@@ -47,6 +47,7 @@
 //! [`purge_expired`](tower_refresh_core::SessionStore::purge_expired) makes room that later sessions use; the file does not
 //! shrink by itself.
 
+mod checkpoint;
 mod error;
 mod feed;
 mod open;

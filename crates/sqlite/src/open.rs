@@ -35,7 +35,7 @@ fn open_blocking(path: PathBuf, options: &Options) -> Result<SqliteStore, OpenEr
     let mut writer = connect(&path, options)?;
     switch_to_wal(&writer, options.lock_wait)?;
     schema::migrate(&mut writer)?;
-    let feed = connect(&path, options)?;
+    let (feed, checkpoints) = (connect(&path, options)?, connect(&path, options)?);
     let readers =
         (0..options.readers.get()).map(|_| connect(&path, options)).collect::<Result<Vec<_>, _>>()?;
 
@@ -51,10 +51,8 @@ fn open_blocking(path: PathBuf, options: &Options) -> Result<SqliteStore, OpenEr
         start("sessions-read", Box::new(move |shared| reader::run(connection, &shared.reads)))?;
     }
     start("sessions-feed", Box::new(move |shared| shared.feed.run(&feed)))?;
-    start(
-        "sessions-write",
-        Box::new(move |shared| writer::run(&writer, &shared.writes, &shared.feed, &shared.counts)),
-    )?;
+    start("sessions-checkpoint", Box::new(move |shared| shared.checkpoints.run(&checkpoints)))?;
+    start("sessions-write", Box::new(move |shared| writer::run(&writer, shared)))?;
     Ok(SqliteStore { inner: Arc::new(inner) })
 }
 
@@ -76,6 +74,8 @@ fn connect(path: &Path, options: &Options) -> Result<Connection, OpenError> {
     connection.pragma_update(None, "synchronous", synchronous)?;
     // On macOS a plain fsync leaves the data in the drive's cache; elsewhere this does nothing.
     connection.pragma_update(None, "fullfsync", !options.writes_lost_on_power_failure)?;
+    // See `checkpoint`.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB)?;
     Ok(connection)
 }

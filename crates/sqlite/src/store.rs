@@ -14,6 +14,7 @@ use tower_refresh_core::{
 
 use crate::{
     OpenError, Options,
+    checkpoint::Checkpoints,
     error::Failure,
     feed::Feed,
     queue::Queue,
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) reads: Queue<Read>,
     pub(crate) writes: Queue<AnyJob>,
     pub(crate) feed: Feed,
+    pub(crate) checkpoints: Checkpoints,
     pub(crate) counts: Counts,
 }
 
@@ -150,7 +152,13 @@ impl fmt::Debug for SqliteStore {
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { reads: Queue::new(), writes: Queue::new(), feed: Feed::default(), counts: Counts::default() }
+        Self {
+            reads: Queue::new(),
+            writes: Queue::new(),
+            feed: Feed::default(),
+            checkpoints: Checkpoints::default(),
+            counts: Counts::default(),
+        }
     }
 }
 
@@ -159,6 +167,7 @@ impl Drop for Inner {
         self.shared.reads.close();
         self.shared.feed.close();
         self.shared.writes.close();
+        self.shared.checkpoints.close();
         for thread in self.threads.drain(..) {
             // An answer wakes a task on the thread that sends it, and the task may own the store.
             if thread.thread().id() != thread::current().id() {

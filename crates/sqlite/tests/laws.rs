@@ -1,5 +1,7 @@
 //! The laws of a session store.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::sync::LazyLock;
 
 use tempfile::TempDir;

@@ -31,7 +31,7 @@ impl EndSubject {
 impl Write for EndSubject {
     type Output = Vec<Handle>;
 
-    const ROWS: usize = 256;
+    const ROWS: usize = 128;
 
     const ENDS: bool = true;
 

@@ -33,6 +33,8 @@ pub(crate) struct Job<W: Write> {
     step: Result<Step<W::Output>, Failure>,
 }
 
+pub(crate) type Answer<T> = Receiver<Result<T, Failure>>;
+
 /// A [`Job`] of whichever kind.
 pub(crate) trait AnyJob: Send {
     fn rows(&self) -> usize;
@@ -47,7 +49,7 @@ pub(crate) trait AnyJob: Send {
 
 impl<W: Write> Job<W> {
     /// The job, and where its answer comes.
-    pub(crate) fn of(write: W) -> (Box<dyn AnyJob>, Receiver<Result<W::Output, Failure>>) {
+    pub(crate) fn of(write: W) -> (Box<dyn AnyJob>, Answer<W::Output>) {
         let (reply, answer) = oneshot::channel();
         (Box::new(Self { write, reply, step: Ok(Step::More) }), answer)
     }

@@ -22,7 +22,7 @@ pub(crate) use self::job::Write;
 pub(crate) use self::{
     create::Create, end::End, end_subject::EndSubject, job::Job, purge::Purge, swap::Swap,
 };
-use crate::{error::Failure, feed::Feed, queue::Queue};
+use crate::{error::Failure, store::Shared};
 
 /// A write of whichever kind, and where its answer goes.
 pub(crate) type AnyJob = Box<dyn job::AnyJob>;
@@ -37,21 +37,22 @@ pub(crate) struct Counts {
     pub(crate) commits: AtomicU64,
 }
 
-pub(crate) fn run(connection: &Connection, jobs: &Queue<AnyJob>, feed: &Feed, counts: &Counts) {
-    while let Some(mut group) = jobs.take(group) {
+pub(crate) fn run(connection: &Connection, shared: &Shared) {
+    while let Some(mut group) = shared.writes.take(group) {
         let committed = commit(connection, &mut group);
         if committed.is_ok() {
-            counts.writes.fetch_add(group.len() as u64, Ordering::Relaxed);
-            counts.commits.fetch_add(1, Ordering::Relaxed);
+            shared.counts.writes.fetch_add(group.len() as u64, Ordering::Relaxed);
+            shared.counts.commits.fetch_add(1, Ordering::Relaxed);
             if group.iter().any(|job| job.may_end()) {
-                feed.look();
+                shared.feed.look();
             }
         }
         for job in group {
             if let Some(rest) = job.settle(committed.as_ref().copied()) {
-                jobs.push(rest);
+                shared.writes.push(rest);
             }
         }
+        shared.checkpoints.after_commit(connection);
     }
 }
 

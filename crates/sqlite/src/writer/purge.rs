@@ -21,7 +21,7 @@ const FORGET_ENDS: &str =
 impl Write for Purge {
     type Output = u64;
 
-    const ROWS: usize = 256;
+    const ROWS: usize = 128;
 
     fn step(&mut self, connection: &Connection) -> Result<Step<u64>, Failure> {
         let dead_before = Column(self.0);

@@ -1,0 +1,126 @@
+//! Writes that wait together are committed together.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use rusqlite::Connection;
+use tokio::task::{JoinSet, yield_now};
+use tower_refresh_core::{EndReason, Row, SessionStore, StoreErrorKind};
+use tower_refresh_sqlite::SqliteStore;
+
+use self::support::{NOW, handle, open, row, sqlite};
+
+/// Nobody else writes until this is dropped.
+fn lock(connection: &mut Connection) -> rusqlite::Transaction<'_> {
+    connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap()
+}
+
+/// How many writes and commits there were, by the store's own count.
+fn counts(store: &SqliteStore) -> (u64, u64) {
+    let debug = format!("{store:?}");
+    let count = |name: &str| {
+        let (_, rest) = debug.split_once(name).unwrap();
+        rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+    };
+    (count("writes: "), count("commits: "))
+}
+
+#[tokio::test]
+async fn writes_that_wait_share_a_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    let store = open(&path).await;
+    let mut connection = sqlite(&path);
+    let busy = lock(&mut connection);
+    let mut creates = JoinSet::new();
+    for number in 0..64 {
+        let store = store.clone();
+        creates.spawn(async move { store.create(&row(number)).await });
+    }
+    // On this runtime's only thread, every task comes to its wait before this one goes on.
+    yield_now().await;
+    drop(busy);
+    creates.join_all().await.into_iter().for_each(Result::unwrap);
+
+    let (writes, commits) = counts(&store);
+    assert_eq!(writes, 64);
+    assert!(commits <= 2, "the first to come may have gone alone, the others together: {commits} commits");
+}
+
+#[tokio::test]
+async fn a_write_that_comes_alone_is_committed_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path().join("sessions.db")).await;
+    for number in 0..10 {
+        store.create(&row(number)).await.unwrap();
+    }
+    assert_eq!(counts(&store), (10, 10));
+}
+
+#[tokio::test]
+async fn a_write_that_fails_leaves_the_others_of_its_group_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    let store = open(&path).await;
+    store.create(&row(0)).await.unwrap();
+    let before = counts(&store).1;
+
+    let mut connection = sqlite(&path);
+    let busy = lock(&mut connection);
+    let first = tokio::spawn(create(&store, row(1)));
+    yield_now().await;
+    let taken = tokio::spawn(create(&store, row(0)));
+    let mut beyond = row(2);
+    beyond.version = u64::MAX;
+    let unstorable = tokio::spawn(create(&store, beyond));
+    let late = tokio::spawn(create(&store, row(3)));
+    let ends = tokio::spawn({
+        let store = store.clone();
+        async move { store.end(handle(0), EndReason::Logout, NOW).await }
+    });
+    yield_now().await;
+    drop(busy);
+
+    first.await.unwrap().unwrap();
+    assert_eq!(taken.await.unwrap().unwrap_err().kind(), StoreErrorKind::AlreadyExists);
+    assert_eq!(unstorable.await.unwrap().unwrap_err().kind(), StoreErrorKind::Unavailable);
+    late.await.unwrap().unwrap();
+    assert!(ends.await.unwrap().unwrap());
+    assert!(counts(&store).1 - before <= 2, "they were of one group, or two");
+    for (number, there) in [(0, true), (1, true), (2, false), (3, true)] {
+        assert_eq!(store.load(handle(number)).await.unwrap().is_some(), there, "session {number}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_stays_locked_fails_all_that_wait_and_nothing_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    let store = tower_refresh_sqlite::Options::new()
+        .with_lock_wait(std::time::Duration::from_millis(20))
+        .open(&path)
+        .await
+        .unwrap();
+    let mut connection = sqlite(&path);
+    let busy = lock(&mut connection);
+    let creates = [1, 2, 3].map(|number| tokio::spawn(create(&store, row(number))));
+    for create in creates {
+        let error = create.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::TimedOut);
+        assert!(std::error::Error::source(&error).is_some());
+    }
+    assert_eq!(store.load(handle(1)).await.unwrap(), None, "reads go on");
+    drop(busy);
+    for number in [1, 2, 3] {
+        store.create(&row(number)).await.unwrap();
+    }
+}
+
+fn create(
+    store: &SqliteStore,
+    row: Row,
+) -> impl Future<Output = Result<(), tower_refresh_core::StoreError>> + Send + 'static {
+    let store = store.clone();
+    async move { store.create(&row).await }
+}
