@@ -21,7 +21,7 @@ impl Cluster {
             .unwrap();
         assert!(created.success(), "the Cluster is created");
         let cluster = Self { nodes };
-        cluster.until_whole();
+        cluster.until_whole(replicas);
         cluster
     }
 
@@ -30,24 +30,21 @@ impl Cluster {
         format!("redis+cluster://{}", nodes.join(","))
     }
 
-    /// The node that has the key for now, by what another one says.
+    /// The primary that has the key; a replica would say that it has moved.
     pub(crate) fn primary_of(&self, key: &str) -> usize {
-        let slot: u16 = self.nodes[0].ask(&["CLUSTER", "KEYSLOT", key]).unwrap();
-        let has_slot = |node: &Redis| {
-            let answer = node.ask::<String>(&["SET", key, "x", "XX", "GET"]);
-            !matches!(&answer, Err(error) if error.code() == Some("MOVED"))
-                && node.ask::<String>(&["CLUSTER", "MYID"]).is_ok()
-        };
-        let found = self.nodes.iter().position(has_slot);
-        found.unwrap_or_else(|| panic!("slot {slot} has a primary"))
+        let has_slot = |node: &Redis| node.ask::<redis::Value>(&["TYPE", key]).is_ok();
+        self.nodes.iter().position(has_slot).unwrap()
     }
 
-    fn until_whole(&self) {
+    fn until_whole(&self, replicas: usize) {
         for node in &self.nodes {
             until("the Cluster is whole", || {
                 let info = node.ask::<String>(&["CLUSTER", "INFO"]).unwrap_or_default();
+                let replication = node.ask::<String>(&["INFO", "replication"]).unwrap_or_default();
                 info.contains("cluster_state:ok")
                     && info.contains(&format!("known_nodes:{}", self.nodes.len()))
+                    && (replication.contains("master_link_status:up")
+                        || replication.contains(&format!("connected_slaves:{replicas}")))
             });
         }
     }

@@ -1,6 +1,8 @@
 //! Servers of the tests' own: each on ports that nobody else has, with a folder of its own, on the loopback interface only.
 
 mod cluster;
+mod seen;
+mod sentinel;
 
 use std::{
     io::{BufRead, BufReader},
@@ -12,7 +14,7 @@ use std::{
 use tempfile::TempDir;
 use tower_refresh_core::{Handle, Row, Timestamp};
 
-pub(crate) use self::cluster::Cluster;
+pub(crate) use self::{cluster::Cluster, seen::follow, sentinel::Watched};
 
 /// A server's process. It goes with this value, or with the tests' process, however that ends.
 pub(crate) struct Redis {
@@ -37,7 +39,7 @@ impl Redis {
     }
 
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
-        Self::start_on(free_port(), arguments)
+        Self::start_on(free_port(), &[&["--save", ""], arguments].concat())
     }
 
     pub(crate) fn start_on(port: u16, arguments: &[&str]) -> Self {
@@ -47,6 +49,22 @@ impl Redis {
         let server = Self { port, folder, arguments, process };
         server.until_alive();
         server
+    }
+
+    /// A replica that has caught up.
+    pub(crate) fn start_replica(&self) -> Self {
+        let replica = Self::start_with(&["--replicaof", "127.0.0.1", &self.port.to_string()]);
+        until("the replica has caught up", || {
+            replica
+                .ask::<String>(&["INFO", "replication"])
+                .unwrap_or_default()
+                .contains("master_link_status:up")
+        });
+        replica
+    }
+
+    pub(crate) fn start_sentinel(port: u16, config: &str) -> Self {
+        Self::start_on(port, &[config, "--sentinel"])
     }
 
     pub(crate) fn url(&self) -> String {
@@ -99,9 +117,10 @@ impl Process {
                 "sh",
                 "redis-server",
             ])
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+            .args(arguments.first().filter(|first| !first.starts_with("--")))
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"])
             .arg(folder.path())
-            .args(arguments)
+            .args(arguments.iter().skip_while(|argument| !argument.starts_with("--")))
             .current_dir(folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -162,4 +181,10 @@ pub(crate) fn handle(number: u64) -> Handle {
 pub(crate) fn row(number: u64) -> Row {
     let expiry = NOW.saturating_add(Duration::from_secs(7 * 24 * 60 * 60));
     Row::new(handle(number), "alice".into(), NOW, expiry, expiry)
+}
+
+/// The row with something else in it.
+pub(crate) fn with(mut row: Row, change: impl FnOnce(&mut Row)) -> Row {
+    change(&mut row);
+    row
 }

@@ -1,0 +1,103 @@
+//! URLs and options that cannot be are refused before anything is asked.
+
+use std::time::Duration;
+
+use tower_refresh_redis::{ConnectErrorKind, Options, Server};
+
+#[test]
+fn urls_of_nodes_sentinels_and_clusters_are_taken() {
+    for url in [
+        "redis://127.0.0.1",
+        "redis://localhost:6379/3",
+        "redis://:secret@[::1]:6379",
+        "valkey://user:secret@host",
+        "unix:///run/redis.sock",
+        "redis+cluster://a,b:7000,[::1]:7001",
+        "redis+cluster://:sec%40ret@a:7000",
+        "valkey+cluster://a/",
+        "redis+sentinel://a,b:26380,[::1]/main",
+        "redis+sentinel://user:secret@a/main/2",
+    ] {
+        assert!(Server::url(url).is_ok(), "{url}");
+    }
+}
+
+#[test]
+fn other_urls_are_refused() {
+    for url in [
+        "",
+        "redis",
+        "127.0.0.1:6379",
+        "http://127.0.0.1",
+        "redis://",
+        "redis+cluster://",
+        "redis+cluster://a,,b",
+        "redis+cluster://a:port",
+        "redis+cluster://a/1",
+        "redis+cluster://a?x=1",
+        "http+cluster://a",
+        "redis+sentinel://a",
+        "redis+sentinel:///main",
+        "redis+sentinel://a/main/x",
+        "redis+other://a",
+    ] {
+        let error = Server::url(url).expect_err(url);
+        assert_eq!(error.kind(), ConnectErrorKind::InvalidUrl, "{url}");
+    }
+}
+
+#[cfg(not(any(feature = "rustls", feature = "native-tls")))]
+#[test]
+fn tls_without_a_feature_for_it_is_refused() {
+    for url in ["rediss://a", "valkeys://a", "rediss+cluster://a", "rediss+sentinel://a/main"] {
+        assert_eq!(Server::url(url).expect_err(url).kind(), ConnectErrorKind::InvalidUrl, "{url}");
+    }
+}
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[test]
+fn tls_with_a_feature_for_it_is_taken() {
+    for url in ["rediss://a", "valkeys://a", "rediss+cluster://a", "rediss+sentinel://a/main"] {
+        assert!(Server::url(url).is_ok(), "{url}");
+    }
+}
+
+#[test]
+fn passwords_are_not_shown() {
+    for url in
+        ["redis://user:secret@a", "redis+cluster://user:secret@a", "redis+sentinel://user:secret@a/main"]
+    {
+        assert!(!format!("{:?}", Server::url(url).expect(url)).contains("secret"), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn prefixes_that_would_be_patterns_or_hash_tags_are_refused() {
+    for prefix in ["", "a*", "a?", "[a]", "{a}", "a}", "a b", "a\n", "a\0", "é", "a\\", "a'", &"a".repeat(65)]
+    {
+        let server = Server::url("redis://127.0.0.1:1").expect("a URL");
+        let error = Options::new().with_prefix(prefix).connect(server).await.expect_err(prefix);
+        assert_eq!(error.kind(), ConnectErrorKind::InvalidPrefix, "{prefix:?}");
+    }
+}
+
+#[tokio::test]
+async fn times_of_zero_are_refused() {
+    for options in [
+        Options::new().with_retention(Duration::ZERO),
+        Options::new().with_time_limit(Duration::ZERO),
+        Options::new().with_feed_window(Duration::ZERO),
+        Options::new().with_wait(1, Duration::ZERO),
+    ] {
+        let server = Server::url("redis://127.0.0.1:1").expect("a URL");
+        let error = options.connect(server).await.expect_err("a time of zero");
+        assert_eq!(error.kind(), ConnectErrorKind::InvalidOption);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unavailable() {
+    let server = Server::url("redis://127.0.0.1:1").expect("a URL");
+    let error = Options::new().connect(server).await.expect_err("nobody listens on port 1");
+    assert_eq!(error.kind(), ConnectErrorKind::Unavailable);
+}

@@ -1,0 +1,71 @@
+//! Several stores on one server, and connections that are the application's.
+
+use redis::{Client, IntoConnectionInfo, aio::ConnectionManager};
+use tower_refresh_core::{EndReason, SessionStore};
+use tower_refresh_redis::{Options, Server};
+
+use crate::support::{Cluster, NOW, Redis, follow, row, with};
+
+#[tokio::test]
+#[ignore = "needs Redis"]
+async fn stores_of_two_prefixes_do_not_see_each_other() {
+    let server = Redis::start_with(&[]);
+    let store = async |prefix: &str| {
+        Options::new().with_prefix(prefix).connect(Server::url(&server.url()).unwrap()).await.unwrap()
+    };
+    let (shop, forum) = (store("shop").await, store("shop:s").await);
+    let dead = with(row(2), |row| row.idle_expiry = NOW);
+    shop.create(&row(1)).await.unwrap();
+    forum.create(&dead).await.unwrap();
+
+    assert_eq!(forum.load(row(1).handle).await.unwrap(), None);
+    assert_eq!(forum.list(&row(1).subject, NOW).await.unwrap(), []);
+    assert_eq!(shop.purge_expired(NOW.saturating_add(std::time::Duration::from_secs(1))).await.unwrap(), 0);
+    assert_eq!(forum.load(dead.handle).await.unwrap(), Some(dead));
+    let (seen, _following) = follow(&forum, NOW);
+    seen.until_caught_up().await;
+    assert!(shop.end(row(1).handle, EndReason::Logout, NOW).await.unwrap());
+    tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
+    assert!(!seen.knows(row(1).handle));
+}
+
+#[tokio::test]
+#[ignore = "needs Redis"]
+async fn a_manager_that_the_application_has_will_do() {
+    let server = Redis::start_with(&[]);
+    let client = Client::open(server.url()).unwrap();
+    let manager = ConnectionManager::new(client.clone()).await.unwrap();
+    works(Server::with_manager(manager, client)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a Redis Cluster"]
+async fn a_connection_to_a_cluster_that_the_application_has_will_do() {
+    let cluster = Cluster::start(0);
+    let nodes: Vec<_> = cluster.nodes.iter().map(|node| node.url().into_connection_info().unwrap()).collect();
+    let client = redis::cluster::ClusterClient::new(nodes.clone()).unwrap();
+    let connection = client.get_async_connection().await.unwrap();
+    works(Server::with_cluster_connection(connection, nodes)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Redis"]
+async fn a_server_with_a_password_is_reached_by_its_url() {
+    let server = Redis::start_with(&[]);
+    let _: () = server.ask(&["ACL", "SETUSER", "shop", "on", ">p@ss/word", "~*", "&*", "+@all"]).unwrap();
+    let url = format!("redis://shop:p%40ss%2Fword@127.0.0.1:{}/2", server.port);
+    works(Server::url(&url).unwrap()).await;
+    let url = format!("redis://shop:wrong@127.0.0.1:{}", server.port);
+    assert!(Options::new().connect(Server::url(&url).unwrap()).await.is_err());
+}
+
+async fn works(server: Server) {
+    let store = Options::new().connect(server).await.unwrap();
+    let (seen, _following) = follow(&store, NOW);
+    seen.until_caught_up().await;
+    store.create(&row(1)).await.unwrap();
+    assert!(store.compare_and_swap(&row(1)).await.unwrap());
+    assert_eq!(store.list(&row(1).subject, NOW).await.unwrap().len(), 1);
+    assert!(store.end(row(1).handle, EndReason::Logout, NOW).await.unwrap());
+    seen.until_told(row(1).handle, NOW).await;
+}
