@@ -13,6 +13,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tower_http::cors::CorsLayer;
 use tower_refresh::{Auth, AuthBuilder, MemoryStore, SessionStore};
+use tower_refresh_postgres::PostgresStore;
+use tower_refresh_redis::RedisStore;
 use tower_refresh_sqlite::SqliteStore;
 
 use crate::{
@@ -56,6 +58,14 @@ pub(crate) async fn build(
         StoreUrl::Memory => on_store(options, url, MemoryStore::new(), metrics, stopping),
         StoreUrl::Sqlite(file) => {
             let store = SqliteStore::open(file).await.with_context(|| format!("the store {url}"))?;
+            on_store(options, url, store, metrics, stopping)
+        }
+        StoreUrl::Postgres(server) => {
+            let store = PostgresStore::connect(server).await.with_context(|| format!("the store {url}"))?;
+            on_store(options, url, store, metrics, stopping)
+        }
+        StoreUrl::Redis(server) => {
+            let store = RedisStore::connect(server).await.with_context(|| format!("the store {url}"))?;
             on_store(options, url, store, metrics, stopping)
         }
     }

@@ -7,14 +7,17 @@ use std::{
 
 use anyhow::{Result, bail};
 
-#[derive(Debug, PartialEq, Eq)]
+/// It may hold a password, so it has no `Debug`, and its `Display` leaves out what may be one.
+#[derive(PartialEq, Eq)]
 pub(crate) enum StoreUrl {
     Memory,
     Sqlite(PathBuf),
+    Postgres(String),
+    /// One node, or a cluster.
+    Redis(String),
 }
 
 impl StoreUrl {
-    /// The URL may hold a password, so no error repeats it.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         let Some((scheme, rest)) = url.split_once(':') else {
             bail!("the store must be a URL such as memory:");
@@ -23,9 +26,8 @@ impl StoreUrl {
             ("memory", "") => Ok(Self::Memory),
             ("sqlite", "") => bail!("the store sqlite: needs a file, such as sqlite:demo.db"),
             ("sqlite", file) => Ok(Self::Sqlite(file.into())),
-            ("postgres" | "postgresql" | "redis" | "rediss" | "redis+cluster", _) => {
-                bail!("the store {scheme}: is not there yet; memory: and sqlite: are")
-            }
+            ("postgres" | "postgresql", _) => Ok(Self::Postgres(url.to_owned())),
+            ("redis" | "redis+cluster", _) => Ok(Self::Redis(url.to_owned())),
             _ => bail!("the store is none of memory:, sqlite:, postgres:, redis: and redis+cluster:"),
         }
     }
@@ -33,8 +35,8 @@ impl StoreUrl {
     /// The file beside which keys are kept.
     pub(crate) fn database(&self) -> Option<&Path> {
         match self {
-            Self::Memory => None,
             Self::Sqlite(file) => Some(file),
+            Self::Memory | Self::Postgres(_) | Self::Redis(_) => None,
         }
     }
 }
@@ -44,6 +46,11 @@ impl fmt::Display for StoreUrl {
         match self {
             Self::Memory => f.write_str("memory:"),
             Self::Sqlite(file) => write!(f, "sqlite:{}", file.display()),
+            Self::Postgres(url) | Self::Redis(url) => {
+                let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
+                let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+                write!(f, "{scheme}://{}", host.split(['/', '?']).next().unwrap_or_default())
+            }
         }
     }
 }
@@ -54,17 +61,29 @@ mod tests {
 
     #[test]
     fn urls_name_stores() {
-        assert_eq!(StoreUrl::parse("memory:").unwrap(), StoreUrl::Memory);
-        assert_eq!(StoreUrl::parse("sqlite:a/b.db").unwrap(), StoreUrl::Sqlite("a/b.db".into()));
+        let parse = |url: &str| StoreUrl::parse(url).unwrap();
+        assert!(parse("memory:") == StoreUrl::Memory);
+        assert!(parse("sqlite:a/b.db") == StoreUrl::Sqlite("a/b.db".into()));
+        for url in ["postgres://host/db", "postgresql://host/db"] {
+            assert!(parse(url) == StoreUrl::Postgres(url.into()));
+        }
+        for url in ["redis://host", "redis+cluster://a:1,b:2"] {
+            assert!(parse(url) == StoreUrl::Redis(url.into()));
+        }
     }
 
     #[test]
-    fn no_error_repeats_a_password() {
-        for url in
-            ["postgres://user:secret@host", "redis://:secret@host", "mysql://user:secret@host", "secret"]
-        {
-            let error = StoreUrl::parse(url).unwrap_err().to_string();
+    fn neither_errors_nor_names_repeat_a_password() {
+        for url in ["mysql://user:secret@host", "secret"] {
+            let error = StoreUrl::parse(url).map(drop).unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");
+        }
+        for (url, name) in [
+            ("postgres://user:secret@host:1/db?password=secret", "postgres://host:1"),
+            ("redis://:sec@ret@host/0", "redis://host"),
+            ("redis+cluster://user:secret@a:1,b:2", "redis+cluster://a:1,b:2"),
+        ] {
+            assert_eq!(StoreUrl::parse(url).unwrap_or(StoreUrl::Memory).to_string(), name);
         }
     }
 }

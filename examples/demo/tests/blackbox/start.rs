@@ -138,8 +138,13 @@ fn a_bad_key_is_one_line() {
 }
 
 #[test]
-fn a_store_that_is_yet_to_come_is_one_line() {
-    for store in ["postgres://user:hunter2@localhost/db", "redis://localhost", "redis+cluster://a:1,b:2"] {
+fn a_store_that_cannot_be_reached_is_one_line() {
+    // Nobody listens on port 1.
+    for store in [
+        "postgres://user:hunter2@127.0.0.1:1/db",
+        "redis://:hunter2@127.0.0.1:1",
+        "redis+cluster://:hunter2@127.0.0.1:1,127.0.0.1:1",
+    ] {
         let line = fails_to_start(&["--store", store], &[]);
         assert!(line.starts_with("error: ") && !line.contains("hunter2"), "{line}");
     }
