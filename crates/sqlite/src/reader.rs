@@ -53,15 +53,16 @@ fn batch(waiting: &mut VecDeque<Read>) -> Vec<Read> {
 
 /// The snapshot is taken after the questions were, so whatever was acknowledged before a question is in its answer.
 fn answer(connection: &mut Connection, batch: Vec<Read>) {
-    let snapshot = if batch.len() > 1 {
-        connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(Failure::from)
-    } else {
-        answer_each(connection, batch);
-        return;
-    };
-    match snapshot {
+    if batch.len() == 1 {
+        // A single statement has a snapshot of its own.
+        return answer_each(connection, batch);
+    }
+    match connection.transaction_with_behavior(TransactionBehavior::Deferred) {
         Ok(snapshot) => answer_each(&snapshot, batch),
-        Err(failure) => batch.into_iter().for_each(|read| read.fail(&failure)),
+        Err(error) => {
+            let failure = Failure::from(error);
+            batch.into_iter().for_each(|read| read.fail(&failure));
+        }
     }
 }
 

@@ -34,6 +34,7 @@ pub struct SqliteStore {
 pub(crate) struct Inner {
     pub(crate) path: PathBuf,
     pub(crate) shared: Arc<Shared>,
+    /// The writer is the last.
     pub(crate) threads: Vec<JoinHandle<()>>,
 }
 
@@ -163,16 +164,21 @@ impl Default for Shared {
 }
 
 impl Drop for Inner {
+    /// The writer goes last: whichever connection is closed last removes the log, if no other is being closed meanwhile.
     fn drop(&mut self) {
+        let writer = self.threads.pop();
         self.shared.reads.close();
         self.shared.feed.close();
-        self.shared.writes.close();
         self.shared.checkpoints.close();
-        for thread in self.threads.drain(..) {
-            // An answer wakes a task on the thread that sends it, and the task may own the store.
-            if thread.thread().id() != thread::current().id() {
-                let _ = thread.join();
-            }
-        }
+        self.threads.drain(..).for_each(join);
+        self.shared.writes.close();
+        writer.into_iter().for_each(join);
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    // An answer wakes a task on the thread that sends it, and the task may own the store.
+    if thread.thread().id() != thread::current().id() {
+        let _ = thread.join();
     }
 }

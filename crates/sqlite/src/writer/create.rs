@@ -20,7 +20,7 @@ const CREATE: &str = concat!(
 impl Write for Create {
     type Output = ();
 
-    fn step(&mut self, connection: &Connection) -> Result<Step<()>, Failure> {
+    fn step(&mut self, connection: &Connection, _rows: usize) -> Result<Step<()>, Failure> {
         let row = &self.0;
         let inserted = connection.prepare_cached(CREATE)?.execute(params![
             Column(row.handle),

@@ -21,7 +21,7 @@ impl Write for End {
 
     const ENDS: bool = true;
 
-    fn step(&mut self, connection: &Connection) -> Result<Step<bool>, Failure> {
+    fn step(&mut self, connection: &Connection, _rows: usize) -> Result<Step<bool>, Failure> {
         let mut end = connection.prepare_cached(END)?;
         let rows = end.execute(params![Column(self.reason), Column(self.now), Column(self.handle)])?;
         Ok(Step::Done(rows == 1))

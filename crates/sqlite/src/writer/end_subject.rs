@@ -31,11 +31,11 @@ impl EndSubject {
 impl Write for EndSubject {
     type Output = Vec<Handle>;
 
-    const ROWS: usize = 128;
+    const LONG: bool = true;
 
     const ENDS: bool = true;
 
-    fn step(&mut self, connection: &Connection) -> Result<Step<Vec<Handle>>, Failure> {
+    fn step(&mut self, connection: &Connection, rows: usize) -> Result<Step<Vec<Handle>>, Failure> {
         let mut statement = connection.prepare_cached(END_SUBJECT)?;
         let ended = statement.query_map(
             params![
@@ -43,12 +43,12 @@ impl Write for EndSubject {
                 Column(self.now),
                 self.subject.as_str(),
                 self.except.map(Column),
-                Self::ROWS
+                rows
             ],
             |columns| columns.get(0).map(|Column(handle)| handle),
         )?;
         let ended = ended.collect::<Result<Vec<Handle>, _>>()?;
-        let is_last = ended.len() < Self::ROWS;
+        let is_last = ended.len() < rows;
         self.ended.extend(ended);
         Ok(if is_last { Step::Done(mem::take(&mut self.ended)) } else { Step::More })
     }

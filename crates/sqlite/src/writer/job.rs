@@ -10,14 +10,14 @@ pub(crate) trait Write: Send + 'static {
     /// What it answers.
     type Output: Send + 'static;
 
-    /// How many rows a step of it writes at most.
-    const ROWS: usize = 1;
+    /// Whether it may write many rows, in steps.
+    const LONG: bool = false;
 
     /// Whether it may end sessions.
     const ENDS: bool = false;
 
-    /// Takes one step, within a transaction. An error must leave behind nothing that is worse than a smaller step.
-    fn step(&mut self, connection: &Connection) -> Result<Step<Self::Output>, Failure>;
+    /// Takes one step, within a transaction; a long job writes up to `rows` rows in it. An error must leave behind nothing that is worse than a smaller step.
+    fn step(&mut self, connection: &Connection, rows: usize) -> Result<Step<Self::Output>, Failure>;
 }
 
 pub(crate) enum Step<T> {
@@ -37,11 +37,11 @@ pub(crate) type Answer<T> = Receiver<Result<T, Failure>>;
 
 /// A [`Job`] of whichever kind.
 pub(crate) trait AnyJob: Send {
-    fn rows(&self) -> usize;
+    fn is_long(&self) -> bool;
     fn may_end(&self) -> bool;
 
     /// Takes a step; returns how it failed.
-    fn run(&mut self, connection: &Connection) -> Option<Failure>;
+    fn run(&mut self, connection: &Connection, rows: usize) -> Option<Failure>;
 
     /// Answers, now that it is known whether the step was committed; returns the job if there is more to do.
     fn settle(self: Box<Self>, committed: Result<(), &Failure>) -> Option<Box<dyn AnyJob>>;
@@ -56,16 +56,16 @@ impl<W: Write> Job<W> {
 }
 
 impl<W: Write> AnyJob for Job<W> {
-    fn rows(&self) -> usize {
-        W::ROWS
+    fn is_long(&self) -> bool {
+        W::LONG
     }
 
     fn may_end(&self) -> bool {
         W::ENDS
     }
 
-    fn run(&mut self, connection: &Connection) -> Option<Failure> {
-        self.step = self.write.step(connection);
+    fn run(&mut self, connection: &Connection, rows: usize) -> Option<Failure> {
+        self.step = self.write.step(connection, rows);
         self.step.as_ref().err().cloned()
     }
 

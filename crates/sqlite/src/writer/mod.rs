@@ -7,6 +7,7 @@ mod create;
 mod end;
 mod end_subject;
 mod job;
+mod pace;
 mod purge;
 mod swap;
 
@@ -14,11 +15,13 @@ use std::{
     collections::VecDeque,
     mem,
     sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
 };
 
 use rusqlite::Connection;
 
 pub(crate) use self::job::Write;
+use self::pace::Pace;
 pub(crate) use self::{
     create::Create, end::End, end_subject::EndSubject, job::Job, purge::Purge, swap::Swap,
 };
@@ -27,8 +30,8 @@ use crate::{error::Failure, store::Shared};
 /// A write of whichever kind, and where its answer goes.
 pub(crate) type AnyJob = Box<dyn job::AnyJob>;
 
-/// More than this many rows are not written at once, so that no write waits long for those before it.
-const ROWS_AT_ONCE: usize = 512;
+/// More are not committed at once, so that no write waits long for those before it.
+const JOBS_AT_ONCE: usize = 512;
 
 /// What the writer has done so far.
 #[derive(Default)]
@@ -38,8 +41,13 @@ pub(crate) struct Counts {
 }
 
 pub(crate) fn run(connection: &Connection, shared: &Shared) {
+    let mut pace = Pace::new();
     while let Some(mut group) = shared.writes.take(group) {
-        let committed = commit(connection, &mut group);
+        let started = Instant::now();
+        let committed = commit(connection, &mut group, pace.rows());
+        if group.iter().any(|job| job.is_long()) {
+            pace.learn(started.elapsed());
+        }
         if committed.is_ok() {
             shared.counts.writes.fetch_add(group.len() as u64, Ordering::Relaxed);
             shared.counts.commits.fetch_add(1, Ordering::Relaxed);
@@ -56,24 +64,22 @@ pub(crate) fn run(connection: &Connection, shared: &Shared) {
     }
 }
 
+/// What comes first, with one long job at most.
 fn group(waiting: &mut VecDeque<AnyJob>) -> VecDeque<AnyJob> {
-    let mut rows = 0;
-    let len = waiting
-        .iter()
-        .take_while(|job| {
-            let fits = rows == 0 || rows + job.rows() <= ROWS_AT_ONCE;
-            rows += job.rows();
-            fits
-        })
-        .count();
+    let mut long = 0;
+    let fits = |job: &&AnyJob| {
+        long += usize::from(job.is_long());
+        long <= 1
+    };
+    let len = waiting.iter().take(JOBS_AT_ONCE).take_while(fits).count();
     if len == waiting.len() { mem::take(waiting) } else { waiting.drain(..len).collect() }
 }
 
 /// Runs all jobs in one transaction. A job that fails leaves the others in; only what fails the transaction fails all.
-fn commit(connection: &Connection, group: &mut VecDeque<AnyJob>) -> Result<(), Failure> {
+fn commit(connection: &Connection, group: &mut VecDeque<AnyJob>, rows: usize) -> Result<(), Failure> {
     execute(connection, "BEGIN IMMEDIATE")?;
     for job in group {
-        let failure = job.run(connection);
+        let failure = job.run(connection, rows);
         // A full disk or a failed read takes the whole transaction back; going on would write outside of it.
         if let Some(failure) = failure
             && connection.is_autocommit()

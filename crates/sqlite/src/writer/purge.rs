@@ -21,14 +21,14 @@ const FORGET_ENDS: &str =
 impl Write for Purge {
     type Output = u64;
 
-    const ROWS: usize = 128;
+    const LONG: bool = true;
 
-    fn step(&mut self, connection: &Connection) -> Result<Step<u64>, Failure> {
+    fn step(&mut self, connection: &Connection, rows: usize) -> Result<Step<u64>, Failure> {
         let dead_before = Column(self.0);
-        connection.prepare_cached(FORGET_ENDS)?.execute(params![dead_before, Self::ROWS])?;
+        connection.prepare_cached(FORGET_ENDS)?.execute(params![dead_before, rows])?;
         let looked_at = connection
             .prepare_cached(LOOK)?
-            .query_map(params![dead_before, Self::ROWS], |columns| Ok((columns.get(0)?, columns.get(1)?)))?
+            .query_map(params![dead_before, rows], |columns| Ok((columns.get(0)?, columns.get(1)?)))?
             .collect::<Result<Vec<(i64, Column<Timestamp>)>, _>>()?;
         let (mut delete, mut look_later) =
             (connection.prepare_cached(DELETE)?, connection.prepare_cached(LOOK_LATER)?);
@@ -40,7 +40,7 @@ impl Write for Purge {
                 look_later.execute(params![id, dead_since])?;
             }
         }
-        let is_over = removed > 0 || looked_at.len() < Self::ROWS;
+        let is_over = removed > 0 || looked_at.len() < rows;
         Ok(if is_over { Step::Done(removed) } else { Step::More })
     }
 }

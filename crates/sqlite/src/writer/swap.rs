@@ -49,7 +49,7 @@ impl From<&Row> for Swap {
 impl Write for Swap {
     type Output = bool;
 
-    fn step(&mut self, connection: &Connection) -> Result<Step<bool>, Failure> {
+    fn step(&mut self, connection: &Connection, _rows: usize) -> Result<Step<bool>, Failure> {
         Ok(Step::Done(self.execute(connection, LONGER)? || self.execute(connection, SHORTER)?))
     }
 }
