@@ -1,0 +1,68 @@
+//! A Redis Cluster of three masters, each with a replica.
+
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use super::{Node, until};
+
+pub(crate) struct Cluster {
+    nodes: Vec<Node>,
+}
+
+const NODES: usize = 6;
+const WHOLE_WITHIN: Duration = Duration::from_secs(60);
+
+impl Cluster {
+    pub(crate) fn start() -> Self {
+        let timeout = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
+        let arguments = [&timeout[..], &["--repl-diskless-sync-delay", "0"]].concat();
+        let nodes: Vec<_> = (0..NODES).map(|_| Node::redis_with(&arguments)).collect();
+        let created = Command::new("redis-cli")
+            .args(["--cluster", "create"])
+            .args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)))
+            .args(["--cluster-replicas", "1", "--cluster-yes"])
+            .stdout(Stdio::null())
+            .status();
+        assert!(created.unwrap().success(), "the Cluster is created");
+        let cluster = Self { nodes };
+        for node in &cluster.nodes {
+            until("the Cluster is whole", WHOLE_WITHIN, || {
+                let (info, replication) =
+                    (node.ask(&["CLUSTER", "INFO"]), node.ask(&["INFO", "replication"]));
+                info.contains("cluster_state:ok")
+                    && info.contains(&format!("known_nodes:{NODES}"))
+                    && (replication.contains("master_link_status:up")
+                        || replication.contains("connected_slaves:1"))
+            });
+        }
+        cluster
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let nodes: Vec<_> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        format!("redis+cluster://{}", nodes.join(","))
+    }
+
+    /// `redis-cli` makes the first nodes that it is told of masters.
+    pub(crate) fn kill_a_master(&mut self) {
+        assert!(self.nodes[0].ask(&["INFO", "replication"]).contains("role:master"));
+        self.nodes[0].kill();
+    }
+
+    /// Until its replica has taken over.
+    pub(crate) fn until_replaced(&self) {
+        let other = &self.nodes[1];
+        until("a replica is promoted", WHOLE_WITHIN, || {
+            let nodes = other.ask(&["CLUSTER", "NODES"]);
+            let masters = nodes.lines().filter(|node| node.contains("master") && !node.contains("fail"));
+            masters.count() == 3 && other.ask(&["CLUSTER", "INFO"]).contains("cluster_state:ok")
+        });
+    }
+
+    /// It comes back as a replica.
+    pub(crate) fn restart_the_killed(&mut self) {
+        self.nodes[0].restart();
+    }
+}

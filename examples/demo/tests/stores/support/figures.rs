@@ -1,0 +1,84 @@
+//! What a crowd was answered while a fault lasted, checked and printed.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Service,
+    crowd::{Kind, Sample, Witnesses},
+};
+
+/// When something was broken, and when it was there again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outage {
+    pub(crate) began: Instant,
+    pub(crate) ended: Instant,
+}
+
+/// The library's time limit for a call of the store.
+const TIME_LIMIT: Duration = Duration::from_secs(2);
+/// For slow machines.
+const MARGIN: Duration = Duration::from_secs(3);
+const RECOVERED_WITHIN: Duration = Duration::from_secs(10);
+
+/// What a fault may bring.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Fault {
+    /// The store answers nobody for a while.
+    StoreGone,
+    /// A server answers nobody; the other one does.
+    ServerGone,
+}
+
+impl Witnesses {
+    /// Checks what must hold in every fault, and prints the figures as a row of a table.
+    pub(crate) fn judge(&self, name: &str, fault: Fault, outage: Outage, service: &Service) {
+        let of = |kind| self.samples.iter().filter(move |sample: &&Sample| sample.kind == kind);
+        for sample in &self.samples {
+            let expected = match (sample.kind, sample.status) {
+                (_, None) => fault == Fault::ServerGone,
+                (Kind::Logout, Some(204)) => sample.removed,
+                (Kind::Valid | Kind::Refresh | Kind::Login, Some(200)) => !sample.removed,
+                (Kind::Valid, _) => false,
+                (_, Some(503)) => sample.says_when_to_retry && !sample.removed,
+                _ => false,
+            };
+            let after = sample.at.saturating_duration_since(outage.began);
+            assert!(expected, "{name}, {after:?} after the fault began: {sample:?}");
+            // A request may load, and then swap, each within the limit.
+            let limit = if sample.kind == Kind::Valid { TIME_LIMIT } else { TIME_LIMIT * 2 };
+            assert!(sample.took < limit + MARGIN, "{name}: {sample:?}");
+        }
+
+        let refused: Vec<_> = self.samples.iter().filter(|sample| sample.status == Some(503)).collect();
+        assert!(!refused.is_empty() || fault != Fault::StoreGone, "{name}: the fault was felt");
+        let early = refused.iter().find(|sample| sample.at < outage.began);
+        assert!(early.is_none(), "{name}: refused before the fault: {early:?}");
+        let recovered = refused.iter().map(|sample| sample.at.saturating_duration_since(outage.ended)).max();
+        let recovered = recovered.unwrap_or_default();
+        assert!(recovered < RECOVERED_WITHIN, "{name}: recovered after {recovered:?}");
+        let after = of(Kind::Refresh).filter(|sample| sample.at > outage.ended + recovered);
+        assert!(after.count() > 10, "{name}: refreshed afterwards");
+        self.assert_nobody_was_lost(service);
+
+        let unanswered = self.samples.iter().filter(|sample| sample.status.is_none()).count();
+        println!(
+            "| {name} | {} | {} | {} | {} | {} | {} | {} | {unanswered} | {} |",
+            seconds(outage.ended - outage.began),
+            of(Kind::Valid).count(),
+            seconds(longest(of(Kind::Valid))),
+            of(Kind::Refresh).count(),
+            refused.len(),
+            seconds(longest(refused.iter().copied())),
+            self.ended.len(),
+            seconds(recovered),
+        );
+    }
+}
+
+fn longest<'a>(samples: impl Iterator<Item = &'a Sample>) -> Duration {
+    samples.map(|sample| sample.took).max().unwrap_or_default()
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.2} s", duration.as_secs_f64())
+}

@@ -1,0 +1,58 @@
+//! Databases, demo servers on them, and the people who use them.
+
+mod browser;
+mod cluster;
+mod crowd;
+mod figures;
+mod node;
+mod process;
+mod proxy;
+mod service;
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+pub(crate) use self::{
+    browser::{Answer, Browser},
+    cluster::Cluster,
+    crowd::Crowd,
+    figures::{Fault, Outage},
+    node::Node,
+    proxy::Proxy,
+    service::Service,
+};
+
+/// What holds the sessions.
+pub(crate) enum Store {
+    Sqlite(TempDir),
+    Node(Node),
+    Cluster(Cluster),
+}
+
+impl Store {
+    pub(crate) fn sqlite() -> Self {
+        Self::Sqlite(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Sqlite(folder) => format!("sqlite:{}", folder.path().join("sessions.db").display()),
+            Self::Node(node) => node.url(),
+            Self::Cluster(cluster) => cluster.url(),
+        }
+    }
+}
+
+/// Waits for what has to come true soon.
+#[track_caller]
+pub(crate) fn until(what: &str, within: Duration, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < within, "{what}, within {within:?}");
+        sleep(Duration::from_millis(20));
+    }
+}
