@@ -15,13 +15,14 @@ use crate::support::{Cluster, Crowd, Fault, Node, Outage, Proxy, Service};
 
 /// On the second server each request renews its access token: a valid one is no reason to fail there either.
 const SERVERS: [&[&str]; 2] = [&quiet("0"), &quiet("0.999999")];
-const BEFORE: Duration = Duration::from_secs(4);
+/// So that about half of the sessions are rotated for the first time before the fault, the others in it or after it.
+const BEFORE: Duration = Duration::from_secs(15);
 const KILLED_FOR: Duration = Duration::from_secs(4);
-const AFTER: Duration = Duration::from_secs(8);
+const AFTER: Duration = Duration::from_secs(6);
 /// What a replica may not have when its master is killed.
 const REPLICATED_WITHIN: Duration = Duration::from_secs(1);
 
-/// The smallest damping, so that rotations happen during the fault.
+/// The smallest damping that goes with the grace, so that rotations happen around the fault.
 const fn quiet(refresh_ahead: &'static str) -> [&'static str; 8] {
     ["--access-ttl", "10m", "--grace", "1s", "--damping", "16s", "--refresh-ahead", refresh_ahead]
 }
@@ -63,8 +64,9 @@ fn killed(mut node: Node) {
         let began = Instant::now();
         node.kill();
         sleep(KILLED_FOR);
+        let ended = Instant::now();
         node.restart();
-        Outage { began, ended: Instant::now() }
+        Outage { began, ended }
     });
 }
 
@@ -88,8 +90,9 @@ fn frozen(node: &Node) {
         let began = Instant::now();
         node.freeze();
         sleep(Duration::from_secs(seconds));
+        let ended = Instant::now();
         node.thaw();
-        Outage { began, ended: Instant::now() }
+        Outage { began, ended }
     });
 }
 

@@ -14,6 +14,8 @@ use super::{Answer, Browser, Service, until};
 const HOLDERS: usize = 4;
 const REFRESHERS: usize = 6;
 const LEAVERS: usize = 2;
+/// Between two logins of honest browsers, so that their rotations are spread as well.
+const LOGIN_EVERY: Duration = Duration::from_millis(250);
 /// Between two requests of one browser.
 const PAUSE: Duration = Duration::from_millis(30);
 const RECOVERED_WITHIN: Duration = Duration::from_secs(10);
@@ -70,6 +72,7 @@ impl Crowd {
         let stop = Arc::<AtomicBool>::default();
         let honest = (0..HOLDERS + REFRESHERS).map(|number| {
             let mut person = Person::new(service.browser());
+            sleep(LOGIN_EVERY);
             // On these requests servers would remove the cookies of a dead session.
             person.browser.navigates = number % 2 == 0;
             assert_eq!(person.browser.log_in(number % 2, "alice").unwrap().status, 200);
@@ -179,13 +182,14 @@ impl Person {
 }
 
 impl Witnesses {
-    /// Every honest browser is logged in, by either of its tokens, and its session is in the list.
+    /// Every honest browser is logged in by its refresh token, and its session is in the list.
     pub(crate) fn assert_nobody_was_lost(&self, service: &Service) {
         for server in 0..service.count() {
             for browser in &self.honest {
                 let mut browser = browser.without_access();
                 let answer = browser.get(server, "/me").unwrap();
                 assert_eq!(answer.status, 200, "an honest session was lost: {}", answer.body);
+                assert!(answer.generation() > 0, "it was rotated meanwhile");
                 let listed = browser.get(server, "/auth/sessions").unwrap().body;
                 let is_listed = |session: &serde_json::Value| session["handle"] == answer.sid();
                 assert!(listed.as_array().unwrap().iter().any(is_listed), "{listed}");

@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{process::Process, until};
+use super::process::Process;
 
 pub(crate) struct Node {
     process: Option<Process>,
@@ -125,7 +125,6 @@ impl Node {
 
     pub(crate) fn thaw(&self) {
         self.process.as_ref().unwrap().thaw();
-        until("the server answers", ALIVE_WITHIN, || self.is_ready());
     }
 
     fn is_ready(&self) -> bool {

@@ -21,7 +21,7 @@ exec 3<&0
 "$@" >>log 2>&1 3<&- & pid=$!
 echo "$pid"
 read -r _ <&3
-kill -CONT "$pid" $(cat "/proc/$pid/task/$pid/children") 2>/dev/null
+kill -CONT "$pid" $(cat "/proc/$pid/task/$pid/children" 2>/dev/null) 2>/dev/null
 kill -INT "$pid" 2>/dev/null
 wait
 "#;
