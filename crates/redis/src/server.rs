@@ -34,7 +34,7 @@ pub struct Server {
 
 /// From where connections come.
 pub(crate) enum Route {
-    Node(Client),
+    Node(Box<Client>),
     Sentinel(Box<tokio::sync::Mutex<SentinelClient>>),
     Cluster(Vec<ConnectionInfo>),
 }
@@ -76,7 +76,7 @@ impl Server {
                     parts.sentinels().map(|url| Ok(watchful(url.as_str().into_connection_info()?)));
                 Ok(Self::sentinel(SentinelClient::build(
                     sentinels.collect::<RedisResult<Vec<_>>>()?,
-                    primary.to_owned(),
+                    String::from(primary),
                     Some(info),
                     SentinelServerType::Master,
                 )?))
@@ -86,7 +86,7 @@ impl Server {
 
     /// One node, by a client that may have TLS certificates and whatever else a URL does not tell.
     pub fn node(client: Client) -> Self {
-        Self { route: Route::Node(client), given: None }
+        Self { route: Route::Node(Box::new(client)), given: None }
     }
 
     /// The primary that Sentinel names, also after a failover. The client must be one for the primary

@@ -55,6 +55,7 @@ impl RedisStore {
     pub(crate) async fn open(options: Options, server: Server) -> Result<Self, ConnectError> {
         let keys = Keys::new(&options.prefix)?;
         options.check()?;
+        install_crypto();
         let route = Arc::new(server.route);
         let link = Link::new(Arc::clone(&route), server.given, options.time_limit);
         let waiting = options
@@ -73,6 +74,15 @@ impl RedisStore {
             writers: AtomicU64::new(RandomState::new().hash_one("writers")),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+}
+
+/// The driver leaves the choice to the process, and rustls panics where nobody chose.
+fn install_crypto() {
+    #[cfg(feature = "rustls")]
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Somebody else may have been faster, which is as good.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     }
 }
 

@@ -65,7 +65,7 @@ async fn one(store: &RedisStore, number: u64, known: &mut Acknowledged) -> Resul
         );
         known.version = version + 1;
     }
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         assert!(store.end(handle(number), EndReason::Logout, NOW).await?, "nobody else ends this session");
         known.ended = true;
     }

@@ -12,3 +12,5 @@ mod races;
 mod replicas;
 mod sharing;
 mod support;
+#[cfg(feature = "rustls")]
+mod tls;

@@ -113,7 +113,7 @@ impl Process {
         let mut shell = Command::new("sh")
             .args([
                 "-c",
-                "exec 3<&0; \"$@\" >log 2>&1 3<&- & pid=$!; echo $pid; read _ <&3; kill -9 $pid; wait",
+                "exec 3<&0; \"$@\" >log 2>&1 3<&- & pid=$!; echo $pid; read _ <&3; kill -9 $pid 2>/dev/null; wait",
                 "sh",
                 "redis-server",
             ])
