@@ -29,6 +29,17 @@ pub(crate) enum Access<C> {
     Refused(RejectionKind),
 }
 
+impl<C> Access<C> {
+    /// The session of a token that holds, expired or not.
+    pub(crate) fn session(&self) -> Option<Handle> {
+        match self {
+            Self::Valid(valid) => Some(valid.user.session),
+            Self::Expired(session) => Some(*session),
+            Self::Absent | Self::Refused(_) => None,
+        }
+    }
+}
+
 pub(crate) struct Valid<C> {
     pub(crate) user: Arc<User<C>>,
     /// Whether it nears its end, so that a renewal beside the handler is due.

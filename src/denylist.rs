@@ -7,12 +7,16 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use tower_refresh_core::{Handle, Timestamp};
 
 const SHARDS: usize = 64;
+
+/// Expired entries do no harm, and to look for them at every request would.
+const BETWEEN_REMOVALS: Duration = Duration::from_secs(1);
 
 /// The handles whose access tokens are refused, each until no access token of it can still be valid.
 ///
@@ -50,7 +54,8 @@ impl Denylist {
         let known = map.get(&handle).copied();
         map.insert(handle, known.map_or(until, |known| known.max(until)));
         shard.store(map.into());
-        self.next_removal.fetch_min(until.as_millis(), Ordering::Relaxed);
+        self.next_removal
+            .fetch_min(until.max(now.saturating_add(BETWEEN_REMOVALS)).as_millis(), Ordering::Relaxed);
         if known.is_none() {
             self.entries.fetch_add(1, Ordering::Release);
         }
@@ -81,7 +86,8 @@ impl Denylist {
                     .store(live().map(|(handle, until)| (*handle, *until)).collect::<HashMap<_, _>>().into());
             }
         }
-        self.next_removal.store(next, Ordering::Relaxed);
+        let soonest = now.saturating_add(BETWEEN_REMOVALS).as_millis();
+        self.next_removal.store(next.max(soonest), Ordering::Relaxed);
         self.entries.store(entries, Ordering::Release);
     }
 

@@ -47,7 +47,8 @@ pub enum EventKind {
     End(EndReason),
     /// The store could not do what it was asked. The token was good, and nothing was changed.
     StoreFailed,
-    /// The claims source failed or panicked, or gave what cannot go into a token. Nothing was changed.
+    /// The claims source failed or panicked, and nothing was changed; or what it gave cannot go into an access token, and
+    /// none was sent.
     ClaimsFailed,
     /// The store's feed of ends was lost: until it is back, sessions that other servers end stay good here until their
     /// access tokens expire.

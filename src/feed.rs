@@ -53,7 +53,7 @@ pub enum FeedLoss {
     #[default]
     GoOn,
     /// It asks the store on each request: an ended session is refused at once, every request costs a load, and while the
-    /// store is down nobody is let in (503).
+    /// store is down nobody is let in (503). Access tokens are not renewed ahead of their end meanwhile.
     AskStore,
 }
 
@@ -83,9 +83,9 @@ impl Feed {
         self.status.load(Ordering::Acquire) == Status::Up as u8
     }
 
-    /// Returns whether it was `before`.
-    fn set(&self, status: Status, before: Status) -> bool {
-        self.status.swap(status as u8, Ordering::AcqRel) == before as u8
+    /// Returns what it was.
+    fn set(&self, status: Status) -> u8 {
+        self.status.swap(status as u8, Ordering::AcqRel)
     }
 
     fn stop_with_auth(&self, follower: AbortHandle) {
@@ -119,16 +119,19 @@ impl<C: CustomClaims> Watcher<C> {
     }
 
     fn lost(&self) {
-        self.turn(Status::Lost, Status::Up, EventKind::FeedLost);
+        self.turn(Status::Lost);
     }
 
-    /// Tells of the change, if the status was `before`.
-    fn turn(&self, status: Status, before: Status, kind: EventKind) {
+    /// Tells of a change; not of the first join, which is how it should be.
+    fn turn(&self, status: Status) {
         let Some(shared) = self.shared.upgrade() else { return };
         #[cfg(feature = "metrics")]
         metrics::gauge!("tower_refresh_feed_up").set(f64::from(u8::from(status == Status::Up)));
-        if shared.feed.set(status, before) {
-            shared.emit(kind, None, None, None);
+        let was_lost = shared.feed.set(status) == Status::Lost as u8;
+        match status {
+            Status::Lost if !was_lost => shared.emit(EventKind::FeedLost, None, None, None),
+            Status::Up if was_lost => shared.emit(EventKind::FeedRestored, None, None, None),
+            Status::NotJoined | Status::Lost | Status::Up => {}
         }
     }
 }
@@ -141,6 +144,6 @@ impl<C: CustomClaims> EndWatcher for Watcher<C> {
     }
 
     fn caught_up(&self) {
-        self.turn(Status::Up, Status::Lost, EventKind::FeedRestored);
+        self.turn(Status::Up);
     }
 }

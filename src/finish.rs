@@ -66,6 +66,15 @@ async fn commit_loaded<C: CustomClaims>(
 /// Puts what the handler did on the response, or else the removal of cookies that are of no more use.
 pub(crate) fn apply<C: CustomClaims>(state: &State<C>, change: Option<Change>, headers: &mut HeaderMap) {
     let settings = &state.shared.settings;
+    // Somebody may have ended the session since its tokens were made.
+    let session = match &change {
+        Some(Change::LoggedIn { session, .. }) => Some(*session),
+        Some(Change::Refreshed { .. }) => state.presented().session(),
+        Some(Change::LoggedOut) | None => None,
+    };
+    if session.is_some_and(|session| state.shared.is_denied(session, state.shared.now())) {
+        return;
+    }
     match change {
         Some(Change::LoggedIn { issued, .. } | Change::Refreshed { issued }) => {
             respond::add_tokens(headers, settings, state.origin.channel, &issued);

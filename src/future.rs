@@ -20,7 +20,7 @@ use crate::{
     credentials::{self, CookieFields},
     cross_site,
     finish::{Renewal, apply, pending_commit},
-    refresh::{Flight, Issued, Loaded, Mode, confirm},
+    refresh::{Flight, Issued, Loaded, Mode, confirm_or_load},
     respond,
     shared::Shared,
     state::{Found, Origin, Outcome, State},
@@ -98,6 +98,7 @@ where
         let cookies = if cross_site { CookieFields::default() } else { cookies };
         let access = access::read(shared, headers, Some(&cookies), now);
         let origin = Origin {
+            access_session: access.session(),
             cross_site,
             navigation: cross_site::is_navigation(headers),
             channel: channel(&access, settings),
@@ -109,11 +110,11 @@ where
 
         match access {
             Access::Valid(valid) if shared.must_ask_store() => {
-                let otherwise = match valid.channel {
-                    Channel::Header => Otherwise::Bearer(InvalidToken::Revoked),
-                    Channel::Cookie => Otherwise::Anonymous,
+                let (otherwise, token) = match valid.channel {
+                    Channel::Header => (Otherwise::Bearer(InvalidToken::Revoked), None),
+                    Channel::Cookie => (Otherwise::Anonymous, origin.presented(shared, now).token().cloned()),
                 };
-                let flight = confirm(shared.clone(), valid.user).map(Arc::new).boxed();
+                let flight = confirm_or_load(shared.clone(), valid.user, token).boxed();
                 Self::wait(shared, inner, request, origin, flight, otherwise)
             }
             Access::Valid(valid) => {
@@ -199,7 +200,7 @@ where
                     else {
                         return Poll::Pending;
                     };
-                    let outcome = outcome(&loaded, &otherwise);
+                    let outcome = outcome(&shared, &loaded, &otherwise);
                     let state = State::new(shared, outcome, origin, Some(loaded));
                     hand_over(&mut request, &state);
                     Stage::Serving { inner: inner.call(request), state, renewal: None }
@@ -279,14 +280,20 @@ fn renewal<C: CustomClaims>(shared: &Arc<Shared<C>>, origin: &Origin, session: H
     Some(Renewal { token, flight, loaded: None })
 }
 
-fn outcome<C>(loaded: &Loaded<C>, otherwise: &Otherwise) -> Outcome<C> {
-    match loaded {
-        Loaded::Live(live) => Outcome::Authenticated(live.user.clone()),
-        Loaded::Confirmed(user) => Outcome::Authenticated(user.clone()),
-        Loaded::Unavailable => Outcome::Refused(RejectionKind::Unavailable),
-        Loaded::Dead(_) => match otherwise {
-            Otherwise::Anonymous => Outcome::Anonymous,
-            Otherwise::Bearer(reason) => Outcome::Refused(RejectionKind::InvalidToken(*reason)),
-        },
+/// The load may be older than the request, or its session may have ended while the claims were asked for: what is denied by
+/// now is not let in.
+fn outcome<C: CustomClaims>(shared: &Shared<C>, loaded: &Loaded<C>, otherwise: &Otherwise) -> Outcome<C> {
+    let user = match loaded {
+        Loaded::Live(live) => Some(&live.user),
+        Loaded::Confirmed(user) => Some(user),
+        Loaded::Unavailable => return Outcome::Refused(RejectionKind::Unavailable),
+        Loaded::Dead(_) => None,
+    };
+    match (user, otherwise) {
+        (Some(user), _) if !shared.is_denied(user.session, shared.now()) => {
+            Outcome::Authenticated(user.clone())
+        }
+        (_, Otherwise::Anonymous) => Outcome::Anonymous,
+        (_, Otherwise::Bearer(reason)) => Outcome::Refused(RejectionKind::InvalidToken(*reason)),
     }
 }

@@ -99,7 +99,7 @@
 //! | `axum` | yes | extractors, `IntoResponse` for [`Rejection`], `Auth::routes` |
 //! | `tokio` | yes | the end of a session outlives a dropped request |
 //! | `tracing` | | events through `tracing`, target `tower_refresh` |
-//! | `metrics` | | a counter through `metrics`: `tower_refresh_events_total{event, detail}` |
+//! | `metrics` | | through `metrics`: the counter `tower_refresh_events_total{event, detail}` and the gauge `tower_refresh_feed_up` |
 //!
 //! A feature only adds. Without a cryptographic backend everything compiles, and no key can be made.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -139,8 +139,8 @@ mod user;
 mod verify;
 
 pub use tower_refresh_core::{
-    EndReason, EndWatcher, Handle, LateBudget, MemoryStore, PolicyError, RotationPolicy, SessionStore,
-    StoreError, StoreErrorKind, Subject, Timestamp, rotation::Class,
+    EndReason, EndWatcher, Ended, Handle, LateBudget, MemoryStore, Meta, ParseHandleError, PolicyError,
+    RotationPolicy, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp, rotation::Class,
 };
 
 pub use self::{

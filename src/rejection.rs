@@ -88,7 +88,10 @@ impl Rejection {
         if let Some(error) = error {
             challenge += &format!(", error=\"{error}\", error_description=\"{}\"", self.kind);
         }
-        if let RejectionKind::InsufficientScope { scope } = &self.kind {
+        // What cannot be a scope cannot be quoted either.
+        if let RejectionKind::InsufficientScope { scope } = &self.kind
+            && !scope.contains(['"', '\\'])
+        {
             challenge += &format!(", scope=\"{scope}\"");
         }
         HeaderValue::try_from(challenge).ok()

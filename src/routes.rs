@@ -26,7 +26,8 @@ impl<C: CustomClaims> Auth<C> {
     /// | `DELETE /auth/sessions/{handle}` | [`Session::end`]: 204 |
     /// | `GET /.well-known/jwks.json` | [`Auth::jwks`]: 200 |
     ///
-    /// A session of the list is `{handle, created_at, last_used_at, user_agent, ip, label, current}`, its times by RFC 3339.
+    /// A session of the list is `{handle, created_at, last_used_at, user_agent, ip, current}`, with `label` if it has
+    /// one; its times are those of RFC 3339.
     pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         Router::new()
             .route("/auth/refresh", post(refresh::<C>))
@@ -90,6 +91,7 @@ struct Listed<'a> {
     last_used_at: String,
     user_agent: Option<&'a str>,
     ip: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<&'a str>,
     current: bool,
 }

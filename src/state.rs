@@ -45,6 +45,8 @@ pub(crate) enum Outcome<C> {
 
 /// What of the request the session's methods and the response need.
 pub(crate) struct Origin {
+    /// Of an access token that holds, expired or not.
+    pub(crate) access_session: Option<Handle>,
     pub(crate) cross_site: bool,
     pub(crate) navigation: bool,
     /// Where a new access token goes.

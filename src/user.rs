@@ -32,7 +32,7 @@ impl<C> Authenticated<C> {
         &self.0.scope
     }
 
-    /// Whether `scope` is one of the scope tokens.
+    /// Whether `scope` is one of the scope tokens; of several, separated by spaces, whether all are.
     pub fn has_scope(&self, scope: &str) -> bool {
         has_scope(&self.0.scope, scope)
     }
@@ -96,7 +96,7 @@ pub(crate) struct User<C> {
     pub(crate) claims: C,
 }
 
-/// Whether `wanted` is one of the scope tokens in `scope`.
+/// Whether every scope token in `wanted` is one in `scope`.
 pub(crate) fn has_scope(scope: &str, wanted: &str) -> bool {
-    scope.split(' ').any(|token| token == wanted && !token.is_empty())
+    wanted.split_ascii_whitespace().all(|wanted| scope.split(' ').any(|token| token == wanted))
 }

@@ -305,3 +305,22 @@ async fn a_session_that_keeps_being_moved_on_sends_nothing_and_asks_the_store_fo
     }
     panic!("it tries for ever");
 }
+
+#[tokio::test]
+async fn a_load_that_read_the_row_before_a_logout_lets_nobody_in_after_it() {
+    let world = World::new();
+    let (browser, session) = expired_browser(&world, "alice").await;
+    world.store.hold_answer(Op::Load);
+    let mut before = Box::pin(world.send(browser.request("/me")));
+    assert!(poll_until_stuck(&mut before).is_pending());
+
+    assert!(world.auth.end_session(session).await.unwrap());
+    let mut after = Box::pin(world.send(browser.request("/me")));
+    assert!(poll_until_stuck(&mut after).is_pending(), "it joins the load under way");
+    world.store.let_through(Op::Load);
+
+    for response in [before.await, after.await] {
+        assert_eq!(response.status(), 401);
+        assert!(carries_nothing(&response));
+    }
+}

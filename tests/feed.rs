@@ -4,7 +4,11 @@
 mod support;
 
 use http::StatusCode;
-use support::{Browser, ManualClock, Op, TestStore, World, store::Fault};
+use support::{
+    Browser, ManualClock, Op, TestStore, World,
+    browser::{ACCESS, REFRESH},
+    store::Fault,
+};
 use tower_refresh::FeedLoss;
 
 /// Two servers on one store, which follow its feed.
@@ -40,7 +44,7 @@ async fn a_session_that_another_server_ended_is_refused_without_asking_the_store
 
     let mut bearer = Browser::new();
     bearer.cookies = captured.cookies;
-    bearer.cookies.remove(support::browser::REFRESH);
+    bearer.cookies.remove(REFRESH);
     there.store.take_calls();
     assert_eq!(bearer.get(&there, "/me").await.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(there.store.take_calls(), []);
@@ -52,7 +56,7 @@ async fn a_server_that_joins_late_learns_of_the_ends_before() {
     let (here, _) = two_servers().await;
     let mut browser = Browser::logged_in(&here, "alice").await;
     let mut captured = browser.clone();
-    captured.cookies.remove(support::browser::REFRESH);
+    captured.cookies.remove(REFRESH);
     browser.get(&here, "/logout").await;
 
     let late = World::on(here.clock.clone(), here.store.clone(), |builder| builder);
@@ -108,4 +112,52 @@ async fn a_server_that_asks_the_store_can_still_refresh_on_demand() {
     let (_, there) = two_deaf_servers(FeedLoss::AskStore);
     let mut browser = Browser::logged_in(&there, "alice").await;
     assert_eq!(browser.get(&there, "/refresh").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_ended_access_cookie_does_not_stand_in_the_way_of_a_live_refresh_cookie() {
+    let (here, there) = two_deaf_servers(FeedLoss::AskStore);
+    let old = Browser::logged_in(&here, "alice").await;
+    let mut browser = Browser::logged_in(&here, "bob").await;
+    here.auth.end_session(support::mint::session(old.access().unwrap())).await.unwrap();
+    browser.cookies.insert(ACCESS.to_owned(), old.access().unwrap().to_owned());
+
+    let mut navigation = browser.request("/me");
+    for (name, value) in
+        [("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]
+    {
+        navigation.headers_mut().insert(name, value.parse().unwrap());
+    }
+    let response = there.send(navigation).await;
+
+    assert_eq!((response.status(), response.body().as_ref()), (StatusCode::OK, b"bob".as_slice()));
+    browser.keep(response.headers());
+    assert!(browser.refresh().is_some(), "the cookies of the live session stay");
+}
+
+#[tokio::test]
+async fn a_session_that_the_store_does_not_know_removes_no_cookie() {
+    let (here, _) = two_deaf_servers(FeedLoss::AskStore);
+    let elsewhere = two_deaf_servers(FeedLoss::AskStore).0;
+    let mut browser = Browser::logged_in(&elsewhere, "alice").await;
+    browser.cookies.remove(REFRESH);
+    let mut navigation = browser.request("/me");
+    for (name, value) in [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")] {
+        navigation.headers_mut().insert(name, value.parse().unwrap());
+    }
+    let response = here.send(navigation).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert!(response.headers().get("set-cookie").is_none());
+}
+
+#[tokio::test]
+async fn a_logout_that_cannot_ask_the_store_says_so() {
+    let (here, _) = two_deaf_servers(FeedLoss::AskStore);
+    let browser = Browser::logged_in(&here, "alice").await;
+    let bearer = format!("Bearer {}", browser.access().unwrap());
+    here.store.break_op(Op::Load, Fault::Fails);
+    here.store.break_op(Op::End, Fault::Fails);
+    let response = here.send(support::request("/logout", &[("authorization", &bearer)])).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().get("set-cookie").is_none());
 }

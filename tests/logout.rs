@@ -431,3 +431,16 @@ async fn a_valid_access_token_asks_no_store_whatever_else_is_sent() {
     assert_eq!(world.send(with_bearer("/me", dead.access().unwrap())).await.status(), 401);
     assert_eq!(world.store.take_calls(), []);
 }
+
+#[tokio::test]
+async fn a_logout_with_an_expired_bearer_header_alone_ends_its_session() {
+    let world = World::new();
+    let browser = Browser::logged_in(&world, "alice").await;
+    let access = browser.access().unwrap();
+    let session = support::mint::session(access);
+    world.clock.advance(ACCESS_LIFETIME);
+    let bearer = format!("Bearer {access}");
+    let response = world.send(support::request("/logout", &[("authorization", &bearer)])).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(end_reason(&world, session).await, Some(EndReason::Logout));
+}

@@ -319,6 +319,9 @@ impl<C: CustomClaims> AuthBuilder<C> {
         if self.keep_dead < self.policy.access_lifetime + Duration::from_secs(60) {
             return Err(ConfigError::KeepDead);
         }
+        if self.token_cache > LARGEST_CACHE {
+            return Err(ConfigError::TokenCache);
+        }
         Ok(())
     }
 }
@@ -338,14 +341,19 @@ impl<C> fmt::Debug for AuthBuilder<C> {
 const LONGEST_ISSUER: usize = 1024;
 const _: () = assert!(LONGEST_ISSUER <= Context::LONGEST_ISSUER);
 
-const TAKEN_HEADERS: [&str; 9] = [
+const LARGEST_CACHE: usize = 1 << 24;
+
+const TAKEN_HEADERS: [&str; 12] = [
     "access-control-expose-headers",
     "authorization",
     "cache-control",
+    "cdn-cache-control",
     "connection",
     "content-length",
     "cookie",
+    "expires",
     "set-cookie",
+    "surrogate-control",
     "transfer-encoding",
     "vary",
 ];

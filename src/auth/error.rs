@@ -44,6 +44,8 @@ pub enum ConfigError {
     StoreTimeLimit,
     /// Dead sessions are kept for less than the access lifetime and 60 s.
     KeepDead,
+    /// The token cache is for more than 2^24 tokens.
+    TokenCache,
 }
 
 impl fmt::Display for ConfigError {
@@ -63,6 +65,7 @@ impl fmt::Display for ConfigError {
             Self::CookieName => f.write_str("the cookie names must be two different tokens without a prefix"),
             Self::CookieDomain => f.write_str("the cookie domain must be a host name"),
             Self::StoreTimeLimit => f.write_str("the store's time limit must not be zero"),
+            Self::TokenCache => f.write_str("the token cache must be for 16 777 216 tokens at most"),
             Self::KeepDead => {
                 f.write_str("dead sessions must be kept for the access lifetime and 60 s at least")
             }

@@ -45,7 +45,7 @@ impl<C: CustomClaims> Auth<C> {
     }
 
     /// A layer that refuses requests without a user (401) and users without `scope` (403, `insufficient_scope`, RFC 6750
-    /// §3.1).
+    /// §3.1). Of several scope tokens, separated by spaces, the user needs all.
     pub fn require_scope(&self, scope: &str) -> RequireAuthLayer {
         RequireAuthLayer::new(Some(scope.into()))
     }

@@ -48,14 +48,29 @@ pub(crate) enum Mode {
 }
 
 /// Asks whether the session of a valid access token is still live.
-pub(crate) async fn confirm<C: CustomClaims>(shared: Arc<Shared<C>>, user: Arc<User<C>>) -> Loaded<C> {
+async fn confirm<C: CustomClaims>(shared: &Shared<C>, user: Arc<User<C>>) -> Loaded<C> {
     match shared.store.load(user.session).await {
         Ok(Some(row)) if row.is_live(shared.now()) => Loaded::Confirmed(user),
-        Ok(_) => Loaded::Dead(Dead::Over),
+        Ok(Some(_)) => Loaded::Dead(Dead::Over),
+        Ok(None) => Loaded::Dead(Dead::Refused),
         Err(error) => {
             shared.store_failed(user.session, Some(user.subject.clone()), error);
             Loaded::Unavailable
         }
+    }
+}
+
+/// Asks whether the session of a valid access token is still live; if it is not, the token counts for nothing, and
+/// `refresh_token` decides, where one is given.
+pub(crate) async fn confirm_or_load<C: CustomClaims>(
+    shared: Arc<Shared<C>>,
+    user: Arc<User<C>>,
+    refresh_token: Option<RefreshToken>,
+) -> Arc<Loaded<C>> {
+    let confirmed = confirm(&shared, user).await;
+    match (&confirmed, refresh_token) {
+        (Loaded::Dead(_), Some(token)) => shared.flights.join(&shared, &token, Mode::Deciding).await,
+        _ => Arc::new(confirmed),
     }
 }
 

@@ -12,5 +12,5 @@ pub(crate) use self::{
     commit::{Committed, commit},
     flight::{Flight, Flights},
     issue::{Issued, IssuedAccess, issue_access, issue_refresh},
-    load::{Dead, Live, Loaded, Mode, confirm},
+    load::{Dead, Live, Loaded, Mode, confirm_or_load},
 };

@@ -130,9 +130,9 @@ impl<C: CustomClaims> Session<C> {
             Some(Change::LoggedIn { session, .. }) => Some(session),
             _ => None,
         };
-        let verified = self.state.user().ok().flatten().map(|user| user.session);
+        let by_access = self.state.origin.access_session;
         let mut sessions: Vec<_> =
-            [self.state.presented().session(), verified, made].into_iter().flatten().collect();
+            [self.state.presented().session(), by_access, made].into_iter().flatten().collect();
         sessions.sort_unstable();
         sessions.dedup();
         Ok(sessions)

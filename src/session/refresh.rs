@@ -21,6 +21,8 @@ impl<C: CustomClaims> Session<C> {
     /// [`RejectionKind::Unavailable`] if the store or the claims source fails; [`RejectionKind::Overtaken`] if other
     /// requests kept moving the session on; [`RejectionKind::Sealed`].
     ///
+    /// What it came to is final for this request: the layer does not try once more.
+    ///
     /// # Cancel safety
     /// Dropped midway it may have rotated, which counts as a response that was lost.
     pub async fn refresh(&self) -> Result<TokenResponse, Rejection> {

@@ -18,6 +18,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use tower_refresh_core::Timestamp;
+use zeroize::Zeroizing;
 
 const WAYS: usize = 8;
 
@@ -39,7 +40,7 @@ struct Set<T> {
 }
 
 struct Entry<T> {
-    token: Box<[u8]>,
+    token: Zeroizing<Box<[u8]>>,
     /// The key ring that verified it.
     ring: u64,
     expires_at: Timestamp,
@@ -77,7 +78,8 @@ impl<T: Clone> Cache<T> {
             return;
         }
         let place = set.make_room(tag, now);
-        let entry = Entry { token: token.into(), ring, expires_at, was_read: AtomicBool::new(false), value };
+        let token = Zeroizing::new(token.into());
+        let entry = Entry { token, ring, expires_at, was_read: AtomicBool::new(false), value };
         if let (Some(known), Some(place)) = (set.tags.get(place), set.places.get(place)) {
             place.store(Some(Arc::new(entry)));
             known.store(tag, Ordering::Release);
@@ -97,7 +99,7 @@ impl<T> Set<T> {
         let places = self.tags.iter().zip(&self.places);
         places.filter(|(known, _)| known.load(Ordering::Acquire) == tag).find_map(|(_, place)| {
             let entry = place.load();
-            entry.as_ref().filter(|entry| *entry.token == *token).and_then(|entry| found(entry))
+            entry.as_ref().filter(|entry| entry.token.as_ref() == token).and_then(|entry| found(entry))
         })
     }
 

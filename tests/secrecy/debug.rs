@@ -5,9 +5,9 @@ use std::{convert::Infallible, fmt::Debug, time::Duration};
 use http::{Request, Response};
 use tower::{Layer, Service, service_fn};
 use tower_refresh::{
-    Auth, Authenticated, Class, ConfigError, EndReason, EventKind, FeedLoss, Handle, Identity, InvalidToken,
-    KeyError, KeyRing, LateBudget, LoginOptions, MemoryStore, PolicyError, RefreshKey, Rejection,
-    RotationPolicy, Session, SigningKey, StoreError, StoreErrorKind, SystemClock, VerifyingKey,
+    Auth, Authenticated, Class, ConfigError, EndReason, Ended, EventKind, FeedLoss, Handle, Identity,
+    InvalidToken, KeyError, KeyRing, LateBudget, LoginOptions, MemoryStore, PolicyError, RefreshKey,
+    Rejection, RotationPolicy, Session, SigningKey, StoreError, StoreErrorKind, SystemClock, VerifyingKey,
 };
 
 use crate::{
@@ -135,6 +135,11 @@ async fn no_public_type_shows_a_secret() {
     shown.of("Timestamp", &user.expires_at());
     shown.of("TokenResponse", tokens);
     shown.of("SessionInfo", &world.auth.sessions("alice").await.unwrap());
+    let row = world.store.row(user.session()).await.unwrap();
+    shown.of("Row", &row);
+    shown.of("Meta", &row.meta);
+    shown.of("Ended", &Ended::new(EndReason::Logout, user.expires_at()));
+    shown.of("ParseHandleError", &"no handle".parse::<Handle>());
 
     // One that waits for a refresh.
     world.clock.advance(Duration::from_secs(600));
