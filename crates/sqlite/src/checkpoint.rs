@@ -8,11 +8,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
-/// Worth a checkpoint: 16 MB, four times SQLite's own measure. Pages that change often are carried over once for all the
-/// times, and many at once go to the disk in better order.
-const MANY: i64 = 4000;
-/// So few that the writer carries them over in some milliseconds.
-const FEW: i64 = 200;
+/// Worth a checkpoint: 1 MB. While its pages are synced, commits wait longer for the disk, so it had better be short.
+const MANY: i64 = 256;
+/// So few that the writer carries them over in a moment.
+const FEW: i64 = 100;
+/// Worth starting over: 8 MB, within which pages are found quickly.
+const LONG: i64 = 2000;
 /// So many that the log must not grow any more: 128 MB.
 const TOO_MANY: i64 = 32_000;
 
@@ -40,15 +41,13 @@ impl Checkpoints {
     pub(crate) fn after_commit(&self, connection: &Connection) {
         // NOOP carries nothing over and counts the pages.
         let Ok(log) = checkpoint(connection, "PRAGMA wal_checkpoint(NOOP)") else { return };
-        if log.all < MANY {
-            return;
-        }
+        let left = log.all - log.carried_over;
         if log.all >= TOO_MANY {
             self.wait_until_idle();
         }
-        if log.all >= TOO_MANY || log.all - log.carried_over <= FEW {
+        if log.all >= TOO_MANY || (log.all >= LONG && left <= FEW) {
             let _ = checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)");
-        } else {
+        } else if left >= MANY {
             self.want();
         }
     }

@@ -8,7 +8,7 @@ pub(super) struct Pace {
     rows: usize,
 }
 
-const GOAL: Duration = Duration::from_millis(10);
+const GOAL: Duration = Duration::from_millis(5);
 const LEAST: usize = 8;
 const MOST: usize = 256;
 
