@@ -2,8 +2,8 @@
 //! when to try again, and afterwards everything is as it was acknowledged.
 //!
 //! Each test prints a row of the table in `docs/faults.md`: the fault and the store; how long it lasted; requests with a valid
-//! access token, the longest; refreshes; answers 503, the longest; logouts; requests that no server answered; how long after
-//! the fault the last 503 came.
+//! access token, the longest; those with one near its end, the longest; refreshes; answers 503, the longest; logouts that
+//! were acknowledged; requests that no server answered; how long after the fault the last 503 came.
 
 use std::{
     env,

@@ -29,6 +29,8 @@ pub(crate) struct Crowd {
 pub(crate) enum Kind {
     /// With a valid access token.
     Valid,
+    /// With one that is near its end, so that it is renewed.
+    NearEnd,
     /// With a refresh token alone.
     Refresh,
     Login,
@@ -76,8 +78,8 @@ impl Crowd {
             // On these requests servers would remove the cookies of a dead session.
             person.browser.navigates = number % 2 == 0;
             assert_eq!(person.browser.log_in(number % 2, "alice").unwrap().status, 200);
-            let kind = if number < HOLDERS { Kind::Valid } else { Kind::Refresh };
-            person.spawn(&stop, move |person, round| person.ask(kind, round + number))
+            let holds = number < HOLDERS;
+            person.spawn(&stop, move |person, round| person.ask(holds, round + number))
         });
         let mut people: Vec<_> = honest.collect();
         for number in 0..LEAVERS {
@@ -124,10 +126,11 @@ impl Person {
         })
     }
 
-    fn ask(&mut self, kind: Kind, round: usize) {
-        if kind == Kind::Refresh {
+    fn ask(&mut self, holds: bool, round: usize) {
+        if !holds {
             self.browser.forget_access();
         }
+        let kind = if holds { Kind::Valid } else { Kind::Refresh };
         self.at_either(kind, round, |browser, server| browser.get(server, "/me"));
     }
 
@@ -159,6 +162,8 @@ impl Person {
         ask: impl Fn(&mut Browser, usize) -> Result<Answer, ureq::Error>,
     ) -> Option<u16> {
         for server in [round % 2, (round + 1) % 2] {
+            // See the servers' arguments: the second one renews.
+            let kind = if kind == Kind::Valid && server == 1 { Kind::NearEnd } else { kind };
             let started = Instant::now();
             let answer = ask(&mut self.browser, server).ok();
             let at = Instant::now();
