@@ -6,15 +6,15 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use tower_refresh_core::{Handle, RotationPolicy, Timestamp};
+use tower_refresh_core::{Handle, Timestamp};
 
 use crate::{
     CustomClaims, RejectionKind,
     auth::settings::Channel,
     credentials::{Bearer, CookieFields, bearer},
     shared::Shared,
-    user::User,
-    verify::{AccessToken, InvalidToken, Verdict, verify},
+    user::{User, Verified},
+    verify::{InvalidToken, Verdict, verify},
 };
 
 /// What the request's access token says.
@@ -47,6 +47,12 @@ pub(crate) struct Valid<C> {
     pub(crate) channel: Channel,
 }
 
+impl<C> Valid<C> {
+    fn new(verified: Verified<C>, channel: Channel, now: Timestamp) -> Self {
+        Self { near_end: verified.nears_end(now), user: verified.user, channel }
+    }
+}
+
 /// Reads the header, and the cookies unless they do not count.
 pub(crate) fn read<C: CustomClaims>(
     shared: &Shared<C>,
@@ -71,7 +77,7 @@ fn of_header<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) 
         Verdict::Valid(verified) if shared.is_denied(verified.user.session, now) => {
             Access::Refused(RejectionKind::InvalidToken(InvalidToken::Revoked))
         }
-        Verdict::Valid(verified) => Access::Valid(verified.valid(Channel::Header, now)),
+        Verdict::Valid(verified) => Access::Valid(Valid::new(verified, Channel::Header, now)),
         Verdict::Expired { session } => Access::Expired(session),
         Verdict::Invalid(reason) => Access::Refused(RejectionKind::InvalidToken(reason)),
     }
@@ -91,7 +97,7 @@ fn of_cookies<C: CustomClaims>(shared: &Shared<C>, cookies: &CookieFields, now: 
             _ => best = Some(verified),
         }
     }
-    best.map_or(Access::Absent, |verified| Access::Valid(verified.valid(Channel::Cookie, now)))
+    best.map_or(Access::Absent, |verified| Access::Valid(Valid::new(verified, Channel::Cookie, now)))
 }
 
 /// Judges a token, from the cache if it was verified before: by the clock of now either way.
@@ -109,53 +115,5 @@ fn judge<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> V
         }
         Verdict::Expired { session } => Verdict::Expired { session },
         Verdict::Invalid(reason) => Verdict::Invalid(reason),
-    }
-}
-
-/// What a token says whose signature and claims hold, whatever the time.
-pub(crate) struct Verified<C> {
-    user: Arc<User<C>>,
-    not_before: Option<Timestamp>,
-    near_end_from: Timestamp,
-}
-
-impl<C> Verified<C> {
-    fn new(token: AccessToken<C>, policy: &RotationPolicy) -> Self {
-        let expires_at = token.expires_at.min(token.issued_at.saturating_add(policy.access_lifetime));
-        let life = expires_at.saturating_since(token.issued_at);
-        let user = User {
-            subject: token.subject,
-            session: token.session,
-            scope: token.scope,
-            expires_at,
-            claims: token.custom,
-        };
-        let near_end_from = if policy.refresh_ahead > 0.0 {
-            expires_at.saturating_sub(life.mul_f64(policy.refresh_ahead.clamp(0.0, 1.0)))
-        } else {
-            expires_at
-        };
-        Self { user: Arc::new(user), not_before: token.not_before, near_end_from }
-    }
-
-    /// As [`verify`] judges by the clock.
-    fn judge(self, now: Timestamp) -> Verdict<Self> {
-        if self.not_before.is_some_and(|not_before| not_before > now) {
-            Verdict::Invalid(InvalidToken::NotYetValid)
-        } else if now >= self.user.expires_at {
-            Verdict::Expired { session: self.user.session }
-        } else {
-            Verdict::Valid(self)
-        }
-    }
-
-    fn valid(self, channel: Channel, now: Timestamp) -> Valid<C> {
-        Valid { near_end: now >= self.near_end_from, user: self.user, channel }
-    }
-}
-
-impl<C> Clone for Verified<C> {
-    fn clone(&self) -> Self {
-        Self { user: self.user.clone(), not_before: self.not_before, near_end_from: self.near_end_from }
     }
 }

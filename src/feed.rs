@@ -1,47 +1,14 @@
-//! The feed of ends: what other servers ended, this one refuses too.
+//! What is known of the store's feed of ends, and what is done without it.
 
 use std::{
     fmt,
-    panic::AssertUnwindSafe,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Mutex, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
-    time::Duration,
 };
 
-use futures_timer::Delay;
-use futures_util::{
-    FutureExt,
-    future::{AbortHandle, Abortable},
-};
-use tower_refresh_core::{EndWatcher, Handle, StoreErrorKind, Timestamp};
-
-use crate::{CustomClaims, event::EventKind, shared::Shared};
-
-const RECONNECT_AFTER: Duration = Duration::from_secs(1);
-
-/// Follows the store's feed until the last [`Auth`](crate::Auth) is dropped, or at once no more if the store has none.
-pub(crate) fn follow<C: CustomClaims>(
-    shared: &Arc<Shared<C>>,
-) -> impl Future<Output = ()> + Send + use<C> + 'static {
-    let (abort, registration) = AbortHandle::new_pair();
-    shared.feed.stop_with_auth(abort);
-    let store = shared.store.clone();
-    let watcher = Watcher { shared: Arc::downgrade(shared) };
-    let follow = async move {
-        while let Some(since) = watcher.begin() {
-            let watch = AssertUnwindSafe(async { store.watch_ends(since, &watcher).await });
-            let error = watch.catch_unwind().await;
-            if error.is_ok_and(|error| error.kind() == StoreErrorKind::Unsupported) {
-                return;
-            }
-            watcher.lost();
-            Delay::new(RECONNECT_AFTER).await;
-        }
-    };
-    Abortable::new(follow, registration).map(drop)
-}
+use futures_util::future::AbortHandle;
 
 /// What a server does with valid access tokens while it does not hear what other servers end: the store's feed is lost, not
 /// joined yet, or there is none.
@@ -65,7 +32,7 @@ pub(crate) struct Feed {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-enum Status {
+pub(crate) enum Status {
     NotJoined,
     Up,
     Lost,
@@ -84,11 +51,11 @@ impl Feed {
     }
 
     /// Returns what it was.
-    fn set(&self, status: Status) -> u8 {
+    pub(crate) fn set(&self, status: Status) -> u8 {
         self.status.swap(status as u8, Ordering::AcqRel)
     }
 
-    fn stop_with_auth(&self, follower: AbortHandle) {
+    pub(crate) fn stop_with_auth(&self, follower: AbortHandle) {
         self.followers.lock().unwrap_or_else(PoisonError::into_inner).push(follower);
     }
 }
@@ -103,47 +70,5 @@ impl Drop for Feed {
 impl fmt::Debug for Feed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Feed").field("is_up", &self.is_up()).finish_non_exhaustive()
-    }
-}
-
-/// Holds on to nothing, so that following does not keep the `Auth` alive.
-struct Watcher<C> {
-    shared: Weak<Shared<C>>,
-}
-
-impl<C: CustomClaims> Watcher<C> {
-    /// From when on ends matter: access tokens of sessions that ended earlier have expired.
-    fn begin(&self) -> Option<Timestamp> {
-        let shared = self.shared.upgrade()?;
-        Some(shared.now().saturating_sub(shared.settings.denied_for()))
-    }
-
-    fn lost(&self) {
-        self.turn(Status::Lost);
-    }
-
-    /// Tells of a change; not of the first join, which is how it should be.
-    fn turn(&self, status: Status) {
-        let Some(shared) = self.shared.upgrade() else { return };
-        #[cfg(feature = "metrics")]
-        metrics::gauge!("tower_refresh_feed_up").set(f64::from(u8::from(status == Status::Up)));
-        let was_lost = shared.feed.set(status) == Status::Lost as u8;
-        match status {
-            Status::Lost if !was_lost => shared.emit(EventKind::FeedLost, None, None, None),
-            Status::Up if was_lost => shared.emit(EventKind::FeedRestored, None, None, None),
-            Status::NotJoined | Status::Lost | Status::Up => {}
-        }
-    }
-}
-
-impl<C: CustomClaims> EndWatcher for Watcher<C> {
-    fn ended(&self, session: Handle, at: Timestamp) {
-        if let Some(shared) = self.shared.upgrade() {
-            shared.deny_ended(session, at);
-        }
-    }
-
-    fn caught_up(&self) {
-        self.turn(Status::Up);
     }
 }

@@ -106,6 +106,7 @@
 
 mod access;
 mod auth;
+mod authenticated;
 mod clock;
 mod cookies;
 mod credentials;
@@ -117,6 +118,7 @@ mod event;
 mod extract;
 mod feed;
 mod finish;
+mod follow;
 mod future;
 mod identity;
 mod keys;
@@ -145,6 +147,7 @@ pub use tower_refresh_core::{
 
 pub use self::{
     auth::{Auth, AuthBuilder, ConfigError},
+    authenticated::Authenticated,
     clock::{Clock, SystemClock},
     event::{Event, EventKind},
     feed::FeedLoss,
@@ -156,7 +159,6 @@ pub use self::{
     require::{ProblemResponse, RequireAuth, RequireAuthFuture, RequireAuthLayer, RespondToRejection},
     service::Refresh,
     session::{LoginOptions, Session, SessionInfo, TokenResponse},
-    user::Authenticated,
     verify::InvalidToken,
 };
 

@@ -6,7 +6,6 @@ use arc_swap::ArcSwap;
 use tower_refresh_core::{EndReason, Handle, Row, StoreError, Subject, Timestamp};
 
 use crate::{
-    access::Verified,
     auth::settings::Settings,
     clock::Clock,
     denylist::Denylist,
@@ -17,6 +16,7 @@ use crate::{
     outlive::outlive,
     refresh::Flights,
     store::Store,
+    user::Verified,
     verify::cache::Cache,
 };
 

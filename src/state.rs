@@ -19,7 +19,7 @@ use crate::{
     refresh::{Issued, Loaded},
     shared::Shared,
     token::Presented,
-    user::{User, has_scope},
+    user::User,
 };
 
 /// The extension.
@@ -204,7 +204,7 @@ impl<C: CustomClaims> AnyState for State<C> {
     fn check(&self, scope: Option<&Arc<str>>) -> Result<(), Rejection> {
         let user = self.required_user()?;
         match scope {
-            Some(scope) if !has_scope(&user.scope, scope) => {
+            Some(scope) if !user.has_scope(scope) => {
                 Err(self.reject(RejectionKind::InsufficientScope { scope: scope.clone() }))
             }
             _ => Ok(()),

@@ -1,91 +1,10 @@
-//! The authenticated user, as handlers see one.
+//! The user, as the layer keeps one.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
-use http::Extensions;
-use tower_refresh_core::{Handle, Subject, Timestamp};
+use tower_refresh_core::{Handle, RotationPolicy, Subject, Timestamp};
 
-use crate::{CustomClaims, rejection::Rejection, state};
-
-/// The user of a request: from a valid access token, or just refreshed. Cheap to clone.
-///
-/// With the feature `axum` it is an extractor: as an argument it refuses requests without a user by a
-/// [`Rejection`]; as `Option<Authenticated<C>>` it is `None` when nobody is logged in, while a bad bearer token,
-/// cross-site cookies and a failing store are still refused.
-///
-/// `C` is the type of claims that the layer was built with.
-pub struct Authenticated<C>(Arc<User<C>>);
-
-impl<C> Authenticated<C> {
-    /// Who it is: the token's `sub`.
-    pub fn subject(&self) -> &Subject {
-        &self.0.subject
-    }
-
-    /// The application's own claims.
-    pub fn claims(&self) -> &C {
-        &self.0.claims
-    }
-
-    /// The scope tokens, separated by spaces (RFC 6749 §3.3).
-    pub fn scope(&self) -> &str {
-        &self.0.scope
-    }
-
-    /// Whether `scope` is one of the scope tokens; of several, separated by spaces, whether all are.
-    pub fn has_scope(&self, scope: &str) -> bool {
-        has_scope(&self.0.scope, scope)
-    }
-
-    /// The session: the token's `sid`.
-    pub fn session(&self) -> Handle {
-        self.0.session
-    }
-
-    /// Until when this may be relied on without asking again: for connections that outlive the request, such as
-    /// WebSockets and event streams.
-    pub fn expires_at(&self) -> Timestamp {
-        self.0.expires_at
-    }
-}
-
-impl<C: CustomClaims> Authenticated<C> {
-    /// The user of a request that passed the layer, read from its extensions: for services without axum. `None` when
-    /// nobody is logged in.
-    ///
-    /// # Errors
-    /// A [`Rejection`] for a bad bearer token, cross-site cookies or a failing store, and where the layer is missing
-    /// or was built with other claims.
-    pub fn from_extensions(extensions: &Extensions) -> Result<Option<Self>, Rejection> {
-        state::of::<C>(extensions)?.user().map(|user| user.map(Self))
-    }
-
-    /// The user of a request that passed the layer, as [`from_extensions`](Self::from_extensions), where one is needed.
-    ///
-    /// # Errors
-    /// As there; and [`Unauthenticated`](crate::RejectionKind::Unauthenticated) when nobody is logged in.
-    pub fn required(extensions: &Extensions) -> Result<Self, Rejection> {
-        state::of::<C>(extensions)?.required_user().map(Self)
-    }
-}
-
-impl<C> Clone for Authenticated<C> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<C: fmt::Debug> fmt::Debug for Authenticated<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authenticated")
-            .field("subject", &self.0.subject)
-            .field("session", &self.0.session)
-            .field("scope", &self.0.scope)
-            .field("expires_at", &self.0.expires_at)
-            .field("claims", &self.0.claims)
-            .finish()
-    }
-}
+use crate::verify::{AccessToken, InvalidToken, Verdict};
 
 /// What a valid access token or a refresh says of its user.
 pub(crate) struct User<C> {
@@ -96,7 +15,58 @@ pub(crate) struct User<C> {
     pub(crate) claims: C,
 }
 
-/// Whether every scope token in `wanted` is one in `scope`.
-pub(crate) fn has_scope(scope: &str, wanted: &str) -> bool {
-    wanted.split_ascii_whitespace().all(|wanted| scope.split(' ').any(|token| token == wanted))
+impl<C> User<C> {
+    /// Whether every scope token in `wanted` is one of the user's.
+    pub(crate) fn has_scope(&self, wanted: &str) -> bool {
+        wanted.split_ascii_whitespace().all(|wanted| self.scope.split(' ').any(|token| token == wanted))
+    }
+}
+
+/// What a token says whose signature and claims hold, whatever the time.
+pub(crate) struct Verified<C> {
+    pub(crate) user: Arc<User<C>>,
+    not_before: Option<Timestamp>,
+    near_end_from: Timestamp,
+}
+
+impl<C> Verified<C> {
+    pub(crate) fn new(token: AccessToken<C>, policy: &RotationPolicy) -> Self {
+        let expires_at = token.expires_at.min(token.issued_at.saturating_add(policy.access_lifetime));
+        let life = expires_at.saturating_since(token.issued_at);
+        let user = User {
+            subject: token.subject,
+            session: token.session,
+            scope: token.scope,
+            expires_at,
+            claims: token.custom,
+        };
+        let near_end_from = if policy.refresh_ahead > 0.0 {
+            expires_at.saturating_sub(life.mul_f64(policy.refresh_ahead.clamp(0.0, 1.0)))
+        } else {
+            expires_at
+        };
+        Self { user: Arc::new(user), not_before: token.not_before, near_end_from }
+    }
+
+    /// As [`verify`] judges by the clock.
+    pub(crate) fn judge(self, now: Timestamp) -> Verdict<Self> {
+        if self.not_before.is_some_and(|not_before| not_before > now) {
+            Verdict::Invalid(InvalidToken::NotYetValid)
+        } else if now >= self.user.expires_at {
+            Verdict::Expired { session: self.user.session }
+        } else {
+            Verdict::Valid(self)
+        }
+    }
+
+    /// Whether it nears its end, so that a renewal is due.
+    pub(crate) fn nears_end(&self, now: Timestamp) -> bool {
+        now >= self.near_end_from
+    }
+}
+
+impl<C> Clone for Verified<C> {
+    fn clone(&self) -> Self {
+        Self { user: self.user.clone(), not_before: self.not_before, near_end_from: self.near_end_from }
+    }
 }

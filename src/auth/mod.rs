@@ -11,7 +11,8 @@ use tower_refresh_core::{EndReason, Handle, StoreError, Subject};
 
 pub use self::{builder::AuthBuilder, error::ConfigError};
 use crate::{
-    CustomClaims, SessionInfo, feed,
+    CustomClaims, SessionInfo,
+    follow::follow,
     keys::{Jwks, KeyError, KeyRing},
     layer::RefreshLayer,
     require::RequireAuthLayer,
@@ -98,7 +99,7 @@ impl<C: CustomClaims> Auth<C> {
     /// # Cancel safety
     /// Dropped, the feed is not followed any more.
     pub fn follow_ends(&self) -> impl Future<Output = ()> + Send + use<C> + 'static {
-        feed::follow(&self.shared)
+        follow(&self.shared)
     }
 
     /// The live sessions of `subject`, newest login first.
