@@ -8,39 +8,62 @@ use crate::{
     sessions::{Sessions, refresh},
 };
 
-const REFRESHES: u64 = 4_000;
-const TIME: Duration = Duration::from_secs(15);
+const REFRESHES: u64 = 3_000;
+const TIME: Duration = Duration::from_secs(30);
+
+/// One file, and how long each way took with it.
+struct Row<'a> {
+    sessions: &'a Sessions,
+    raw: OneByOne,
+    blocking: Vec<f64>,
+    off: Vec<f64>,
+    stored: Vec<f64>,
+}
 
 pub(crate) async fn table(few: &Sessions, many: &Sessions) -> Result<()> {
     println!(
         "| one task, median | statements, blocking the task | statements, off the task | store | to blocking | to off |"
     );
     println!("|---|---|---|---|---|---|");
-    let (with_few, with_many) = (row(few).await?, row(many).await?);
+    let mut rows = [Row::new(few)?, Row::new(many)?];
+    let started = Instant::now();
+    for step in (0..3 * REFRESHES).step_by(3).take_while(|_| started.elapsed() < TIME) {
+        for row in &mut rows {
+            row.measure(step).await?;
+        }
+    }
+    let [with_few, with_many] = rows.map(Row::print);
     println!("| cost with {} sessions | | | {:.2} times |\n", many.rows, with_many / with_few);
     Ok(())
 }
 
-async fn row(sessions: &Sessions) -> Result<f64> {
-    let raw = OneByOne::open(sessions)?;
-    let (mut blocking, mut off, mut stored) = (Vec::new(), Vec::new(), Vec::new());
-    let started = Instant::now();
-    for step in (0..3 * REFRESHES).step_by(3).take_while(|_| started.elapsed() < TIME) {
-        let handle = sessions.random(step, 0, 1);
-        let raw_here = raw.clone();
-        // `block_in_place` is how a multi-threaded tokio lets a task block.
-        blocking.push(timed(async { tokio::task::block_in_place(|| raw_here.refresh(handle)) }).await?);
-        off.push(timed(raw.refresh_off_thread(sessions.random(step + 1, 0, 1))).await?);
-        stored.push(timed(refresh(&sessions.store, sessions.random(step + 2, 0, 1))).await?);
+impl<'a> Row<'a> {
+    fn new(sessions: &'a Sessions) -> Result<Self> {
+        let raw = OneByOne::open(sessions)?;
+        Ok(Self { sessions, raw, blocking: Vec::new(), off: Vec::new(), stored: Vec::new() })
     }
-    let (blocking, off, stored) = (median(blocking), median(off), median(stored));
-    println!(
-        "| {} sessions | {blocking:.0} µs | {off:.0} µs | {stored:.0} µs | {:.2} times | {:.2} times |",
-        sessions.rows,
-        stored / blocking,
-        stored / off
-    );
-    Ok(stored)
+
+    async fn measure(&mut self, step: u64) -> Result<()> {
+        let [one, two, three] = [step, step + 1, step + 2].map(|step| self.sessions.random(step, 0, 1));
+        // `block_in_place` is how tokio lets a task block.
+        let blocking = async { tokio::task::block_in_place(|| self.raw.refresh(one)) };
+        self.blocking.push(timed(blocking).await?);
+        self.off.push(timed(self.raw.refresh_off_thread(two)).await?);
+        self.stored.push(timed(refresh(&self.sessions.store, three)).await?);
+        Ok(())
+    }
+
+    /// Returns the store's median.
+    fn print(self) -> f64 {
+        let (blocking, off, stored) = (median(self.blocking), median(self.off), median(self.stored));
+        println!(
+            "| {} sessions | {blocking:.0} µs | {off:.0} µs | {stored:.0} µs | {:.2} times | {:.2} times |",
+            self.sessions.rows,
+            stored / blocking,
+            stored / off
+        );
+        stored
+    }
 }
 
 /// In microseconds.
@@ -50,7 +73,7 @@ async fn timed(work: impl Future<Output = Result<()>>) -> Result<f64> {
     Ok(started.elapsed().as_secs_f64() * 1e6)
 }
 
-fn median(mut all: Vec<f64>) -> f64 {
+pub(crate) fn median(mut all: Vec<f64>) -> f64 {
     all.sort_unstable_by(f64::total_cmp);
     all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     Result,
+    latency::median,
     one_by_one::OneByOne,
     sessions::{Sessions, refresh},
 };
@@ -14,29 +15,47 @@ const TASKS: u64 = 64;
 const TURNS: u64 = 40;
 const TURN: Duration = Duration::from_millis(250);
 
+/// One file, and how many refreshes a second each way did with it.
+struct Row<'a> {
+    sessions: &'a Sessions,
+    raw: OneByOne,
+    by_statement: Vec<f64>,
+    by_store: Vec<f64>,
+}
+
 pub(crate) async fn table(few: &Sessions, many: &Sessions) -> Result<()> {
     println!("| {TASKS} tasks, median of {TURNS} turns | statements | store | |");
     println!("|---|---|---|---|");
-    let (with_few, with_many) = (row(few).await?, row(many).await?);
+    let mut rows = [Row::new(few)?, Row::new(many)?];
+    for turn in 0..TURNS {
+        for row in &mut rows {
+            let first = turn << 32;
+            let by_statement = tokio::task::block_in_place(|| statements(&row.raw, row.sessions, first))?;
+            row.by_statement.push(by_statement);
+            row.by_store.push(store(row.sessions, first).await?);
+        }
+    }
+    let [with_few, with_many] = rows.map(Row::print);
     println!("| cost with {} sessions | | {:.2} times | |\n", many.rows, with_few / with_many);
     Ok(())
 }
 
-async fn row(sessions: &Sessions) -> Result<f64> {
-    let raw = OneByOne::open(sessions)?;
-    let (mut by_statement, mut by_store) = (Vec::new(), Vec::new());
-    for turn in 0..TURNS {
-        let first = turn << 32;
-        by_statement.push(tokio::task::block_in_place(|| statements(&raw, sessions, first))?);
-        by_store.push(store(sessions, first).await?);
+impl<'a> Row<'a> {
+    fn new(sessions: &'a Sessions) -> Result<Self> {
+        let raw = OneByOne::open(sessions)?;
+        Ok(Self { sessions, raw, by_statement: Vec::new(), by_store: Vec::new() })
     }
-    let (by_statement, by_store) = (median(by_statement), median(by_store));
-    println!(
-        "| {} sessions | {by_statement:.0}/s | {by_store:.0}/s | {:.1} times |",
-        sessions.rows,
-        by_store / by_statement
-    );
-    Ok(by_store)
+
+    /// Returns the store's median.
+    fn print(self) -> f64 {
+        let (by_statement, by_store) = (median(self.by_statement), median(self.by_store));
+        println!(
+            "| {} sessions | {by_statement:.0}/s | {by_store:.0}/s | {:.1} times |",
+            self.sessions.rows,
+            by_store / by_statement
+        );
+        by_store
+    }
 }
 
 /// Tasks beside each other would only wait for the one connection that may write.
@@ -69,9 +88,4 @@ async fn store(sessions: &Sessions, first: u64) -> Result<f64> {
         done += some??;
     }
     Ok(done as f64 / started.elapsed().as_secs_f64())
-}
-
-fn median(mut all: Vec<f64>) -> f64 {
-    all.sort_unstable_by(f64::total_cmp);
-    all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
 }
