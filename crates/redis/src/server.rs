@@ -48,8 +48,8 @@ impl Server {
     /// | Sentinel | `redis+sentinel://[[user]:password@]host[:port],…/name-of-the-primary[/database]` |
     /// | Cluster | `redis+cluster://[[user]:password@]host[:port],…` |
     ///
-    /// `valkey` does as well as `redis`, and `rediss` and `valkeys` are by TLS, which needs one of the features `rustls` and
-    /// `native-tls`. User and password are those of the nodes; where Sentinel wants some of its own, use
+    /// `valkey` does as well as `redis`, and `rediss` and `valkeys` are by TLS, which needs the feature `rustls`.
+    /// User and password are those of the nodes; where Sentinel wants some of its own, use
     /// [`sentinel`](Self::sentinel).
     ///
     /// # Errors
@@ -108,8 +108,8 @@ impl Server {
         Self { given: Some(Connection::Manager(manager)), ..Self::node(client) }
     }
 
-    /// A Cluster, by a connection that the application has already. The feed of ends needs a connection of its own, to one of
-    /// the nodes.
+    /// A Cluster, by a connection that the application has already, and that must not read from replicas. The feed of ends needs
+    /// a connection of its own, to one of the nodes; and where a node falls silent, the store connects to them by itself.
     pub fn with_cluster_connection(
         connection: ClusterConnection,
         nodes: impl IntoIterator<Item = ConnectionInfo>,

@@ -46,7 +46,7 @@ fn other_urls_are_refused() {
     }
 }
 
-#[cfg(not(any(feature = "rustls", feature = "native-tls")))]
+#[cfg(not(feature = "rustls"))]
 #[test]
 fn tls_without_a_feature_for_it_is_refused() {
     for url in ["rediss://a", "valkeys://a", "rediss+cluster://a", "rediss+sentinel://a/main"] {
@@ -54,7 +54,7 @@ fn tls_without_a_feature_for_it_is_refused() {
     }
 }
 
-#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[cfg(feature = "rustls")]
 #[test]
 fn tls_with_a_feature_for_it_is_taken() {
     for url in ["rediss://a", "valkeys://a", "rediss+cluster://a", "rediss+sentinel://a/main"] {
