@@ -1,6 +1,6 @@
 //! Measures the store against the same commands issued raw, one by one, through the same driver; prints a table.
 //!
-//! `cargo run --release -p tower-refresh-redis --example bench [URL]`. It runs for about a minute. Without a URL it starts a
+//! `cargo run --release -p tower-refresh-redis --example bench-redis [URL]`. It runs for about a minute. Without a URL it starts a
 //! `redis-server` of its own, without persistence, and stops it at the end; with one, it fills that server with a million
 //! sessions under the prefixes `bench-few` and `bench-many`, and leaves them there.
 
@@ -8,7 +8,10 @@ use std::{
     error::Error,
     net::TcpListener,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -50,6 +53,7 @@ async fn main() -> Result<()> {
     }
     println!("| memory per session, its place in the subject's list included | | {bytes} bytes | |");
     whole_subject(&many).await?;
+    purge(&many, &few).await?;
     told(&few, &store(&url, "bench-few").await?).await
 }
 
@@ -265,6 +269,37 @@ async fn whole_subject(store: &RedisStore) -> Result<()> {
     let started = Instant::now();
     assert_eq!(store.end_subject(&alice, None, EndReason::Revoked, NOW).await?.len() as u64, SESSIONS);
     println!("| end_subject of {SESSIONS} sessions | | {:?} | |", started.elapsed());
+    Ok(())
+}
+
+/// Removes expired sessions earlier than Redis would, beside refreshes of others.
+async fn purge(store: &RedisStore, others: &RedisStore) -> Result<()> {
+    const SESSIONS: u64 = 100_000;
+    let over = Arc::new(AtomicBool::new(false));
+    let refreshes = tokio::spawn({
+        let (store, over) = (others.clone(), Arc::clone(&over));
+        async move {
+            let mut times = Vec::new();
+            for number in (0..FEW).cycle().take_while(|_| !over.load(Ordering::Relaxed)) {
+                let started = Instant::now();
+                refresh(&store, number).await?;
+                times.push(started.elapsed());
+            }
+            Ok::<_, Box<dyn Error + Send + Sync>>(times)
+        }
+    });
+    let (started, mut purged) = (Instant::now(), 0);
+    while purged < SESSIONS {
+        purged += store.purge_expired(NOW.saturating_add(WEEK * 52)).await?;
+    }
+    let took = started.elapsed();
+    over.store(true, Ordering::Relaxed);
+    let mut times = refreshes.await??;
+    times.sort_unstable();
+    let (median, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
+    let longest = times.last().copied().unwrap_or_default();
+    println!("| purge of {purged} expired sessions | | {took:?} | |");
+    println!("| refreshes beside it | | median {median:?}, p99 {p99:?}, longest {longest:?} | |");
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Measures the store beside the same statements issued one by one, and prints tables.
 //!
-//! `cargo run --release -p tower-refresh-sqlite --example bench [FOLDER]`. It takes two to four minutes and 1 GB in the
+//! `cargo run --release -p tower-refresh-sqlite --example bench-sqlite [FOLDER]`. It takes two to four minutes and 1 GB in the
 //! folder, which should be on the disk that is of interest; the default is the folder of temporary files. What is compared
 //! takes turns of moments, so that it meets the same weather.
 
