@@ -1,0 +1,95 @@
+//! Ends: of all sessions of a subject, and until another server is told.
+
+use std::{
+    error::Error,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::mpsc, task::JoinSet, time::sleep};
+use tower_refresh_core::{EndReason, EndWatcher, Handle, Row, SessionStore, Subject, Timestamp};
+use tower_refresh_postgres::PostgresStore;
+
+use crate::{NOW, open, percentile, server::Server};
+
+fn row(subject: &str, number: u64) -> Row {
+    let handle = Handle::from_bytes(
+        u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes(),
+    );
+    let expiry = NOW.saturating_add(Duration::from_secs(30 * 24 * 60 * 60));
+    Row::new(handle, subject.into(), NOW, expiry, expiry)
+}
+
+async fn create(store: &PostgresStore, subject: &'static str, count: u64) {
+    let mut tasks = JoinSet::new();
+    for task in 0..10 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            for number in (task..count).step_by(10) {
+                store.create(&row(subject, number)).await.expect("creates");
+            }
+        });
+    }
+    tasks.join_all().await;
+}
+
+pub(crate) async fn subject(server: &Server, count: u64) -> Result<(), Box<dyn Error>> {
+    let store = open(server, "subject").await?;
+    let start = Instant::now();
+    create(&store, "alice", count).await;
+    println!("  {count} logins, 10 at a time: {:.2} s", start.elapsed().as_secs_f64());
+
+    let subject = Subject::new("alice");
+    let start = Instant::now();
+    let listed = store.list(&subject, NOW).await?;
+    println!("  list of {}: {:.0} ms", listed.len(), start.elapsed().as_secs_f64() * 1000.0);
+    let start = Instant::now();
+    let ended = store.end_subject(&subject, Some(listed[0].handle), EndReason::Revoked, NOW).await?;
+    println!("  end_subject of {}: {:.0} ms", ended.len(), start.elapsed().as_secs_f64() * 1000.0);
+    Ok(())
+}
+
+struct Told(mpsc::UnboundedSender<Option<(Handle, Instant)>>);
+
+impl EndWatcher for Told {
+    fn ended(&self, session: Handle, _: Timestamp) {
+        let _ = self.0.send(Some((session, Instant::now())));
+    }
+
+    fn caught_up(&self) {
+        let _ = self.0.send(None);
+    }
+}
+
+pub(crate) async fn told(server: &Server, count: u64) -> Result<(), Box<dyn Error>> {
+    let here = open(server, "told").await?;
+    let there = PostgresStore::connect(&server.url("told")).await?;
+    create(&here, "alice", count).await;
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let watcher = Arc::new(Told(sender));
+    let watching = tokio::spawn(async move { there.watch_ends(NOW, &*watcher).await });
+    assert!(receiver.recv().await.is_some_and(|told| told.is_none()), "nothing ended before");
+
+    let (mut calls, mut answers) = (Vec::new(), Vec::new());
+    for number in 0..count {
+        let handle = row("alice", number).handle;
+        let start = Instant::now();
+        assert!(here.end(handle, EndReason::Logout, NOW).await?, "it is the first end");
+        let answered = Instant::now();
+        let told = receiver.recv().await.flatten().filter(|(session, _)| *session == handle);
+        let (_, at) = told.expect("the watcher is told of it");
+        calls.push(at - start);
+        answers.push(at.saturating_duration_since(answered));
+        sleep(Duration::from_millis(3)).await;
+    }
+    watching.abort();
+    for (name, mut times) in [("call", calls), ("answer", answers)] {
+        times.sort_unstable();
+        println!(
+            "  from the {name}: median {:.2}, p99 {:.2}",
+            percentile(&times, 0.5),
+            percentile(&times, 0.99)
+        );
+    }
+    Ok(())
+}
