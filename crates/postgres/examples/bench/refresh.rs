@@ -15,7 +15,7 @@ use tower_refresh_postgres::PostgresStore;
 use crate::{fill, percentile, server::Server};
 
 const TURN: Duration = Duration::from_millis(200);
-const TURNS: usize = 12;
+const TURNS: usize = 25;
 
 const RAW_LOAD: &str = "SELECT handle, subject, generation, rotated_at, confirmed, late_budget, created_at, \
      idle_expiry, absolute_expiry, ended_reason, ended_at, version, user_agent, ip, label, data \
@@ -48,8 +48,8 @@ impl Refreshes {
     }
 
     /// The same, each statement alone on a connection of a pool.
-    fn raw(&self, server: &Server, connections: usize) -> Result<Self, Box<dyn Error>> {
-        let manager = Manager::new(server.url("many").parse()?, NoTls);
+    fn raw(&self, url: &str, connections: usize) -> Result<Self, Box<dyn Error>> {
+        let manager = Manager::new(url.parse()?, NoTls);
         let pool = Pool::builder(manager).max_size(connections).build()?;
         Ok(Self { by: By::Raw(pool), ..self.clone() })
     }
@@ -127,16 +127,13 @@ async fn by_hand(pool: &Pool, handle: Handle) -> Result<(), Box<dyn Error>> {
 /// The store and the raw statements, in turns.
 pub(crate) async fn compare(
     server: &Server,
+    database: &str,
     store: &PostgresStore,
     tasks: usize,
 ) -> Result<(), Box<dyn Error>> {
-    let store = Refreshes::of(server, "many", store).await?;
-    let sides = [store.raw(server, 10)?, store.raw(server, 64)?, store];
-    if std::env::var_os("SOLO").is_some() {
-        let times = sides[2].run(tasks, Duration::from_secs(8)).await;
-        println!("SOLO {} refreshes", times.len());
-        return Ok(());
-    }
+    let store = Refreshes::of(server, database, store).await?;
+    let url = server.url(database);
+    let sides = [store.raw(&url, 10)?, store.raw(&url, 64)?, store];
     let [raw, wide, store] = in_turns(&sides, tasks).await;
     raw.print(&format!("  {tasks:>2} tasks, raw, 10 connections"));
     if tasks > 10 {
