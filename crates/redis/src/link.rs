@@ -22,7 +22,8 @@ use crate::{connection::Connection, error::failed, request::Request, server::Rou
 /// More than the driver's own 50, so that hundreds of tasks at once do not wait for a place in the queue.
 const QUEUE: usize = 1024;
 /// A server that restarts, or a connection that was cut, costs a call no more than these.
-const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(80)];
+const PAUSES: [Duration; 3] =
+    [Duration::from_millis(20), Duration::from_millis(80), Duration::from_millis(200)];
 
 /// A clone is another handle on the same connection.
 #[derive(Clone)]

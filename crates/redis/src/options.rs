@@ -58,7 +58,7 @@ impl Options {
     }
 
     /// What every key begins with: up to 64 ASCII letters, digits, `_`, `-`, `.` and `:`. All servers of an application need
-    /// the same.
+    /// the same, and no other application one that begins with it and a colon.
     #[must_use]
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();

@@ -8,7 +8,7 @@ use tower_refresh_redis::{Options, RedisStore, Server};
 use crate::support::{Cluster, NOW, Watched, follow, handle, row, until_async, with};
 
 const SESSIONS: u64 = 60;
-const WAIT: Duration = Duration::from_millis(500);
+const WAIT: Duration = Duration::from_secs(3);
 
 /// Sessions of which the first half is ended, each write on a replica before it is acknowledged.
 async fn fill(url: &str) -> RedisStore {

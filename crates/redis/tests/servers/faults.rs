@@ -37,11 +37,12 @@ async fn a_server_that_forgot_the_scripts_is_told_them_again() {
 }
 
 /// What a task knows to be stored: at least this many swaps, and the end.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Acknowledged {
     created: bool,
     version: u64,
     ended: bool,
+    failure: Option<StoreError>,
 }
 
 /// Creates sessions, refreshes each ten times and ends every other one, until told to stop; returns what was acknowledged.
@@ -49,7 +50,7 @@ async fn work(store: RedisStore, task: u64, stop: Arc<AtomicBool>) -> Vec<(u64, 
     let mut all = Vec::new();
     for number in (task * 1_000_000..).take_while(|_| !stop.load(Ordering::Relaxed)) {
         let mut known = Acknowledged::default();
-        let _ = one(&store, number, &mut known).await;
+        known.failure = one(&store, number, &mut known).await.err();
         all.push((number, known));
     }
     all
@@ -119,19 +120,16 @@ async fn connections_that_are_cut_under_load_cost_no_call_and_no_write() {
     for task in 0..TASKS {
         tasks.spawn(work(store.clone(), task, Arc::clone(&stop)));
     }
-    for _ in 0..20 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    for _ in 0..6 {
+        tokio::time::sleep(Duration::from_millis(400)).await;
         let _: i64 = server.ask(&["CLIENT", "KILL", "TYPE", "normal"]).unwrap();
     }
     stop.store(true, Ordering::Relaxed);
     let all: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
     check(&store, &all).await;
-    assert!(all.len() > 100);
+    assert!(all.len() as u64 > TASKS);
     for (number, known) in all {
-        assert!(
-            known.created && known.version == 10 && (known.ended || number % 2 == 1),
-            "{number}: {known:?}"
-        );
+        assert!(known.failure.is_none(), "{number}: {known:?}");
     }
 }
 

@@ -9,16 +9,16 @@ use crate::support::{Cluster, NOW, Redis, handle, row};
 
 const WAIT: Duration = Duration::from_millis(400);
 
-async fn waiting_store(url: &str) -> RedisStore {
-    Options::new().with_wait(1, WAIT).connect(Server::url(url).unwrap()).await.unwrap()
+async fn waiting_store(url: &str, wait: Duration) -> RedisStore {
+    Options::new().with_wait(1, wait).connect(Server::url(url).unwrap()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis"]
 async fn an_end_is_acknowledged_once_a_replica_has_it() {
-    let primary = Redis::start_with(&["--repl-diskless-sync-delay", "0"]);
+    let primary = Redis::start_with(&["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]);
     let replica = primary.start_replica();
-    let store = waiting_store(&primary.url()).await;
+    let store = waiting_store(&primary.url(), WAIT).await;
     for number in 0..20 {
         store.create(&row(number)).await.unwrap();
     }
@@ -60,7 +60,7 @@ async fn an_end_is_acknowledged_once_a_replica_has_it() {
 #[ignore = "needs a Redis Cluster"]
 async fn an_end_on_a_cluster_waits_for_a_replica_of_its_primary() {
     let cluster = Cluster::start(1);
-    let store = waiting_store(&cluster.url()).await;
+    let store = waiting_store(&cluster.url(), WAIT * 8).await;
     for number in 0..12 {
         store.create(&row(number)).await.unwrap();
         assert!(store.end(handle(number), EndReason::Logout, NOW).await.unwrap());

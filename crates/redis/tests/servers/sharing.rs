@@ -13,7 +13,7 @@ async fn stores_of_two_prefixes_do_not_see_each_other() {
     let store = async |prefix: &str| {
         Options::new().with_prefix(prefix).connect(Server::url(&server.url()).unwrap()).await.unwrap()
     };
-    let (shop, forum) = (store("shop").await, store("shop:s").await);
+    let (shop, forum) = (store("shop").await, store("shop-s").await);
     let dead = with(row(2), |row| row.idle_expiry = NOW);
     shop.create(&row(1)).await.unwrap();
     forum.create(&dead).await.unwrap();

@@ -40,11 +40,10 @@ impl Cluster {
         for node in &self.nodes {
             until("the Cluster is whole", || {
                 let info = node.ask::<String>(&["CLUSTER", "INFO"]).unwrap_or_default();
-                let replication = node.ask::<String>(&["INFO", "replication"]).unwrap_or_default();
+                let replication = node.replication();
                 info.contains("cluster_state:ok")
                     && info.contains(&format!("known_nodes:{}", self.nodes.len()))
-                    && (replication.contains("master_link_status:up")
-                        || replication.contains(&format!("connected_slaves:{replicas}")))
+                    && (replication.contains("master_link_status:up") || node.online_replicas() == replicas)
             });
         }
     }
@@ -60,6 +59,8 @@ fn start_node() -> Redis {
         "yes",
         "--appendfsync",
         "always",
+        "--repl-ping-replica-period",
+        "1",
         "--repl-diskless-sync-delay",
         "0",
     ];

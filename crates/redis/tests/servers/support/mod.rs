@@ -5,6 +5,7 @@ mod seen;
 mod sentinel;
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     net::TcpListener,
     process::{Child, Command, Stdio},
@@ -30,6 +31,8 @@ struct Process {
     pid: String,
 }
 
+/// A file that keeps the folder of a server that is gone.
+const KILLED: &str = "killed";
 const ALIVE_WITHIN: Duration = Duration::from_secs(20);
 
 impl Redis {
@@ -55,12 +58,20 @@ impl Redis {
     pub(crate) fn start_replica(&self) -> Self {
         let replica = Self::start_with(&["--replicaof", "127.0.0.1", &self.port.to_string()]);
         until("the replica has caught up", || {
-            replica
-                .ask::<String>(&["INFO", "replication"])
-                .unwrap_or_default()
-                .contains("master_link_status:up")
+            self.online_replicas() == 1 && replica.replication().contains("master_link_status:up")
         });
         replica
+    }
+
+    pub(crate) fn replication(&self) -> String {
+        self.ask(&["INFO", "replication"]).unwrap_or_default()
+    }
+
+    /// How many replicas have acknowledged something: before that the server sends them nothing, for up to a second.
+    pub(crate) fn online_replicas(&self) -> usize {
+        let replication = self.replication();
+        let lines = replication.lines().filter(|line| line.contains("state=online"));
+        lines.filter(|line| !line.contains(",offset=0,")).count()
     }
 
     pub(crate) fn start_sentinel(port: u16, config: &str) -> Self {
@@ -85,6 +96,7 @@ impl Redis {
 
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
+        fs::write(self.folder.path().join(KILLED), "").unwrap();
         self.process.signal("KILL");
         until("the server is gone", || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err());
     }
@@ -92,6 +104,7 @@ impl Redis {
     /// Starts it again on what it has on its disk.
     pub(crate) fn restart(&mut self) {
         self.process = Process::start(self.port, &self.folder, &self.arguments);
+        fs::remove_file(self.folder.path().join(KILLED)).unwrap();
         self.until_alive();
     }
 
@@ -113,7 +126,8 @@ impl Process {
         let mut shell = Command::new("sh")
             .args([
                 "-c",
-                "exec 3<&0; \"$@\" >log 2>&1 3<&- & pid=$!; echo $pid; read _ <&3; kill -9 $pid 2>/dev/null; wait",
+                "exec 3<&0; \"$@\" >log 2>&1 3<&- & pid=$!; echo $pid; read _ <&3; \
+                 kill -9 $pid 2>/dev/null; wait; [ -e killed ] || rm -rf \"$PWD\"",
                 "sh",
                 "redis-server",
             ])

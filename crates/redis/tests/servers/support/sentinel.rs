@@ -15,12 +15,13 @@ pub(crate) struct Watched {
 
 impl Watched {
     pub(crate) fn start() -> Self {
-        let primary = Redis::start_with(&["--repl-diskless-sync-delay", "0"]);
+        let primary =
+            Redis::start_with(&["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]);
         let replica = primary.start_replica();
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("sentinel.conf");
         let watch = format!(
-            "sentinel monitor main 127.0.0.1 {} 1\nsentinel down-after-milliseconds main 1000\n\
+            "sentinel monitor main 127.0.0.1 {} 1\nsentinel down-after-milliseconds main 3000\n\
              sentinel failover-timeout main 3000\n",
             primary.port
         );
