@@ -1,7 +1,7 @@
 -- Rotations change no indexed column but death_hour, and that once an hour at most: all others are heap-only updates,
--- which the free space of each page is for.
+-- which the free space of each page is for. There are no checks, as each would be looked at by each rotation.
 CREATE TABLE "{schema}"."{table}" (
-    handle bytea PRIMARY KEY CHECK (octet_length(handle) = 16),
+    handle bytea PRIMARY KEY,
     rotated_at bigint NOT NULL,
     late_budget bigint NOT NULL,
     created_at bigint NOT NULL,
@@ -17,8 +17,7 @@ CREATE TABLE "{schema}"."{table}" (
     user_agent text,
     ip text,
     label text,
-    data bytea NOT NULL,
-    CHECK ((ended_at IS NULL) = (ended_reason IS NULL))
+    data bytea NOT NULL
 ) WITH (fillfactor = 80);
 
 -- By hash, because a b-tree refuses texts of some length.

@@ -1,14 +1,16 @@
 //! What is asked at one time goes to the server together.
 //!
-//! If nothing is under way, a question goes at once, alone. While it is, others wait and become the next group. Groups
-//! run in tasks of their own, so that whoever asked may stop waiting without taking the others' answers along.
+//! If nothing is under way, a question goes at once. While some are, others wait and become the next group. Groups go in
+//! tasks of their own, so that whoever asked may stop waiting without taking the others' answers along.
 
 use std::{
     collections::VecDeque,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
 };
 
-use tokio::sync::oneshot;
+use tokio::{runtime, sync::oneshot};
 use tower_refresh_core::{StoreError, StoreErrorKind};
 
 use crate::error::Failure;
@@ -36,6 +38,8 @@ struct Inner<W: Work> {
 struct State<W: Work> {
     waiting: VecDeque<Waiting<W>>,
     flights: usize,
+    /// Whether a question is on its way alone.
+    alone: bool,
 }
 
 type Waiting<W> = (<W as Work>::Question, Reply<<W as Work>::Answer>);
@@ -50,32 +54,95 @@ const WORTH_A_FLIGHT: usize = 16;
 
 impl<W: Work> Groups<W> {
     pub(crate) fn new(work: W) -> Self {
-        let state = Mutex::new(State { waiting: VecDeque::new(), flights: 0 });
+        let state = Mutex::new(State { waiting: VecDeque::new(), flights: 0, alone: false });
         Self(Arc::new(Inner { work, state }))
     }
 
     pub(crate) async fn ask(&self, question: W::Question) -> Result<W::Answer, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let flight = {
+        let answer = match self.board(question) {
+            Seat::Alone(alone) => alone.await,
+            // Without a reply when the runtime shuts down.
+            Seat::Waiting(answer) => answer.await.unwrap_or_else(|_| Err(StoreErrorKind::Unavailable.into())),
+        };
+        Ok(answer?)
+    }
+
+    fn board(&self, question: W::Question) -> Seat<W> {
+        let (answer, flight) = {
             let mut state = self.0.lock();
+            if state.flights == 0 && !state.alone {
+                state.alone = true;
+                drop(state);
+                return Seat::Alone(Alone::new(Arc::clone(&self.0), question));
+            }
+            let (reply, answer) = oneshot::channel();
             state.waiting.push_back((question, reply));
-            let wanted = state.flights * WORTH_A_FLIGHT;
-            (state.flights < MOST_FLIGHTS && state.waiting.len() > wanted).then(|| {
-                state.flights += 1;
-                Flight { groups: Arc::clone(&self.0), landed: false }
-            })
+            let worth_it = state.waiting.len() > state.flights * WORTH_A_FLIGHT;
+            let takes_off = worth_it && state.flights < MOST_FLIGHTS;
+            (answer, takes_off.then(|| Flight::take_off(&self.0, &mut state)))
         };
         if let Some(flight) = flight {
             tokio::spawn(flight.fly());
         }
-        // Without a reply when the runtime shuts down.
-        answer.await.unwrap_or_else(|_| Err(StoreErrorKind::Unavailable.into())).map_err(Into::into)
+        Seat::Waiting(answer)
     }
+}
+
+/// How a question gets its answer.
+enum Seat<W: Work> {
+    Alone(Alone<W>),
+    Waiting(oneshot::Receiver<Result<W::Answer, Failure>>),
 }
 
 impl<W: Work> Inner<W> {
     fn lock(&self) -> MutexGuard<'_, State<W>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A question that found nothing under way, and is sent by who asks: two changes of task are spared.
+///
+/// Nobody waits behind it, as its future may not be polled for long. If that is dropped, the rest goes on in a task, so
+/// that the connection stays in use.
+struct Alone<W: Work>(Option<Asking<W::Answer>>);
+
+type Asking<A> = Pin<Box<dyn Future<Output = Result<A, Failure>> + Send>>;
+
+impl<W: Work> Alone<W> {
+    fn new(groups: Arc<Inner<W>>, question: W::Question) -> Self {
+        let landing = Landing(groups);
+        Self(Some(Box::pin(async move {
+            let answers = landing.0.work.answer(vec![question]).await?;
+            answers.into_iter().next().ok_or(StoreErrorKind::Corrupt.into())
+        })))
+    }
+}
+
+impl<W: Work> Future for Alone<W> {
+    type Output = Result<W::Answer, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(asking) = &mut self.0 else { return Poll::Pending };
+        let answer = ready!(asking.as_mut().poll(context));
+        self.0 = None;
+        Poll::Ready(answer)
+    }
+}
+
+impl<W: Work> Drop for Alone<W> {
+    fn drop(&mut self) {
+        if let (Some(asking), Ok(runtime)) = (self.0.take(), runtime::Handle::try_current()) {
+            runtime.spawn(asking);
+        }
+    }
+}
+
+/// Lets the next one go alone.
+struct Landing<W: Work>(Arc<Inner<W>>);
+
+impl<W: Work> Drop for Landing<W> {
+    fn drop(&mut self) {
+        self.0.lock().alone = false;
     }
 }
 
@@ -86,6 +153,11 @@ struct Flight<W: Work> {
 }
 
 impl<W: Work> Flight<W> {
+    fn take_off(groups: &Arc<Inner<W>>, state: &mut State<W>) -> Self {
+        state.flights += 1;
+        Self { groups: Arc::clone(groups), landed: false }
+    }
+
     async fn fly(mut self) {
         while let Some(group) = self.next_group() {
             let (questions, replies): (Vec<_>, Vec<_>) = group.into_iter().unzip();

@@ -1,6 +1,13 @@
 //! What is asked at one time goes together, and comes out as if one had followed the other.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{
+    fs,
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use tokio::{sync::Barrier, task::JoinSet, time::timeout};
 use tower_refresh_core::{EndReason, Row, SessionStore, Timestamp};
@@ -199,5 +206,52 @@ fn a_dropped_future_takes_no_answer_of_others_along() {
             timeout(LONG, tasks.join_all()).await.expect("nothing is stuck");
         }
         assert!(store.load(handle(0)).await.expect("loads").is_some());
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_future_that_is_not_polled_holds_up_nobody() {
+    block_on(async {
+        let store = open(server()).await;
+        for number in 0..TASKS {
+            store.create(&row(number)).await.expect("creates");
+        }
+        let next = rotated(&row(0));
+        let (mut loading, mut swapping) = (pin!(store.load(handle(0))), pin!(store.compare_and_swap(&next)));
+        // Sent, and then left.
+        assert!(poll_once(loading.as_mut()).await && poll_once(swapping.as_mut()).await);
+        let mut tasks = JoinSet::new();
+        for number in 1..TASKS {
+            let store = store.clone();
+            tasks.spawn(async move {
+                let loaded = store.load(handle(number)).await.expect("loads").expect("is there");
+                assert!(store.compare_and_swap(&rotated(&loaded)).await.expect("swaps"));
+            });
+        }
+        timeout(LONG, tasks.join_all()).await.expect("nothing is stuck");
+        assert!(loading.await.expect("loads").is_some());
+        assert!(swapping.await.expect("swaps"));
+    });
+}
+
+/// Returns whether the future is not done.
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> bool {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_write_goes_on_when_its_future_is_dropped() {
+    block_on(async {
+        let store = open(server()).await;
+        store.create(&row(0)).await.expect("creates");
+        assert!(poll_once(pin!(store.end(handle(0), EndReason::Logout, NOW))).await);
+        let ended = async {
+            while store.load(handle(0)).await.expect("loads").expect("is there").ended.is_none() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(LONG, ended).await.expect("the session ends");
     });
 }
