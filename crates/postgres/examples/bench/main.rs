@@ -1,9 +1,9 @@
 //! What the store costs, beside the same statements issued one by one:
 //!
-//! `cargo run --release -p tower-refresh-postgres --example bench-postgres`
+//! `cargo run --release -p tower-refresh-postgres --example bench-postgres -- [refresh] [size] [ends] [purge]`
 //!
-//! It starts a private PostgreSQL with its default settings, and takes two minutes. Machines that are busy with something
-//! else make all figures worse, but those that are compared take turns.
+//! It starts a private PostgreSQL, durable as by default, and takes three minutes. A machine that is busy with something
+//! else makes all figures worse, but those that are compared take turns.
 
 mod ends;
 mod fill;
@@ -13,7 +13,7 @@ mod refresh;
 #[allow(dead_code, reason = "the tests need more of it")]
 mod server;
 
-use std::{error::Error, time::Duration};
+use std::{env, error::Error, time::Duration};
 
 use tower_refresh_core::Timestamp;
 use tower_refresh_postgres::PostgresStore;
@@ -28,47 +28,65 @@ const FEW: u64 = 1_000;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let server = Server::start(&["max_wal_size=4GB", "shared_buffers=512MB"]);
+    let chosen: Vec<_> = env::args().skip(1).collect();
+    let wanted = |part: &str| chosen.is_empty() || chosen.iter().any(|name| name == part);
+    let server = Server::start(&["min_wal_size=2GB", "max_wal_size=4GB", "shared_buffers=512MB"]);
     println!("{}", version(&server).await?);
+    if wanted("refresh") {
+        refresh(&server).await?;
+    }
+    if wanted("size") {
+        size(&server).await?;
+    }
+    if wanted("ends") {
+        println!("\nsessions of one subject, durable");
+        ends::subject(&server, 10_000).await?;
+        println!("\nfrom the call of end on one store to being told on another, durable; ms");
+        ends::told(&server, 500).await?;
+    }
+    if wanted("purge") {
+        println!("\npurge of {MANY} dead sessions while 8 tasks refresh others, durable; ms");
+        purge::beside_refreshes(&server, MANY, Duration::from_secs(60)).await?;
+    }
+    Ok(())
+}
 
-    println!("\nrefresh = load + compare-and-swap, {MANY} sessions; medians and 99th percentiles in ms");
+async fn refresh(server: &Server) -> Result<(), Box<dyn Error>> {
+    println!("\nrefresh = load + compare-and-swap, {MANY} sessions; median and 99th percentile in ms");
     println!("{:<34}{:>12}{:>9}{:>9}", "", "refreshes/s", "median", "p99");
-    let many = open(&server, "many").await?;
-    fill::live(&server, "many", MANY).await?;
+    open(server, "refresh").await?;
+    fill::live(server, "refresh", MANY).await?;
     for commit in ["on", "off"] {
-        let setting = format!("ALTER DATABASE many SET synchronous_commit = '{commit}'");
-        server.client("postgres").await.batch_execute(&setting).await?;
-        // Connections take the setting when they are made.
-        let many = PostgresStore::connect(&server.url("many")).await?;
         println!("synchronous_commit = {commit}");
+        set_commit(server, "refresh", commit).await?;
+        let store = PostgresStore::connect(&server.url("refresh")).await?;
         for tasks in [1, 64] {
-            refresh::compare(&server, &many, tasks).await?;
+            refresh::compare(server, "refresh", &store, tasks).await?;
         }
     }
-    drop(many);
-
-    println!("\n64 tasks, {FEW} and {MANY} sessions, synchronous_commit = off");
-    let few = open(&server, "few").await?;
-    fill::live(&server, "few", FEW).await?;
-    server
-        .client("postgres")
-        .await
-        .batch_execute("ALTER DATABASE few SET synchronous_commit = 'off'")
-        .await?;
-    drop(few);
-    let few = PostgresStore::connect(&server.url("few")).await?;
-    let many = PostgresStore::connect(&server.url("many")).await?;
-    let sides = [Refreshes::of(&server, "few", &few).await?, Refreshes::of(&server, "many", &many).await?];
-    refresh::compare_sizes(sides).await;
-
-    println!("\nsessions of one subject, durable");
-    ends::subject(&server, 10_000).await?;
-    println!("\nfrom the call of end on one store to being told on another, durable; ms");
-    ends::told(&server, 500).await?;
-
-    println!("\npurge of {MANY} dead sessions while 8 tasks refresh others, durable; ms");
-    purge::beside_refreshes(&server, MANY, Duration::from_secs(60)).await?;
     Ok(())
+}
+
+async fn size(server: &Server) -> Result<(), Box<dyn Error>> {
+    println!("\nrefreshes among {FEW} and among {MANY} sessions, synchronous_commit = off");
+    let mut sides = Vec::new();
+    for (database, count) in [("few", FEW), ("many", MANY)] {
+        open(server, database).await?;
+        fill::live(server, database, count).await?;
+        set_commit(server, database, "off").await?;
+        let store = PostgresStore::connect(&server.url(database)).await?;
+        sides.push(Refreshes::of(server, database, &store).await?);
+    }
+    if let Ok(sides) = sides.try_into() {
+        refresh::compare_sizes(sides).await;
+    }
+    Ok(())
+}
+
+/// For connections that are made from now on.
+async fn set_commit(server: &Server, database: &str, commit: &str) -> Result<(), Box<dyn Error>> {
+    let setting = format!("ALTER DATABASE {database} SET synchronous_commit = '{commit}'");
+    Ok(server.client("postgres").await.batch_execute(&setting).await?)
 }
 
 async fn open(server: &Server, database: &str) -> Result<PostgresStore, Box<dyn Error>> {
