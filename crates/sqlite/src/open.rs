@@ -52,7 +52,10 @@ fn open_blocking(path: PathBuf, options: &Options) -> Result<SqliteStore, OpenEr
     }
     start("sessions-feed", Box::new(move |shared| shared.feed.run(&feed)))?;
     start("sessions-checkpoint", Box::new(move |shared| shared.checkpoints.run(&checkpoints)))?;
-    start("sessions-write", Box::new(move |shared| writer::run(&writer, shared)))?;
+    start(
+        "sessions-write",
+        Box::new(move |shared| writer::run(&writer, &shared.writes, &shared.feed, &shared.checkpoints)),
+    )?;
     Ok(SqliteStore { inner: Arc::new(inner) })
 }
 

@@ -34,6 +34,18 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Pushes the item if a thread would begin it at once; else gives it back.
+    pub(crate) fn push_if_idle(&self, item: T) -> Result<(), T> {
+        let mut state = self.lock();
+        if state.sleeping == 0 || !state.items.is_empty() {
+            return Err(item);
+        }
+        state.items.push_back(item);
+        drop(state);
+        self.filled.notify_one();
+        Ok(())
+    }
+
     /// What `take` takes of the waiting items, of which there is one or more; `None` once the queue is closed and
     /// empty.
     pub(crate) fn take<R>(&self, take: impl FnOnce(&mut VecDeque<T>) -> R) -> Option<R> {

@@ -14,9 +14,14 @@ use crate::{
 
 /// What is asked of a reader, and where the answer goes.
 pub(crate) enum Read {
-    Load(Handle, Sender<Result<Option<Row>, Failure>>),
+    Load(Load),
     List(Subject, Timestamp, Sender<Result<Vec<Row>, Failure>>),
     Ends(Timestamp, Sender<Result<Ends, Failure>>),
+}
+
+pub(crate) struct Load {
+    pub(crate) handle: Handle,
+    pub(crate) reply: Sender<Result<Option<Row>, Failure>>,
 }
 
 /// What ended so far.
@@ -46,7 +51,7 @@ pub(crate) fn run(mut connection: Connection, reads: &Queue<Read>) {
 
 /// Several loads share a snapshot; what may take long is left to one reader alone, while others go on.
 fn batch(waiting: &mut VecDeque<Read>) -> Vec<Read> {
-    let loads = waiting.iter().take(LOADS_AT_ONCE).take_while(|read| matches!(read, Read::Load(..)));
+    let loads = waiting.iter().take(LOADS_AT_ONCE).take_while(|read| matches!(read, Read::Load(_)));
     let len = loads.count().max(1);
     waiting.drain(..len).collect()
 }
@@ -70,7 +75,7 @@ fn answer(connection: &mut Connection, batch: Vec<Read>) {
 fn answer_each(connection: &Connection, batch: Vec<Read>) {
     for read in batch {
         match read {
-            Read::Load(handle, reply) => drop(reply.send(load(connection, handle).map_err(Into::into))),
+            Read::Load(load) => load.answer(connection),
             Read::List(subject, now, reply) => {
                 drop(reply.send(list(connection, &subject, now).map_err(Into::into)));
             }
@@ -83,10 +88,16 @@ impl Read {
     fn fail(self, failure: &Failure) {
         let failure = failure.clone();
         match self {
-            Self::Load(_, reply) => drop(reply.send(Err(failure))),
+            Self::Load(load) => drop(load.reply.send(Err(failure))),
             Self::List(_, _, reply) => drop(reply.send(Err(failure))),
             Self::Ends(_, reply) => drop(reply.send(Err(failure))),
         }
+    }
+}
+
+impl Load {
+    pub(crate) fn answer(self, connection: &Connection) {
+        let _ = self.reply.send(load(connection, self.handle).map_err(Into::into));
     }
 }
 

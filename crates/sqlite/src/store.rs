@@ -18,8 +18,8 @@ use crate::{
     error::Failure,
     feed::Feed,
     queue::Queue,
-    reader::Read,
-    writer::{AnyJob, Counts, Create, End, EndSubject, Job, Purge, Swap, Write},
+    reader::{Load, Read},
+    writer::{Create, End, EndSubject, Job, Purge, Swap, Work, Write, Writes},
 };
 
 /// Keeps sessions in a SQLite file. See the [crate's documentation](crate) for an example, and for what it promises.
@@ -41,10 +41,9 @@ pub(crate) struct Inner {
 /// What the store and its threads have in common.
 pub(crate) struct Shared {
     pub(crate) reads: Queue<Read>,
-    pub(crate) writes: Queue<AnyJob>,
+    pub(crate) writes: Writes,
     pub(crate) feed: Feed,
     pub(crate) checkpoints: Checkpoints,
-    pub(crate) counts: Counts,
 }
 
 impl SqliteStore {
@@ -72,7 +71,7 @@ impl SqliteStore {
 
     async fn write<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
         let (job, answer) = Job::of(write);
-        self.inner.shared.writes.push(job);
+        self.inner.shared.writes.queue.push(Work::Write(job));
         receive(answer).await
     }
 }
@@ -92,7 +91,12 @@ impl SessionStore for SqliteStore {
     }
 
     async fn load(&self, handle: Handle) -> Result<Option<Row>, StoreError> {
-        self.read(|reply| Read::Load(handle, reply)).await
+        let (reply, answer) = oneshot::channel();
+        let shared = &self.inner.shared;
+        if let Err(Work::Load(load)) = shared.writes.queue.push_if_idle(Work::Load(Load { handle, reply })) {
+            shared.reads.push(Read::Load(load));
+        }
+        receive(answer).await
     }
 
     async fn compare_and_swap(&self, row: &Row) -> Result<bool, StoreError> {
@@ -142,11 +146,11 @@ impl SessionStore for SqliteStore {
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts = &self.inner.shared.counts;
+        let writes = &self.inner.shared.writes;
         f.debug_struct("SqliteStore")
             .field("path", &self.inner.path)
-            .field("writes", &counts.writes.load(Ordering::Relaxed))
-            .field("commits", &counts.commits.load(Ordering::Relaxed))
+            .field("writes", &writes.written.load(Ordering::Relaxed))
+            .field("commits", &writes.commits.load(Ordering::Relaxed))
             .finish_non_exhaustive()
     }
 }
@@ -155,10 +159,9 @@ impl Default for Shared {
     fn default() -> Self {
         Self {
             reads: Queue::new(),
-            writes: Queue::new(),
+            writes: Writes::default(),
             feed: Feed::default(),
             checkpoints: Checkpoints::default(),
-            counts: Counts::default(),
         }
     }
 }
@@ -171,7 +174,7 @@ impl Drop for Inner {
         self.shared.feed.close();
         self.shared.checkpoints.close();
         self.threads.drain(..).for_each(join);
-        self.shared.writes.close();
+        self.shared.writes.queue.close();
         writer.into_iter().for_each(join);
     }
 }

@@ -8,7 +8,9 @@ use crate::{
     sessions::{Sessions, refresh},
 };
 
-const REFRESHES: u64 = 3_000;
+const TURNS: u64 = 150;
+/// In a turn of its own each way finds the pages as it left them.
+const REFRESHES: u64 = 20;
 const TIME: Duration = Duration::from_secs(30);
 
 /// One file, and how long each way took with it.
@@ -27,9 +29,9 @@ pub(crate) async fn table(few: &Sessions, many: &Sessions) -> Result<()> {
     println!("|---|---|---|---|---|---|");
     let mut rows = [Row::new(few)?, Row::new(many)?];
     let started = Instant::now();
-    for step in (0..3 * REFRESHES).step_by(3).take_while(|_| started.elapsed() < TIME) {
+    for turn in (0..TURNS).take_while(|_| started.elapsed() < TIME) {
         for row in &mut rows {
-            row.measure(step).await?;
+            row.measure(turn).await?;
         }
     }
     let [with_few, with_many] = rows.map(Row::print);
@@ -43,13 +45,24 @@ impl<'a> Row<'a> {
         Ok(Self { sessions, raw, blocking: Vec::new(), off: Vec::new(), stored: Vec::new() })
     }
 
-    async fn measure(&mut self, step: u64) -> Result<()> {
-        let [one, two, three] = [step, step + 1, step + 2].map(|step| self.sessions.random(step, 0, 1));
-        // `block_in_place` is how tokio lets a task block.
-        let blocking = async { tokio::task::block_in_place(|| self.raw.refresh(one)) };
-        self.blocking.push(timed(blocking).await?);
-        self.off.push(timed(self.raw.refresh_off_thread(two)).await?);
-        self.stored.push(timed(refresh(&self.sessions.store, three)).await?);
+    async fn measure(&mut self, turn: u64) -> Result<()> {
+        let first = turn * 3 * REFRESHES;
+        let sessions = self.sessions;
+        let handles = |way| {
+            let steps = first + way * REFRESHES..first + (way + 1) * REFRESHES;
+            steps.map(|step| sessions.random(step, 0, 1))
+        };
+        for handle in handles(0) {
+            // `block_in_place` is how tokio lets a task block.
+            let blocking = async { tokio::task::block_in_place(|| self.raw.refresh(handle)) };
+            self.blocking.push(timed(blocking).await?);
+        }
+        for handle in handles(1) {
+            self.off.push(timed(self.raw.refresh_off_thread(handle)).await?);
+        }
+        for handle in handles(2) {
+            self.stored.push(timed(refresh(&self.sessions.store, handle)).await?);
+        }
         Ok(())
     }
 

@@ -2,6 +2,9 @@
 //!
 //! While one group is synced the next gathers by itself, so nobody waits for company: a write that comes alone is
 //! committed alone, at once.
+//!
+//! While it has nothing to write it loads as well: SQLite lets a connection forget its pages when another one has written, so
+//! this is the only one that still has them.
 
 mod create;
 mod end;
@@ -13,7 +16,6 @@ mod swap;
 
 use std::{
     collections::VecDeque,
-    mem,
     sync::atomic::{AtomicU64, Ordering},
     time::Instant,
 };
@@ -25,7 +27,7 @@ use self::pace::Pace;
 pub(crate) use self::{
     create::Create, end::End, end_subject::EndSubject, job::Job, purge::Purge, swap::Swap,
 };
-use crate::{error::Failure, store::Shared};
+use crate::{checkpoint::Checkpoints, error::Failure, feed::Feed, queue::Queue, reader::Load};
 
 /// A write of whichever kind, and where its answer goes.
 pub(crate) type AnyJob = Box<dyn job::AnyJob>;
@@ -33,46 +35,88 @@ pub(crate) type AnyJob = Box<dyn job::AnyJob>;
 /// More are not committed at once, so that no write waits long for those before it.
 const JOBS_AT_ONCE: usize = 512;
 
-/// What the writer has done so far.
-#[derive(Default)]
-pub(crate) struct Counts {
-    pub(crate) writes: AtomicU64,
+/// What waits for the writer, and what it has done so far.
+pub(crate) struct Writes {
+    pub(crate) queue: Queue<Work>,
+    pub(crate) written: AtomicU64,
     pub(crate) commits: AtomicU64,
 }
 
-pub(crate) fn run(connection: &Connection, shared: &Shared) {
-    let mut pace = Pace::new();
-    while let Some(mut group) = shared.writes.take(group) {
-        let started = Instant::now();
-        let committed = commit(connection, &mut group, pace.rows());
-        if group.iter().any(|job| job.is_long()) {
-            pace.learn(started.elapsed());
-        }
-        if committed.is_ok() {
-            shared.counts.writes.fetch_add(group.len() as u64, Ordering::Relaxed);
-            shared.counts.commits.fetch_add(1, Ordering::Relaxed);
-            if group.iter().any(|job| job.may_end()) {
-                shared.feed.look();
-            }
-        }
-        for job in group {
-            if let Some(rest) = job.settle(committed.as_ref().copied()) {
-                shared.writes.push(rest);
-            }
-        }
-        shared.checkpoints.after_commit(connection);
+impl Default for Writes {
+    fn default() -> Self {
+        Self { queue: Queue::new(), written: AtomicU64::new(0), commits: AtomicU64::new(0) }
     }
 }
 
+pub(crate) enum Work {
+    Write(AnyJob),
+    /// Comes only while the writer is idle, so none waits for a commit or behind one.
+    Load(Load),
+}
+
+pub(crate) fn run(connection: &Connection, writes: &Writes, feed: &Feed, checkpoints: &Checkpoints) {
+    let mut pace = Pace::new();
+    while let Some(next) = writes.queue.take(next) {
+        match next {
+            Next::Load(load) => load.answer(connection),
+            Next::Group(group) => {
+                write(connection, group, &mut pace, writes, feed);
+                checkpoints.after_commit(connection);
+            }
+        }
+    }
+}
+
+enum Next {
+    Group(VecDeque<AnyJob>),
+    Load(Load),
+}
+
 /// What comes first, with one long job at most.
-fn group(waiting: &mut VecDeque<AnyJob>) -> VecDeque<AnyJob> {
-    let mut long = 0;
-    let fits = |job: &&AnyJob| {
-        long += usize::from(job.is_long());
-        long <= 1
-    };
-    let len = waiting.iter().take(JOBS_AT_ONCE).take_while(fits).count();
-    if len == waiting.len() { mem::take(waiting) } else { waiting.drain(..len).collect() }
+fn next(waiting: &mut VecDeque<Work>) -> Next {
+    let (mut group, mut long) = (VecDeque::new(), 0);
+    while group.len() < JOBS_AT_ONCE
+        && let Some(work) = waiting.pop_front()
+    {
+        match work {
+            Work::Load(load) if group.is_empty() => return Next::Load(load),
+            Work::Write(job) if long == 0 || !job.is_long() => {
+                long += usize::from(job.is_long());
+                group.push_back(job);
+            }
+            later => {
+                waiting.push_front(later);
+                break;
+            }
+        }
+    }
+    Next::Group(group)
+}
+
+fn write(
+    connection: &Connection,
+    mut group: VecDeque<AnyJob>,
+    pace: &mut Pace,
+    writes: &Writes,
+    feed: &Feed,
+) {
+    let started = Instant::now();
+    let committed = commit(connection, &mut group, pace.rows());
+    if group.iter().any(|job| job.is_long()) {
+        pace.learn(started.elapsed());
+    }
+    if committed.is_ok() {
+        writes.written.fetch_add(group.len() as u64, Ordering::Relaxed);
+        writes.commits.fetch_add(1, Ordering::Relaxed);
+        if group.iter().any(|job| job.may_end()) {
+            feed.look();
+        }
+    }
+    for job in group {
+        if let Some(rest) = job.settle(committed.as_ref().copied()) {
+            writes.queue.push(Work::Write(rest));
+        }
+    }
 }
 
 /// Runs all jobs in one transaction. A job that fails leaves the others in; only what fails the transaction fails all.
