@@ -274,7 +274,7 @@ async fn whole_subject(store: &RedisStore) -> Result<()> {
 
 /// Removes expired sessions earlier than Redis would, beside refreshes of others.
 async fn purge(store: &RedisStore, others: &RedisStore) -> Result<()> {
-    const SESSIONS: u64 = 100_000;
+    const SESSIONS: u64 = MANY;
     let over = Arc::new(AtomicBool::new(false));
     let refreshes = tokio::spawn({
         let (store, over) = (others.clone(), Arc::clone(&over));
