@@ -1,0 +1,79 @@
+//! Counts instructions by callgrind: `instructions [--check | --rewrite | NAME...]`.
+//!
+//! Each scenario runs in two processes of its own, with a number of requests and with twice that number. The difference
+//! is what those requests cost once everything is warm; what happens once in a process cancels out.
+#![allow(clippy::unwrap_used, reason = "a benchmark panics where its world breaks")]
+
+use std::{
+    env, fs, io,
+    process::{Command, ExitCode, Stdio},
+    thread,
+};
+
+use tower_refresh_bench::{
+    figures::{Baseline, Task},
+    requests::Batch,
+    scenarios,
+};
+
+const REQUESTS: usize = 1000;
+const WARM_UP: usize = 100;
+const GROWTH_PERCENT: u64 = 5;
+
+fn main() -> io::Result<ExitCode> {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    if let [flag, name, count] = arguments.as_slice()
+        && flag == "--run"
+    {
+        run(name, count.parse().unwrap());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let task = Task::from_arguments(&arguments);
+    let mut figures = Vec::new();
+    for scenario in task.scenarios() {
+        let [once, twice] = thread::scope(|scope| {
+            [REQUESTS, 2 * REQUESTS]
+                .map(|count| scope.spawn(move || count_instructions(scenario.name, count)))
+                .map(|counted| counted.join().unwrap())
+        });
+        figures.push((scenario.name, (twice? - once?) / REQUESTS as u64));
+    }
+    let good = Baseline::new("instructions", GROWTH_PERCENT).finish(&task, &figures)?;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What callgrind runs.
+fn run(name: &str, count: usize) {
+    let mut batches = (scenarios::named(name).unwrap().prepare)();
+    batches(WARM_UP)();
+    toggles_collection(batches(count));
+}
+
+/// Callgrind counts while this runs, and finds it by its name.
+#[inline(never)]
+fn toggles_collection(batch: Batch) {
+    batch();
+}
+
+fn count_instructions(name: &str, count: usize) -> io::Result<u64> {
+    let file = env::temp_dir().join(format!("tower-refresh-bench.{}.{name}.{count}", std::process::id()));
+    let status = Command::new("valgrind")
+        .args([
+            "--tool=callgrind",
+            "--quiet",
+            "--collect-atstart=no",
+            "--toggle-collect=*toggles_collection*",
+        ])
+        .arg(format!("--callgrind-out-file={}", file.display()))
+        .arg(env::current_exe()?)
+        .args(["--run", name, &count.to_string()])
+        .stdout(Stdio::null())
+        .status()?;
+    if !status.success() {
+        return Err(io::Error::other(format!("valgrind failed: {status}")));
+    }
+    let text = fs::read_to_string(&file)?;
+    fs::remove_file(&file)?;
+    let total = text.lines().find_map(|line| line.strip_prefix("totals: ")?.trim().parse().ok());
+    total.ok_or_else(|| io::Error::other("callgrind wrote no totals"))
+}

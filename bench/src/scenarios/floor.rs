@@ -1,0 +1,62 @@
+//! What there is to pay without any authentication. Each request carries a bearer token all the same.
+
+use std::task::{Context, Poll};
+
+use axum::{Router, routing::get};
+use tower::{Layer, Service, layer::layer_fn};
+
+use super::Scenario;
+use crate::{
+    algorithm::Algorithm,
+    ours::Ours,
+    requests::{Batches, requests, with_bearer},
+};
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario::with_baseline("bare", bare),
+    Scenario::with_baseline("noop.layer", noop_layer),
+    Scenario::with_baseline("noop.around", noop_around),
+];
+
+fn bare() -> Batches {
+    let (world, token) = token();
+    requests(world.runtime.clone(), router(), move || with_bearer(&token))
+}
+
+fn noop_layer() -> Batches {
+    let (world, token) = token();
+    requests(world.runtime.clone(), router().layer(layer_fn(Noop)), move || with_bearer(&token))
+}
+
+fn noop_around() -> Batches {
+    let (world, token) = token();
+    requests(world.runtime.clone(), layer_fn(Noop).layer(router()), move || with_bearer(&token))
+}
+
+fn router() -> Router {
+    Router::new().route("/me", get(async || "hello"))
+}
+
+fn token() -> (Ours, String) {
+    let world = Ours::new(Algorithm::Hs256);
+    let token = world.login().access;
+    (world, token)
+}
+
+/// A layer that does nothing.
+#[derive(Clone)]
+struct Noop<S>(S);
+
+impl<S: Service<R>, R> Service<R> for Noop<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: R) -> S::Future {
+        self.0.call(request)
+    }
+}

@@ -1,0 +1,48 @@
+//! The list of what is measured.
+
+mod floor;
+mod ours;
+mod raw;
+
+use std::fmt;
+
+use crate::requests::Batches;
+
+/// One thing that is measured.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Scenario {
+    /// What it is called, in arguments, tables and baselines.
+    pub name: &'static str,
+    /// Whether its counts depend on this crate alone, and hardly on the processor, so that they have a baseline.
+    pub has_baseline: bool,
+    /// Builds its world.
+    pub prepare: fn() -> Batches,
+}
+
+impl fmt::Debug for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scenario").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Scenario {
+    /// A thing to measure.
+    pub(crate) const fn new(name: &'static str, prepare: fn() -> Batches) -> Self {
+        Self { name, has_baseline: false, prepare }
+    }
+
+    const fn with_baseline(name: &'static str, prepare: fn() -> Batches) -> Self {
+        Self { name, has_baseline: true, prepare }
+    }
+}
+
+/// Everything, in the order of the tables.
+pub fn all() -> Vec<Scenario> {
+    [floor::SCENARIOS, ours::SCENARIOS, raw::SCENARIOS].concat()
+}
+
+/// The scenario of this name.
+pub fn named(name: &str) -> Option<Scenario> {
+    all().into_iter().find(|scenario| scenario.name == name)
+}

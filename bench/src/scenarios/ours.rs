@@ -1,0 +1,62 @@
+//! What the layer costs.
+
+use super::Scenario;
+use crate::{
+    algorithm::Algorithm,
+    ours::{Ours, Tokens},
+    requests::{Batches, get, requests, with_bearer},
+};
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario::with_baseline("hit.header.layer", || hit_by_layer(bearer)),
+    Scenario::with_baseline("hit.header.around", || hit_around(bearer)),
+    Scenario::with_baseline("hit.cookies.layer", || hit_by_layer(cookies)),
+    Scenario::with_baseline("hit.cookies.around", || hit_around(cookies)),
+    Scenario::new("miss.hs256", || miss(Algorithm::Hs256)),
+    Scenario::new("miss.eddsa", || miss(Algorithm::EdDsa)),
+    Scenario::new("miss.es256", || miss(Algorithm::Es256)),
+    Scenario::new("miss.rs256", || miss(Algorithm::Rs256)),
+    Scenario::new("refresh.hs256", || refresh(Algorithm::Hs256)),
+    Scenario::new("refresh.eddsa", || refresh(Algorithm::EdDsa)),
+];
+
+type Carry = fn(&Tokens) -> axum::extract::Request;
+
+fn bearer(tokens: &Tokens) -> axum::extract::Request {
+    with_bearer(&tokens.access)
+}
+
+fn cookies(tokens: &Tokens) -> axum::extract::Request {
+    get(&[("cookie", &tokens.cookies())])
+}
+
+fn hit_by_layer(carry: Carry) -> Batches {
+    let world = Ours::new(Algorithm::Hs256);
+    let tokens = world.login();
+    requests(world.runtime.clone(), world.by_router_layer(), move || carry(&tokens))
+}
+
+fn hit_around(carry: Carry) -> Batches {
+    let world = Ours::new(Algorithm::Hs256);
+    let tokens = world.login();
+    requests(world.runtime.clone(), world.around_router(), move || carry(&tokens))
+}
+
+fn miss(algorithm: Algorithm) -> Batches {
+    let world = Ours::with(algorithm, |builder| builder.token_cache(0));
+    let tokens = world.login();
+    requests(world.runtime.clone(), world.by_router_layer(), move || bearer(&tokens))
+}
+
+/// Each request is of a session of its own: its access token has expired, and its refresh token is rotated.
+fn refresh(algorithm: Algorithm) -> Batches {
+    let world = Ours::new(algorithm);
+    Box::new(move |count| {
+        let logins: Vec<_> = (0..count).map(|_| world.login()).collect();
+        world.expire_access_tokens();
+        let mut logins = logins.into_iter();
+        requests(world.runtime.clone(), world.by_router_layer(), move || cookies(&logins.next().unwrap()))(
+            count,
+        )
+    })
+}
