@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
 use tower_refresh_core::{Handle, Timestamp};
 
 use crate::{
     CustomClaims, RejectionKind,
     auth::settings::Channel,
-    credentials::{Bearer, CookieFields, bearer},
+    credentials::{CookieFields, bearer},
+    fields::Field,
     shared::Shared,
     user::{User, Verified},
     verify::{InvalidToken, Verdict, verify},
@@ -53,23 +53,25 @@ impl<C> Valid<C> {
     }
 }
 
-/// Reads the header, and the cookies unless they do not count.
+/// Reads the `Authorization` field, and the cookies that count.
 pub(crate) fn read<C: CustomClaims>(
     shared: &Shared<C>,
-    headers: &HeaderMap,
-    cookies: Option<&CookieFields>,
+    authorization: Field<'_>,
+    cookies: &CookieFields,
     now: Timestamp,
 ) -> Access<C> {
     let channels = &shared.settings.channels;
-    let header = if channels.header.is_some() { bearer(headers) } else { Bearer::Absent };
+    let header = if channels.header.is_some() { authorization } else { Field::Absent };
     match header {
-        Bearer::Several => Access::Refused(RejectionKind::InvalidRequest),
-        Bearer::Token(token) => of_header(shared, token, now),
-        Bearer::Absent => match cookies {
-            Some(cookies) if channels.cookie => of_cookies(shared, cookies, now),
-            _ => Access::Absent,
-        },
+        Field::Several => return Access::Refused(RejectionKind::InvalidRequest),
+        Field::One(field) => {
+            if let Some(token) = bearer(field) {
+                return of_header(shared, token, now);
+            }
+        }
+        Field::Absent => {}
     }
+    if channels.cookie { of_cookies(shared, cookies, now) } else { Access::Absent }
 }
 
 fn of_header<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Access<C> {
@@ -102,15 +104,17 @@ fn of_cookies<C: CustomClaims>(shared: &Shared<C>, cookies: &CookieFields, now: 
 
 /// Judges a token, from the cache if it was verified before: by the clock of now either way.
 fn judge<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Verdict<Verified<C>> {
-    let keys = shared.keys.load();
-    if let Some(verified) = shared.verified.get(token, keys.number()) {
+    if let Some(verified) = shared.verified.get(token) {
         return verified.judge(now);
     }
+    // Before the keys are: what a ring verifies that is replaced meanwhile is never found.
+    let epoch = shared.verified.epoch();
+    let keys = shared.keys.load();
     match verify(token, &keys, &shared.settings.expected(), now) {
         Verdict::Valid(access) => {
             let verified = Verified::new(access, &shared.settings.policy);
             let expires_at = verified.user.expires_at;
-            shared.verified.insert(token, keys.number(), expires_at, now, verified.clone());
+            shared.verified.insert(token, epoch, expires_at, now, verified.clone());
             Verdict::Valid(verified)
         }
         Verdict::Expired { session } => Verdict::Expired { session },

@@ -13,43 +13,53 @@
 
 use std::net::Ipv6Addr;
 
-use http::{
-    HeaderMap, HeaderName, Method, Request,
-    header::{HOST, ORIGIN},
-};
+use http::{Method, Request, uri::Authority};
 
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
-const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+use crate::fields::{Field, Fields};
+
+/// What else of a request the rule looks at.
+pub(crate) struct Target {
+    is_safe: bool,
+    authority: Option<Authority>,
+}
+
+impl Target {
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        let is_safe = *request.method() == Method::GET || *request.method() == Method::HEAD;
+        Self { is_safe, authority: request.uri().authority().cloned() }
+    }
+}
 
 /// Whether cookies of this request must be ignored.
-pub(crate) fn is_refused<B>(request: &Request<B>, trusted: &[String]) -> bool {
-    let headers = request.headers();
-    let origin = headers.get(ORIGIN).map(|origin| origin.as_bytes());
-    if let Some(origin) = origin
-        && only_one(headers, &ORIGIN)
+pub(crate) fn is_refused(fields: &Fields<'_>, target: &Target, trusted: &[String]) -> bool {
+    if let Field::One(origin) = fields.origin
         && trusted.iter().any(|trusted| trusted.as_bytes() == origin)
     {
         return false;
     }
-    if let Some(site) = headers.get(SEC_FETCH_SITE) {
-        let own = only_one(headers, &SEC_FETCH_SITE) && matches!(site.as_bytes(), b"same-origin" | b"none");
-        let safe = *request.method() == Method::GET || *request.method() == Method::HEAD;
-        return !(own || safe && is_navigation(headers));
-    }
-    let Some(origin) = origin else { return false };
-    let own = authority(request);
-    !(only_one(headers, &ORIGIN)
-        && own.is_some_and(|own| {
+    match (fields.fetch_site, fields.origin) {
+        (Field::One(b"same-origin" | b"none"), _) => false,
+        (Field::One(_) | Field::Several, _) => !(target.is_safe && is_navigation(fields)),
+        (Field::Absent, Field::Absent) => false,
+        (Field::Absent, Field::Several) => true,
+        (Field::Absent, Field::One(origin)) => !authority(fields, target).is_some_and(|own| {
             split_authority(origin).is_some_and(|origin| origin.eq_ignore_ascii_case(own))
-        }))
+        }),
+    }
 }
 
 /// Whether a person follows a link or types an address, in a tab of its own.
-pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
-    let says =
-        |name, value| headers.get(&name).is_some_and(|field| field == value) && only_one(headers, &name);
-    says(SEC_FETCH_MODE, "navigate") && says(SEC_FETCH_DEST, "document")
+pub(crate) fn is_navigation(fields: &Fields<'_>) -> bool {
+    fields.fetch_mode.is(b"navigate") && fields.fetch_dest.is(b"document")
+}
+
+/// The host and port the client addressed: `:authority` of HTTP/2, the target of HTTP/1.1 in absolute form, or `Host`.
+fn authority<'a>(fields: &Fields<'a>, target: &'a Target) -> Option<&'a [u8]> {
+    match (&target.authority, fields.host) {
+        (Some(authority), _) => Some(authority.as_str().as_bytes()),
+        (None, Field::One(host)) => Some(host),
+        (None, Field::Absent | Field::Several) => None,
+    }
 }
 
 /// Checks that `origin` is what a browser sends as `Origin`: `scheme://host`, with a port unless it is the default.
@@ -93,20 +103,7 @@ fn is_port(scheme: &str, port: &str) -> bool {
     port.parse::<u16>().is_ok_and(|number| number != default && number.to_string() == port)
 }
 
-/// The host and port the client addressed: `:authority` of HTTP/2, the target of HTTP/1.1 in absolute form, or `Host`.
-fn authority<B>(request: &Request<B>) -> Option<&[u8]> {
-    match request.uri().authority() {
-        Some(authority) => Some(authority.as_str().as_bytes()),
-        None if only_one(request.headers(), &HOST) => request.headers().get(HOST).map(|host| host.as_bytes()),
-        None => None,
-    }
-}
-
 fn split_authority(origin: &[u8]) -> Option<&[u8]> {
     let colon = origin.iter().position(|byte| *byte == b':')?;
     origin[colon..].strip_prefix(b"://").filter(|authority| !authority.is_empty())
-}
-
-fn only_one(headers: &HeaderMap, name: &HeaderName) -> bool {
-    headers.get_all(name).iter().nth(1).is_none()
 }

@@ -1,6 +1,9 @@
 //! Step 5 at the response head: whether a refresh is to be completed, and what else the response says of the session.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, StatusCode};
@@ -23,19 +26,31 @@ pub(crate) struct Renewal<C> {
     pub(crate) loaded: Option<Arc<Loaded<C>>>,
 }
 
+impl<C> Renewal<C> {
+    /// Takes the result as soon as it is there.
+    pub(crate) fn look(&mut self, context: &mut Context<'_>) {
+        if self.loaded.is_none()
+            && let Poll::Ready(found) = self.flight.poll_unpin(context)
+        {
+            self.loaded = Some(found);
+        }
+    }
+}
+
 /// The second half, if one is due: not after the handler changed the session, whose word wins, and not on a response
 /// that ends HTTP on this connection, where browsers do not reliably keep cookies.
 pub(crate) fn pending_commit<C: CustomClaims>(
     state: &Arc<State<C>>,
-    renewal: &mut Option<Renewal<C>>,
+    renewal: &mut Option<Box<Renewal<C>>>,
     changed: bool,
     status: StatusCode,
 ) -> Option<BoxFuture<'static, Option<Issued>>> {
     if changed || status == StatusCode::SWITCHING_PROTOCOLS {
         return None;
     }
-    let shared = state.shared.clone();
-    if let Some(Renewal { token, flight, loaded }) = renewal.take() {
+    if let Some(renewal) = renewal.take() {
+        let Renewal { token, flight, loaded } = *renewal;
+        let shared = state.shared.clone();
         let time_limit = shared.store.time_limit();
         let renew = async move {
             let loaded = match loaded {
@@ -48,6 +63,7 @@ pub(crate) fn pending_commit<C: CustomClaims>(
     }
     let loaded = state.loaded.clone().filter(|loaded| matches!(**loaded, Loaded::Live(_)))?;
     let token = state.presented().token()?.clone();
+    let shared = state.shared.clone();
     Some(async move { commit_loaded(&shared, &token, &loaded).await }.boxed())
 }
 
@@ -64,10 +80,10 @@ async fn commit_loaded<C: CustomClaims>(
 }
 
 /// Puts what the handler did on the response, or else the removal of cookies that are of no more use.
-pub(crate) fn apply<C: CustomClaims>(state: &State<C>, change: Option<Change>, headers: &mut HeaderMap) {
+pub(crate) fn apply<C: CustomClaims>(state: &State<C>, change: Option<Box<Change>>, headers: &mut HeaderMap) {
     let settings = &state.shared.settings;
     // Somebody may have ended the session since its tokens were made.
-    let session = match &change {
+    let session = match change.as_deref() {
         Some(Change::LoggedIn { session, .. }) => Some(*session),
         Some(Change::Refreshed { .. }) => state.presented().session(),
         Some(Change::LoggedOut) | None => None,
@@ -75,9 +91,9 @@ pub(crate) fn apply<C: CustomClaims>(state: &State<C>, change: Option<Change>, h
     if session.is_some_and(|session| state.shared.is_denied(session, state.shared.now())) {
         return;
     }
-    match change {
+    match change.as_deref() {
         Some(Change::LoggedIn { issued, .. } | Change::Refreshed { issued }) => {
-            respond::add_tokens(headers, settings, state.origin.channel, &issued);
+            respond::add_tokens(headers, settings, state.origin.channel, issued);
         }
         Some(Change::LoggedOut) => respond::remove_cookies(headers, settings),
         None if state.origin.navigation && is_over(state) => respond::remove_cookies(headers, settings),
@@ -91,7 +107,7 @@ fn is_over<C: CustomClaims>(state: &State<C>) -> bool {
         Some(loaded) => matches!(**loaded, Loaded::Dead(Dead::Over)),
         None => {
             !matches!(state.outcome, Outcome::Authenticated(_))
-                && matches!(state.origin.presented.get(), Some(Presented::Expired(_)))
+                && matches!(state.origin.presented.get().map(Box::as_ref), Some(Presented::Expired(_)))
         }
     }
 }

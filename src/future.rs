@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use http::{Request, Response, header::USER_AGENT};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_refresh_core::Handle;
 use tower_service::Service;
@@ -17,8 +17,9 @@ use crate::{
     CustomClaims, RejectionKind,
     access::{self, Access},
     auth::settings::{Channel, Settings},
-    credentials::{self, CookieFields},
+    credentials::CookieFields,
     cross_site,
+    fields::Fields,
     finish::{Renewal, apply, pending_commit},
     refresh::{Flight, Issued, Loaded, Mode, confirm_or_load},
     respond,
@@ -51,13 +52,13 @@ pin_project! {
     enum Stage<S, ReqBody, F, R, C> {
         Refreshing {
             flight: Flight<C>,
-            waiting: Option<Waiting<S, ReqBody, C>>,
+            waiting: Option<Box<Waiting<S, ReqBody, C>>>,
         },
         Serving {
             #[pin]
             inner: F,
             state: Arc<State<C>>,
-            renewal: Option<Renewal<C>>,
+            renewal: Option<Box<Renewal<C>>>,
         },
         Committing {
             commit: BoxFuture<'static, Option<Issued>>,
@@ -87,24 +88,27 @@ where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     C: CustomClaims,
 {
-    pub(crate) fn start(shared: &Arc<Shared<C>>, inner: &mut S, request: Request<ReqBody>) -> Self {
+    #[inline]
+    pub(crate) fn start(shared: &Arc<Shared<C>>, inner: &mut S, mut request: Request<ReqBody>) -> Self {
         let settings = &shared.settings;
         let now = shared.now();
-        let headers = request.headers();
+        let ip = settings.client_ip.as_ref().and_then(|ip| ip(request.headers(), request.extensions()));
+        let target = cross_site::Target::of(&request);
+        let fields = Fields::read(request.headers_mut());
 
-        let cookies = CookieFields::of(headers);
-        let cross_site = cross_site::is_refused(&request, &settings.trusted_origins);
-        let refused_cookies = cross_site && has_ours(&cookies, settings);
-        let cookies = if cross_site { CookieFields::default() } else { cookies };
-        let access = access::read(shared, headers, Some(&cookies), now);
+        let cross_site = cross_site::is_refused(&fields, &target, &settings.trusted_origins);
+        let navigation = cross_site::is_navigation(&fields);
+        let refused_cookies = cross_site && has_ours(&fields.cookies, settings);
+        let cookies = if cross_site { CookieFields::default() } else { fields.cookies };
+        let access = access::read(shared, fields.authorization, &cookies, now);
         let origin = Origin {
             access_session: access.session(),
             cross_site,
-            navigation: cross_site::is_navigation(headers),
+            navigation,
             channel: channel(&access, settings),
             cookies,
-            user_agent: headers.get(USER_AGENT).cloned(),
-            ip: settings.client_ip.as_ref().and_then(|ip| ip(headers, request.extensions())),
+            user_agent: fields.user_agent,
+            ip,
             presented: OnceLock::new(),
         };
 
@@ -156,11 +160,12 @@ where
         }
     }
 
+    #[inline]
     fn serve(
         inner: &mut S,
         mut request: Request<ReqBody>,
         state: Arc<State<C>>,
-        renewal: Option<Renewal<C>>,
+        renewal: Option<Box<Renewal<C>>>,
     ) -> Self {
         hand_over(&mut request, &state);
         Self { stage: Stage::Serving { inner: inner.call(request), state, renewal } }
@@ -179,7 +184,7 @@ where
         let clone = inner.clone();
         let inner = mem::replace(inner, clone);
         let waiting = Waiting { inner, request, shared: shared.clone(), origin, otherwise };
-        Self { stage: Stage::Refreshing { flight, waiting: Some(waiting) } }
+        Self { stage: Stage::Refreshing { flight, waiting: Some(Box::new(waiting)) } }
     }
 }
 
@@ -196,20 +201,16 @@ where
             let next = match stage.as_mut().project() {
                 StageProjection::Refreshing { flight, waiting } => {
                     let loaded = ready!(flight.poll_unpin(context));
-                    let Some(Waiting { mut inner, mut request, shared, origin, otherwise }) = waiting.take()
-                    else {
-                        return Poll::Pending;
-                    };
+                    let Some(waiting) = waiting.take() else { return Poll::Pending };
+                    let Waiting { mut inner, mut request, shared, origin, otherwise } = *waiting;
                     let outcome = outcome(&shared, &loaded, &otherwise);
                     let state = State::new(shared, outcome, origin, Some(loaded));
                     hand_over(&mut request, &state);
                     Stage::Serving { inner: inner.call(request), state, renewal: None }
                 }
                 StageProjection::Serving { inner, state, renewal } => {
-                    if let Some(Renewal { flight, loaded: loaded @ None, .. }) = renewal
-                        && let Poll::Ready(found) = flight.poll_unpin(context)
-                    {
-                        *loaded = Some(found);
+                    if let Some(renewal) = renewal {
+                        renewal.look(context);
                     }
                     let mut response = ready!(inner.poll(context))?;
                     let change = state.seal();
@@ -247,9 +248,8 @@ where
     }
 }
 
-/// Shows the inner service what was found, and keeps its logs from showing the tokens.
+/// Shows the inner service what was found.
 fn hand_over<ReqBody, C: CustomClaims>(request: &mut Request<ReqBody>, state: &Arc<State<C>>) {
-    credentials::mark_sensitive(request.headers_mut());
     request.extensions_mut().insert(Found(state.clone()));
 }
 
@@ -274,10 +274,14 @@ fn token_of<C: CustomClaims>(shared: &Shared<C>, origin: &Origin, session: Handl
     (token.handle == session).then(|| token.clone())
 }
 
-fn renewal<C: CustomClaims>(shared: &Arc<Shared<C>>, origin: &Origin, session: Handle) -> Option<Renewal<C>> {
+fn renewal<C: CustomClaims>(
+    shared: &Arc<Shared<C>>,
+    origin: &Origin,
+    session: Handle,
+) -> Option<Box<Renewal<C>>> {
     let token = token_of(shared, origin, session)?;
     let flight = shared.flights.join(shared, &token, Mode::Advisory);
-    Some(Renewal { token, flight, loaded: None })
+    Some(Box::new(Renewal { token, flight, loaded: None }))
 }
 
 /// The load may be older than the request, or its session may have ended while the claims were asked for: what is denied by

@@ -117,6 +117,7 @@ mod event;
 #[cfg(feature = "axum")]
 mod extract;
 mod feed;
+mod fields;
 mod finish;
 mod follow;
 mod future;

@@ -55,6 +55,7 @@ where
         self.inner.poll_ready(context)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         ResponseFuture::start(&self.shared, &mut self.inner, request)
     }

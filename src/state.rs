@@ -6,7 +6,10 @@
 use std::{
     any::{Any, type_name},
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
 use http::{Extensions, HeaderValue};
@@ -33,7 +36,9 @@ pub(crate) struct State<C> {
     pub(crate) origin: Origin,
     /// What the first half of a refresh found, where one was needed.
     pub(crate) loaded: Option<Arc<Loaded<C>>>,
-    slot: Mutex<Slot>,
+    phase: AtomicU8,
+    /// What the handler did, if it did anything.
+    slot: Mutex<Option<Box<Change>>>,
 }
 
 /// Who is there.
@@ -55,15 +60,17 @@ pub(crate) struct Origin {
     pub(crate) cookies: CookieFields,
     pub(crate) user_agent: Option<HeaderValue>,
     pub(crate) ip: Option<IpAddr>,
-    pub(crate) presented: OnceLock<Presented>,
+    pub(crate) presented: OnceLock<Box<Presented>>,
 }
 
-/// What the handler did, until the response head is ready.
-#[derive(Default)]
-enum Slot {
-    #[default]
+/// How far a request is: nearly every one gets from the first phase to the last without a lock.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Phase {
     Untouched,
-    Changed(Change),
+    /// The handler did something, which is in the slot.
+    Changed,
+    /// The response head is ready.
     Sealed,
 }
 
@@ -82,7 +89,8 @@ impl<C: CustomClaims> State<C> {
         origin: Origin,
         loaded: Option<Arc<Loaded<C>>>,
     ) -> Arc<Self> {
-        Arc::new(Self { shared, outcome, origin, loaded, slot: Mutex::default() })
+        let phase = AtomicU8::new(Phase::Untouched as u8);
+        Arc::new(Self { shared, outcome, origin, loaded, phase, slot: Mutex::default() })
     }
 
     /// The user; `None` if nobody is logged in; an error for credentials that are refused.
@@ -109,10 +117,10 @@ impl<C: CustomClaims> State<C> {
 
     /// Who acts by the handler's leave: whom it logged in, else the request's user.
     pub(crate) fn acting(&self) -> Result<Option<(Subject, Handle)>, Rejection> {
-        match &*self.slot() {
-            Slot::Changed(Change::LoggedIn { session, subject, .. }) => Ok(Some((subject.clone(), *session))),
-            Slot::Changed(Change::LoggedOut) => Ok(None),
-            Slot::Changed(Change::Refreshed { .. }) | Slot::Untouched | Slot::Sealed => {
+        match self.slot().as_deref() {
+            Some(Change::LoggedIn { session, subject, .. }) => Ok(Some((subject.clone(), *session))),
+            Some(Change::LoggedOut) => Ok(None),
+            Some(Change::Refreshed { .. }) | None => {
                 Ok(self.user()?.map(|user| (user.subject.clone(), user.session)))
             }
         }
@@ -123,11 +131,8 @@ impl<C: CustomClaims> State<C> {
     /// # Errors
     /// [`RejectionKind::Sealed`] once the response head is ready.
     pub(crate) fn change(&self) -> Result<Option<Change>, Rejection> {
-        match &*self.slot() {
-            Slot::Untouched => Ok(None),
-            Slot::Changed(change) => Ok(Some(change.clone())),
-            Slot::Sealed => Err(self.reject(RejectionKind::Sealed)),
-        }
+        let change = self.slot().as_deref().cloned();
+        if self.is_sealed() { Err(self.reject(RejectionKind::Sealed)) } else { Ok(change) }
     }
 
     /// Puts `change` in place of what the handler did before.
@@ -136,22 +141,32 @@ impl<C: CustomClaims> State<C> {
     /// [`RejectionKind::Sealed`] once the response head is ready.
     pub(crate) fn set_change(&self, change: Change) -> Result<(), Rejection> {
         let mut slot = self.slot();
-        if matches!(*slot, Slot::Sealed) {
+        if !self.leave(Phase::Untouched, Phase::Changed) && self.is_sealed() {
             return Err(self.reject(RejectionKind::Sealed));
         }
-        *slot = Slot::Changed(change);
+        *slot = Some(Box::new(change));
         Ok(())
     }
 
     /// Takes what the handler did; nothing can be changed afterwards.
-    pub(crate) fn seal(&self) -> Option<Change> {
-        match std::mem::replace(&mut *self.slot(), Slot::Sealed) {
-            Slot::Changed(change) => Some(change),
-            Slot::Untouched | Slot::Sealed => None,
+    pub(crate) fn seal(&self) -> Option<Box<Change>> {
+        if self.leave(Phase::Untouched, Phase::Sealed) {
+            return None;
         }
+        let mut slot = self.slot();
+        self.leave(Phase::Changed, Phase::Sealed);
+        slot.take()
     }
 
-    fn slot(&self) -> MutexGuard<'_, Slot> {
+    fn leave(&self, from: Phase, to: Phase) -> bool {
+        self.phase.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == Phase::Sealed as u8
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Box<Change>>> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -162,7 +177,7 @@ impl Origin {
         self.presented.get_or_init(|| {
             let settings = &shared.settings;
             let texts = self.cookies.values(settings.cookies.refresh_name());
-            Presented::read(texts, &shared.keys.load(), &settings.context, now)
+            Box::new(Presented::read(texts, &shared.keys.load(), &settings.context, now))
         })
     }
 }
@@ -171,17 +186,30 @@ impl Origin {
 ///
 /// # Errors
 /// [`RejectionKind::LayerMissing`], [`RejectionKind::OtherClaims`].
-pub(crate) fn of<C: CustomClaims>(extensions: &Extensions) -> Result<Arc<State<C>>, Rejection> {
-    let Found(state) =
-        extensions.get::<Found>().ok_or_else(|| Rejection::bare(RejectionKind::LayerMissing))?;
-    state.clone().into_any().downcast().map_err(|_| {
-        state.reject(RejectionKind::OtherClaims { asked: type_name::<C>(), built: state.claims_type() })
-    })
+pub(crate) fn of<C: CustomClaims>(extensions: &Extensions) -> Result<&State<C>, Rejection> {
+    let state: &dyn AnyState = &**found(extensions)?;
+    (state as &dyn Any).downcast_ref().ok_or_else(|| other_claims::<C>(state))
+}
+
+/// As [`of`], to keep.
+pub(crate) fn shared_of<C: CustomClaims>(extensions: &Extensions) -> Result<Arc<State<C>>, Rejection> {
+    let state = found(extensions)?;
+    (state.clone() as Arc<dyn Any + Send + Sync>).downcast().map_err(|_| other_claims::<C>(&**state))
+}
+
+fn found(extensions: &Extensions) -> Result<&Arc<dyn AnyState>, Rejection> {
+    match extensions.get() {
+        Some(Found(state)) => Ok(state),
+        None => Err(Rejection::bare(RejectionKind::LayerMissing)),
+    }
+}
+
+fn other_claims<C>(state: &dyn AnyState) -> Rejection {
+    state.reject(RejectionKind::OtherClaims { asked: type_name::<C>(), built: state.claims_type() })
 }
 
 /// A [`State`] whatever its claims.
-pub(crate) trait AnyState: Send + Sync {
-    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+pub(crate) trait AnyState: Any + Send + Sync {
     fn claims_type(&self) -> &'static str;
     fn reject(&self, kind: RejectionKind) -> Rejection;
     /// Whether a user is there, who has `scope` if one is asked for.
@@ -189,10 +217,6 @@ pub(crate) trait AnyState: Send + Sync {
 }
 
 impl<C: CustomClaims> AnyState for State<C> {
-    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
-    }
-
     fn claims_type(&self) -> &'static str {
         type_name::<C>()
     }

@@ -64,6 +64,7 @@ impl<C: CustomClaims> Auth<C> {
     /// A [`KeyError`] if the ring is not in order; the old one stays in use.
     pub fn rotate_keys(&self, keys: KeyRing) -> Result<(), KeyError> {
         self.shared.keys.store(Arc::new(keys.prepare()?));
+        self.shared.verified.forget();
         Ok(())
     }
 

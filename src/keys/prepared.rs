@@ -1,7 +1,5 @@
 //! A key ring that was checked: what requests use.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 
@@ -13,8 +11,6 @@ use crate::crypto::{self, CryptoError, MacKey};
 /// The keys of a ring, each of them known to work.
 #[derive(Debug)]
 pub(crate) struct Keys {
-    /// Tells this ring from every other of the process.
-    number: u64,
     signing: SigningKey,
     header: String,
     /// The signing key's comes first: it is the one that most tokens name.
@@ -54,9 +50,7 @@ impl Keys {
             }
         }
         let jwks = Jwks::new(verifiers.iter().map(|verifier| &verifier.key));
-        static RINGS: AtomicU64 = AtomicU64::new(0);
         Ok(Self {
-            number: RINGS.fetch_add(1, Ordering::Relaxed),
             header: header(&signing.verifying_key())?,
             signing,
             verifiers,
@@ -64,11 +58,6 @@ impl Keys {
             accepted_macs,
             jwks,
         })
-    }
-
-    /// Which ring of the process this is.
-    pub(crate) fn number(&self) -> u64 {
-        self.number
     }
 
     /// The header of the tokens we sign, encoded.

@@ -53,7 +53,7 @@ impl<C: CustomClaims> Session<C> {
     /// # Errors
     /// [`RejectionKind::LayerMissing`] and [`RejectionKind::OtherClaims`].
     pub fn from_extensions(extensions: &Extensions) -> Result<Self, Rejection> {
-        Ok(Self { state: state::of(extensions)? })
+        Ok(Self { state: state::shared_of(extensions)? })
     }
 
     /// The live sessions of the logged-in user, newest login first.

@@ -1,7 +1,8 @@
 //! Tokens that were verified a moment ago, in front of the signature check.
 //!
 //! The key is the whole text of the token: a hash finds the place, a comparison of every byte decides. What a token is
-//! worth is not kept, only what it says: its times, the key ring and the denylist are looked at on every hit.
+//! worth is not kept, only what it says: its times, the epoch, which new keys begin, and the denylist are looked at on
+//! every hit.
 //!
 //! Places are in sets, each of which holds the tokens of some hashes. Reading takes no lock. Only verified tokens come in,
 //! so a flood of forged ones moves nothing. Where a set is full, a token that has expired makes room, else one that was not
@@ -9,14 +10,15 @@
 
 use std::{
     array, fmt,
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, Hasher},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
 };
 
 use arc_swap::ArcSwapOption;
+use foldhash::quality::RandomState;
 use tower_refresh_core::Timestamp;
 use zeroize::Zeroizing;
 
@@ -30,6 +32,7 @@ pub(crate) struct Cache<T> {
     /// A power of two, or none at all. A set is made when its first token comes.
     sets: Box<[OnceLock<Box<Set<T>>>]>,
     hasher: RandomState,
+    epoch: AtomicU64,
 }
 
 struct Set<T> {
@@ -41,8 +44,8 @@ struct Set<T> {
 
 struct Entry<T> {
     token: Zeroizing<Box<[u8]>>,
-    /// The key ring that verified it.
-    ring: u64,
+    /// When it was verified.
+    epoch: u64,
     expires_at: Timestamp,
     was_read: AtomicBool,
     value: T,
@@ -52,14 +55,25 @@ impl<T: Clone> Cache<T> {
     /// Of at most `places` tokens, rounded up to a power of two; 0 keeps none.
     pub(crate) fn new(places: usize) -> Self {
         let sets = if places == 0 { 0 } else { places.div_ceil(WAYS).next_power_of_two() };
-        Self { sets: (0..sets).map(|_| OnceLock::new()).collect(), hasher: RandomState::new() }
+        let sets = (0..sets).map(|_| OnceLock::new()).collect();
+        Self { sets, hasher: RandomState::default(), epoch: AtomicU64::new(0) }
     }
 
-    /// What `token` says, if the key ring numbered `ring` has verified it.
-    pub(crate) fn get(&self, token: &[u8], ring: u64) -> Option<T> {
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Begins another epoch: nothing that was kept is found any more.
+    pub(crate) fn forget(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// What `token` says, if it was verified in this epoch.
+    pub(crate) fn get(&self, token: &[u8]) -> Option<T> {
         let (set, tag) = self.set(token)?;
+        let epoch = self.epoch();
         set.get()?.find(tag, token, |entry| {
-            if entry.ring != ring {
+            if entry.epoch != epoch {
                 return None;
             }
             if !entry.was_read.load(Ordering::Relaxed) {
@@ -69,17 +83,17 @@ impl<T: Clone> Cache<T> {
         })
     }
 
-    /// Keeps what `token` says, which the key ring numbered `ring` has verified.
-    pub(crate) fn insert(&self, token: &[u8], ring: u64, expires_at: Timestamp, now: Timestamp, value: T) {
+    /// Keeps what `token` says, which was verified in the epoch.
+    pub(crate) fn insert(&self, token: &[u8], epoch: u64, expires_at: Timestamp, now: Timestamp, value: T) {
         let Some((set, tag)) = self.set(token) else { return };
         let set = set.get_or_init(Box::default);
         // Of concurrent requests with one new token, the first has done it.
-        if set.find(tag, token, |entry| (entry.ring == ring).then_some(())).is_some() {
+        if set.find(tag, token, |entry| (entry.epoch == epoch).then_some(())).is_some() {
             return;
         }
         let place = set.make_room(tag, now);
         let token = Zeroizing::new(token.into());
-        let entry = Entry { token, ring, expires_at, was_read: AtomicBool::new(false), value };
+        let entry = Entry { token, epoch, expires_at, was_read: AtomicBool::new(false), value };
         if let (Some(known), Some(place)) = (set.tags.get(place), set.places.get(place)) {
             place.store(Some(Arc::new(entry)));
             known.store(tag, Ordering::Release);
@@ -89,7 +103,9 @@ impl<T: Clone> Cache<T> {
     fn set(&self, token: &[u8]) -> Option<(&OnceLock<Box<Set<T>>>, u32)> {
         let mask = self.sets.len().checked_sub(1)?;
         let end = token.get(token.len().saturating_sub(HASHED)..)?;
-        let hash = self.hasher.hash_one(end);
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(end);
+        let hash = hasher.finish();
         Some((self.sets.get(hash as usize & mask)?, (hash >> 32) as u32))
     }
 }

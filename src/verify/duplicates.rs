@@ -8,6 +8,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr2};
+
 use super::InvalidToken;
 
 /// The deepest nesting that serde_json reads.
@@ -54,19 +56,20 @@ pub(crate) fn refuse(json: &str) -> Result<(), InvalidToken> {
 /// How far the closing quote goes, in what follows the opening one.
 fn string_len(bytes: &[u8]) -> Result<usize, InvalidToken> {
     let mut at = 0;
-    loop {
-        match bytes.get(at) {
-            Some(b'"') => return Ok(at + 1),
-            Some(b'\\') => at += 2,
-            Some(_) => at += 1,
-            None => return Err(InvalidToken::Malformed),
+    while let Some(next) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += next + 1;
+        if bytes.get(at - 1) == Some(&b'"') {
+            return Ok(at);
         }
+        // What is escaped.
+        at += 1;
     }
+    Err(InvalidToken::Malformed)
 }
 
 /// What a string in quotes says.
 fn name(string: &str) -> Result<Cow<'_, str>, InvalidToken> {
-    if string.as_bytes().contains(&b'\\') {
+    if memchr(b'\\', string.as_bytes()).is_some() {
         return serde_json::from_str(string).map(Cow::Owned).map_err(|_| InvalidToken::Malformed);
     }
     string

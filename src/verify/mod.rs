@@ -15,6 +15,7 @@
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use memchr::{memchr, memrchr};
 use serde::de::DeserializeOwned;
 use tower_refresh_core::{Handle, Subject, Timestamp};
 
@@ -99,9 +100,9 @@ fn authentic_payload(token: &[u8], keys: &Keys) -> Result<Vec<u8>, InvalidToken>
     if token.len() > MAX_TOKEN_LEN {
         return Err(InvalidToken::TooLarge);
     }
-    let (message, signature) = split_at_dot(token, token.iter().rposition(is_dot))?;
-    let (header, payload) = split_at_dot(message, message.iter().position(is_dot))?;
-    if payload.contains(&b'.') {
+    let (message, signature) = split_at_dot(token, memrchr(b'.', token))?;
+    let (header, payload) = split_at_dot(message, memchr(b'.', message))?;
+    if memchr(b'.', payload).is_some() {
         return Err(InvalidToken::Malformed);
     }
     let key = header::key(header, keys)?;
@@ -117,10 +118,6 @@ fn split_at_dot(text: &[u8], dot: Option<usize>) -> Result<(&[u8], &[u8]), Inval
         Some((before, [_, after @ ..])) if !before.is_empty() && !after.is_empty() => Ok((before, after)),
         _ => Err(InvalidToken::Malformed),
     }
-}
-
-fn is_dot(byte: &u8) -> bool {
-    *byte == b'.'
 }
 
 /// Decodes a segment. The engine refuses padding, spaces and trailing bits, so each content has one form only.

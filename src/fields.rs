@@ -1,0 +1,79 @@
+//! Step 1: the fields of a request that the journey looks at, found in one pass over all.
+//!
+//! To look each of them up by its name would cost more than all the rest that a request with a valid token needs.
+
+use http::{HeaderMap, HeaderValue};
+
+use crate::credentials::CookieFields;
+
+/// A field that a request should have once.
+#[derive(Clone, Copy)]
+pub(crate) enum Field<'a> {
+    Absent,
+    One(&'a [u8]),
+    /// Which one a proxy or another library reads is anyone's guess.
+    Several,
+}
+
+pub(crate) struct Fields<'a> {
+    pub(crate) authorization: Field<'a>,
+    pub(crate) cookies: CookieFields,
+    pub(crate) host: Field<'a>,
+    pub(crate) origin: Field<'a>,
+    pub(crate) fetch_site: Field<'a>,
+    pub(crate) fetch_mode: Field<'a>,
+    pub(crate) fetch_dest: Field<'a>,
+    /// The first.
+    pub(crate) user_agent: Option<HeaderValue>,
+}
+
+impl<'a> Fields<'a> {
+    /// Marks those that hold tokens as sensitive, too: it keeps the tokens out of the `Debug` of the request.
+    #[inline]
+    pub(crate) fn read(headers: &'a mut HeaderMap) -> Self {
+        let mut fields = Self {
+            authorization: Field::Absent,
+            cookies: CookieFields::default(),
+            host: Field::Absent,
+            origin: Field::Absent,
+            fetch_site: Field::Absent,
+            fetch_mode: Field::Absent,
+            fetch_dest: Field::Absent,
+            user_agent: None,
+        };
+        for (name, value) in headers {
+            match name.as_str() {
+                "authorization" => {
+                    value.set_sensitive(true);
+                    fields.authorization.add(value);
+                }
+                "cookie" => {
+                    value.set_sensitive(true);
+                    fields.cookies.add(value.clone());
+                }
+                "host" => fields.host.add(value),
+                "origin" => fields.origin.add(value),
+                "sec-fetch-site" => fields.fetch_site.add(value),
+                "sec-fetch-mode" => fields.fetch_mode.add(value),
+                "sec-fetch-dest" => fields.fetch_dest.add(value),
+                "user-agent" if fields.user_agent.is_none() => fields.user_agent = Some(value.clone()),
+                _ => {}
+            }
+        }
+        fields
+    }
+}
+
+impl<'a> Field<'a> {
+    #[inline]
+    fn add(&mut self, value: &'a HeaderValue) {
+        *self = match self {
+            Self::Absent => Self::One(value.as_bytes()),
+            Self::One(_) | Self::Several => Self::Several,
+        };
+    }
+
+    pub(crate) fn is(self, wanted: &[u8]) -> bool {
+        matches!(self, Self::One(value) if value == wanted)
+    }
+}
