@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tower_refresh_core::{EndReason, Handle, Row, StoreError, Subject, Timestamp};
 
 use crate::{
-    auth::settings::Settings,
+    auth::settings::{CLOCKS_DIFFER, Settings},
     clock::Clock,
     denylist::Denylist,
     event::{Event, EventKind, Events},
@@ -82,10 +82,11 @@ impl<C: Send + Sync + 'static> Shared<C> {
         .await
     }
 
-    /// Refuses the access tokens of a session that ended at `at`, while there may be any.
+    /// Refuses the access tokens of a session that ended at `at`, while there may be any. A time further ahead than clocks
+    /// of servers may differ counts as that far ahead: it is told by whoever can send on the store's feed.
     pub(crate) fn deny_ended(&self, session: Handle, at: Timestamp) {
         let now = self.now();
-        let until = at.saturating_add(self.settings.denied_for());
+        let until = at.min(now.saturating_add(CLOCKS_DIFFER)).saturating_add(self.settings.denied_for());
         if now < until {
             self.denylist.deny(session, until, now);
         }

@@ -65,6 +65,27 @@ async fn a_server_that_joins_late_learns_of_the_ends_before() {
     assert_eq!(captured.get(&late, "/me").await.status(), StatusCode::UNAUTHORIZED);
 }
 
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn an_end_that_is_told_of_the_far_future_is_forgotten_like_any_other() {
+    let here = World::new();
+    let browser = Browser::logged_in(&here, "alice").await;
+    let far = tower_refresh::Timestamp::from_millis(u64::MAX);
+    here.store.tell(support::mint::session(browser.access().unwrap()), far);
+    let there = World::on(here.clock.clone(), here.store.clone(), |builder| builder);
+    settle().await;
+    let bearer = support::probe::with_bearer("/me", browser.access().unwrap());
+    assert_eq!(there.send(bearer).await.status(), StatusCode::UNAUTHORIZED);
+
+    // What clocks may differ by, and what every end is remembered for.
+    there.clock.advance(std::time::Duration::from_secs(60 + 600 + 60));
+
+    let mut browser = Browser::logged_in(&there, "bob").await;
+    assert_eq!(browser.get(&there, "/me").await.status(), StatusCode::OK);
+    let shown = format!("{:?}", there.auth);
+    assert!(shown.contains("Denylist { entries: 0"), "{shown}");
+}
+
 /// Two servers that hear nothing of each other.
 fn two_deaf_servers(what: FeedLoss) -> (World, World) {
     let (clock, store) = (ManualClock::new(), TestStore::default());

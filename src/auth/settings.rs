@@ -7,6 +7,9 @@ use tower_refresh_core::RotationPolicy;
 
 use crate::{cookies::Cookies, feed::FeedLoss, rejection::Presentation, token::Context, verify::Expected};
 
+/// How far apart the clocks of servers may be for ended sessions to stay refused.
+pub(crate) const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+
 pub(crate) struct Settings {
     pub(crate) issuer: String,
     pub(crate) audience: String,
@@ -34,7 +37,7 @@ impl Settings {
 
     /// How long after the end of a session an access token of it may still be about, clocks of servers included.
     pub(crate) fn denied_for(&self) -> Duration {
-        self.policy.access_lifetime + Duration::from_secs(60)
+        self.policy.access_lifetime + CLOCKS_DIFFER
     }
 }
 

@@ -50,6 +50,7 @@ struct State {
     answer_gates: HashMap<Op, Arc<Semaphore>>,
     pauses: bool,
     feed_is_lost: bool,
+    told: Vec<(Handle, Timestamp)>,
 }
 
 impl TestStore {
@@ -73,6 +74,11 @@ impl TestStore {
     /// The feed of ends cannot be joined from now on.
     pub fn lose_feed(&self) {
         self.state.lock().unwrap().feed_is_lost = true;
+    }
+
+    /// Whoever joins the feed of ends from now on is told of this one, whatever the store knows.
+    pub fn tell(&self, session: Handle, at: Timestamp) {
+        self.state.lock().unwrap().told.push((session, at));
     }
 
     /// All calls work again.
@@ -186,6 +192,8 @@ impl SessionStore for TestStore {
         if self.state.lock().unwrap().feed_is_lost {
             return StoreError::new(StoreErrorKind::Unavailable);
         }
+        let told = self.state.lock().unwrap().told.clone();
+        told.iter().for_each(|(session, at)| watcher.ended(*session, *at));
         self.inner.watch_ends(since, watcher).await
     }
 }
