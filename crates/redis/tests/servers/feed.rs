@@ -53,6 +53,23 @@ async fn a_feed_notices_that_its_server_does_not_answer() {
 }
 
 #[tokio::test]
+#[ignore = "needs Redis"]
+async fn what_others_send_to_the_channel_does_no_harm() {
+    let server = Redis::start_with(&[]);
+    let (here, there) = two_stores(&server.url()).await;
+    let (seen, _following) = follow(&here, NOW);
+    seen.until_caught_up().await;
+    let channels: Vec<String> = server.ask(&["PUBSUB", "CHANNELS"]).unwrap();
+    assert_eq!(channels.len(), 1, "{channels:?}");
+    for message in ["", "x", "AAAAAAAAAAAAAAAAAAAAAA", "longer than the 24 bytes of an end"] {
+        let heard: i64 = server.ask(&["PUBLISH", &channels[0], message]).unwrap();
+        assert_eq!(heard, 1);
+    }
+    end(&there, 1).await;
+    seen.until_told(handle(1), NOW).await;
+}
+
+#[tokio::test]
 #[ignore = "needs a Redis Cluster"]
 async fn ends_on_all_primaries_of_a_cluster_are_told() {
     let cluster = Cluster::start(0);
