@@ -89,6 +89,8 @@ pub(crate) fn apply<C: CustomClaims>(state: &State<C>, change: Option<Box<Change
         Some(Change::LoggedOut) | None => None,
     };
     if session.is_some_and(|session| state.shared.is_denied(session, state.shared.now())) {
+        // The handler has had the access token, and may have put it into the body.
+        respond::forbid_caching(headers);
         return;
     }
     match change.as_deref() {

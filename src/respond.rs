@@ -54,7 +54,8 @@ fn append(headers: &mut HeaderMap, set_cookie: Option<HeaderValue>) {
     }
 }
 
-fn forbid_caching(headers: &mut HeaderMap) {
+/// Replaces what the handler said of caching.
+pub(crate) fn forbid_caching(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     headers.remove(CDN_CACHE_CONTROL);
     headers.remove(SURROGATE_CONTROL);

@@ -143,6 +143,29 @@ async fn a_response_with_tokens_is_never_cached_and_keeps_the_handlers_cookies()
 }
 
 #[tokio::test]
+async fn a_body_with_a_token_is_not_cached_although_its_session_ended_meanwhile() {
+    for path in ["/login/alice", "/refresh"] {
+        let world = World::new();
+        let browser = logged_in(&world, ACCESS_LIFETIME).await;
+        let auth = world.auth.clone();
+        let handler = move |request: Request<()>| {
+            let auth = auth.clone();
+            async move {
+                let response = opinionated(request).await;
+                assert!(response.status().is_success() && !response.body().is_empty());
+                auth.end_subject("alice").await.unwrap();
+                response
+            }
+        };
+
+        let response = world.send_to(handler, browser.request(path)).await;
+
+        assert_not_cacheable(&response);
+        assert_eq!(names(response.headers()), ["theme", ACCESS], "{path}: the handler's own");
+    }
+}
+
+#[tokio::test]
 async fn an_access_token_in_the_header_is_exposed_and_replaces_the_handlers() {
     let world = World::new();
     let browser = logged_in(&world, ACCESS_LIFETIME).await;
