@@ -4,7 +4,10 @@ use axum::{
     Router,
     body::Body,
     extract::{Path, State, rejection::PathRejection},
-    http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderValue, Response, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+    },
     response::IntoResponse,
     routing::{delete, get, post},
 };
@@ -27,7 +30,8 @@ impl<C: CustomClaims> Auth<C> {
     /// | `GET /.well-known/jwks.json` | [`Auth::jwks`]: 200 |
     ///
     /// A session of the list is `{handle, created_at, last_used_at, user_agent, ip, current}`, with `label` if it has
-    /// one; its times are those of RFC 3339.
+    /// one; its times are those of RFC 3339. No cache may store it (`Cache-Control: private, no-store`), and no browser
+    /// takes any of these answers for something other than JSON (`X-Content-Type-Options: nosniff`).
     pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         Router::new()
             .route("/auth/refresh", post(refresh::<C>))
@@ -57,7 +61,9 @@ async fn logout_everywhere<C: CustomClaims>(session: Session<C>) -> Result<Statu
 async fn list<C: CustomClaims>(session: Session<C>) -> Result<Response<Body>, Rejection> {
     let current = session.current();
     let sessions = session.list().await?;
-    Ok(json(&sessions.iter().map(|info| Listed::new(info, current)).collect::<Vec<_>>()))
+    let mut response = json(&sessions.iter().map(|info| Listed::new(info, current)).collect::<Vec<_>>());
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    Ok(response)
 }
 
 async fn end<C: CustomClaims>(
@@ -77,7 +83,9 @@ fn json(value: &impl Serialize) -> Response<Body> {
     match serde_json::to_vec(value) {
         Ok(body) => {
             let mut response = Response::new(body.into());
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             response
         }
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

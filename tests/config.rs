@@ -247,6 +247,7 @@ fn user(extensions: &http::Extensions) -> Result<(), Rejection> {
 
 fn problem(response: &Response<Bytes>) -> Value {
     assert_eq!(response.headers()["content-type"], "application/problem+json");
+    assert_eq!(response.headers()["x-content-type-options"], "nosniff");
     serde_json::from_slice(response.body()).unwrap()
 }
 

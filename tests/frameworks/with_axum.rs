@@ -259,7 +259,10 @@ async fn the_list_of_sessions_shows_each_session_of_the_user_with_its_times() {
     Browser::logged_in(&world, "bob").await;
     send(&app, &mut there, Method::POST, "/auth/refresh", &[]).await;
 
-    let list = json(&send(&app, &mut here, Method::GET, "/auth/sessions", &[]).await);
+    let response = send(&app, &mut here, Method::GET, "/auth/sessions", &[]).await;
+    assert_eq!(response.headers()["cache-control"], "private, no-store");
+    assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+    let list = json(&response);
 
     let handles = list.as_array().unwrap().iter().map(|session| session["handle"].as_str().unwrap().len());
     assert_eq!(handles.collect::<Vec<_>>(), [22, 22]);
