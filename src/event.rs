@@ -47,7 +47,7 @@ pub enum EventKind {
     End(EndReason),
     /// The store could not do what it was asked. The token was good, and nothing was changed.
     StoreFailed,
-    /// The claims source failed or panicked, and nothing was changed; or what it gave cannot go into an access token, and
+    /// The claims source failed, panicked or took too long, and nothing was changed; or what it gave cannot go into an access token, and
     /// none was sent.
     ClaimsFailed,
     /// The store's feed of ends was lost: until it is back, sessions that other servers end stay good here until their

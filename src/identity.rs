@@ -1,12 +1,12 @@
 //! What the application knows of a user, and where it is loaded from.
 
-use std::{error::Error, fmt, panic::AssertUnwindSafe, sync::Arc};
+use std::{error::Error, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
 use tower_refresh_core::Subject;
 
-use crate::SessionInfo;
+use crate::{SessionInfo, store::within};
 
 /// The application's own claims: any serde struct, map or `()`, flattened into the access token.
 ///
@@ -44,7 +44,7 @@ impl<C> Identity<C> {
     }
 }
 
-/// The application's claims source, with its types erased and its panics caught.
+/// The application's claims source, with its types erased, its calls bounded in time, and its panics caught.
 pub(crate) struct ClaimsSource<C>(Arc<Load<C>>);
 
 type Load<C> =
@@ -68,11 +68,13 @@ impl<C: CustomClaims> ClaimsSource<C> {
         &self,
         subject: Subject,
         session: SessionInfo,
+        time_limit: Duration,
     ) -> Result<Option<Identity<C>>, ClaimsError> {
         let call = async { (self.0)(subject, session).await };
-        match AssertUnwindSafe(call).catch_unwind().await {
-            Ok(result) => result.map_err(ClaimsError),
-            Err(_panic) => Err(ClaimsError("the claims source panicked".into())),
+        match within(time_limit, AssertUnwindSafe(call).catch_unwind()).await {
+            Some(Ok(result)) => result.map_err(ClaimsError),
+            Some(Err(_panic)) => Err(ClaimsError("the claims source panicked".into())),
+            None => Err(ClaimsError("the claims source did not answer in time".into())),
         }
     }
 }

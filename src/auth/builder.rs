@@ -106,8 +106,9 @@ impl<C: CustomClaims> AuthBuilder<C> {
     }
 
     /// What a user may do, asked at each login and each refresh: `None` for a subject that is gone or disabled, which ends
-    /// its session; an error or a panic answers 503 and changes nothing. The scope and the claims go into the access token
-    /// and are relied on while it lives. A source that can hang needs a time limit of its own.
+    /// its session; an error, a panic, or no answer within [`store_time_limit`](Self::store_time_limit), when the call is
+    /// dropped, answers 503 and changes nothing. The scope and the claims go into the access token and are relied on while
+    /// it lives.
     pub fn claims<F, Fut, E>(mut self, load: F) -> Self
     where
         F: Fn(Subject, SessionInfo) -> Fut + Send + Sync + 'static,
@@ -186,8 +187,8 @@ impl<C: CustomClaims> AuthBuilder<C> {
         self
     }
 
-    /// How long one call of the store may take; then it counts as failed. 2 s by default: longer than a healthy database
-    /// ever takes, and short enough that waiting requests do not pile up.
+    /// How long one call of the store, or of the claims source, may take; then it counts as failed. 2 s by default: longer
+    /// than a healthy database ever takes, and short enough that waiting requests do not pile up.
     pub fn store_time_limit(mut self, limit: Duration) -> Self {
         self.store_time_limit = limit;
         self

@@ -151,7 +151,8 @@ pub(super) async fn load_user<C: CustomClaims>(
     row: &Row,
 ) -> Result<Option<(Arc<User<C>>, Timestamp)>, ()> {
     let asked_at = shared.now();
-    let identity = match shared.claims.load(row.subject.clone(), SessionInfo::new(row.clone())).await {
+    let (subject, session) = (row.subject.clone(), SessionInfo::new(row.clone()));
+    let identity = match shared.claims.load(subject, session, shared.store.time_limit()).await {
         Ok(Some(identity)) => identity,
         Ok(None) => return Ok(None),
         Err(error) => {

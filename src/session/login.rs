@@ -140,7 +140,8 @@ impl<C: CustomClaims> Session<C> {
 
     async fn user_of(&self, row: &Row) -> Result<Arc<User<C>>, Rejection> {
         let shared = &self.state.shared;
-        let identity = match shared.claims.load(row.subject.clone(), SessionInfo::new(row.clone())).await {
+        let (subject, session) = (row.subject.clone(), SessionInfo::new(row.clone()));
+        let identity = match shared.claims.load(subject, session, shared.store.time_limit()).await {
             Ok(Some(identity)) => identity,
             Ok(None) => return Err(self.reject(RejectionKind::SubjectGone)),
             Err(error) => {

@@ -4,7 +4,7 @@ use http::Request;
 use tower_refresh::{EventKind, SessionStore};
 
 use super::{
-    ACCESS_LIFETIME, FAULTS, assert_unavailable, assert_untouched, break_all,
+    ACCESS_LIFETIME, CLEAN_FAULTS, FAULTS, assert_unavailable, assert_untouched, break_all,
     support::{Browser, Op, World, browser::REFRESH, mint, request, store::Fault},
     world,
 };
@@ -134,7 +134,7 @@ async fn a_reuse_that_could_not_be_punished_is_punished_once_the_store_is_mended
 
 #[tokio::test]
 async fn a_failing_claims_source_changes_nothing() {
-    for fault in [Fault::Fails, Fault::Panics] {
+    for fault in CLEAN_FAULTS {
         let (world, mut browser) = Need::Load.arise().await;
         let session = mint::session(browser.access().unwrap());
         let row = world.store.row(session).await;

@@ -53,7 +53,7 @@ async fn a_login_that_cannot_be_stored_is_unavailable_and_ends_nothing() {
 
 #[tokio::test]
 async fn a_login_without_claims_is_unavailable_and_touches_no_store() {
-    for fault in [Fault::Fails, Fault::Panics] {
+    for fault in CLEAN_FAULTS {
         let world = world();
         let mut browser = Browser::logged_in(&world, "alice").await;
         world.users.break_loads(Some(fault));
