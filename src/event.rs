@@ -51,7 +51,8 @@ pub enum EventKind {
     /// none was sent.
     ClaimsFailed,
     /// The store's feed of ends was lost: until it is back, sessions that other servers end stay good here until their
-    /// access tokens expire.
+    /// access tokens expire. A store without a feed, and a feed that nobody follows, raise no event: that was so from the
+    /// start, and the gauge `tower_refresh_feed_up` shows it as 0.
     FeedLost,
     /// The feed is back, and this server has caught up with it.
     FeedRestored,

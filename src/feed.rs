@@ -11,7 +11,8 @@ use std::{
 use futures_util::future::AbortHandle;
 
 /// What a server does with valid access tokens while it does not hear what other servers end: the store's feed is lost, not
-/// joined yet, or there is none.
+/// joined yet, not followed, or there is none. The gauge `tower_refresh_feed_up` is 0 in each of these cases;
+/// [`EventKind::FeedLost`](crate::EventKind::FeedLost) tells of a loss only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FeedLoss {
@@ -38,13 +39,13 @@ pub(crate) enum Status {
     Lost,
 }
 
-impl Default for Feed {
-    fn default() -> Self {
+impl Feed {
+    pub(crate) fn new() -> Self {
+        // Said at once: perhaps nobody ever follows it.
+        show(Status::NotJoined);
         Self { status: AtomicU8::new(Status::NotJoined as u8), followers: Mutex::default() }
     }
-}
 
-impl Feed {
     /// Whether ends of other servers are known here within moments.
     pub(crate) fn is_up(&self) -> bool {
         self.status.load(Ordering::Acquire) == Status::Up as u8
@@ -52,6 +53,7 @@ impl Feed {
 
     /// Returns what it was.
     pub(crate) fn set(&self, status: Status) -> u8 {
+        show(status);
         self.status.swap(status as u8, Ordering::AcqRel)
     }
 
@@ -65,6 +67,12 @@ impl Drop for Feed {
         let followers = self.followers.get_mut().unwrap_or_else(PoisonError::into_inner);
         followers.drain(..).for_each(|follower| follower.abort());
     }
+}
+
+#[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+fn show(status: Status) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!("tower_refresh_feed_up").set(f64::from(u8::from(status == Status::Up)));
 }
 
 impl fmt::Debug for Feed {

@@ -58,13 +58,20 @@ impl<C: CustomClaims> Watcher<C> {
     /// Tells of a change; not of the first join, which is how it should be.
     fn turn(&self, status: Status) {
         let Some(shared) = self.shared.upgrade() else { return };
-        #[cfg(feature = "metrics")]
-        metrics::gauge!("tower_refresh_feed_up").set(f64::from(u8::from(status == Status::Up)));
         let was_lost = shared.feed.set(status) == Status::Lost as u8;
         match status {
             Status::Lost if !was_lost => shared.emit(EventKind::FeedLost, None, None, None),
             Status::Up if was_lost => shared.emit(EventKind::FeedRestored, None, None, None),
             Status::NotJoined | Status::Lost | Status::Up => {}
+        }
+    }
+}
+
+impl<C> Drop for Watcher<C> {
+    /// Nobody follows any more, which is no loss to tell of: the application, or its end, wanted it so.
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.feed.set(Status::NotJoined);
         }
     }
 }

@@ -86,6 +86,82 @@ async fn an_end_that_is_told_of_the_far_future_is_forgotten_like_any_other() {
     assert!(shown.contains("Denylist { entries: 0"), "{shown}");
 }
 
+/// A gauge that shows what it was set to last.
+#[cfg(feature = "metrics")]
+mod gauge {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    use metrics::{
+        Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit, with_local_recorder,
+    };
+
+    pub(crate) struct FeedUp(Arc<AtomicU64>);
+
+    impl FeedUp {
+        pub(crate) fn new() -> Self {
+            Self(Arc::new(AtomicU64::new(f64::NAN.to_bits())))
+        }
+
+        pub(crate) fn after<T>(&self, run: impl FnOnce() -> T) -> (f64, T) {
+            let result = with_local_recorder(self, run);
+            (f64::from_bits(self.0.load(Ordering::SeqCst)), result)
+        }
+    }
+
+    impl Recorder for FeedUp {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+            Counter::noop()
+        }
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+            assert_eq!(key.name(), "tower_refresh_feed_up");
+            Gauge::from_arc(self.0.clone())
+        }
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+}
+
+#[cfg(feature = "metrics")]
+#[test]
+fn the_gauge_is_down_until_the_feed_is_followed_and_once_it_is_not_any_more() {
+    let gauge = gauge::FeedUp::new();
+    let (up, world) = gauge.after(World::new);
+    assert_eq!(up, 0.0, "no runtime is there to follow it");
+    let mut follow = Box::pin(world.auth.follow_ends());
+    let (up, poll) = gauge.after(|| support::probe::poll_once(&mut follow));
+    assert!(poll.is_pending());
+    assert_eq!(up, 1.0);
+    assert_eq!(gauge.after(|| drop(follow)).0, 0.0);
+    assert_eq!(world.take_events(), []);
+}
+
+#[test]
+fn a_feed_that_is_not_followed_any_more_counts_as_none() {
+    // Outside of a runtime, so that nobody else follows.
+    let world = World::with(|builder| builder.on_feed_loss(FeedLoss::AskStore));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let mut browser = Browser::logged_in(&world, "alice").await;
+        let mut follow = Box::pin(world.auth.follow_ends());
+        assert!(support::probe::poll_once(&mut follow).is_pending());
+        world.store.take_calls();
+        browser.get(&world, "/me").await;
+        assert_eq!(world.store.take_calls(), []);
+
+        drop(follow);
+
+        browser.get(&world, "/me").await;
+        assert_eq!(world.store.take_calls(), [(Op::Load, 1)]);
+    });
+}
+
 /// Two servers that hear nothing of each other.
 fn two_deaf_servers(what: FeedLoss) -> (World, World) {
     let (clock, store) = (ManualClock::new(), TestStore::default());

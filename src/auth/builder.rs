@@ -241,7 +241,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
     }
 
     /// Checks every setting. With the feature `tokio` and inside a runtime, the store's feed of ends is followed from now
-    /// on; elsewhere see [`Auth::follow_ends`].
+    /// on. **Elsewhere it is not**, and no event says so: spawn [`Auth::follow_ends`].
     ///
     /// # Errors
     /// The first [`ConfigError`].
@@ -274,7 +274,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
                 claims: self.claims.ok_or(ConfigError::ClaimsMissing)?,
                 clock: self.clock,
                 denylist: Denylist::new(),
-                feed: Feed::default(),
+                feed: Feed::new(),
                 flights: Flights::new(),
                 events: self.events,
             }),
