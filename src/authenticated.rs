@@ -32,7 +32,8 @@ impl<C> Authenticated<C> {
         &self.0.scope
     }
 
-    /// Whether `scope` is one of the scope tokens; of several, separated by spaces, whether all are.
+    /// Whether `scope` is one of the scope tokens; of several, with one space between them, whether all are. What is no such
+    /// list (RFC 6749 §3.3) no user has.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.0.has_scope(scope)
     }

@@ -132,6 +132,7 @@ mod require;
 mod respond;
 #[cfg(feature = "axum")]
 mod routes;
+mod scope;
 mod service;
 mod session;
 mod shared;

@@ -9,6 +9,7 @@ use tower_refresh_core::{Handle, Subject, Timestamp};
 use crate::{
     crypto,
     keys::Keys,
+    scope,
     verify::{MAX_TOKEN_LEN, claims::Claim, duplicates},
 };
 
@@ -28,7 +29,7 @@ pub(crate) struct NewAccess<'a, C> {
 
 /// A token with these claims, signed by the active key.
 pub(crate) fn mint<C: Serialize>(keys: &Keys, claims: &NewAccess<'_, C>) -> Result<String, MintError> {
-    if !is_scope(claims.scope) {
+    if !claims.scope.is_empty() && !scope::is_list(claims.scope) {
         return Err(MintError::InvalidScope);
     }
     if claims.subject.as_str().is_empty() {
@@ -106,14 +107,6 @@ fn join(mut object: String, members: &str) -> String {
         object.push('}');
     }
     object
-}
-
-/// RFC 6749 §3.3: printable ASCII but `"` and `\`, in words with one space between them.
-fn is_scope(scope: &str) -> bool {
-    let is_word = |word: &str| {
-        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
-    };
-    scope.is_empty() || scope.split(' ').all(is_word)
 }
 
 /// Why no token was made.

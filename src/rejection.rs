@@ -25,7 +25,7 @@ use http::{
 };
 use serde::Serialize;
 
-use crate::verify::InvalidToken;
+use crate::{scope::is_list, verify::InvalidToken};
 
 /// Why a request is refused.
 ///
@@ -88,9 +88,9 @@ impl Rejection {
         if let Some(error) = error {
             challenge += &format!(", error=\"{error}\", error_description=\"{}\"", self.kind);
         }
-        // What cannot be a scope cannot be quoted either.
+        // What is no scope a client can do nothing with, and it may have quotes.
         if let RejectionKind::InsufficientScope { scope } = &self.kind
-            && !scope.contains(['"', '\\'])
+            && is_list(scope)
         {
             challenge += &format!(", scope=\"{scope}\"");
         }

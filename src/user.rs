@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use tower_refresh_core::{Handle, RotationPolicy, Subject, Timestamp};
 
-use crate::verify::{AccessToken, InvalidToken, Verdict};
+use crate::{
+    scope,
+    verify::{AccessToken, InvalidToken, Verdict},
+};
 
 /// What a valid access token or a refresh says of its user.
 pub(crate) struct User<C> {
@@ -16,9 +19,11 @@ pub(crate) struct User<C> {
 }
 
 impl<C> User<C> {
-    /// Whether every scope token in `wanted` is one of the user's.
+    /// Whether every scope token in `wanted` is one of the user's. Nobody has what is no list of them: a slip must not open
+    /// a route to everybody.
     pub(crate) fn has_scope(&self, wanted: &str) -> bool {
-        wanted.split_ascii_whitespace().all(|wanted| self.scope.split(' ').any(|token| token == wanted))
+        scope::is_list(wanted)
+            && wanted.split(' ').all(|wanted| self.scope.split(' ').any(|token| token == wanted))
     }
 }
 

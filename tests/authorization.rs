@@ -9,12 +9,12 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header::WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 use support::{
-    Browser, World,
+    Browser, Claims, World,
     browser::{ACCESS, REFRESH},
     request,
 };
 use tower::{Layer, ServiceExt, service_fn};
-use tower_refresh::{InvalidToken, Rejection, RejectionKind};
+use tower_refresh::{Authenticated, InvalidToken, Rejection, RejectionKind};
 
 /// A GET with these `Authorization` fields.
 fn authorized(path: &str, fields: &[&str], cookies: Option<&str>) -> Request<()> {
@@ -269,6 +269,49 @@ async fn a_missing_scope_is_named_in_the_challenge() {
     }
     let nobody = service.oneshot(request("/admin", &[])).await.unwrap();
     assert_eq!(kind(&nobody), Some(RejectionKind::Unauthenticated));
+}
+
+#[tokio::test]
+async fn what_is_no_scope_nobody_has_and_no_challenge_repeats() {
+    let world = World::new();
+    let admin = Browser::logged_in(&world, "admin").await;
+    let has = |scope: &'static str| {
+        let user = move |request: Request<()>| async move {
+            let user = Authenticated::<Claims>::required(request.extensions()).unwrap();
+            Response::new(Bytes::from(user.has_scope(scope).to_string()))
+        };
+        world.send_to(user, admin.request("/"))
+    };
+    let respond =
+        service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(Bytes::from_static(b"secret"))));
+    for scope in [
+        "",
+        " ",
+        "user ",
+        " user",
+        "user  admin",
+        "user\tadmin",
+        "\"user\"",
+        "us\\er",
+        "user\r\nadmin",
+        "usér",
+    ] {
+        let service = world.auth.layer().layer(world.auth.require_scope(scope).layer(respond));
+        let response = service.oneshot(admin.request("/admin")).await.unwrap();
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{scope:?}");
+        let challenge = challenge(&response);
+        assert!(challenge.contains("error=\"insufficient_scope\""), "{scope:?}: {challenge}");
+        assert!(!challenge.contains("scope=\""), "{scope:?}: {challenge}");
+        assert_eq!(has(scope).await.body(), "false", "{scope:?}");
+    }
+    world.users.set("guest", "Guest", "");
+    let guest = Browser::logged_in(&world, "guest").await;
+    let service = world.auth.layer().layer(world.auth.require_scope("").layer(respond));
+    let response = service.oneshot(guest.request("/admin")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::FORBIDDEN, "no scope is none to have");
+    for scope in ["user", "admin user", "user admin"] {
+        assert_eq!(has(scope).await.body(), "true", "{scope:?}");
+    }
 }
 
 #[tokio::test]

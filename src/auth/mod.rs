@@ -46,7 +46,8 @@ impl<C: CustomClaims> Auth<C> {
     }
 
     /// A layer that refuses requests without a user (401) and users without `scope` (403, `insufficient_scope`, RFC 6750
-    /// §3.1). Of several scope tokens, separated by spaces, the user needs all.
+    /// §3.1). Of several scope tokens, with one space between them, the user needs all. What is no such list (RFC 6749
+    /// §3.3), an empty text too, no user has.
     pub fn require_scope(&self, scope: &str) -> RequireAuthLayer {
         RequireAuthLayer::new(Some(scope.into()))
     }
