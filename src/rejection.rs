@@ -13,6 +13,8 @@
 //! | [`Unavailable`](RejectionKind::Unavailable), [`Overtaken`](RejectionKind::Overtaken) | 503, `Retry-After` | |
 //! | the others: mistakes of the application | 500 | |
 //!
+//! The document of a 500 names the mistake; types of the code, which no client should see, only `Display` names.
+//!
 //! The same [`Rejection`] sits in the response's extensions, for outer layers. Another response can be made from it
 //! by [`AuthBuilder::on_rejection`](crate::AuthBuilder::on_rejection).
 
@@ -112,7 +114,7 @@ impl Rejection {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
-            detail: self.kind.to_string(),
+            detail: self.kind.detail(),
             error: self.kind.oauth_error(),
         };
         let mut response = Response::new(serde_json::to_vec(&problem).unwrap_or_default().into());
@@ -207,6 +209,17 @@ impl RejectionKind {
             Self::InvalidRequest => Some("invalid_request"),
             Self::InsufficientScope { .. } => Some("insufficient_scope"),
             _ => None,
+        }
+    }
+
+    /// What a client is told: the mistake, but no name of the code behind it, which `Display` says.
+    fn detail(&self) -> String {
+        match self {
+            Self::LayerMissing => "this route is not behind the layer that knows who is logged in".into(),
+            Self::OtherClaims { .. } => {
+                "this route asks for other claims than its layer was built with".into()
+            }
+            _ => self.to_string(),
         }
     }
 }

@@ -265,12 +265,19 @@ async fn a_forgotten_layer_is_a_500_that_names_it() {
         guarded.oneshot(request("/", &[])).await.unwrap(),
     ] {
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(problem(&response)["detail"], "this route is not behind tower_refresh::RefreshLayer");
+        let detail = "this route is not behind the layer that knows who is logged in";
+        assert_eq!(problem(&response)["detail"], detail);
+        assert!(reason(&response).contains("tower_refresh::RefreshLayer"));
     }
 }
 
+/// What the application is told of a rejection, by its extension.
+fn reason(response: &Response<Bytes>) -> String {
+    response.extensions().get::<Rejection>().unwrap().to_string()
+}
+
 #[tokio::test]
-async fn other_claims_than_the_layers_are_a_500_that_names_both() {
+async fn other_claims_than_the_layers_are_a_500_that_names_both_to_the_application_alone() {
     #[derive(Serialize, Deserialize)]
     struct Stranger {}
 
@@ -283,7 +290,9 @@ async fn other_claims_than_the_layers_are_a_500_that_names_both() {
         let response = answer(&world, request("/", &[]), asked).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let detail = problem(&response)["detail"].as_str().unwrap().to_owned();
-        assert!(detail.contains("Stranger") && detail.contains("support::users::Claims"), "{detail}");
+        assert_eq!(detail, "this route asks for other claims than its layer was built with");
+        let reason = reason(&response);
+        assert!(reason.contains("Stranger") && reason.contains("support::users::Claims"), "{reason}");
     }
 }
 
