@@ -30,6 +30,8 @@ pub enum KeyError {
     KeyId,
     /// Two keys of a ring have the same `kid`.
     DuplicateKeyId,
+    /// One key is in a ring for two algorithms (RFC 8725 §3.1).
+    TwoAlgorithms,
     /// Two different refresh keys of a ring have the same id.
     RefreshKeyIdClash,
 }
@@ -55,6 +57,7 @@ impl fmt::Display for KeyError {
             Self::Unusable => "the cryptographic backend cannot use the key",
             Self::KeyId => "a key id must have between 1 and 256 bytes",
             Self::DuplicateKeyId => "two keys have the same `kid`: name one of them by `with_kid`, or leave it out",
+            Self::TwoAlgorithms => "one key is for two algorithms: make another one for the second",
             Self::RefreshKeyIdClash => {
                 "two refresh keys have the same id: give the newer one another id by `RefreshKey::with_id`"
             }

@@ -32,6 +32,10 @@ impl Keys {
             if verifiers.iter().any(|known| known.key.kid == key.kid) {
                 return Err(KeyError::DuplicateKeyId);
             }
+            // RFC 8725 §3.1
+            if verifiers.iter().any(|known| known.key.is_for_another_algorithm(&key)) {
+                return Err(KeyError::TwoAlgorithms);
+            }
             verifiers.push(Verifier::new(key)?);
         }
         let active_mac = refresh.into_parts()?;

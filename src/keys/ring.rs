@@ -136,8 +136,8 @@ impl KeyRing {
 
     /// Adds a key that verifies access tokens: one to come, or one that others sign with.
     ///
-    /// One RSA key for both RS256 and PS256 has one thumbprint: such keys need a
-    /// [`with_kid`](VerifyingKey::with_kid).
+    /// One RSA key for both RS256 and PS256, or one secret for two hashes, is an error of the ring, whatever its `kid`s: a
+    /// key has one algorithm (RFC 8725 §3.1).
     pub fn accept(mut self, key: VerifyingKey) -> Self {
         self.accepted.push(key);
         self

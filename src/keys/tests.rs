@@ -274,7 +274,7 @@ fn an_explicit_refresh_key_takes_the_place_of_the_derived_one() {
 }
 
 #[test]
-fn clashing_ids_are_refused() {
+fn clashing_ids_and_keys_for_two_algorithms_are_refused() {
     let ring = || KeyRing::ed25519_pem(pem!("ed25519")).unwrap();
     let other = || VerifyingKey::es256_pem(pem!("es256.pub")).unwrap();
     let own = ring().prepare().unwrap().active_mac().0;
@@ -288,6 +288,27 @@ fn clashing_ids_are_refused() {
             "same kid",
             ring().accept(other().with_kid("a")).accept(VerifyingKey::hs256(SECRET).unwrap().with_kid("a")),
             KeyError::DuplicateKeyId,
+        ),
+        (
+            "one RSA key for two algorithms",
+            KeyRing::rs256_pem(pem!("rsa"))
+                .unwrap()
+                .accept(VerifyingKey::ps256_pem(pem!("rsa.pub")).unwrap().with_kid("a")),
+            KeyError::TwoAlgorithms,
+        ),
+        (
+            "a retired RSA key for another algorithm",
+            KeyRing::ps256_pem(pem!("rsa"))
+                .unwrap()
+                .retire(SigningKey::rs256_pem(pem!("rsa")).unwrap().with_kid("a")),
+            KeyError::TwoAlgorithms,
+        ),
+        (
+            "one secret for two hashes",
+            ring()
+                .accept(VerifyingKey::hs256([7; 48]).unwrap())
+                .accept(VerifyingKey::hs384([7; 48]).unwrap().with_kid("a")),
+            KeyError::TwoAlgorithms,
         ),
         ("no kid", ring().accept(other().with_kid("")), KeyError::KeyId),
         ("a long kid", ring().accept(other().with_kid("k".repeat(257))), KeyError::KeyId),
@@ -310,6 +331,8 @@ fn clashing_ids_are_refused() {
     let same = ring()
         .accept_refresh_key(RefreshKey::derive(&SigningKey::ed25519_pem(pem!("ed25519")).unwrap()).unwrap());
     assert_eq!(same.prepare().err(), None);
+    let renamed = ring().accept(VerifyingKey::ed25519_pem(pem!("ed25519.pub")).unwrap().with_kid("a"));
+    assert_eq!(renamed.prepare().err(), None, "a key may change its name");
 }
 
 #[test]

@@ -20,6 +20,8 @@ use crate::crypto::{self, MacKey};
 pub struct VerifyingKey {
     pub(super) algorithm: Algorithm,
     pub(super) kid: String,
+    /// The default `kid`, which tells keys apart whatever they are named.
+    thumbprint: String,
     /// Nothing for HMAC, whose key is secret.
     pub(super) public: Option<PublicKey>,
     key: DecodingKey,
@@ -107,8 +109,13 @@ impl VerifyingKey {
         self.algorithm.name()
     }
 
+    /// Whether this is the same key for another algorithm.
+    pub(super) fn is_for_another_algorithm(&self, other: &Self) -> bool {
+        self.thumbprint == other.thumbprint && self.algorithm != other.algorithm
+    }
+
     pub(super) fn from_public(algorithm: Algorithm, public: PublicKey) -> Result<Self, KeyError> {
-        Ok(Self { algorithm, kid: public.thumbprint()?, key: public.decoding_key(), public: Some(public) })
+        Ok(Self::named(algorithm, public.thumbprint()?, public.decoding_key(), Some(public)))
     }
 
     pub(super) fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
@@ -118,12 +125,11 @@ impl VerifyingKey {
         // No signing input of a JWT has a space, so this can never be the MAC of one.
         let mac = MacKey::new(secret).mac(b"tower-refresh/1 kid").map_err(|_| KeyError::NoBackend)?;
         let (kid, _) = mac.split_at(16);
-        Ok(Self {
-            algorithm,
-            kid: URL_SAFE_NO_PAD.encode(kid),
-            key: DecodingKey::from_secret(secret),
-            public: None,
-        })
+        Ok(Self::named(algorithm, URL_SAFE_NO_PAD.encode(kid), DecodingKey::from_secret(secret), None))
+    }
+
+    fn named(algorithm: Algorithm, thumbprint: String, key: DecodingKey, public: Option<PublicKey>) -> Self {
+        Self { algorithm, kid: thumbprint.clone(), thumbprint, public, key }
     }
 
     fn from_pem(algorithm: Algorithm, pem: &[u8]) -> Result<Self, KeyError> {

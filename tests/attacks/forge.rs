@@ -18,6 +18,8 @@ use crate::support::world::SECRET;
 
 const SECRET_384: &[u8] = b"a secret for HMAC-SHA384 that has 48 bytes or more";
 const SECRET_512: &[u8] = b"a secret for HMAC-SHA512, which asks for as many bytes as its hash";
+/// Another key than that of RS256: a ring takes none for two algorithms.
+const PS256: &str = "rsa.aws-lc-rs.pem";
 /// Of somebody who wants in.
 const STRANGER: &[u8] = b"a secret that the ring does not have";
 
@@ -31,7 +33,7 @@ pub(crate) fn ring() -> KeyRing {
         .accept(verifying(VerifyingKey::es256_pem(file("es256.pub.pem")), "es256"))
         .accept(verifying(VerifyingKey::es384_pem(file("es384.pub.pem")), "es384"))
         .accept(verifying(VerifyingKey::rs256_pem(file("rsa.pub.pem")), "rs"))
-        .accept(verifying(VerifyingKey::ps256_pem(file("rsa.pub.pem")), "ps"))
+        .accept(SigningKey::ps256_pem(file(PS256)).unwrap().with_kid("ps").verifying_key())
 }
 
 /// One token, by its differences to a good one. `tests/attacks/README` describes the fields.
@@ -238,7 +240,7 @@ fn key(name: &str) -> (EncodingKey, Algorithm) {
         "es256" => (EncodingKey::from_ec_pem(&file("es256.pem")).unwrap(), Algorithm::ES256),
         "es384" => (EncodingKey::from_ec_pem(&file("es384.pem")).unwrap(), Algorithm::ES384),
         "rs" => (EncodingKey::from_rsa_pem(&file("rsa.pem")).unwrap(), Algorithm::RS256),
-        "ps" => (EncodingKey::from_rsa_pem(&file("rsa.pem")).unwrap(), Algorithm::PS256),
+        "ps" => (EncodingKey::from_rsa_pem(&file(PS256)).unwrap(), Algorithm::PS256),
         "stranger" => (secret(STRANGER), Algorithm::HS256),
         "stranger ed" => {
             (EncodingKey::from_ed_pem(&file("ed25519.rust_crypto.pem")).unwrap(), Algorithm::EdDSA)
