@@ -94,7 +94,7 @@ impl KeyRing {
         SigningKey::es384_pem(pem).map(Self::new)
     }
 
-    /// A ring of one [`SigningKey::rs256_pem`].
+    /// A ring of one [`SigningKey::rs256_pem`]: take 3072 bits.
     ///
     /// # Errors
     /// Those of the key.
@@ -102,7 +102,7 @@ impl KeyRing {
         SigningKey::rs256_pem(pem).map(Self::new)
     }
 
-    /// A ring of one [`SigningKey::ps256_pem`].
+    /// A ring of one [`SigningKey::ps256_pem`]: take 3072 bits.
     ///
     /// # Errors
     /// Those of the key.

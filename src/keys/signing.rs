@@ -44,7 +44,8 @@ impl SigningKey {
         Self::from_pem(Algorithm::Es384, pem.as_ref())
     }
 
-    /// An RSA private key for PKCS#1 v1.5 signatures (`alg: RS256`).
+    /// An RSA private key for PKCS#1 v1.5 signatures (`alg: RS256`). Take one of 3072 bits: one of 2048, the least that is
+    /// allowed (RFC 7518 §3.3), has the strength of 112.
     ///
     /// # Errors
     /// See [`KeyError`]: not a PEM of this kind, shorter than 2048 bits, unusable, or no backend.
@@ -52,7 +53,8 @@ impl SigningKey {
         Self::from_pem(Algorithm::Rs256, pem.as_ref())
     }
 
-    /// An RSA private key for PSS signatures (`alg: PS256`).
+    /// An RSA private key for PSS signatures (`alg: PS256`). Take one of 3072 bits: one of 2048, the least that is allowed
+    /// (RFC 7518 §3.5), has the strength of 112.
     ///
     /// # Errors
     /// See [`KeyError`]: not a PEM of this kind, shorter than 2048 bits, unusable, or no backend.
