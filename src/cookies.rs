@@ -16,7 +16,7 @@ use time::{Duration, OffsetDateTime};
 /// Browsers keep no cookie for longer (RFC 6265bis §5.5).
 const LONGEST_MAX_AGE: u64 = 400 * 24 * 60 * 60;
 
-/// Browsers store no cookie whose name and value are longer together (RFC 6265bis §5.5).
+/// Browsers store no cookie whose name and value are longer together (RFC 6265bis §5.6).
 pub(crate) const LONGEST_NAME_AND_VALUE: usize = 4096;
 
 #[derive(Clone, Debug)]
