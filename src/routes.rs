@@ -22,7 +22,7 @@ impl<C: CustomClaims> Auth<C> {
     ///
     /// | route | answer |
     /// |---|---|
-    /// | `POST /auth/refresh` | [`Session::refresh`]: 200 with a [`TokenResponse`](crate::TokenResponse) |
+    /// | `POST /auth/refresh` | [`Session::refresh`]: 200 with a [`TokenResponse`](crate::TokenResponse), which a script can read |
     /// | `POST /auth/logout` | [`Session::logout`]: 204 |
     /// | `POST /auth/logout-everywhere` | [`Session::logout_everywhere`]: 204 |
     /// | `GET /auth/sessions` | [`Session::list`]: 200 with a JSON array |

@@ -44,6 +44,7 @@ pub struct AuthBuilder<C> {
     policy: RotationPolicy,
     access_header: Option<HeaderName>,
     access_cookie: bool,
+    access_token_in_body: bool,
     access_name: String,
     refresh_name: String,
     secure: bool,
@@ -70,6 +71,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
             policy: RotationPolicy::balanced(),
             access_header: Some(HeaderName::from_static("x-access-token")),
             access_cookie: true,
+            access_token_in_body: true,
             access_name: "access".to_owned(),
             refresh_name: "refresh".to_owned(),
             secure: true,
@@ -141,6 +143,16 @@ impl<C: CustomClaims> AuthBuilder<C> {
     /// Whether access tokens are read from and set in a cookie. On by default: pages then need no script to stay logged in.
     pub fn access_cookie(mut self, on: bool) -> Self {
         self.access_cookie = on;
+        self
+    }
+
+    /// Whether a [`TokenResponse`](crate::TokenResponse), and so the answer of `POST /auth/refresh`, carries the access token.
+    /// On by default: native clients read it there.
+    ///
+    /// **A script of the page reads it there too**, an injected one as well, although the cookie is `HttpOnly`. Switch it off
+    /// where only pages log in, and the answer says no more than `expires_in`.
+    pub fn access_token_in_body(mut self, on: bool) -> Self {
+        self.access_token_in_body = on;
         self
     }
 
@@ -259,6 +271,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
             audience: self.audience,
             policy: self.policy,
             channels: Channels { header: self.access_header, cookie: self.access_cookie },
+            access_token_in_body: self.access_token_in_body,
             cookies: Cookies::new(&self.access_name, &self.refresh_name, self.secure, self.domain),
             trusted_origins: self.trusted_origins,
             client_ip: self.client_ip,

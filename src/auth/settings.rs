@@ -16,6 +16,7 @@ pub(crate) struct Settings {
     pub(crate) context: Context,
     pub(crate) policy: RotationPolicy,
     pub(crate) channels: Channels,
+    pub(crate) access_token_in_body: bool,
     pub(crate) cookies: Cookies,
     pub(crate) trusted_origins: Vec<String>,
     pub(crate) client_ip: Option<Box<ClientIp>>,

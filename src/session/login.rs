@@ -98,7 +98,7 @@ impl<C: CustomClaims> Session<C> {
         self.check_readable(&access, now)?;
         let refresh =
             issue_refresh(shared, &token, &row, now).map_err(|_| self.reject(RejectionKind::Internal))?;
-        let response = TokenResponse::new(&access);
+        let response = TokenResponse::new(&access, shared.settings.access_token_in_body);
         let issued = Issued { access: Some(access), refresh: Some(refresh) };
 
         let old = self.held_sessions()?;

@@ -111,26 +111,30 @@ impl<C> fmt::Debug for Session<C> {
 
 /// The body of a successful login or refresh (RFC 6749 §5.1): the access token, never the refresh token.
 ///
-/// Serialising it writes the token, which is its purpose; `Debug` does not.
+/// Serialising it writes the token, which is its purpose; `Debug` does not. So **a script of the page can read the access
+/// token**, which the `HttpOnly` cookie keeps from it: where only pages log in, switch
+/// [`AuthBuilder::access_token_in_body`](crate::AuthBuilder::access_token_in_body) off, and `expires_in` is all it writes.
 #[derive(Clone, Serialize)]
 pub struct TokenResponse {
-    access_token: Zeroized,
-    token_type: &'static str,
+    #[serde(skip_serializing_if = "AccessToken::is_hidden")]
+    access_token: AccessToken,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
     expires_in: u64,
 }
 
 impl TokenResponse {
-    fn new(access: &IssuedAccess) -> Self {
+    fn new(access: &IssuedAccess, in_body: bool) -> Self {
         Self {
-            access_token: Zeroized(access.token.clone()),
-            token_type: "Bearer",
+            access_token: AccessToken { text: access.token.clone(), in_body },
+            token_type: in_body.then_some("Bearer"),
             expires_in: access.expires_in,
         }
     }
 
-    /// The access token. Whoever holds it is the user until it expires.
+    /// The access token, whether it is serialised or not. Whoever holds it is the user until it expires.
     pub fn access_token(&self) -> &str {
-        &self.access_token.0
+        &self.access_token.text
     }
 
     /// In how many seconds it expires.
@@ -149,10 +153,19 @@ impl fmt::Debug for TokenResponse {
 }
 
 #[derive(Clone)]
-struct Zeroized(Zeroizing<String>);
+struct AccessToken {
+    text: Zeroizing<String>,
+    in_body: bool,
+}
 
-impl Serialize for Zeroized {
+impl AccessToken {
+    fn is_hidden(&self) -> bool {
+        !self.in_body
+    }
+}
+
+impl Serialize for AccessToken {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(&self.text)
     }
 }

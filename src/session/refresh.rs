@@ -72,6 +72,6 @@ impl<C: CustomClaims> Session<C> {
 
     fn respond(&self, issued: &Issued) -> Result<TokenResponse, Rejection> {
         let access = issued.access.as_ref().ok_or_else(|| self.reject(RejectionKind::Unavailable))?;
-        Ok(TokenResponse::new(access))
+        Ok(TokenResponse::new(access, self.state.shared.settings.access_token_in_body))
     }
 }

@@ -216,6 +216,27 @@ async fn post_refresh_answers_with_the_access_token_and_keeps_the_refresh_token_
 }
 
 #[tokio::test]
+async fn without_the_body_no_script_can_read_an_access_token() {
+    let world = World::with(|builder| builder.access_token_in_body(false));
+    let app = app(&world);
+    let mut browser = Browser::new();
+    for path in ["/login/alice", "/auth/refresh"] {
+        world.clock.advance(Duration::from_secs(60));
+        let response = send(&app, &mut browser, Method::POST, path, &[]).await;
+
+        assert_eq!(names(&response), both(true), "{path}");
+        let body = json(&response);
+        let expires_in = body["expires_in"].as_u64().unwrap();
+        assert_eq!(body, json!({ "expires_in": expires_in }), "{path}");
+        for (name, field) in response.headers().iter().filter(|(name, _)| *name != "set-cookie") {
+            let field = String::from_utf8_lossy(field.as_bytes()).into_owned();
+            assert!(!field.contains(browser.access().unwrap()), "{path}: {name}");
+        }
+    }
+    assert_eq!(send(&app, &mut browser, Method::GET, "/me", &[]).await.body(), "Alice");
+}
+
+#[tokio::test]
 async fn post_logout_removes_the_cookies_of_anybody_and_ends_the_session() {
     let world = World::new();
     let app = app(&world);
