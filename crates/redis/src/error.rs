@@ -20,6 +20,8 @@ pub struct ConnectError {
 pub enum ConnectErrorKind {
     /// The URL is not one of those that [`Server::url`](crate::Server::url) takes, or asks for TLS without a feature for it.
     InvalidUrl,
+    /// The URL goes across a network without TLS: see [`Server::insecure_url`](crate::Server::insecure_url).
+    TlsRequired,
     /// The prefix is empty, longer than 64 bytes, or has other characters than ASCII letters, digits, `_`, `-`, `.` and `:`.
     InvalidPrefix,
     /// An option is zero that must not be.
@@ -43,6 +45,9 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             ConnectErrorKind::InvalidUrl => "this is not the URL of a Redis server",
+            ConnectErrorKind::TlsRequired => {
+                "across a network the Redis server must be reached by TLS, unless the URL is taken by `insecure_url`"
+            }
             ConnectErrorKind::InvalidPrefix => "this cannot be the prefix of keys",
             ConnectErrorKind::InvalidOption => "an option of the session store must not be zero",
             ConnectErrorKind::Unavailable => "the Redis server cannot be reached",

@@ -23,7 +23,7 @@ use crate::{ConnectError, ConnectErrorKind, RedisStore, Server};
 /// let store = Options::new()
 ///     .with_prefix("shop")
 ///     .with_wait(1, Duration::from_millis(500))
-///     .connect(Server::url("redis+cluster://10.0.0.1,10.0.0.2,10.0.0.3")?)
+///     .connect(Server::insecure_url("redis+cluster://10.0.0.1,10.0.0.2,10.0.0.3")?)
 ///     .await?;
 /// # Ok::<(), tower_refresh_redis::ConnectError>(())
 /// # };

@@ -1,9 +1,9 @@
 //! Which server holds the sessions, and how it is reached.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use redis::{
-    Client, ConnectionInfo, IntoConnectionInfo, RedisResult,
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult,
     aio::ConnectionManager,
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
@@ -23,8 +23,8 @@ use crate::{
 /// use tower_refresh_redis::Server;
 ///
 /// let node = Server::url("redis://:secret@127.0.0.1:6379/0")?;
-/// let sentinel = Server::url("redis+sentinel://sentinel-1:26379,sentinel-2:26379/main")?;
-/// let cluster = Server::url("redis+cluster://node-1:6379,node-2:6379,node-3:6379")?;
+/// let sentinel = Server::insecure_url("redis+sentinel://sentinel-1:26379,sentinel-2:26379/main")?;
+/// let cluster = Server::insecure_url("redis+cluster://node-1:6379,node-2:6379,node-3:6379")?;
 /// # Ok::<(), tower_refresh_redis::ConnectError>(())
 /// ```
 pub struct Server {
@@ -52,18 +52,40 @@ impl Server {
     /// User and password are those of the nodes; where Sentinel wants some of its own, use
     /// [`sentinel`](Self::sentinel).
     ///
+    /// Without TLS only hosts of this machine are taken; for others see [`insecure_url`](Self::insecure_url). Nodes that a
+    /// Sentinel or a Cluster names are reached as the URL says, wherever they are.
+    ///
     /// # Errors
-    /// [`ConnectErrorKind::InvalidUrl`].
+    /// [`ConnectErrorKind::InvalidUrl`], [`ConnectErrorKind::TlsRequired`].
     pub fn url(url: &str) -> Result<Self, ConnectError> {
-        let parts = Parts::parse(url).ok_or(ConnectErrorKind::InvalidUrl)?;
-        Self::of(&parts).map_err(|error| ConnectError::caused(ConnectErrorKind::InvalidUrl, error))
+        Self::read(url, true)
     }
 
-    fn of(parts: &Parts<'_>) -> RedisResult<Self> {
-        let nodes = || parts.nodes().map(|url| Ok(watchful(url.as_str().into_connection_info()?)));
+    /// As [`url`](Self::url), also without TLS across a network.
+    ///
+    /// **Whoever is on the way can then read the password, and who is logged in; and can end sessions and bring ended ones
+    /// back.** It is for a network that nobody else is on, or one that is encrypted by itself.
+    ///
+    /// # Errors
+    /// [`ConnectErrorKind::InvalidUrl`].
+    pub fn insecure_url(url: &str) -> Result<Self, ConnectError> {
+        Self::read(url, false)
+    }
+
+    fn read(url: &str, is_secret: bool) -> Result<Self, ConnectError> {
+        let parts = Parts::parse(url).ok_or(ConnectErrorKind::InvalidUrl)?;
+        let invalid = |error| ConnectError::caused(ConnectErrorKind::InvalidUrl, error);
+        let hosts = parts.hosts().into_iter().map(|url| Ok(watchful(url.as_str().into_connection_info()?)));
+        let hosts = hosts.collect::<RedisResult<Vec<_>>>().map_err(invalid)?;
+        let overheard = hosts.iter().any(|host| can_be_overheard(host.addr()));
+        let server = Self::of(&parts, hosts).map_err(invalid)?;
+        if is_secret && overheard { Err(ConnectErrorKind::TlsRequired.into()) } else { Ok(server) }
+    }
+
+    fn of(parts: &Parts<'_>, hosts: Vec<ConnectionInfo>) -> RedisResult<Self> {
         match parts.kind {
             Kind::Node => Ok(Self::node(Client::open(watchful(parts.whole.into_connection_info()?))?)),
-            Kind::Cluster => Ok(Self::cluster(nodes().collect::<RedisResult<Vec<_>>>()?)),
+            Kind::Cluster => Ok(Self::cluster(hosts)),
             Kind::Sentinel { primary } => {
                 let node = parts.node(url::ANY_HOST).as_str().into_connection_info()?;
                 let mut info = SentinelNodeConnectionInfo::default()
@@ -72,10 +94,8 @@ impl Server {
                 if parts.is_tls() {
                     info = info.set_tls_mode(redis::TlsMode::Secure);
                 }
-                let sentinels =
-                    parts.sentinels().map(|url| Ok(watchful(url.as_str().into_connection_info()?)));
                 Ok(Self::sentinel(SentinelClient::build(
-                    sentinels.collect::<RedisResult<Vec<_>>>()?,
+                    hosts,
                     String::from(primary),
                     Some(info),
                     SentinelServerType::Master,
@@ -148,6 +168,16 @@ impl Route {
             .min_retry_wait(1)
             .max_retry_wait(wait)
             .build()
+    }
+}
+
+/// Whether what is said goes across a network as it is.
+fn can_be_overheard(address: &ConnectionAddr) -> bool {
+    match address {
+        ConnectionAddr::Tcp(host, _) => {
+            host != "localhost" && !host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+        }
+        _ => false,
     }
 }
 

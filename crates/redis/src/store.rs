@@ -47,7 +47,8 @@ impl RedisStore {
     /// Connects to the server of a [URL](Server::url), with the [defaults](Options).
     ///
     /// # Errors
-    /// If the URL is not one, or the server cannot be reached ([`ConnectError::kind`]).
+    /// If the URL is not one, or goes across a network without TLS, or the server cannot be reached
+    /// ([`ConnectError::kind`]).
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         Options::new().connect(Server::url(url)?).await
     }

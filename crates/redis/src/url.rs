@@ -55,12 +55,17 @@ impl<'a> Parts<'a> {
         }
     }
 
-    pub(crate) fn nodes(&self) -> impl Iterator<Item = String> {
-        self.hosts.split(',').map(|host| self.node(host))
+    /// The URLs of the hosts that are connected to first.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        match self.kind {
+            Kind::Node => vec![self.whole.to_owned()],
+            Kind::Sentinel { .. } => self.sentinels().collect(),
+            Kind::Cluster => self.hosts.split(',').map(|host| self.node(host)).collect(),
+        }
     }
 
     /// The URLs of the sentinels, to which user, password and database do not apply.
-    pub(crate) fn sentinels(&self) -> impl Iterator<Item = String> {
+    fn sentinels(&self) -> impl Iterator<Item = String> {
         self.hosts.split(',').map(|host| {
             let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
             let port = if has_port { String::new() } else { format!(":{SENTINEL_PORT}") };

@@ -4,21 +4,43 @@ use std::time::Duration;
 
 use tower_refresh_redis::{ConnectErrorKind, Options, Server};
 
+const ON_THIS_MACHINE: [&str; 7] = [
+    "redis://127.0.0.1",
+    "redis://localhost:6379/3",
+    "redis://:secret@[::1]:6379",
+    "unix:///run/redis.sock",
+    "redis+unix:///run/redis.sock",
+    "redis+cluster://localhost,127.0.0.1:7000,[::1]:7001",
+    "redis+sentinel://user:secret@localhost,127.0.0.2:26380,[::1]/main/2",
+];
+
+const ACROSS_A_NETWORK: [&str; 10] = [
+    "valkey://user:secret@host",
+    "redis://10.0.0.7",
+    "redis://localhost@host",
+    "redis://localhost.example.com/0",
+    "redis+cluster://a,b:7000,[::1]:7001",
+    "redis+cluster://localhost,10.0.0.7",
+    "redis+cluster://:sec%40ret@a:7000",
+    "valkey+cluster://a/",
+    "redis+sentinel://localhost,b:26380/main",
+    "redis+sentinel://user:secret@a/main/2",
+];
+
 #[test]
 fn urls_of_nodes_sentinels_and_clusters_are_taken() {
-    for url in [
-        "redis://127.0.0.1",
-        "redis://localhost:6379/3",
-        "redis://:secret@[::1]:6379",
-        "valkey://user:secret@host",
-        "unix:///run/redis.sock",
-        "redis+cluster://a,b:7000,[::1]:7001",
-        "redis+cluster://:sec%40ret@a:7000",
-        "valkey+cluster://a/",
-        "redis+sentinel://a,b:26380,[::1]/main",
-        "redis+sentinel://user:secret@a/main/2",
-    ] {
+    for url in ON_THIS_MACHINE {
         assert!(Server::url(url).is_ok(), "{url}");
+    }
+    for url in ON_THIS_MACHINE.iter().chain(&ACROSS_A_NETWORK) {
+        assert!(Server::insecure_url(url).is_ok(), "{url}");
+    }
+}
+
+#[test]
+fn a_url_across_a_network_is_never_silently_without_tls() {
+    for url in ACROSS_A_NETWORK {
+        assert_eq!(Server::url(url).expect_err(url).kind(), ConnectErrorKind::TlsRequired, "{url}");
     }
 }
 
@@ -41,8 +63,10 @@ fn other_urls_are_refused() {
         "redis+sentinel://a/main/x",
         "redis+other://a",
     ] {
-        let error = Server::url(url).expect_err(url);
-        assert_eq!(error.kind(), ConnectErrorKind::InvalidUrl, "{url}");
+        for read in [Server::url, Server::insecure_url] {
+            let error = read(url).expect_err(url);
+            assert_eq!(error.kind(), ConnectErrorKind::InvalidUrl, "{url}");
+        }
     }
 }
 
@@ -67,7 +91,7 @@ fn passwords_are_not_shown() {
     for url in
         ["redis://user:secret@a", "redis+cluster://user:secret@a", "redis+sentinel://user:secret@a/main"]
     {
-        assert!(!format!("{:?}", Server::url(url).expect(url)).contains("secret"), "{url}");
+        assert!(!format!("{:?}", Server::insecure_url(url).expect(url)).contains("secret"), "{url}");
     }
 }
 

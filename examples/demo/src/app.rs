@@ -1,6 +1,11 @@
 //! The application: the library's handle, the routes, and what lies around them.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+use std::{
+    convert::Infallible,
+    io::{self, Write},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 use anyhow::{Context, Result};
 use axum::{
@@ -14,7 +19,7 @@ use tokio::sync::watch;
 use tower_http::cors::CorsLayer;
 use tower_refresh::{Auth, AuthBuilder, MemoryStore, SessionStore};
 use tower_refresh_postgres::PostgresStore;
-use tower_refresh_redis::RedisStore;
+use tower_refresh_redis::{ConnectError, ConnectErrorKind, RedisStore, Server};
 use tower_refresh_sqlite::SqliteStore;
 
 use crate::{
@@ -28,6 +33,8 @@ use crate::{
     thief::{ClockAhead, Thief},
     users::{Claims, Users},
 };
+
+const OVERHEARD: &str = "warning: Redis is reached across a network without TLS";
 
 /// What handlers share.
 #[derive(Clone)]
@@ -65,10 +72,22 @@ pub(crate) async fn build(
             on_store(options, url, store, metrics, stopping)
         }
         StoreUrl::Redis(server) => {
-            let store = RedisStore::connect(server).await.with_context(|| format!("the store {url}"))?;
+            let store = redis(server).await.with_context(|| format!("the store {url}"))?;
             on_store(options, url, store, metrics, stopping)
         }
     }
+}
+
+/// A demo goes where it is told, and says what is wrong with it.
+async fn redis(url: &str) -> Result<RedisStore, ConnectError> {
+    let server = match Server::url(url) {
+        Err(error) if error.kind() == ConnectErrorKind::TlsRequired => {
+            let _ = writeln!(io::stderr(), "{OVERHEARD}");
+            Server::insecure_url(url)?
+        }
+        server => server?,
+    };
+    tower_refresh_redis::Options::new().connect(server).await
 }
 
 pub(crate) fn on_store<S: SessionStore + Clone>(
