@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
     net::SocketAddr,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
@@ -15,9 +16,9 @@ use axum::{
     middleware::{from_fn_with_state, map_response},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tower_http::cors::CorsLayer;
-use tower_refresh::{Auth, AuthBuilder, MemoryStore, SessionStore};
+use tower_refresh::{Auth, AuthBuilder, EventKind, Handle, MemoryStore, SessionStore};
 use tower_refresh_postgres::PostgresStore;
 use tower_refresh_redis::{ConnectError, ConnectErrorKind, RedisStore, Server};
 use tower_refresh_sqlite::SqliteStore;
@@ -36,6 +37,9 @@ use crate::{
 
 const OVERHEARD: &str = "warning: Redis is reached across a network without TLS";
 
+/// How many ends a WebSocket may be behind before it asks the store instead.
+const ENDS_KEPT: usize = 256;
+
 /// What handlers share.
 #[derive(Clone)]
 pub(crate) struct App {
@@ -44,6 +48,9 @@ pub(crate) struct App {
     pub(crate) metrics: PrometheusHandle,
     /// Turns true when the server shuts down. Whoever holds a receiver is waited for.
     pub(crate) stopping: Arc<watch::Sender<bool>>,
+    /// Tells of the sessions that this server ends.
+    pub(crate) ended: broadcast::Sender<Handle>,
+    pub(crate) access_lifetime: Duration,
 }
 
 /// What the server serves, and what to know of it.
@@ -100,9 +107,11 @@ pub(crate) fn on_store<S: SessionStore + Clone>(
     let keys = Keys::load(options, url.database())?;
     let users = Users::new();
     let clock = ClockAhead::default();
-    let auth = builder(options, &keys, store.clone(), &users)?.build()?;
-    let ahead = builder(options, &keys, store, &users)?.clock(clock.clone()).build()?;
-    let app = App { auth: auth.clone(), users, metrics, stopping };
+    let ended = broadcast::Sender::new(ENDS_KEPT);
+    let auth = builder(options, &keys, store.clone(), &users, &ended)?.build()?;
+    let ahead = builder(options, &keys, store, &users, &ended)?.clock(clock.clone()).build()?;
+    let access_lifetime = options.policy().access_lifetime;
+    let app = App { auth: auth.clone(), users, metrics, stopping, ended, access_lifetime };
     let ahead = App { auth: ahead, ..app.clone() };
     let names = options.cookie_names();
     let thief = Thief::new(protected(app.clone()), protected(ahead), clock, names, options.policy().damping);
@@ -133,8 +142,9 @@ fn builder<S: SessionStore>(
     keys: &Keys,
     store: S,
     users: &Users,
+    ended: &broadcast::Sender<Handle>,
 ) -> Result<AuthBuilder<Claims>> {
-    let users = users.clone();
+    let (users, ended) = (users.clone(), ended.clone());
     let mut builder = Auth::builder(keys.ring()?)
         // Servers on one store agree on the issuer, whatever their addresses.
         .issuer("tower-refresh-demo")
@@ -143,6 +153,12 @@ fn builder<S: SessionStore>(
         .claims(move |subject, _session| {
             let identity = users.identity(subject.as_str());
             async move { Ok::<_, Infallible>(identity) }
+        })
+        .on_event(move |event| {
+            if let (EventKind::End(_), Some(session)) = (event.kind, event.session) {
+                // Perhaps nobody listens.
+                let _ = ended.send(session);
+            }
         })
         .policy(options.policy())
         .access_header(options.access_header)

@@ -2,11 +2,12 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    thread,
+    net::TcpStream,
+    thread::{self, sleep},
     time::{Duration, Instant},
 };
 
-use tungstenite::{Message, client::IntoClientRequest};
+use tungstenite::{Message, WebSocket, client::IntoClientRequest, protocol::frame::coding::CloseCode};
 
 use crate::support::Server;
 
@@ -140,6 +141,43 @@ fn a_websocket_answers_with_the_subject() {
 
     server.client().get("/ws").assert_bare_challenge();
     server.client().bearer(&token).get("/ws").assert_problem(400);
+}
+
+fn websocket(server: &Server, token: &str) -> WebSocket<TcpStream> {
+    let mut request = format!("ws://{}/ws", server.address).into_client_request().unwrap();
+    request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    tungstenite::client(request, server.connect()).unwrap().0
+}
+
+fn assert_answers(socket: &mut WebSocket<TcpStream>) {
+    socket.send(Message::text("hello")).unwrap();
+    assert_eq!(socket.read().unwrap(), Message::text("bob: hello"));
+}
+
+fn assert_closed(socket: &mut WebSocket<TcpStream>) {
+    let Message::Close(Some(frame)) = socket.read().unwrap() else { panic!("no close frame") };
+    assert_eq!(frame.code, CloseCode::Policy);
+}
+
+#[test]
+fn a_websocket_is_closed_when_its_session_ends_and_no_other_one() {
+    let server = Server::start(&[]);
+    let (mut here, mut there) = (server.client(), server.client());
+    let (token, other) = (here.log_in("bob"), there.log_in("bob"));
+    let (mut socket, mut other) = (websocket(&server, &token), websocket(&server, &other));
+    assert_answers(&mut socket);
+    assert_eq!(here.post("/auth/logout").status, 204);
+    assert_closed(&mut socket);
+    assert_answers(&mut other);
+}
+
+#[test]
+fn a_websocket_lives_as_long_as_its_session_and_not_as_its_token() {
+    let server = Server::start(&["--access-ttl", "2s", "--idle", "7s"]);
+    let mut socket = websocket(&server, &server.client().log_in("bob"));
+    sleep(Duration::from_millis(2500));
+    assert_answers(&mut socket);
+    assert_closed(&mut socket);
 }
 
 #[test]
