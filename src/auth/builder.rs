@@ -96,6 +96,9 @@ impl<C: CustomClaims> AuthBuilder<C> {
     }
 
     /// Whom the access tokens are for: `aud` (RFC 7519 §4.1.3).
+    ///
+    /// Refresh tokens name the issuer alone: services that share issuer, refresh key and store take each other's, whatever
+    /// their audiences. Give each an issuer, a key or a store of its own.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = audience.into();
         self
