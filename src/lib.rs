@@ -5,9 +5,9 @@
 //! carries the new cookies, and no client code takes part. Around it are login and logout, the detection of stolen
 //! tokens, and the revocation of sessions.
 //!
-//! What it promises: an honest user is never logged out by accident, a stolen token dies, and a request with a valid
-//! token asks no store. What it does not do: it checks no passwords, keeps no users, draws no login page, and is no
-//! OAuth authorization server.
+//! What it promises: an honest user is never logged out by accident, a stolen refresh token ends its session once copy and
+//! original part ways, and a request with a valid token asks no store. What it does not do: it checks no passwords, keeps
+//! no users, draws no login page, and is no OAuth authorization server.
 //!
 //! # Example
 //!

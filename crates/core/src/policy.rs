@@ -59,7 +59,7 @@ impl RotationPolicy {
     }
 
     /// Grace 10 s and no late budget: a stolen token is found out sooner, and a client that lost one response and
-    /// came back after the grace must log in again.
+    /// came back after the grace must log in again. The damping stays 60 s: within it a token is not used up.
     pub fn strict() -> Self {
         Self {
             grace: Duration::from_secs(10),
