@@ -1,0 +1,56 @@
+//! Where the promises end: histories outside the bounds that they are made for, with the real rules.
+
+use crate::{
+    properties,
+    scenario::{Scenario, Turns},
+};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limit {
+    /// A token is on its way for longer than the grace.
+    TransitBeyondGrace,
+    /// Late requests with slow handlers each spend the budget for one loss.
+    SlowHandlersShareLosses,
+    /// One more response is lost than the budget allows.
+    LossBeyondBudget,
+    /// User and thief are always within each other's grace.
+    ThiefInStep,
+    /// A failover loses the write that a token was seen.
+    FailoverLosesConfirmation,
+    /// A failover brings back a version that a request has read.
+    VersionReturns,
+}
+
+impl Limit {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::TransitBeyondGrace,
+        Self::SlowHandlersShareLosses,
+        Self::LossBeyondBudget,
+        Self::ThiefInStep,
+        Self::FailoverLosesConfirmation,
+        Self::VersionReturns,
+    ];
+
+    pub(crate) fn breaks(self) -> (Scenario, &'static str) {
+        match self {
+            Self::TransitBeyondGrace => {
+                (Scenario { way_there: 4, ..Scenario::parallel() }, properties::LET_IN)
+            }
+            Self::SlowHandlersShareLosses => {
+                (Scenario { handler: None, ..Scenario::losses() }, properties::LET_IN)
+            }
+            Self::LossBeyondBudget => (Scenario { losses: 3, ..Scenario::losses() }, properties::LET_IN),
+            Self::ThiefInStep => {
+                let turns = Turns { pause: (0, 3), exchanges: 14 };
+                (Scenario { turns: Some(turns), ..Scenario::turns() }, properties::FOUND_OUT)
+            }
+            Self::FailoverLosesConfirmation => {
+                (Scenario { waived: &[], ..Scenario::failover() }, properties::JAR)
+            }
+            Self::VersionReturns => (
+                Scenario { versions_return: true, waived: &[], ..Scenario::failover() },
+                properties::ONE_PER_DAMPING,
+            ),
+        }
+    }
+}

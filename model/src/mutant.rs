@@ -1,0 +1,177 @@
+//! Wrong rules, made of the right ones: the row, the policy or the answer is altered before or after the call.
+
+use std::time::Duration;
+
+use tower_refresh_core::{
+    LateBudget, RotationPolicy, Row, Timestamp,
+    rotation::{Class, Decision, Rule, Tokens, classify, commit, roll_forward},
+};
+
+use crate::{properties, scenario::Scenario};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mutant {
+    NoDamping,
+    DampingAsGrace,
+    DampedGetsItsTokenAgain,
+    CommitBeforeHandler,
+    BudgetSpentOnArrival,
+    LateForAnyClass,
+    LateUnbounded,
+    SlidingGrace,
+    AnyOlderGeneration,
+    Upsert,
+    EndSharesGrace,
+    NoRollForward,
+    RollForwardKeepsTime,
+    ConfirmKeepsTime,
+    NeverConfirmed,
+    SentWithoutSwap,
+    OvertakenGetsNewest,
+    AbsoluteMoves,
+    ClockAheadIsLongAgo,
+    FailoverLosesEnd,
+}
+
+impl Mutant {
+    pub(crate) const ALL: [Self; 20] = [
+        Self::NoDamping,
+        Self::DampingAsGrace,
+        Self::DampedGetsItsTokenAgain,
+        Self::CommitBeforeHandler,
+        Self::BudgetSpentOnArrival,
+        Self::LateForAnyClass,
+        Self::LateUnbounded,
+        Self::SlidingGrace,
+        Self::AnyOlderGeneration,
+        Self::Upsert,
+        Self::EndSharesGrace,
+        Self::NoRollForward,
+        Self::RollForwardKeepsTime,
+        Self::ConfirmKeepsTime,
+        Self::NeverConfirmed,
+        Self::SentWithoutSwap,
+        Self::OvertakenGetsNewest,
+        Self::AbsoluteMoves,
+        Self::ClockAheadIsLongAgo,
+        Self::FailoverLosesEnd,
+    ];
+
+    /// Where it is run, and the property that it must break there.
+    pub(crate) fn breaks(self) -> (Scenario, &'static str) {
+        match self {
+            Self::NoDamping => (Scenario::parallel(), properties::LET_IN),
+            Self::DampingAsGrace => (Scenario::parallel(), properties::JAR),
+            Self::DampedGetsItsTokenAgain => (Scenario::parallel(), properties::JAR),
+            Self::CommitBeforeHandler => (Scenario::parallel(), properties::LET_IN),
+            Self::BudgetSpentOnArrival => (Scenario::losses(), properties::LET_IN),
+            Self::LateForAnyClass => (Scenario::parallel(), properties::NOT_LATE),
+            Self::LateUnbounded => (Scenario::turns(), properties::FOUND_OUT),
+            Self::SlidingGrace => (Scenario::theft(), properties::STALE),
+            Self::AnyOlderGeneration => (Scenario::theft(), properties::TWO_BEHIND),
+            Self::Upsert => (Scenario::logout(), properties::REVIVED),
+            Self::EndSharesGrace => (Scenario::logout(), properties::ENDED),
+            Self::NoRollForward => (Scenario::failover(), properties::LOGGED_IN),
+            Self::RollForwardKeepsTime => (Scenario::failover(), properties::LET_IN),
+            Self::ConfirmKeepsTime => (Scenario::losses(), properties::LET_IN),
+            Self::NeverConfirmed => (Scenario::theft(), properties::STALE),
+            Self::SentWithoutSwap => (Scenario::logout(), properties::AFTER_END),
+            Self::OvertakenGetsNewest => (Scenario::theft(), properties::SUCCESSOR),
+            Self::AbsoluteMoves => (Scenario::expiry(), properties::EXPIRED),
+            Self::ClockAheadIsLongAgo => (Scenario::skew(), properties::LET_IN),
+            Self::FailoverLosesEnd => {
+                (Scenario { logout: true, ..Scenario::failover() }, properties::REVIVED)
+            }
+        }
+    }
+
+    pub(crate) fn policy(self, policy: &mut RotationPolicy) {
+        match self {
+            Self::NoDamping => policy.damping = Duration::ZERO,
+            Self::DampingAsGrace => policy.damping = policy.grace + Duration::from_secs(1),
+            Self::LateUnbounded => policy.late = LateBudget::Unbounded,
+            _ => {}
+        }
+    }
+
+    pub(crate) fn classify(
+        self,
+        row: &Row,
+        denied: bool,
+        presented: u32,
+        now: Timestamp,
+        policy: &RotationPolicy,
+    ) -> Class {
+        let previous = row.generation.saturating_sub(1);
+        let (row, presented) = match self {
+            Self::AnyOlderGeneration => (row.clone(), presented.max(previous)),
+            _ => (self.seen_by(row, now, policy), presented),
+        };
+        match classify(Some(&row), denied, presented, now, policy) {
+            Class::Ahead if self == Self::NoRollForward => Class::Impossible,
+            class => class,
+        }
+    }
+
+    pub(crate) fn commit(
+        self,
+        row: &Row,
+        denied: bool,
+        presented: u32,
+        class: Class,
+        now: Timestamp,
+        policy: &RotationPolicy,
+    ) -> Decision {
+        let mut seen = self.seen_by(row, now, policy);
+        let class = if self == Self::LateForAnyClass { Class::Late } else { class };
+        if self == Self::BudgetSpentOnArrival {
+            seen.late_budget = Timestamp::default();
+        }
+        let mut decision = commit(Some(&seen), denied, presented, class, now, policy);
+        let again = Tokens::AccessAndRefresh { generation: row.generation };
+        match (self, decision.rule) {
+            (Self::DampedGetsItsTokenAgain, Rule::Damped) => decision.send = again,
+            (Self::OvertakenGetsNewest, Rule::Overtaken) => decision.send = again,
+            (Self::SlidingGrace, Rule::Redeliver) => {
+                let mut slid = row.clone();
+                slid.rotated_at = row.rotated_at.max(now);
+                decision.write = Some(slid);
+            }
+            (Self::NeverConfirmed, Rule::Damped) => decision.write = None,
+            _ => {}
+        }
+        if let Some(write) = &mut decision.write {
+            match (self, decision.rule) {
+                (Self::BudgetSpentOnArrival, _) => write.late_budget = row.late_budget,
+                (Self::ConfirmKeepsTime, Rule::Damped) => write.rotated_at = row.rotated_at,
+                (Self::AbsoluteMoves, Rule::Rotate) => {
+                    write.absolute_expiry = now.saturating_add(policy.absolute);
+                }
+                _ => {}
+            }
+        }
+        decision
+    }
+
+    pub(crate) fn roll_forward(self, row: &Row, presented: u32, now: Timestamp) -> Row {
+        let mut mended = roll_forward(row, presented, now);
+        if self == Self::RollForwardKeepsTime {
+            mended.rotated_at = row.rotated_at;
+        }
+        mended
+    }
+
+    /// What the mutant takes the row for.
+    fn seen_by(self, row: &Row, now: Timestamp, policy: &RotationPolicy) -> Row {
+        let mut seen = row.clone();
+        match (self, row.ended) {
+            (Self::EndSharesGrace, Some(ended)) if now.saturating_since(ended.at) <= policy.grace => {
+                seen.ended = None;
+                seen.rotated_at = ended.at;
+            }
+            (Self::ClockAheadIsLongAgo, _) if row.rotated_at > now => seen.rotated_at = Timestamp::default(),
+            _ => {}
+        }
+        seen
+    }
+}

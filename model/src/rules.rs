@@ -1,0 +1,60 @@
+//! The rules that the world runs on: those of `tower_refresh_core`, or a mutant of them.
+
+use tower_refresh_core::{
+    RotationPolicy, Row, Timestamp,
+    rotation::{Class, Decision, classify, commit, roll_forward},
+};
+
+use crate::mutant::Mutant;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) policy: RotationPolicy,
+    mutant: Option<Mutant>,
+}
+
+impl Rules {
+    pub(crate) fn real(policy: RotationPolicy) -> Self {
+        Self { policy, mutant: None }
+    }
+
+    pub(crate) fn mutated(mut policy: RotationPolicy, mutant: Mutant) -> Self {
+        mutant.policy(&mut policy);
+        Self { policy, mutant: Some(mutant) }
+    }
+
+    pub(crate) fn are(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
+    pub(crate) fn classify(&self, row: &Row, denied: bool, presented: u8, now: Timestamp) -> Class {
+        let presented = presented.into();
+        match self.mutant {
+            None => classify(Some(row), denied, presented, now, &self.policy),
+            Some(mutant) => mutant.classify(row, denied, presented, now, &self.policy),
+        }
+    }
+
+    pub(crate) fn commit(
+        &self,
+        row: &Row,
+        denied: bool,
+        presented: u8,
+        class: Class,
+        now: Timestamp,
+    ) -> Decision {
+        let presented = presented.into();
+        match self.mutant {
+            None => commit(Some(row), denied, presented, class, now, &self.policy),
+            Some(mutant) => mutant.commit(row, denied, presented, class, now, &self.policy),
+        }
+    }
+
+    pub(crate) fn roll_forward(&self, row: &Row, presented: u8, now: Timestamp) -> Row {
+        let presented = presented.into();
+        match self.mutant {
+            None => roll_forward(row, presented, now),
+            Some(mutant) => mutant.roll_forward(row, presented, now),
+        }
+    }
+}

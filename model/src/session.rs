@@ -1,0 +1,124 @@
+//! A row, as small as a state needs it, and back.
+
+use tower_refresh_core::{EndReason, Ended, Handle, Row};
+
+use crate::scenario::Scenario;
+
+/// The generation that is stored, in every state; others are kept relative to it.
+pub(crate) const NEWEST: u8 = 8;
+/// Generations this old are as old as any older one.
+pub(crate) const OLDEST: u8 = NEWEST - 4;
+
+/// An expiry this long past is as good as any older one.
+const LONG_PAST: i16 = -9;
+
+/// Times are in ticks from the present. The version is relative to the stored row's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Session {
+    pub(crate) version: i8,
+    pub(crate) generation: u8,
+    pub(crate) rotated_at: i8,
+    pub(crate) confirmed: bool,
+    /// How many uses of the late budget are spent.
+    pub(crate) late: u8,
+    pub(crate) expiry: Option<Expiry>,
+    pub(crate) ended_at: Option<i8>,
+    pub(crate) known: Known,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Expiry {
+    pub(crate) idle: i16,
+    pub(crate) absolute: i16,
+}
+
+/// What the world knows of the session without asking the rules, to judge them by. Ticks, up to where all are alike.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Known {
+    /// How long ago the generation was reached.
+    pub(crate) reached: u8,
+    /// How long ago the generation was first seen.
+    pub(crate) seen: Option<u8>,
+    pub(crate) expiry: Option<Expiry>,
+}
+
+impl Session {
+    pub(crate) fn login(scenario: &Scenario) -> Self {
+        let expiry = scenario.expires.then(|| Expiry {
+            idle: scenario.ticks(scenario.policy.idle) as i16,
+            absolute: scenario.ticks(scenario.policy.absolute) as i16,
+        });
+        Self {
+            version: 0,
+            generation: NEWEST,
+            rotated_at: 0,
+            confirmed: false,
+            late: 0,
+            expiry,
+            ended_at: None,
+            known: Known { reached: 0, seen: None, expiry },
+        }
+    }
+
+    pub(crate) fn to_row(&self, scenario: &Scenario) -> Row {
+        let (idle, absolute) = match self.expiry {
+            Some(expiry) => (scenario.at(expiry.idle.into()), scenario.at(expiry.absolute.into())),
+            None => {
+                let now = scenario.at(0);
+                (now.saturating_add(scenario.policy.idle), now.saturating_add(scenario.policy.absolute))
+            }
+        };
+        let login = scenario.at(scenario.oldest().into());
+        let mut row = Row::new(Handle::from_bytes([1; 16]), "alice".into(), login, idle, absolute);
+        row.generation = self.generation.into();
+        row.rotated_at = scenario.at(self.rotated_at.into());
+        row.confirmed = self.confirmed;
+        if self.late > 0 {
+            row.late_budget = scenario.at(i32::from(self.late) * scenario.refill());
+        }
+        row.ended = self.ended_at.map(|at| Ended::new(EndReason::Revoked, scenario.at(at.into())));
+        row.version = 100_u64.saturating_add_signed(self.version.into());
+        row
+    }
+
+    /// What `row`, made of this session, has become.
+    pub(crate) fn with(&self, row: &Row, scenario: &Scenario) -> Self {
+        let refill = scenario.refill();
+        Self {
+            version: self.version,
+            generation: row.generation as u8,
+            rotated_at: scenario.ticks_to(row.rotated_at).max(scenario.oldest().into()) as i8,
+            confirmed: row.confirmed,
+            // To the nearest: two late uses are further apart than the clocks.
+            late: ((scenario.ticks_to(row.late_budget) + refill / 2).max(0) / refill) as u8,
+            expiry: self.expiry.map(|_| Expiry {
+                idle: scenario.ticks_to(row.idle_expiry) as i16,
+                absolute: scenario.ticks_to(row.absolute_expiry) as i16,
+            }),
+            ended_at: row.ended.map(|ended| scenario.ticks_to(ended.at) as i8),
+            known: self.known.clone(),
+        }
+    }
+
+    pub(crate) fn tick(&mut self, scenario: &Scenario) {
+        let oldest = scenario.oldest();
+        let older = |ticks: &mut i8| *ticks = (*ticks - 1).max(oldest);
+        older(&mut self.rotated_at);
+        self.ended_at.as_mut().map(older);
+        for expiry in [&mut self.expiry, &mut self.known.expiry].into_iter().flatten() {
+            expiry.idle = (expiry.idle - 1).max(LONG_PAST);
+            expiry.absolute = (expiry.absolute - 1).max(LONG_PAST);
+        }
+        self.known.reached = (self.known.reached + 1).min(scenario.damping() + 1);
+        if let Some(seen) = &mut self.known.seen {
+            *seen = (*seen + 1).min(scenario.grace() + scenario.skew + 1);
+        }
+    }
+}
+
+impl Known {
+    /// Whether the session lives for more than these ticks, if nobody ends it.
+    pub(crate) fn has_left(&self, ticks: i16) -> bool {
+        self.expiry.is_none_or(|expiry| expiry.idle.min(expiry.absolute) > ticks)
+    }
+}

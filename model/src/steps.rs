@@ -1,0 +1,290 @@
+//! What each step does. The order of loads, decisions and swaps is that of the middleware.
+
+use tower_refresh_core::rotation::{Class, Rule};
+
+use crate::{
+    mutant::Mutant,
+    properties as property,
+    session::Session,
+    state::{Last, Party, Request, Sends, Stage, State},
+    world::{Action, World},
+};
+
+const MOST_RELOADS: u8 = 3;
+
+impl World {
+    pub(crate) fn act(&self, state: &mut State, action: Action) {
+        match action {
+            Action::Tick => self.tick(state),
+            Action::Send => self.send(state, Party::Browser, state.jar, false),
+            Action::SendLast => {
+                state.last = Last::UnderWay;
+                self.send(state, Party::Browser, state.jar, false);
+            }
+            Action::Logout => self.send(state, Party::Browser, state.jar, true),
+            Action::Steal => state.thief = state.jar,
+            Action::Use { presented } => {
+                state.tampered = true;
+                self.send(state, Party::Thief, Some(presented), false);
+            }
+            Action::Arrive { request, server } => {
+                let mut request = state.requests.remove(request);
+                request.server = server;
+                self.arrive(state, request);
+            }
+            Action::End { request } => self.end(state, request),
+            Action::Mend { request } => self.mend(state, request),
+            Action::Commit { request } => {
+                let request = state.requests.remove(request);
+                self.commit(state, request);
+            }
+            Action::Abort { request } => drop(state.requests.remove(request)),
+            Action::Swap { request } => self.swap(state, request),
+            Action::Finish { request } => {
+                let request = state.requests.remove(request);
+                if let Stage::Serving { carries, tokens } = request.stage {
+                    self.answer(state, request, carries, tokens);
+                }
+            }
+            Action::Deliver { request } => self.deliver(state, request),
+            Action::Lose { request } => {
+                state.losses += 1;
+                state.requests.remove(request);
+            }
+            Action::FailOver => self.fail_over(state),
+            Action::Feed => state.denied = [true; 2],
+        }
+    }
+
+    fn tick(&self, state: &mut State) {
+        let scenario = &self.scenario;
+        state.stored.tick(scenario);
+        if let Some(before) = &mut state.before {
+            before.tick(scenario);
+        }
+        for request in &mut state.requests {
+            let counts = match &mut request.stage {
+                Stage::Handling { seen, .. } => {
+                    if let Some(seen) = seen {
+                        seen.tick(scenario);
+                    }
+                    scenario.handler.is_some()
+                }
+                Stage::Mending { write } | Stage::Swapping { write: Some(write), .. } => {
+                    write.tick(scenario);
+                    true
+                }
+                Stage::Serving { .. } => scenario.handler.is_some(),
+                _ => true,
+            };
+            request.waited += u8::from(counts);
+        }
+        if let (Some(turns), true) = (scenario.turns, state.requests.is_empty()) {
+            state.exchanges.1 = (state.exchanges.1 + 1).min(turns.pause.1);
+        }
+    }
+
+    fn send(&self, state: &mut State, from: Party, presented: Option<u8>, logout: bool) {
+        let Some(presented) = presented else { return };
+        if self.scenario.turns.is_some() {
+            state.exchanges.0 += 1;
+        }
+        state.requests.push(Request { from, presented, server: 0, stage: Stage::Sent { logout }, waited: 0 });
+    }
+
+    fn arrive(&self, state: &mut State, mut request: Request) {
+        request.waited = 0;
+        if let Stage::Sent { logout: true } = request.stage {
+            request.stage = Stage::Ending { logout: true };
+            return state.requests.push(request);
+        }
+        let now = self.scenario.clock(request.server);
+        let row = state.stored.to_row(&self.scenario);
+        let denied = state.denied[usize::from(request.server)];
+        let class = self.rules.classify(&row, denied, request.presented, now);
+        self.judge_class(state, &request, class);
+        request.stage = match class {
+            Class::Current | Class::Previous | Class::Late if self.rules.are(Mutant::CommitBeforeHandler) => {
+                request.stage = Stage::Handling { class, seen: Some(state.stored.clone()) };
+                return self.commit(state, request);
+            }
+            Class::Current | Class::Previous | Class::Late => {
+                if class == Class::Late && self.rules.are(Mutant::BudgetSpentOnArrival) {
+                    let late = state.stored.late + 1;
+                    self.compare_and_swap(state, &Session { late, ..state.stored.clone() }, false);
+                }
+                Stage::Handling { class, seen: Some(state.stored.clone()) }
+            }
+            Class::Reuse => Stage::Ending { logout: false },
+            Class::Ahead => {
+                let mended = self.rules.roll_forward(&row, request.presented, now);
+                Stage::Mending { write: state.stored.with(&mended, &self.scenario) }
+            }
+            _ => return self.over(state, false),
+        };
+        state.requests.push(request);
+    }
+
+    fn end(&self, state: &mut State, request: usize) {
+        let request = state.requests.remove(request);
+        let Stage::Ending { logout } = request.stage else { return };
+        if state.stored.ended_at.is_none() {
+            state.stored.ended_at = Some(0);
+            state.stored.version += 1;
+        }
+        if !self.rules.are(Mutant::FailoverLosesEnd) {
+            state.before = None;
+        }
+        state.ended = true;
+        state.denied[usize::from(request.server)] = true;
+        if logout {
+            let stage = Stage::Answered { carries: None, logout, tokens: false };
+            state.requests.push(Request { stage, server: 0, waited: 0, ..request });
+        } else {
+            self.over(state, false);
+        }
+    }
+
+    fn mend(&self, state: &mut State, request: usize) {
+        let mut request = state.requests.remove(request);
+        let Stage::Mending { write } = request.stage else { return };
+        if self.compare_and_swap(state, &write, true) {
+            state.stored.known.seen.get_or_insert(0);
+            request.stage = Stage::Handling { class: Class::Current, seen: Some(state.stored.clone()) };
+            request.waited = 0;
+            state.requests.push(request);
+        } else {
+            request.stage = Stage::Sent { logout: false };
+            self.arrive(state, request);
+        }
+    }
+
+    /// First on the row of the first decision, if that leads to a swap that is worth trying.
+    fn commit(&self, state: &mut State, mut request: Request) {
+        let Stage::Handling { class, seen } = request.stage.clone() else { return };
+        request.waited = 0;
+        if let Some(seen) = seen {
+            let row = seen.to_row(&self.scenario);
+            let now = self.scenario.clock(request.server);
+            let denied = state.denied[usize::from(request.server)];
+            let decision = self.rules.commit(&row, denied, request.presented, class, now);
+            if let (Rule::Rotate | Rule::Late, Some(write)) = (decision.rule, &decision.write) {
+                let write = Some(seen.with(write, &self.scenario));
+                request.stage = Stage::Swapping { class, write, decision: Sends::from(&decision), round: 0 };
+                return state.requests.push(request);
+            }
+        }
+        self.reload(state, request, class, 1);
+    }
+
+    fn reload(&self, state: &mut State, mut request: Request, class: Class, round: u8) {
+        if round > MOST_RELOADS {
+            return self.answer(state, request, None, false);
+        }
+        let row = state.stored.to_row(&self.scenario);
+        let now = self.scenario.clock(request.server);
+        let denied = state.denied[usize::from(request.server)];
+        let decision = self.rules.commit(&row, denied, request.presented, class, now);
+        let sends = Sends::from(&decision);
+        let Some(write) = decision.write else { return self.emit(state, request, sends) };
+        let write = Some(state.stored.with(&write, &self.scenario));
+        request.stage = Stage::Swapping { class, write, decision: sends, round };
+        state.requests.push(request);
+    }
+
+    fn swap(&self, state: &mut State, request: usize) {
+        let mut request = state.requests.remove(request);
+        request.waited = 0;
+        let Stage::Swapping { class, write, decision, round } = request.stage.clone() else { return };
+        let swapped = write.is_some_and(|write| self.compare_and_swap(state, &write, false));
+        if swapped || (self.rules.are(Mutant::SentWithoutSwap) && decision.tokens) {
+            self.emit(state, request, decision);
+        } else {
+            self.reload(state, request, class, round + 1);
+        }
+    }
+
+    fn compare_and_swap(&self, state: &mut State, write: &Session, mends: bool) -> bool {
+        let upserts = self.rules.are(Mutant::Upsert);
+        if !upserts && (state.stored.ended_at.is_some() || write.version != state.stored.version) {
+            return false;
+        }
+        self.judge_swap(state, write, mends);
+        let old = std::mem::replace(&mut state.stored, write.clone());
+        state.stored.version = old.version + 1;
+        state.stored.known = old.known.clone();
+        let known = &mut state.stored.known;
+        if write.generation != old.generation {
+            (known.reached, known.seen) = (0, None);
+        }
+        if let (Some(expiry), false, true) = (&mut known.expiry, mends, write.generation > old.generation) {
+            let idle = self.scenario.ticks(self.scenario.policy.idle) as i16;
+            expiry.idle = idle.min(expiry.absolute);
+        }
+        if self.scenario.failovers > 0 {
+            state.before = Some(old);
+        }
+        true
+    }
+
+    fn emit(&self, state: &mut State, mut request: Request, sends: Sends) {
+        self.judge_response(state, &request, sends);
+        if request.presented == state.stored.generation {
+            state.stored.known.seen.get_or_insert(0);
+        }
+        if sends.late {
+            state.lates = (state.lates + 1).min(self.scenario.burst().saturating_add(1));
+        }
+        let denied = state.denied[usize::from(request.server)] && !self.rules.are(Mutant::SentWithoutSwap);
+        let (carries, tokens) = if denied { (None, false) } else { (sends.refresh, sends.tokens) };
+        if self.rules.are(Mutant::CommitBeforeHandler) {
+            request.stage = Stage::Serving { carries, tokens };
+            return state.requests.push(request);
+        }
+        self.answer(state, request, carries, tokens);
+    }
+
+    /// A response that carries no T is of no more interest.
+    fn answer(&self, state: &mut State, request: Request, carries: Option<u8>, tokens: bool) {
+        if carries.is_none() {
+            return self.over(state, tokens);
+        }
+        let stage = Stage::Answered { carries, logout: false, tokens };
+        state.requests.push(Request { stage, server: 0, waited: 0, ..request });
+    }
+
+    fn deliver(&self, state: &mut State, request: usize) {
+        let request = state.requests.remove(request);
+        let Stage::Answered { carries, logout, tokens } = request.stage else { return };
+        match (request.from, carries) {
+            (Party::Browser, _) if logout => state.jar = None,
+            (Party::Browser, Some(generation)) => {
+                let goes_back = state.jar.is_some_and(|jar| generation < jar);
+                state.faults.note(property::JAR, goes_back);
+                state.jar = Some(generation);
+            }
+            (Party::Thief, Some(generation)) => state.thief = state.thief.max(Some(generation)),
+            (_, None) => {}
+        }
+        self.over(state, tokens);
+    }
+
+    fn over(&self, state: &mut State, tokens: bool) {
+        if state.last == Last::UnderWay {
+            let is_newest = state.jar == Some(state.stored.generation);
+            state.last = Last::Over { good: !state.is_live(&self.scenario) || tokens && is_newest };
+        }
+    }
+
+    fn fail_over(&self, state: &mut State) {
+        if let Some(before) = state.before.take() {
+            state.stored = before;
+            state.failovers += 1;
+            if !self.scenario.versions_return {
+                state.requests.iter_mut().for_each(Request::make_stale);
+            }
+            let revived = state.ended && state.stored.ended_at.is_none();
+            state.faults.note(property::REVIVED, revived);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Histories in words. T(0) is the token that is stored at that moment.
+
+use crate::{
+    session::NEWEST,
+    state::{Party, Request, Stage, State},
+    world::Action,
+};
+
+impl Action {
+    pub(crate) fn tell(self, before: &State, after: &State) -> String {
+        let of = |request: usize| name(&before.requests[request]);
+        match self {
+            Self::Tick => "a tick".to_owned(),
+            Self::Send => format!("the browser sends {}", before.jar.map_or_else(String::new, token)),
+            Self::SendLast => {
+                format!("the browser sends {}, undisturbed", before.jar.map_or_else(String::new, token))
+            }
+            Self::Logout => "the browser asks for a logout".to_owned(),
+            Self::Steal => format!("the thief copies {}", before.jar.map_or_else(String::new, token)),
+            Self::Use { presented } => format!("the thief sends {}", token(presented)),
+            Self::Arrive { request, server } => {
+                let arrived = after.requests.iter().find(|known| !before.requests.contains(known));
+                let class = match arrived.map(|request| &request.stage) {
+                    Some(Stage::Handling { class, .. }) => format!("{class:?}"),
+                    Some(Stage::Ending { logout: true }) => "a logout".to_owned(),
+                    Some(Stage::Ending { logout: false }) => "Reuse".to_owned(),
+                    Some(Stage::Mending { .. }) => "Ahead".to_owned(),
+                    Some(_) => "in commit".to_owned(),
+                    None => "refused".to_owned(),
+                };
+                format!("{} is at server {server}: {class}", of(request))
+            }
+            Self::End { request } => format!("{} ends the session", of(request)),
+            Self::Mend { request } => format!("{} swaps in the row rolled forward", of(request)),
+            Self::Commit { request } => format!("{} begins its commit", of(request)),
+            Self::Abort { request } => format!("{} is aborted", of(request)),
+            Self::Swap { request } => {
+                let written = after.stored != before.stored;
+                format!("{} swaps: {}", of(request), if written { "done" } else { "a conflict" })
+            }
+            Self::Finish { request } => format!("{} leaves its handler", of(request)),
+            Self::Deliver { request } => format!("{} is answered{}", of(request), carried(before, request)),
+            Self::Lose { request } => {
+                format!("{} loses its response{}", of(request), carried(before, request))
+            }
+            Self::FailOver => "the store loses its last write".to_owned(),
+            Self::Feed => "both servers hear of the end".to_owned(),
+        }
+    }
+}
+
+fn name(request: &Request) -> String {
+    let party = match request.from {
+        Party::Browser => "browser",
+        Party::Thief => "thief",
+    };
+    format!("[{party}, {}]", token(request.presented))
+}
+
+fn carried(state: &State, request: usize) -> String {
+    match state.requests[request].stage {
+        Stage::Answered { carries: Some(generation), .. } => format!(" with {}", token(generation)),
+        _ => String::new(),
+    }
+}
+
+fn token(generation: u8) -> String {
+    format!("T({:+})", i16::from(generation) - i16::from(NEWEST)).replace("+0", "0")
+}

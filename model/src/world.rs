@@ -1,0 +1,175 @@
+//! What can happen next.
+
+use stateright::{Model, Property};
+
+use crate::{
+    mutant::Mutant,
+    properties,
+    rules::Rules,
+    scenario::Scenario,
+    session::OLDEST,
+    state::{Last, Party, Stage, State},
+};
+
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    pub(crate) scenario: Scenario,
+    pub(crate) rules: Rules,
+    /// The one property to look at, or all.
+    pub(crate) only: Option<&'static str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Action {
+    Tick,
+    Send,
+    SendLast,
+    Logout,
+    Steal,
+    Use { presented: u8 },
+    Arrive { request: usize, server: u8 },
+    End { request: usize },
+    Mend { request: usize },
+    Commit { request: usize },
+    Abort { request: usize },
+    Swap { request: usize },
+    Finish { request: usize },
+    Deliver { request: usize },
+    Lose { request: usize },
+    FailOver,
+    Feed,
+}
+
+impl Model for World {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![State::login(&self.scenario)]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        if matches!(state.last, Last::Over { .. }) {
+            return;
+        }
+        for request in 0..state.requests.len() {
+            self.actions_of(state, request, actions);
+        }
+        if self.can_wait(state) {
+            actions.push(Action::Tick);
+        }
+        if state.last == Last::Not {
+            self.actions_of_parties(state, actions);
+        }
+    }
+
+    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+        let mut next = state.clone();
+        self.act(&mut next, action);
+        if self.scenario.turns.is_some() && next.requests.is_empty() && !state.requests.is_empty() {
+            next.exchanges.1 = 0;
+        }
+        let stale_writes_matter = self.rules.are(Mutant::Upsert) || self.rules.are(Mutant::SentWithoutSwap);
+        next.normalise(&self.scenario, stale_writes_matter);
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let is_wanted = |property: &Property<Self>| self.only.is_none_or(|only| only == property.name);
+        properties::of(self).into_iter().filter(is_wanted).collect()
+    }
+}
+
+impl World {
+    pub(crate) fn real(scenario: &Scenario) -> Self {
+        let rules = Rules::real(scenario.policy.clone());
+        Self { scenario: scenario.clone(), rules, only: None }
+    }
+
+    fn actions_of(&self, state: &State, request: usize, actions: &mut Vec<Action>) {
+        let is_last = state.last == Last::UnderWay;
+        let from = state.requests[request].from;
+        match state.requests[request].stage {
+            Stage::Sent { .. } => {
+                actions.extend((0..self.scenario.servers()).map(|server| Action::Arrive { request, server }));
+            }
+            Stage::Ending { .. } => actions.push(Action::End { request }),
+            Stage::Mending { .. } => actions.push(Action::Mend { request }),
+            Stage::Handling { .. } => {
+                actions.push(Action::Commit { request });
+                if !is_last && self.scenario.turns.is_none() {
+                    actions.push(Action::Abort { request });
+                }
+            }
+            Stage::Swapping { .. } => actions.push(Action::Swap { request }),
+            Stage::Serving { .. } => actions.push(Action::Finish { request }),
+            Stage::Answered { carries, .. } => {
+                actions.push(Action::Deliver { request });
+                let can_be_lost = from == Party::Browser && carries.is_some() && !is_last;
+                if can_be_lost && state.losses < self.scenario.losses {
+                    actions.push(Action::Lose { request });
+                }
+            }
+        }
+    }
+
+    fn actions_of_parties(&self, state: &State, actions: &mut Vec<Action>) {
+        if let Some(jar) = state.jar {
+            if state.under_way(Party::Browser) < self.scenario.tabs && self.is_turn_of(state, Party::Browser)
+            {
+                actions.push(Action::Send);
+                if self.scenario.logout && !state.ended {
+                    actions.push(Action::Logout);
+                }
+            }
+            let is_quiet = state.requests.is_empty() && !state.tampered && state.is_live(&self.scenario);
+            if is_quiet && self.scenario.turns.is_none() {
+                actions.push(Action::SendLast);
+            }
+            if self.scenario.thieves > 0 && state.thief.is_none() {
+                debug_assert!(jar >= OLDEST);
+                actions.push(Action::Steal);
+            }
+        }
+        if let Some(newest) = state.thief
+            && state.under_way(Party::Thief) < self.scenario.thieves
+            && self.is_turn_of(state, Party::Thief)
+        {
+            actions.extend((OLDEST..=newest).map(|presented| Action::Use { presented }));
+        }
+        if state.failovers < self.scenario.failovers && state.before.is_some() {
+            actions.push(Action::FailOver);
+        }
+        if state.ended && state.denied != [true; 2] && self.scenario.servers() > 1 {
+            actions.push(Action::Feed);
+        }
+    }
+
+    fn is_turn_of(&self, state: &State, party: Party) -> bool {
+        let Some(turns) = self.scenario.turns else { return true };
+        let (begun, pause) = state.exchanges;
+        let next = if begun % 2 == 0 { Party::Browser } else { Party::Thief };
+        party == next && begun < turns.exchanges && state.requests.is_empty() && pause >= turns.pause.0
+    }
+
+    /// Time stands still while something on its way is as late as it may be.
+    fn can_wait(&self, state: &State) -> bool {
+        if let Some(turns) = self.scenario.turns
+            && state.requests.is_empty()
+        {
+            return state.exchanges.1 < turns.pause.1 && state.exchanges.0 < turns.exchanges;
+        }
+        state.requests.iter().all(|request| {
+            let most = match request.stage {
+                Stage::Sent { .. } => Some(self.scenario.way_there),
+                Stage::Ending { .. } | Stage::Mending { .. } | Stage::Swapping { .. } => {
+                    Some(self.scenario.store)
+                }
+                Stage::Handling { .. } | Stage::Serving { .. } if state.last == Last::UnderWay => Some(0),
+                Stage::Handling { .. } | Stage::Serving { .. } => self.scenario.handler,
+                Stage::Answered { .. } => Some(self.scenario.way_back),
+            };
+            most.is_none_or(|most| request.waited < most)
+        })
+    }
+}
