@@ -18,8 +18,6 @@ pub(crate) struct Report {
     pub(crate) states: usize,
     /// How many steps between them.
     pub(crate) steps: usize,
-    /// How many steps the longest of the shortest ways to a state has.
-    pub(crate) depth: usize,
     pub(crate) took: Duration,
     /// The properties that were broken, and examples that were not found.
     pub(crate) failures: Vec<String>,
@@ -46,7 +44,6 @@ pub(crate) fn check(scenario: &Scenario) -> Report {
     Report {
         states: checker.unique_state_count(),
         steps: checker.state_count(),
-        depth: checker.max_depth(),
         took: start.elapsed(),
         failures: failures.collect(),
     }

@@ -17,17 +17,20 @@ pub(crate) enum Limit {
     ThiefInStep,
     /// A failover loses the write that a token was seen.
     FailoverLosesConfirmation,
+    /// A failover loses a rotation, and a response was lost before.
+    FailoverAndLoss,
     /// A failover brings back a version that a request has read.
     VersionReturns,
 }
 
 impl Limit {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::TransitBeyondGrace,
         Self::SlowHandlersShareLosses,
         Self::LossBeyondBudget,
         Self::ThiefInStep,
         Self::FailoverLosesConfirmation,
+        Self::FailoverAndLoss,
         Self::VersionReturns,
     ];
 
@@ -41,16 +44,16 @@ impl Limit {
             }
             Self::LossBeyondBudget => (Scenario { losses: 3, ..Scenario::losses() }, properties::LET_IN),
             Self::ThiefInStep => {
-                let turns = Turns { pause: (0, 3), exchanges: 14 };
+                let turns = Turns { pause: (0, 3), exchanges: 12 };
                 (Scenario { turns: Some(turns), ..Scenario::turns() }, properties::FOUND_OUT)
             }
             Self::FailoverLosesConfirmation => {
-                (Scenario { waived: &[], ..Scenario::failover() }, properties::JAR)
+                (Scenario { any_write_lost: true, ..Scenario::failover() }, properties::LET_IN)
             }
-            Self::VersionReturns => (
-                Scenario { versions_return: true, waived: &[], ..Scenario::failover() },
-                properties::ONE_PER_DAMPING,
-            ),
+            Self::FailoverAndLoss => (Scenario { failovers: 1, ..Scenario::slow_loss() }, properties::JAR),
+            Self::VersionReturns => {
+                (Scenario { versions_return: true, ..Scenario::failover() }, properties::FORWARD)
+            }
         }
     }
 }

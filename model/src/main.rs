@@ -62,11 +62,10 @@ fn scenarios(scenarios: &[Scenario]) -> ExitCode {
     for scenario in scenarios {
         let report = check(scenario);
         println!(
-            "{:<20} {:>9} states {:>9} steps, depth {:>3}, {:.1} s",
+            "{:<20} {:>9} states {:>9} steps {:>6.1} s",
             scenario.name,
             report.states,
             report.steps,
-            report.depth,
             report.took.as_secs_f32()
         );
         for failure in report.failures {

@@ -13,6 +13,7 @@ use crate::{properties, scenario::Scenario};
 pub(crate) enum Mutant {
     NoDamping,
     DampingAsGrace,
+    DampingForEver,
     DampedGetsItsTokenAgain,
     CommitBeforeHandler,
     BudgetSpentOnArrival,
@@ -34,9 +35,10 @@ pub(crate) enum Mutant {
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::NoDamping,
         Self::DampingAsGrace,
+        Self::DampingForEver,
         Self::DampedGetsItsTokenAgain,
         Self::CommitBeforeHandler,
         Self::BudgetSpentOnArrival,
@@ -62,10 +64,11 @@ impl Mutant {
         match self {
             Self::NoDamping => (Scenario::parallel(), properties::LET_IN),
             Self::DampingAsGrace => (Scenario::parallel(), properties::JAR),
+            Self::DampingForEver => (Scenario::turns(), properties::FOUND_OUT),
             Self::DampedGetsItsTokenAgain => (Scenario::parallel(), properties::JAR),
             Self::CommitBeforeHandler => (Scenario::parallel(), properties::LET_IN),
             Self::BudgetSpentOnArrival => (Scenario::losses(), properties::LET_IN),
-            Self::LateForAnyClass => (Scenario::parallel(), properties::NOT_LATE),
+            Self::LateForAnyClass => (Scenario::slow_loss(), properties::LET_IN),
             Self::LateUnbounded => (Scenario::turns(), properties::FOUND_OUT),
             Self::SlidingGrace => (Scenario::theft(), properties::STALE),
             Self::AnyOlderGeneration => (Scenario::theft(), properties::TWO_BEHIND),
@@ -89,6 +92,7 @@ impl Mutant {
         match self {
             Self::NoDamping => policy.damping = Duration::ZERO,
             Self::DampingAsGrace => policy.damping = policy.grace + Duration::from_secs(1),
+            Self::DampingForEver => policy.damping = Duration::MAX,
             Self::LateUnbounded => policy.late = LateBudget::Unbounded,
             _ => {}
         }

@@ -28,8 +28,10 @@ pub(crate) struct Scenario {
     pub(crate) skew: u8,
     /// How many responses of the browser's may be lost.
     pub(crate) losses: u8,
-    /// How many times the store may lose its last write.
+    /// How many times the store may lose its last write, if that was a rotation.
     pub(crate) failovers: u8,
+    /// Whether a failover may lose any other write, too.
+    pub(crate) any_write_lost: bool,
     /// Whether a version that was lost names another row afterwards.
     pub(crate) versions_return: bool,
     /// Whether the user may log out.
@@ -37,8 +39,6 @@ pub(crate) struct Scenario {
     /// Whether time counts towards the expiries.
     pub(crate) expires: bool,
     pub(crate) turns: Option<Turns>,
-    /// The properties that do not hold here; `limits.rs` has a counter-example of each.
-    pub(crate) waived: &'static [&'static str],
 }
 
 /// The thief has a copy from the start, and the user and he use the session in turn.
@@ -65,17 +65,24 @@ impl Scenario {
             skew: 0,
             losses: 0,
             failovers: 0,
+            any_write_lost: false,
             versions_return: false,
             logout: false,
             expires: false,
             turns: None,
-            waived: &[],
         }
     }
 
     /// Three requests at once, handlers that take any time, aborts.
     pub(crate) fn parallel() -> Self {
         Self { tabs: 3, ..Self::new("parallel") }
+    }
+
+    /// The shortest damping that a policy may have, in ticks of five seconds. It forgives half the transit.
+    pub(crate) fn least_damping() -> Self {
+        let mut scenario = Self { tabs: 2, tick: Duration::from_secs(5), ..Self::new("least damping") };
+        scenario.policy.damping = scenario.policy.grace + Duration::from_secs(15);
+        scenario
     }
 
     /// Two servers whose clocks differ.
@@ -88,7 +95,12 @@ impl Scenario {
         Self { tabs: 2, store: 0, handler: Some(1), losses: 2, ..Self::new("losses") }
     }
 
-    /// The store loses its last acknowledged write.
+    /// One lost response, and handlers that take any time.
+    pub(crate) fn slow_loss() -> Self {
+        Self { tabs: 2, losses: 1, ..Self::new("slow loss") }
+    }
+
+    /// The store loses its last acknowledged write, a rotation.
     pub(crate) fn failover() -> Self {
         Self { tabs: 2, failovers: 1, ..Self::new("failover") }
     }
@@ -100,7 +112,7 @@ impl Scenario {
 
     /// A thief copies the token at any time and uses it, or any older one, at any time.
     pub(crate) fn theft() -> Self {
-        Self { thieves: 1, store: 0, skew: 1, logout: true, ..Self::new("theft") }
+        Self { thieves: 1, store: 0, ..Self::new("theft") }
     }
 
     /// Lives that end within the run: idle after 12 ticks, in any case after 30.
@@ -113,7 +125,7 @@ impl Scenario {
 
     /// The user and a thief take turns, each out of the other's grace.
     pub(crate) fn turns() -> Self {
-        let turns = Turns { pause: (4, 8), exchanges: 14 };
+        let turns = Turns { pause: (4, 8), exchanges: 12 };
         Self { thieves: 1, store: 0, handler: Some(0), losses: 2, turns: Some(turns), ..Self::new("turns") }
     }
 
@@ -121,8 +133,10 @@ impl Scenario {
     pub(crate) fn bounded() -> Vec<Self> {
         vec![
             Self::parallel(),
+            Self::least_damping(),
             Self::skew(),
             Self::losses(),
+            Self::slow_loss(),
             Self::failover(),
             Self::logout(),
             Self::theft(),
@@ -133,7 +147,36 @@ impl Scenario {
 
     /// What takes minutes: finer ticks and more at once.
     pub(crate) fn deep() -> Vec<Self> {
-        vec![]
+        vec![
+            Self { name: "parallel, finer", ..Self::parallel() }.finer(),
+            Self { name: "parallel, four", tabs: 4, ..Self::parallel() },
+            Self { name: "skew, finer", tabs: 3, ..Self::skew() }.finer(),
+            Self { name: "losses, finer", tabs: 3, ..Self::losses() }.finer(),
+            Self { name: "slow loss, three", tabs: 3, ..Self::slow_loss() },
+            Self { name: "failover, three", tabs: 3, ..Self::failover() },
+            Self { name: "failover, finer", ..Self::failover() }.finer(),
+            Self { name: "logout, three", tabs: 3, ..Self::logout() },
+            Self { name: "theft, skew, logout", skew: 1, logout: true, ..Self::theft() },
+            Self { name: "theft, two tabs", tabs: 2, ..Self::theft() },
+            Self { name: "theft, two thieves", thieves: 2, ..Self::theft() },
+            Self { name: "expiry, three", tabs: 3, ..Self::expiry() },
+            Self { name: "turns, finer", ..Self::turns() }.finer(),
+        ]
+    }
+
+    /// The same times, in ticks half as long.
+    fn finer(self) -> Self {
+        let twice = |(fewest, most)| (fewest * 2, most * 2);
+        Self {
+            tick: self.tick / 2,
+            way_there: self.way_there * 2,
+            store: self.store * 2,
+            way_back: self.way_back * 2,
+            handler: self.handler.map(|most| most * 2),
+            skew: self.skew * 2,
+            turns: self.turns.map(|turns| Turns { pause: twice(turns.pause), ..turns }),
+            ..self
+        }
     }
 
     pub(crate) fn grace(&self) -> u8 {

@@ -35,8 +35,13 @@ impl Action {
             Self::Commit { request } => format!("{} begins its commit", of(request)),
             Self::Abort { request } => format!("{} is aborted", of(request)),
             Self::Swap { request } => {
-                let written = after.stored != before.stored;
-                format!("{} swaps: {}", of(request), if written { "done" } else { "a conflict" })
+                let reads_newest = match &before.requests[request].stage {
+                    Stage::Swapping { write, .. } => write.as_ref().is_some_and(|write| {
+                        write.version == before.stored.version && before.stored.ended_at.is_none()
+                    }),
+                    _ => false,
+                };
+                format!("{} swaps: {}", of(request), if reads_newest { "done" } else { "a conflict" })
             }
             Self::Finish { request } => format!("{} leaves its handler", of(request)),
             Self::Deliver { request } => format!("{} is answered{}", of(request), carried(before, request)),

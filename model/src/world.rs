@@ -114,7 +114,7 @@ impl World {
     }
 
     fn actions_of_parties(&self, state: &State, actions: &mut Vec<Action>) {
-        if let Some(jar) = state.jar {
+        if state.jar.is_some() {
             if state.under_way(Party::Browser) < self.scenario.tabs && self.is_turn_of(state, Party::Browser)
             {
                 actions.push(Action::Send);
@@ -127,7 +127,6 @@ impl World {
                 actions.push(Action::SendLast);
             }
             if self.scenario.thieves > 0 && state.thief.is_none() {
-                debug_assert!(jar >= OLDEST);
                 actions.push(Action::Steal);
             }
         }
@@ -137,7 +136,10 @@ impl World {
         {
             actions.extend((OLDEST..=newest).map(|presented| Action::Use { presented }));
         }
-        if state.failovers < self.scenario.failovers && state.before.is_some() {
+        if let Some(before) = &state.before
+            && state.failovers < self.scenario.failovers
+            && (self.scenario.any_write_lost || before.generation != state.stored.generation)
+        {
             actions.push(Action::FailOver);
         }
         if state.ended && state.denied != [true; 2] && self.scenario.servers() > 1 {
