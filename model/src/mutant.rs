@@ -25,6 +25,7 @@ pub(crate) enum Mutant {
     EndSharesGrace,
     NoRollForward,
     RollForwardKeepsTime,
+    RollForwardUnconfirmed,
     ConfirmKeepsTime,
     NeverConfirmed,
     SentWithoutSwap,
@@ -35,7 +36,7 @@ pub(crate) enum Mutant {
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::NoDamping,
         Self::DampingAsGrace,
         Self::DampingForEver,
@@ -50,6 +51,7 @@ impl Mutant {
         Self::EndSharesGrace,
         Self::NoRollForward,
         Self::RollForwardKeepsTime,
+        Self::RollForwardUnconfirmed,
         Self::ConfirmKeepsTime,
         Self::NeverConfirmed,
         Self::SentWithoutSwap,
@@ -76,6 +78,7 @@ impl Mutant {
             Self::EndSharesGrace => (Scenario::logout(), properties::ENDED),
             Self::NoRollForward => (Scenario::failover(), properties::LOGGED_IN),
             Self::RollForwardKeepsTime => (Scenario::failover(), properties::LET_IN),
+            Self::RollForwardUnconfirmed => (Scenario::theft_and_failover(), properties::STALE),
             Self::ConfirmKeepsTime => (Scenario::losses(), properties::LET_IN),
             Self::NeverConfirmed => (Scenario::theft(), properties::STALE),
             Self::SentWithoutSwap => (Scenario::logout(), properties::AFTER_END),
@@ -159,8 +162,10 @@ impl Mutant {
 
     pub(crate) fn roll_forward(self, row: &Row, presented: u32, now: Timestamp) -> Row {
         let mut mended = roll_forward(row, presented, now);
-        if self == Self::RollForwardKeepsTime {
-            mended.rotated_at = row.rotated_at;
+        match self {
+            Self::RollForwardKeepsTime => mended.rotated_at = row.rotated_at,
+            Self::RollForwardUnconfirmed => mended.confirmed = row.confirmed,
+            _ => {}
         }
         mended
     }

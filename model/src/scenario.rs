@@ -115,6 +115,11 @@ impl Scenario {
         Self { thieves: 1, store: 0, ..Self::new("theft") }
     }
 
+    /// The same, and the store loses a rotation.
+    pub(crate) fn theft_and_failover() -> Self {
+        Self { name: "theft, failover", failovers: 1, ..Self::theft() }
+    }
+
     /// Lives that end within the run: idle after 12 ticks, in any case after 30.
     pub(crate) fn expiry() -> Self {
         let mut scenario = Self { tabs: 2, expires: true, ..Self::new("expiry") };
@@ -140,6 +145,7 @@ impl Scenario {
             Self::failover(),
             Self::logout(),
             Self::theft(),
+            Self::theft_and_failover(),
             Self::expiry(),
             Self::turns(),
         ]

@@ -21,7 +21,7 @@ fn the_rules_keep_every_property_in_every_history() {
 }
 
 #[test]
-#[ignore = "takes five minutes and two gigabytes"]
+#[ignore = "takes five minutes"]
 fn the_rules_keep_every_property_in_finer_and_fuller_worlds() {
     assert_clean(&Scenario::deep());
 }
