@@ -1,5 +1,9 @@
 //! The bounded run; the deep one is ignored.
 
+use std::time::Duration;
+
+use tower_refresh_core::LateBudget;
+
 use crate::{
     check::{check, counter_example},
     limits::Limit,
@@ -48,9 +52,16 @@ fn every_limit_is_real() {
 }
 
 #[test]
-fn a_theft_is_found_out_after_twelve_exchanges_and_no_sooner() {
-    let turns = Scenario::turns();
-    let shorter = turns.turns.map(|turns| Turns { exchanges: turns.exchanges - 1, ..turns });
-    let shorter = Scenario { turns: shorter, ..turns };
-    assert!(counter_example(&shorter, None, properties::FOUND_OUT).is_some());
+fn a_theft_is_found_out_after_four_exchanges_and_four_more_per_late_use_and_no_sooner() {
+    for burst in 0..=3 {
+        let found_out_within = |exchanges| {
+            let mut scenario = Scenario::turns();
+            scenario.policy.late = LateBudget::limited(burst, Duration::from_secs(12 * 60 * 60));
+            scenario.turns = scenario.turns.map(|turns| Turns { exchanges, ..turns });
+            counter_example(&scenario, None, properties::FOUND_OUT).is_none()
+        };
+        let exchanges = 4 + 4 * burst as u8;
+        assert!(found_out_within(exchanges), "with {burst} late uses");
+        assert!(!found_out_within(exchanges - 1), "with {burst} late uses");
+    }
 }
