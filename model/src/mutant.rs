@@ -61,7 +61,7 @@ impl Mutant {
         Self::FailoverLosesEnd,
     ];
 
-    /// Where it is run, and the property that it must break there.
+    /// Where it is run, one of the scenarios in which the rules keep everything, and the property that it must break there.
     pub(crate) fn breaks(self) -> (Scenario, &'static str) {
         match self {
             Self::NoDamping => (Scenario::parallel(), properties::LET_IN),
@@ -85,9 +85,7 @@ impl Mutant {
             Self::OvertakenGetsNewest => (Scenario::theft(), properties::SUCCESSOR),
             Self::AbsoluteMoves => (Scenario::expiry(), properties::EXPIRED),
             Self::ClockAheadIsLongAgo => (Scenario::skew(), properties::LET_IN),
-            Self::FailoverLosesEnd => {
-                (Scenario { logout: true, ..Scenario::failover() }, properties::REVIVED)
-            }
+            Self::FailoverLosesEnd => (Scenario::logout_and_failover(), properties::REVIVED),
         }
     }
 

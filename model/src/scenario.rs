@@ -110,6 +110,11 @@ impl Scenario {
         Self { tabs: 2, store: 0, skew: 1, logout: true, ..Self::new("logout") }
     }
 
+    /// The same on one clock, and the store loses a rotation.
+    pub(crate) fn logout_and_failover() -> Self {
+        Self { name: "logout, failover", skew: 0, failovers: 1, ..Self::logout() }
+    }
+
     /// A thief copies the token at any time and uses it, or any older one, at any time.
     pub(crate) fn theft() -> Self {
         Self { thieves: 1, store: 0, ..Self::new("theft") }
@@ -144,6 +149,7 @@ impl Scenario {
             Self::slow_loss(),
             Self::failover(),
             Self::logout(),
+            Self::logout_and_failover(),
             Self::theft(),
             Self::theft_and_failover(),
             Self::expiry(),
