@@ -52,7 +52,12 @@ pub fn calls<T>(work: impl Fn() -> T + 'static) -> Batches {
 
 /// A GET of the one route, with these fields.
 pub fn get(fields: &[(&str, &str)]) -> Request {
-    let mut request = Request::get("/me").header("host", "api.example.com");
+    get_path("/me", fields)
+}
+
+/// A GET of another.
+pub fn get_path(path: &str, fields: &[(&str, &str)]) -> Request {
+    let mut request = Request::get(path).header("host", "api.example.com");
     for (name, value) in fields {
         request = request.header(*name, *value);
     }

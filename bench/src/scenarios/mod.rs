@@ -2,6 +2,8 @@
 
 mod floor;
 mod ours;
+#[cfg(feature = "peers")]
+mod peers;
 mod raw;
 
 use std::fmt;
@@ -39,7 +41,14 @@ impl Scenario {
 
 /// Everything, in the order of the tables.
 pub fn all() -> Vec<Scenario> {
-    [floor::SCENARIOS, ours::SCENARIOS, raw::SCENARIOS].concat()
+    [
+        floor::SCENARIOS,
+        ours::SCENARIOS,
+        raw::SCENARIOS,
+        #[cfg(feature = "peers")]
+        peers::SCENARIOS,
+    ]
+    .concat()
 }
 
 /// The scenario of this name.
