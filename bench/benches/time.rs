@@ -10,7 +10,7 @@ use tower_refresh_bench::{requests::Batches, scenarios};
 const LONGEST_BATCH: u64 = 1000;
 
 fn time(criterion: &mut Criterion) {
-    for scenario in scenarios::all() {
+    for scenario in scenarios::all().into_iter().filter(|scenario| !scenario.is_slow) {
         // A world is built only when its turn comes, and not where its name was filtered out.
         let mut batches: Option<Batches> = None;
         criterion.bench_function(scenario.name, |bencher| {

@@ -17,16 +17,17 @@ pub enum Task {
 }
 
 impl Task {
-    /// `--check`, `--rewrite`, or the beginnings of names; nothing is everything.
+    /// `--check`, `--rewrite`, or the beginnings of names; nothing is everything but what is slow.
     pub fn from_arguments(arguments: &[String]) -> Self {
         match arguments {
             [only] if only == "--check" => Self::Check,
             [only] if only == "--rewrite" => Self::Rewrite,
             names => {
-                let wanted =
-                    |scenario: &Scenario| names.iter().any(|name| scenario.name.starts_with(name.as_str()));
-                let all = scenarios::all().into_iter();
-                Self::Print(all.filter(|scenario| names.is_empty() || wanted(scenario)).collect())
+                let wanted = |scenario: &Scenario| match scenario.is_slow {
+                    true => names.iter().any(|name| scenario.name == name),
+                    false => names.is_empty() || names.iter().any(|name| scenario.name.starts_with(name)),
+                };
+                Self::Print(scenarios::all().into_iter().filter(wanted).collect())
             }
         }
     }

@@ -5,8 +5,10 @@
 #![allow(clippy::missing_panics_doc, reason = "as above")]
 
 pub mod algorithm;
+pub mod crowd;
 pub mod figures;
 pub mod jwt;
 pub mod ours;
 pub mod requests;
 pub mod scenarios;
+pub mod store;

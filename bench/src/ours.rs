@@ -89,7 +89,7 @@ impl Ours {
 
     /// The layer on each route.
     pub fn by_router_layer(&self) -> Router {
-        Router::new().route("/me", get(me)).layer(self.auth.layer())
+        by_router_layer(&self.auth)
     }
 
     /// The layer around the whole router.
@@ -114,6 +114,11 @@ impl Ours {
     pub fn expire_access_tokens(&self) {
         self.clock.advance(Duration::from_secs(601));
     }
+}
+
+/// The layer on each route.
+pub fn by_router_layer(auth: &Auth<User>) -> Router {
+    Router::new().route("/me", get(me)).layer(auth.layer())
 }
 
 impl Tokens {

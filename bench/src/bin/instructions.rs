@@ -8,12 +8,13 @@ use std::{
     env, fs, io,
     process::{Command, ExitCode, Stdio},
     thread,
+    time::Duration,
 };
 
 use tower_refresh_bench::{
     figures::{Baseline, Task},
     requests::Batch,
-    scenarios,
+    scenarios::{self, Scenario},
 };
 
 const REQUESTS: usize = 1000;
@@ -33,7 +34,7 @@ fn main() -> io::Result<ExitCode> {
     for scenario in task.scenarios() {
         let [once, twice] = thread::scope(|scope| {
             [REQUESTS, 2 * REQUESTS]
-                .map(|count| scope.spawn(move || count_instructions(scenario.name, count)))
+                .map(|count| scope.spawn(move || count_instructions(&scenario, count)))
                 .map(|counted| counted.join().unwrap())
         });
         figures.push((scenario.name, (twice? - once?) / REQUESTS as u64));
@@ -44,9 +45,25 @@ fn main() -> io::Result<ExitCode> {
 
 /// What callgrind runs.
 fn run(name: &str, count: usize) {
-    let mut batches = (scenarios::named(name).unwrap().prepare)();
+    let scenario = scenarios::named(name).unwrap();
+    let mut batches = (scenario.prepare)();
     batches(WARM_UP)();
-    toggles_collection(batches(count));
+    let batch = batches(count);
+    if scenario.is_slow {
+        start_instrumentation();
+    }
+    toggles_collection(batch);
+}
+
+/// Callgrind's own switch, from the outside: from the inside it takes unsafe code.
+fn start_instrumentation() {
+    let this = std::process::id().to_string();
+    let mut switch =
+        Command::new("callgrind_control").args(["--instr=on", &this]).stdout(Stdio::null()).spawn().unwrap();
+    // Valgrind obeys between two system calls, so this must not wait in one.
+    while switch.try_wait().unwrap().is_none() {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Callgrind counts while this runs, and finds it by its name.
@@ -55,7 +72,8 @@ fn toggles_collection(batch: Batch) {
     batch();
 }
 
-fn count_instructions(name: &str, count: usize) -> io::Result<u64> {
+fn count_instructions(scenario: &Scenario, count: usize) -> io::Result<u64> {
+    let name = scenario.name;
     let file = env::temp_dir().join(format!("tower-refresh-bench.{}.{name}.{count}", std::process::id()));
     let status = Command::new("valgrind")
         .args([
@@ -64,6 +82,7 @@ fn count_instructions(name: &str, count: usize) -> io::Result<u64> {
             "--collect-atstart=no",
             "--toggle-collect=*toggles_collection*",
         ])
+        .arg(format!("--instr-atstart={}", if scenario.is_slow { "no" } else { "yes" }))
         .arg(format!("--callgrind-out-file={}", file.display()))
         .arg(env::current_exe()?)
         .args(["--run", name, &count.to_string()])

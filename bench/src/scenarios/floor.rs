@@ -20,20 +20,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 
 fn bare() -> Batches {
     let (world, token) = token();
-    requests(world.runtime.clone(), router(), move || with_bearer(&token))
+    requests(world.runtime.clone(), bare_router(), move || with_bearer(&token))
 }
 
 fn noop_layer() -> Batches {
     let (world, token) = token();
-    requests(world.runtime.clone(), router().layer(layer_fn(Noop)), move || with_bearer(&token))
+    requests(world.runtime.clone(), bare_router().layer(layer_fn(Noop)), move || with_bearer(&token))
 }
 
 fn noop_around() -> Batches {
     let (world, token) = token();
-    requests(world.runtime.clone(), layer_fn(Noop).layer(router()), move || with_bearer(&token))
+    requests(world.runtime.clone(), layer_fn(Noop).layer(bare_router()), move || with_bearer(&token))
 }
 
-fn router() -> Router {
+/// One route that looks at nothing.
+pub fn bare_router() -> Router {
     Router::new().route("/me", get(async || "hello"))
 }
 

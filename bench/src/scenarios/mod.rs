@@ -6,6 +6,8 @@ mod ours;
 mod peers;
 mod raw;
 
+pub use floor::bare_router;
+
 use std::fmt;
 
 use crate::requests::Batches;
@@ -18,6 +20,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// Whether its counts depend on this crate alone, and hardly on the processor, so that they have a baseline.
     pub has_baseline: bool,
+    /// Whether it is measured only when it is named, since to build its world takes minutes.
+    pub is_slow: bool,
     /// Builds its world.
     pub prepare: fn() -> Batches,
 }
@@ -31,11 +35,15 @@ impl fmt::Debug for Scenario {
 impl Scenario {
     /// A thing to measure.
     pub(crate) const fn new(name: &'static str, prepare: fn() -> Batches) -> Self {
-        Self { name, has_baseline: false, prepare }
+        Self { name, has_baseline: false, is_slow: false, prepare }
     }
 
     const fn with_baseline(name: &'static str, prepare: fn() -> Batches) -> Self {
-        Self { name, has_baseline: true, prepare }
+        Self { name, has_baseline: true, is_slow: false, prepare }
+    }
+
+    const fn slow(name: &'static str, prepare: fn() -> Batches) -> Self {
+        Self { name, has_baseline: false, is_slow: true, prepare }
     }
 }
 

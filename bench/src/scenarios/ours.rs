@@ -3,6 +3,7 @@
 use super::Scenario;
 use crate::{
     algorithm::Algorithm,
+    crowd,
     ours::{Ours, Tokens},
     requests::{Batches, get, requests, with_bearer},
 };
@@ -12,6 +13,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::with_baseline("hit.header.around", || hit_around(bearer)),
     Scenario::with_baseline("hit.cookies.layer", || hit_by_layer(cookies)),
     Scenario::with_baseline("hit.cookies.around", || hit_around(cookies)),
+    Scenario::slow("hit.million", || crowd::hits(crowd::TOKENS)),
     Scenario::new("miss.hs256", || miss(Algorithm::Hs256)),
     Scenario::new("miss.eddsa", || miss(Algorithm::EdDsa)),
     Scenario::new("miss.es256", || miss(Algorithm::Es256)),

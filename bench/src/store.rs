@@ -1,0 +1,83 @@
+//! A store in memory that counts its calls, and gives way before it answers, as a database does.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tower_refresh::{
+    EndReason, EndWatcher, Handle, MemoryStore, Row, SessionStore, StoreError, Subject, Timestamp,
+};
+
+/// Counts loads and swaps, and all calls.
+#[derive(Clone, Debug, Default)]
+pub struct CountingStore {
+    inner: MemoryStore,
+    calls: Arc<Calls>,
+}
+
+#[derive(Debug, Default)]
+struct Calls {
+    loads: AtomicUsize,
+    swaps: AtomicUsize,
+    others: AtomicUsize,
+}
+
+impl CountingStore {
+    /// The loads, swaps and other calls since this was last asked.
+    pub fn take_calls(&self) -> [usize; 3] {
+        let Calls { loads, swaps, others } = &*self.calls;
+        [loads, swaps, others].map(|calls| calls.swap(0, Ordering::Relaxed))
+    }
+
+    async fn other(&self) -> &MemoryStore {
+        self.count(&self.calls.others).await
+    }
+
+    async fn count(&self, calls: &AtomicUsize) -> &MemoryStore {
+        calls.fetch_add(1, Ordering::Relaxed);
+        // The task runs after all that are ready now; merely to yield would let a second poll through.
+        _ = tokio::spawn(async {}).await;
+        &self.inner
+    }
+}
+
+impl SessionStore for CountingStore {
+    async fn create(&self, row: &Row) -> Result<(), StoreError> {
+        self.other().await.create(row).await
+    }
+
+    async fn load(&self, handle: Handle) -> Result<Option<Row>, StoreError> {
+        self.count(&self.calls.loads).await.load(handle).await
+    }
+
+    async fn compare_and_swap(&self, row: &Row) -> Result<bool, StoreError> {
+        self.count(&self.calls.swaps).await.compare_and_swap(row).await
+    }
+
+    async fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
+        self.other().await.end(handle, reason, now).await
+    }
+
+    async fn end_subject(
+        &self,
+        subject: &Subject,
+        except: Option<Handle>,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<Vec<Handle>, StoreError> {
+        self.other().await.end_subject(subject, except, reason, now).await
+    }
+
+    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Row>, StoreError> {
+        self.other().await.list(subject, now).await
+    }
+
+    async fn purge_expired(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
+        self.other().await.purge_expired(dead_before).await
+    }
+
+    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {
+        self.inner.watch_ends(since, watcher).await
+    }
+}
