@@ -112,61 +112,39 @@ where
             presented: OnceLock::new(),
         };
 
-        match access {
+        let (outcome, renewal) = match access {
             Access::Valid(valid) if shared.must_ask_store() => {
                 let (otherwise, token) = match valid.channel {
                     Channel::Header => (Otherwise::Bearer(InvalidToken::Revoked), None),
                     Channel::Cookie => (Otherwise::Anonymous, origin.presented(shared, now).token().cloned()),
                 };
                 let flight = confirm_or_load(shared.clone(), valid.user, token).boxed();
-                Self::wait(shared, inner, request, origin, flight, otherwise)
+                return Self::wait(shared, inner, request, origin, flight, otherwise);
             }
             Access::Valid(valid) => {
                 let renewal =
                     if valid.near_end { renewal(shared, &origin, valid.user.session) } else { None };
-                let state = State::new(shared.clone(), Outcome::Authenticated(valid.user), origin, None);
-                Self::serve(inner, request, state, renewal)
+                (Outcome::Authenticated(valid.user), renewal)
             }
-            Access::Refused(kind) => {
-                let state = State::new(shared.clone(), Outcome::Refused(kind), origin, None);
-                Self::serve(inner, request, state, None)
-            }
+            Access::Refused(kind) => (Outcome::Refused(kind), None),
             Access::Expired(session) => match token_of(shared, &origin, session) {
                 Some(token) => {
                     let flight = shared.flights.join(shared, &token, Mode::Deciding);
                     let otherwise = Otherwise::Bearer(InvalidToken::Expired);
-                    Self::wait(shared, inner, request, origin, flight, otherwise)
+                    return Self::wait(shared, inner, request, origin, flight, otherwise);
                 }
-                None => {
-                    let kind = RejectionKind::InvalidToken(InvalidToken::Expired);
-                    let state = State::new(shared.clone(), Outcome::Refused(kind), origin, None);
-                    Self::serve(inner, request, state, None)
-                }
+                None => (Outcome::Refused(RejectionKind::InvalidToken(InvalidToken::Expired)), None),
             },
-            Access::Absent if refused_cookies => {
-                let outcome = Outcome::Refused(RejectionKind::CrossSite);
-                Self::serve(inner, request, State::new(shared.clone(), outcome, origin, None), None)
-            }
+            Access::Absent if refused_cookies => (Outcome::Refused(RejectionKind::CrossSite), None),
             Access::Absent => match origin.presented(shared, now).token().cloned() {
                 Some(token) => {
                     let flight = shared.flights.join(shared, &token, Mode::Deciding);
-                    Self::wait(shared, inner, request, origin, flight, Otherwise::Anonymous)
+                    return Self::wait(shared, inner, request, origin, flight, Otherwise::Anonymous);
                 }
-                None => {
-                    let state = State::new(shared.clone(), Outcome::Anonymous, origin, None);
-                    Self::serve(inner, request, state, None)
-                }
+                None => (Outcome::Anonymous, None),
             },
-        }
-    }
-
-    #[inline]
-    fn serve(
-        inner: &mut S,
-        mut request: Request<ReqBody>,
-        state: Arc<State<C>>,
-        renewal: Option<Box<Renewal<C>>>,
-    ) -> Self {
+        };
+        let state = State::new(shared.clone(), outcome, origin, None);
         hand_over(&mut request, &state);
         Self { stage: Stage::Serving { inner: inner.call(request), state, renewal } }
     }
