@@ -34,8 +34,20 @@ impl<C: CustomClaims> Auth<C> {
 
     /// The layer for the application's routes.
     ///
-    /// With axum, `Router::layer` wraps every route; wrapping the whole router costs a little less
-    /// (`auth.layer().layer(router)`, with `tower::Layer` in scope).
+    /// With axum, `Router::layer` wraps every route and boxes its future. Wrapped around the whole router the layer costs a
+    /// third less, and no allocation but its own two; it then sees requests that match no route, too:
+    ///
+    #[cfg_attr(feature = "axum", doc = "```no_run")]
+    #[cfg_attr(not(feature = "axum"), doc = "```ignore")]
+    /// use axum::{Router, ServiceExt, extract::Request};
+    /// use tower_layer::Layer;
+    ///
+    /// # async fn serve(auth: tower_refresh::Auth<()>, router: Router) -> std::io::Result<()> {
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    /// let app = auth.layer().layer(router);
+    /// axum::serve(listener, ServiceExt::<Request>::into_make_service(app)).await
+    /// # }
+    /// ```
     pub fn layer(&self) -> RefreshLayer<C> {
         RefreshLayer::new(self.shared.clone())
     }

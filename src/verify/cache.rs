@@ -4,6 +4,9 @@
 //! worth is not kept, only what it says: its times, the epoch, which new keys begin, and the denylist are looked at on
 //! every hit.
 //!
+//! That comparison takes as long as the beginnings are alike, and need not hide it: it is made only where the last 18 bytes
+//! of the signatures have one hash, and who knows those knows the token.
+//!
 //! Places are in sets, each of which holds the tokens of some hashes. Reading takes no lock. Only verified tokens come in,
 //! so a flood of forged ones moves nothing. Where a set is full, a token that has expired makes room, else one that was not
 //! read since the set was last full.
