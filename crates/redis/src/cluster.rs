@@ -3,7 +3,7 @@
 use redis::{FromRedisValue, Value, cmd};
 use tower_refresh_core::{StoreError, StoreErrorKind};
 
-use crate::{request::Request, store::Inner};
+use crate::{inner::Inner, request::Request};
 
 /// A range of slots, and who has it.
 pub(crate) struct Range {

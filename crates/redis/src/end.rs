@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use redis::{Value, cmd};
 use tower_refresh_core::{Ended, Handle, StoreError, StoreErrorKind, Subject, Timestamp};
 
-use crate::{error::failed, feed, list, options::Wait, request::Request, row, scripts, store::Inner};
+use crate::{error::failed, feed, inner::Inner, list, options::Wait, request::Request, row, scripts};
 
 const NOTES_AT_ONCE: usize = 250;
 const ENDS_AT_ONCE: usize = 128;

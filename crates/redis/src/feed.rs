@@ -13,7 +13,7 @@ use redis::{
 use tokio::time::{Instant, timeout, timeout_at};
 use tower_refresh_core::{EndWatcher, Handle, StoreError, StoreErrorKind, Timestamp};
 
-use crate::{cluster, error::failed, log::Log, server::Route, store::Inner};
+use crate::{cluster, error::failed, inner::Inner, log::Log, server::Route};
 
 /// How long an end whose message was lost stays untold, and a dead connection unnoticed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -83,6 +83,7 @@ mod connection;
 mod end;
 mod error;
 mod feed;
+mod inner;
 mod keys;
 mod link;
 mod list;

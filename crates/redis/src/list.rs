@@ -10,8 +10,8 @@ use redis::cmd;
 use tower_refresh_core::{Handle, Row, StoreError, StoreErrorKind, Subject, Timestamp};
 
 use crate::{
+    inner::{Inner, millis},
     request::Request,
-    store::{Inner, millis},
 };
 
 const ROWS_AT_ONCE: usize = 500;

@@ -9,7 +9,7 @@ use redis::{Value, cmd};
 use tokio::time::Instant;
 use tower_refresh_core::{EndWatcher, Ended, Handle, StoreError, StoreErrorKind, Timestamp};
 
-use crate::{request::Request, row, store::Inner};
+use crate::{inner::Inner, request::Request, row};
 
 const ENTRIES_AT_ONCE: usize = 1000;
 const ROWS_AT_ONCE: usize = 128;

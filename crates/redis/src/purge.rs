@@ -9,19 +9,17 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use redis::cmd;
 use tower_refresh_core::{Handle, StoreError, Subject, Timestamp};
 
-use crate::{cluster, list, request::Request, store::Inner};
+use crate::{
+    cluster,
+    inner::{Inner, Position},
+    list,
+    request::Request,
+};
 
 const KEYS_AT_ONCE: usize = 512;
 const SCRIPTS_AT_ONCE: usize = 128;
 /// What Redis removes within this time is left to it; clocks differ by as much.
 const SOON: Duration = Duration::from_secs(60);
-
-/// Where the last call left off: the primary, and the cursor of its `SCAN`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Position {
-    primary: usize,
-    cursor: u64,
-}
 
 /// Goes on where the last call left off until it has removed some, and returns 0 only after it has seen everything.
 pub(crate) async fn purge(inner: &Inner, dead_before: Timestamp) -> Result<u64, StoreError> {

@@ -1,25 +1,13 @@
 //! The store: what each call asks of the server.
 
-use std::{
-    collections::hash_map::RandomState,
-    fmt,
-    hash::BuildHasher,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc};
 
-use redis::{FromRedisValue, cmd};
+use redis::cmd;
 use tower_refresh_core::{
     EndReason, EndWatcher, Ended, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
 };
 
-use crate::{
-    ConnectError, ConnectErrorKind, Options, Server, end, error::failed, feed, keys::Keys, link::Link, list,
-    options::Wait, purge, request::Request, row, scripts::Scripts, server::Route,
-};
+use crate::{ConnectError, Options, Server, end, feed, inner::Inner, list, purge, request::Request, row};
 
 /// Keeps sessions in Redis or Valkey. See the [crate's documentation](crate) for an example, and for what it promises.
 ///
@@ -27,20 +15,6 @@ use crate::{
 #[derive(Clone)]
 pub struct RedisStore {
     pub(crate) inner: Arc<Inner>,
-}
-
-pub(crate) struct Inner {
-    pub(crate) keys: Keys,
-    pub(crate) scripts: Scripts,
-    pub(crate) link: Link,
-    /// A connection of its own for ends that wait for replicas: whatever else is sent on it waits, too.
-    pub(crate) waiting: Option<(Wait, Link)>,
-    pub(crate) route: Arc<Route>,
-    pub(crate) retention: Duration,
-    pub(crate) feed_window: Duration,
-    pub(crate) purge: Mutex<purge::Position>,
-    /// See [`row`]'s writer.
-    writers: AtomicU64,
 }
 
 impl RedisStore {
@@ -54,62 +28,8 @@ impl RedisStore {
     }
 
     pub(crate) async fn open(options: Options, server: Server) -> Result<Self, ConnectError> {
-        let keys = Keys::new(&options.prefix)?;
-        options.check()?;
-        install_crypto();
-        let route = Arc::new(server.route);
-        let link = Link::new(Arc::clone(&route), server.given, options.time_limit);
-        let waiting = options
-            .wait
-            .map(|wait| (wait, Link::new(Arc::clone(&route), None, options.time_limit + wait.timeout)));
-        link.connect().await.map_err(|error| ConnectError::caused(ConnectErrorKind::Unavailable, error))?;
-        let inner = Inner {
-            keys,
-            scripts: Scripts::new(),
-            link,
-            waiting,
-            route,
-            retention: options.retention,
-            feed_window: options.feed_window,
-            purge: Mutex::default(),
-            writers: AtomicU64::new(RandomState::new().hash_one("writers")),
-        };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(Inner::connect(options, server).await?) })
     }
-}
-
-/// The driver leaves the choice to the process, and rustls panics where nobody chose.
-fn install_crypto() {
-    #[cfg(feature = "rustls")]
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Somebody else may have been faster, which is as good.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    }
-}
-
-impl Inner {
-    pub(crate) async fn ask<T: FromRedisValue>(&self, request: Request<'_>) -> Result<T, StoreError> {
-        let answer = self.link.ask(&request).await?;
-        redis::from_redis_value(answer).map_err(|error| failed(error.into()))
-    }
-
-    pub(crate) fn writer(&self) -> u64 {
-        self.writers.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// When Redis may forget what died at `dead_since`.
-    pub(crate) fn forgotten_at(&self, dead_since: Timestamp) -> String {
-        millis(dead_since.saturating_add(self.retention)).to_string()
-    }
-
-    pub(crate) fn decode(&self, handle: Handle, value: &[u8]) -> Result<Row, StoreError> {
-        row::decode(handle, value).map_err(|_| StoreError::new(StoreErrorKind::Corrupt))
-    }
-}
-
-/// As many milliseconds as Redis takes for a time: scores of sorted sets, and Lua, are exact up to 2^53.
-pub(crate) fn millis(time: Timestamp) -> u64 {
-    time.as_millis().clamp(1, (1 << 53) - 1)
 }
 
 /// Dropping a future takes nothing back: what was sent may be done all the same. Of an
