@@ -16,6 +16,9 @@ mod signing;
 #[cfg(test)]
 #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod tests;
+#[cfg(test)]
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+mod vectors;
 mod verifying;
 
 pub(crate) use self::prepared::{Keys, Verifier};
