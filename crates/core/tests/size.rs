@@ -1,0 +1,47 @@
+//! What a session in the memory store takes. A target of its own, since it counts every allocation of the process.
+
+use std::{alloc::System, net::Ipv4Addr, time::Duration};
+
+use futures_executor::block_on;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use tower_refresh_core::{Handle, MemoryStore, Row, SessionStore, Timestamp};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const SESSIONS: u64 = 100_000;
+const LOGIN: Timestamp = Timestamp::from_secs(1_800_000_000);
+const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// As long as those of common browsers are.
+const USER_AGENT: &str =
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36";
+
+/// One test, since what another one allocates meanwhile would count.
+#[test]
+fn a_session_takes_less_than_400_bytes_its_place_in_the_index_included_and_what_is_known_of_the_browser_comes_on_top()
+ {
+    let plain = bytes_per_session(|_| {});
+    let of_a_browser = bytes_per_session(|row| {
+        row.meta.user_agent = Some(USER_AGENT.into());
+        row.meta.ip = Some(Ipv4Addr::new(192, 0, 2, 1).into());
+    });
+    println!("a session takes {plain} bytes, with user agent and address {of_a_browser}");
+    assert!((100..400).contains(&plain), "{plain} bytes");
+    assert!(of_a_browser < plain + 2 * USER_AGENT.len() as u64, "{of_a_browser} bytes");
+}
+
+fn bytes_per_session(describe: impl Fn(&mut Row)) -> u64 {
+    let store = MemoryStore::new();
+    let region = Region::new(ALLOCATOR);
+    for number in 0..SESSIONS {
+        // Spread over all shards, as hashes are.
+        let handle = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        let expiry = LOGIN.saturating_add(MONTH);
+        let subject = format!("user-{number}").as_str().into();
+        let mut row = Row::new(Handle::from_bytes(handle.to_be_bytes()), subject, LOGIN, expiry, expiry);
+        describe(&mut row);
+        block_on(store.create(&row)).expect("each is new");
+    }
+    let change = region.change();
+    (change.bytes_allocated - change.bytes_deallocated) as u64 / SESSIONS
+}
