@@ -58,8 +58,12 @@ fn run(name: &str, count: usize) {
 /// Callgrind's own switch, from the outside: from the inside it takes unsafe code.
 fn start_instrumentation() {
     let this = std::process::id().to_string();
-    let mut switch =
-        Command::new("callgrind_control").args(["--instr=on", &this]).stdout(Stdio::null()).spawn().unwrap();
+    let mut switch = Command::new("callgrind_control")
+        .args(["--instr=on", &this])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     // Valgrind obeys between two system calls, so this must not wait in one.
     while switch.try_wait().unwrap().is_none() {
         thread::sleep(Duration::from_millis(1));
