@@ -56,7 +56,8 @@ fn a_bad_login_form_is_a_problem() {
 #[test]
 fn too_large_a_login_form_is_a_problem() {
     let server = Server::start(&[]);
-    let form = json!({ "username": "alice", "password": "x".repeat(3 * 1024 * 1024) });
+    // Hardly more than is read: who sends on to a server that has answered and closed may never see the answer.
+    let form = json!({ "username": "alice", "password": "x".repeat(2 * 1024 * 1024) });
     server.client().post_json("/login", &form).assert_problem(413);
 }
 
