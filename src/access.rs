@@ -14,7 +14,7 @@ use crate::{
     fields::Field,
     shared::Shared,
     user::{User, Verified},
-    verify::{InvalidToken, Verdict, verify},
+    verify::{InvalidToken, Verdict, says_expired, verify},
 };
 
 /// What the request's access token says.
@@ -89,7 +89,7 @@ fn of_header<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) 
 fn of_cookies<C: CustomClaims>(shared: &Shared<C>, cookies: &CookieFields, now: Timestamp) -> Access<C> {
     let mut best: Option<Verified<C>> = None;
     for text in cookies.values(shared.settings.cookies.access_name()) {
-        let Verdict::Valid(verified) = judge(shared, text, now) else { continue };
+        let Some(verified) = of_cookie(shared, text, now) else { continue };
         if shared.is_denied(verified.user.session, now) {
             continue;
         }
@@ -102,11 +102,31 @@ fn of_cookies<C: CustomClaims>(shared: &Shared<C>, cookies: &CookieFields, now: 
     best.map_or(Access::Absent, |verified| Access::Valid(Valid::new(verified, Channel::Cookie, now)))
 }
 
+fn of_cookie<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Option<Verified<C>> {
+    let verdict = match shared.verified.get(token) {
+        Some(verified) => verified.judge(now),
+        None if says_expired(token, now) => return None,
+        None => verify_and_keep(shared, token, now),
+    };
+    match verdict {
+        Verdict::Valid(verified) => Some(verified),
+        Verdict::Expired { .. } | Verdict::Invalid(_) => None,
+    }
+}
+
 /// Judges a token, from the cache if it was verified before: by the clock of now either way.
 fn judge<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Verdict<Verified<C>> {
-    if let Some(verified) = shared.verified.get(token) {
-        return verified.judge(now);
+    match shared.verified.get(token) {
+        Some(verified) => verified.judge(now),
+        None => verify_and_keep(shared, token, now),
     }
+}
+
+fn verify_and_keep<C: CustomClaims>(
+    shared: &Shared<C>,
+    token: &[u8],
+    now: Timestamp,
+) -> Verdict<Verified<C>> {
     // Before the keys are: what a ring verifies that is replaced meanwhile is never found.
     let epoch = shared.verified.epoch();
     let keys = shared.keys.load();

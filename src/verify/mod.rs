@@ -25,6 +25,7 @@ pub(crate) mod cache;
 pub(crate) mod claims;
 mod custom;
 pub(crate) mod duplicates;
+mod glance;
 mod header;
 mod invalid;
 #[cfg(test)]
@@ -32,6 +33,7 @@ mod invalid;
 mod tests;
 mod values;
 
+pub(crate) use self::glance::says_expired;
 pub use self::invalid::InvalidToken;
 
 /// The longest token that is looked at. Servers refuse header fields of about this size, so no honest one is longer.
