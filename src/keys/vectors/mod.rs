@@ -162,7 +162,7 @@ fn rsa_pss_signatures_are_judged_as_wycheproof_says() {
 
 #[test]
 fn the_signatures_in_the_rfcs_are_good_and_with_any_byte_changed_they_are_not() {
-    let rfc7515: Value = serde_json::from_str(include_str!("../../tests/vectors/rfc7515.json")).unwrap();
+    let rfc7515: Value = serde_json::from_str(include_str!("../../../tests/vectors/rfc7515.json")).unwrap();
     let mut examples: Vec<(String, Value, String)> = rfc7515["tests"]
         .as_array()
         .unwrap()
@@ -170,9 +170,9 @@ fn the_signatures_in_the_rfcs_are_good_and_with_any_byte_changed_they_are_not() 
         .map(|test| (text(&test["alg"]), test["jwk"].clone(), text(&test["compact"])))
         .collect();
     for example in [
-        include_str!("../../tests/vectors/rfc7520-4.1.json"),
-        include_str!("../../tests/vectors/rfc7520-4.4.json"),
-        include_str!("../../tests/vectors/rfc8037.json"),
+        include_str!("../../../tests/vectors/rfc7520-4.1.json"),
+        include_str!("../../../tests/vectors/rfc7520-4.4.json"),
+        include_str!("../../../tests/vectors/rfc8037.json"),
     ] {
         let example: Value = serde_json::from_str(example).unwrap();
         let input = &example["input"];
