@@ -25,8 +25,8 @@
 //!
 //! # How it works
 //! One thread writes. It takes all writes that wait, runs them in one transaction and answers once that is on the disk; what
-//! comes meanwhile is the next group. A write that comes alone does not wait for others. Two threads read beside it, and one
-//! follows the ends of sessions. Futures only wait for answers, so no executor is blocked, and any will do.
+//! comes meanwhile is the next group. A write that comes alone does not wait for others. Two threads read beside it; while it is
+//! idle, it loads as well. One more follows the ends of sessions. Futures only wait for answers, so no executor is blocked, and any will do.
 //!
 //! # Durability
 //! A write is acknowledged after it was synced to the disk (WAL with `synchronous=FULL`): it holds if the process is killed, the

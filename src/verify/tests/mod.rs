@@ -16,6 +16,7 @@ use crate::{
 mod claims;
 mod custom;
 mod duplicates;
+mod glance;
 mod header;
 mod round_trip;
 
