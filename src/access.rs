@@ -12,6 +12,7 @@ use crate::{
     auth::settings::Channel,
     credentials::{CookieFields, bearer},
     fields::Field,
+    measure,
     shared::Shared,
     user::{User, Verified},
     verify::{InvalidToken, Verdict, says_expired, verify},
@@ -76,9 +77,6 @@ pub(crate) fn read<C: CustomClaims>(
 
 fn of_header<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Access<C> {
     match judge(shared, token, now) {
-        Verdict::Valid(verified) if shared.is_denied(verified.user.session, now) => {
-            Access::Refused(RejectionKind::InvalidToken(InvalidToken::Revoked))
-        }
         Verdict::Valid(verified) => Access::Valid(Valid::new(verified, Channel::Header, now)),
         Verdict::Expired { session } => Access::Expired(session),
         Verdict::Invalid(reason) => Access::Refused(RejectionKind::InvalidToken(reason)),
@@ -90,9 +88,6 @@ fn of_cookies<C: CustomClaims>(shared: &Shared<C>, cookies: &CookieFields, now: 
     let mut best: Option<Verified<C>> = None;
     for text in cookies.values(shared.settings.cookies.access_name()) {
         let Some(verified) = of_cookie(shared, text, now) else { continue };
-        if shared.is_denied(verified.user.session, now) {
-            continue;
-        }
         match &best {
             Some(other) if other.user.session != verified.user.session => return Access::Absent,
             Some(other) if other.user.expires_at >= verified.user.expires_at => {}
@@ -104,9 +99,11 @@ fn of_cookies<C: CustomClaims>(shared: &Shared<C>, cookies: &CookieFields, now: 
 
 fn of_cookie<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Option<Verified<C>> {
     let verdict = match shared.verified.get(token) {
-        Some(verified) => verified.judge(now),
-        None if says_expired(token, now) => return None,
-        None => verify_and_keep(shared, token, now),
+        Some(verified) => settle(shared, verified.judge(now), true, now),
+        None if says_expired(token, now) => {
+            settle(shared, Verdict::Invalid(InvalidToken::Expired), false, now)
+        }
+        None => settle(shared, verify_and_keep(shared, token, now), false, now),
     };
     match verdict {
         Verdict::Valid(verified) => Some(verified),
@@ -117,9 +114,26 @@ fn of_cookie<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) 
 /// Judges a token, from the cache if it was verified before: by the clock of now either way.
 fn judge<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Verdict<Verified<C>> {
     match shared.verified.get(token) {
-        Some(verified) => verified.judge(now),
-        None => verify_and_keep(shared, token, now),
+        Some(verified) => settle(shared, verified.judge(now), true, now),
+        None => settle(shared, verify_and_keep(shared, token, now), false, now),
     }
+}
+
+/// What is left of a verdict once the denylist has been asked.
+fn settle<C: CustomClaims>(
+    shared: &Shared<C>,
+    verdict: Verdict<Verified<C>>,
+    was_cached: bool,
+    now: Timestamp,
+) -> Verdict<Verified<C>> {
+    let verdict = match verdict {
+        Verdict::Valid(verified) if shared.is_denied(verified.user.session, now) => {
+            Verdict::Invalid(InvalidToken::Revoked)
+        }
+        verdict => verdict,
+    };
+    measure::access_token(&verdict, was_cached);
+    verdict
 }
 
 fn verify_and_keep<C: CustomClaims>(

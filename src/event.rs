@@ -9,6 +9,8 @@ use std::{
 
 use tower_refresh_core::{EndReason, Handle, Subject, Timestamp, rotation::Class};
 
+use crate::{RejectionKind, verify::InvalidToken};
+
 /// Something that happened to a session, for an audit log. It holds no token and no secret.
 ///
 /// Given to the closure of [`AuthBuilder::on_event`](crate::AuthBuilder::on_event).
@@ -45,6 +47,8 @@ pub enum EventKind {
     Impossible,
     /// The session ended.
     End(EndReason),
+    /// A request was refused for what it brought. Tokens that have merely expired are everyday, and not told of.
+    Refused(Refusal),
     /// The store could not do what it was asked. The token was good, and nothing was changed.
     StoreFailed,
     /// The claims source failed, panicked or took too long, and nothing was changed; or what it gave cannot go into an access token, and
@@ -69,6 +73,7 @@ impl EventKind {
             Self::Ahead => "ahead",
             Self::Impossible => "impossible",
             Self::End(_) => "end",
+            Self::Refused(_) => "refused",
             Self::StoreFailed => "store_failed",
             Self::ClaimsFailed => "claims_failed",
             Self::FeedRestored => "feed_restored",
@@ -76,13 +81,53 @@ impl EventKind {
         }
     }
 
-    /// The class of a refresh, the reason of an end, else empty.
+    /// The class of a refresh, the reason of an end or of a refusal, else empty.
     #[cfg(any(feature = "tracing", feature = "metrics"))]
     const fn detail(self) -> &'static str {
         match self {
             Self::Refresh(class) => class.as_str(),
             Self::End(reason) => reason.as_str(),
+            Self::Refused(refusal) => refusal.as_str(),
             _ => "",
+        }
+    }
+}
+
+/// Why a request was refused for what it brought.
+///
+/// Anybody can cause these events, as often as they like, so `tracing` has them at DEBUG.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The bearer token does not hold. Whose it is nobody knows.
+    InvalidToken(InvalidToken),
+    /// Two `Authorization` fields.
+    InvalidRequest,
+    /// Its cookies do not count, because it came from another site.
+    CrossSite,
+    /// The user lacks a scope. The event names the user.
+    InsufficientScope,
+}
+
+impl Refusal {
+    /// The stable name that logs and metrics show: that of the [`InvalidToken`], or of the refusal.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidToken(reason) => reason.as_str(),
+            Self::InvalidRequest => "invalid_request",
+            Self::CrossSite => "cross_site",
+            Self::InsufficientScope => "insufficient_scope",
+        }
+    }
+
+    pub(crate) fn of(kind: &RejectionKind) -> Option<Self> {
+        match kind {
+            RejectionKind::InvalidToken(InvalidToken::Expired) => None,
+            RejectionKind::InvalidToken(reason) => Some(Self::InvalidToken(*reason)),
+            RejectionKind::InvalidRequest => Some(Self::InvalidRequest),
+            RejectionKind::CrossSite => Some(Self::CrossSite),
+            RejectionKind::InsufficientScope { .. } => Some(Self::InsufficientScope),
+            _ => None,
         }
     }
 }
@@ -139,7 +184,7 @@ fn trace(event: &Event) {
         };
     }
     match event.kind {
-        EventKind::Refresh(_) => at!(DEBUG),
+        EventKind::Refresh(_) | EventKind::Refused(_) => at!(DEBUG),
         EventKind::Login | EventKind::End(_) | EventKind::FeedRestored => at!(INFO),
         EventKind::Late
         | EventKind::Reuse

@@ -10,6 +10,8 @@ use std::{
 
 use futures_util::future::AbortHandle;
 
+use crate::measure;
+
 /// What a server does with valid access tokens while it does not hear what other servers end: the store's feed is lost, not
 /// joined yet, not followed, or there is none. The gauge `tower_refresh_feed_up` is 0 in each of these cases;
 /// [`EventKind::FeedLost`](crate::EventKind::FeedLost) tells of a loss only.
@@ -42,7 +44,7 @@ pub(crate) enum Status {
 impl Feed {
     pub(crate) fn new() -> Self {
         // Said at once: perhaps nobody ever follows it.
-        show(Status::NotJoined);
+        measure::feed_up(false);
         Self { status: AtomicU8::new(Status::NotJoined as u8), followers: Mutex::default() }
     }
 
@@ -53,7 +55,7 @@ impl Feed {
 
     /// Returns what it was.
     pub(crate) fn set(&self, status: Status) -> u8 {
-        show(status);
+        measure::feed_up(status == Status::Up);
         self.status.swap(status as u8, Ordering::AcqRel)
     }
 
@@ -67,12 +69,6 @@ impl Drop for Feed {
         let followers = self.followers.get_mut().unwrap_or_else(PoisonError::into_inner);
         followers.drain(..).for_each(|follower| follower.abort());
     }
-}
-
-#[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
-fn show(status: Status) {
-    #[cfg(feature = "metrics")]
-    metrics::gauge!("tower_refresh_feed_up").set(f64::from(u8::from(status == Status::Up)));
 }
 
 impl fmt::Debug for Feed {

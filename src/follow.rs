@@ -13,7 +13,7 @@ use futures_util::{
 };
 use tower_refresh_core::{EndWatcher, Handle, StoreErrorKind, Timestamp};
 
-use crate::{CustomClaims, event::EventKind, feed::Status, shared::Shared};
+use crate::{CustomClaims, event::EventKind, feed::Status, measure, shared::Shared};
 
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 
@@ -79,6 +79,7 @@ impl<C> Drop for Watcher<C> {
 impl<C: CustomClaims> EndWatcher for Watcher<C> {
     fn ended(&self, session: Handle, at: Timestamp) {
         if let Some(shared) = self.shared.upgrade() {
+            measure::feed_lag(shared.now().saturating_since(at));
             shared.deny_ended(session, at);
         }
     }

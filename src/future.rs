@@ -21,6 +21,7 @@ use crate::{
     cross_site,
     fields::Fields,
     finish::{Renewal, apply, pending_commit},
+    measure,
     refresh::{Flight, Issued, Loaded, Mode, confirm_or_load},
     respond,
     shared::Shared,
@@ -226,8 +227,12 @@ where
     }
 }
 
-/// Shows the inner service what was found.
+/// Shows the inner service what was found, and tells whoever counts.
 fn hand_over<ReqBody, C: CustomClaims>(request: &mut Request<ReqBody>, state: &Arc<State<C>>) {
+    measure::request(&state.outcome, state.loaded.is_some());
+    if let Outcome::Refused(kind) = &state.outcome {
+        state.shared.refused(kind, None);
+    }
     request.extensions_mut().insert(Found(state.clone()));
 }
 

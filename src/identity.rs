@@ -6,7 +6,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
 use tower_refresh_core::Subject;
 
-use crate::{SessionInfo, store::within};
+use crate::{SessionInfo, measure::Stopwatch, store::within};
 
 /// The application's own claims: any serde struct, map or `()`, flattened into the access token.
 ///
@@ -71,11 +71,14 @@ impl<C: CustomClaims> ClaimsSource<C> {
         time_limit: Duration,
     ) -> Result<Option<Identity<C>>, ClaimsError> {
         let call = async { (self.0)(subject, session).await };
-        match within(time_limit, AssertUnwindSafe(call).catch_unwind()).await {
+        let stopwatch = Stopwatch::start();
+        let result = match within(time_limit, AssertUnwindSafe(call).catch_unwind()).await {
             Some(Ok(result)) => result.map_err(ClaimsError),
             Some(Err(_panic)) => Err(ClaimsError("the claims source panicked".into())),
             None => Err(ClaimsError("the claims source did not answer in time".into())),
-        }
+        };
+        stopwatch.claims_answered(result.is_ok());
+        result
     }
 }
 

@@ -124,6 +124,7 @@ mod future;
 mod identity;
 mod keys;
 mod layer;
+mod measure;
 mod mint;
 mod outlive;
 mod refresh;
@@ -151,7 +152,7 @@ pub use self::{
     auth::{Auth, AuthBuilder, ConfigError},
     authenticated::Authenticated,
     clock::{Clock, SystemClock},
-    event::{Event, EventKind},
+    event::{Event, EventKind, Refusal},
     feed::FeedLoss,
     future::ResponseFuture,
     identity::{CustomClaims, Identity},

@@ -6,17 +6,18 @@ use arc_swap::ArcSwap;
 use tower_refresh_core::{EndReason, Handle, Row, StoreError, Subject, Timestamp};
 
 use crate::{
+    RejectionKind,
     auth::settings::{CLOCKS_DIFFER, Settings},
     clock::Clock,
     denylist::Denylist,
-    event::{Event, EventKind, Events},
+    event::{Event, EventKind, Events, Refusal},
     feed::{Feed, FeedLoss},
     identity::ClaimsSource,
     keys::Keys,
     outlive::outlive,
     refresh::Flights,
     store::Store,
-    user::Verified,
+    user::{User, Verified},
     verify::cache::Cache,
 };
 
@@ -119,6 +120,14 @@ impl<C: Send + Sync + 'static> Shared<C> {
 
     pub(crate) fn emit_for(&self, kind: EventKind, row: &Row) {
         self.emit(kind, Some(row.handle), Some(row.subject.clone()), Some(row.rotated_at));
+    }
+
+    /// Tells of a request that is refused for what it brought, and by whom if that is known.
+    pub(crate) fn refused(&self, kind: &RejectionKind, user: Option<&User<C>>) {
+        if let Some(refusal) = Refusal::of(kind) {
+            let (session, subject) = user.map(|user| (user.session, user.subject.clone())).unzip();
+            self.emit(EventKind::Refused(refusal), session, subject, None);
+        }
     }
 
     /// Tells of a failure of the store, and hands the error back.

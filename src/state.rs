@@ -229,7 +229,9 @@ impl<C: CustomClaims> AnyState for State<C> {
         let user = self.required_user()?;
         match scope {
             Some(scope) if !user.has_scope(scope) => {
-                Err(self.reject(RejectionKind::InsufficientScope { scope: scope.clone() }))
+                let kind = RejectionKind::InsufficientScope { scope: scope.clone() };
+                self.shared.refused(&kind, Some(&user));
+                Err(self.reject(kind))
             }
             _ => Ok(()),
         }

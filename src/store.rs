@@ -11,6 +11,8 @@ use tower_refresh_core::{
     EndReason, EndWatcher, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
 };
 
+use crate::measure::Stopwatch;
+
 /// A store as the middleware calls it.
 #[derive(Clone)]
 pub(crate) struct Store {
@@ -28,15 +30,15 @@ impl Store {
     }
 
     pub(crate) async fn create(&self, row: &Row) -> Result<(), StoreError> {
-        self.guard(async { self.inner.create(row).await }).await
+        self.guard("create", async { self.inner.create(row).await }).await
     }
 
     pub(crate) async fn load(&self, handle: Handle) -> Result<Option<Row>, StoreError> {
-        self.guard(async { self.inner.load(handle).await }).await
+        self.guard("load", async { self.inner.load(handle).await }).await
     }
 
     pub(crate) async fn compare_and_swap(&self, row: &Row) -> Result<bool, StoreError> {
-        self.guard(async { self.inner.compare_and_swap(row).await }).await
+        self.guard("compare_and_swap", async { self.inner.compare_and_swap(row).await }).await
     }
 
     pub(crate) async fn end(
@@ -45,7 +47,7 @@ impl Store {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.guard(async { self.inner.end(handle, reason, now).await }).await
+        self.guard("end", async { self.inner.end(handle, reason, now).await }).await
     }
 
     pub(crate) async fn end_subject(
@@ -55,15 +57,15 @@ impl Store {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<Vec<Handle>, StoreError> {
-        self.guard(async { self.inner.end_subject(subject, except, reason, now).await }).await
+        self.guard("end_subject", async { self.inner.end_subject(subject, except, reason, now).await }).await
     }
 
     pub(crate) async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Row>, StoreError> {
-        self.guard(async { self.inner.list(subject, now).await }).await
+        self.guard("list", async { self.inner.list(subject, now).await }).await
     }
 
     pub(crate) async fn purge_expired(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
-        self.guard(async { self.inner.purge_expired(dead_before).await }).await
+        self.guard("purge_expired", async { self.inner.purge_expired(dead_before).await }).await
     }
 
     /// Has no time limit: it is meant to last.
@@ -71,14 +73,21 @@ impl Store {
         self.inner.watch_ends(since, watcher).await
     }
 
-    async fn guard<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        match within(self.time_limit, AssertUnwindSafe(call).catch_unwind()).await {
+    async fn guard<T>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let stopwatch = Stopwatch::start();
+        let result = match within(self.time_limit, AssertUnwindSafe(call).catch_unwind()).await {
             Some(Ok(result)) => result,
             Some(Err(_panic)) => {
                 Err(StoreError::with_source(StoreErrorKind::Unavailable, "the store panicked"))
             }
             None => Err(StoreError::new(StoreErrorKind::TimedOut)),
-        }
+        };
+        stopwatch.store_answered(name, result.is_ok());
+        result
     }
 }
 

@@ -12,7 +12,8 @@ use http::{
 };
 use support::{Browser, World, browser::ACCESS};
 use tower_refresh::{
-    Auth, AuthBuilder, ConfigError, Identity, KeyRing, MemoryStore, Rejection, RejectionKind, Session,
+    Auth, AuthBuilder, ConfigError, EventKind, Identity, KeyRing, MemoryStore, Refusal, Rejection,
+    RejectionKind, Session,
 };
 
 fn world() -> World {
@@ -103,9 +104,9 @@ async fn a_refused_request_touches_nothing() {
             }
             assert!(!sets_cookies(response.headers()), "{reason}: {path}");
             assert_eq!(world.store.take_calls(), [], "{reason}: {path}");
+            assert_eq!(world.take_events(), [EventKind::Refused(Refusal::CrossSite)], "{reason}: {path}");
         }
     }
-    assert_eq!(world.take_events(), []);
     assert_eq!(browser.get(&world, "/me").await.body(), "alice", "the session lives");
 }
 

@@ -11,7 +11,9 @@ use super::{
     issue::{Issued, issue_access, issue_refresh},
     load::{Live, load_user},
 };
-use crate::{CustomClaims, event::EventKind, shared::Shared, token::RefreshToken, user::User};
+use crate::{
+    CustomClaims, event::EventKind, measure::commit_span, shared::Shared, token::RefreshToken, user::User,
+};
 
 /// What the second half came to. It never ends a session and never fails a response.
 pub(crate) enum Committed {
@@ -34,6 +36,10 @@ pub(crate) async fn commit<C: CustomClaims>(
     token: &RefreshToken,
     live: &Live<C>,
 ) -> Committed {
+    commit_span(token.handle, token.generation, write(shared, token, live)).await
+}
+
+async fn write<C: CustomClaims>(shared: &Arc<Shared<C>>, token: &RefreshToken, live: &Live<C>) -> Committed {
     let user = fresh_user(shared, live).await;
     let mut loaded = Some(live.row.clone());
     for round in 0..=MOST_RELOADS {

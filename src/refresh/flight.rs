@@ -19,7 +19,7 @@ use futures_util::{
 use tower_refresh_core::Handle;
 
 use super::load::{Loaded, Mode, load};
-use crate::{CustomClaims, shared::Shared, token::RefreshToken};
+use crate::{CustomClaims, measure::load_span, shared::Shared, token::RefreshToken};
 
 /// A load that is under way, or the result of one.
 pub(crate) type Flight<C> = BoxFuture<'static, Arc<Loaded<C>>>;
@@ -74,7 +74,7 @@ impl<C: CustomClaims> Flights<C> {
         let (shared, token) = (shared.clone(), token.clone());
         let load = async move {
             let _forget = forget;
-            Arc::new(load(shared, token, mode).await)
+            Arc::new(load_span(key.0, key.1, load(shared, token, mode)).await)
         }
         .boxed()
         .shared();

@@ -17,7 +17,7 @@ use crate::{
     CustomClaims, RejectionKind,
     refresh::IssuedAccess,
     rejection::Rejection,
-    state::{self, State},
+    state::{self, Outcome, State},
 };
 
 /// Logs in and out, and lists and ends sessions: the handler's side of the layer. Cheap to clone.
@@ -82,7 +82,12 @@ impl<C: CustomClaims> Session<C> {
     /// Whether this request may change sessions: not from another site, and not after the response head.
     fn writable(&self) -> Result<(), Rejection> {
         if self.state.origin.cross_site {
-            return Err(self.reject(RejectionKind::CrossSite));
+            let kind = RejectionKind::CrossSite;
+            // Told already, where the request brought cookies.
+            if !matches!(self.state.outcome, Outcome::Refused(_)) {
+                self.state.shared.refused(&kind, None);
+            }
+            return Err(self.reject(kind));
         }
         self.state.change().map(|_| ())
     }

@@ -6,7 +6,7 @@ use http::{Request, Response};
 use tower::{Layer, Service, service_fn};
 use tower_refresh::{
     Auth, Authenticated, Class, ConfigError, EndReason, Ended, EventKind, FeedLoss, Handle, Identity,
-    InvalidToken, KeyError, KeyRing, LateBudget, LoginOptions, MemoryStore, PolicyError, RefreshKey,
+    InvalidToken, KeyError, KeyRing, LateBudget, LoginOptions, MemoryStore, PolicyError, RefreshKey, Refusal,
     Rejection, RotationPolicy, Session, SigningKey, StoreError, StoreErrorKind, SystemClock, VerifyingKey,
 };
 
@@ -168,6 +168,7 @@ async fn no_public_type_shows_a_secret() {
     shown.of("LoginOptions", &LoginOptions::new().label("a phone"));
     shown.of("Event", &*world.events.lock().unwrap());
     shown.of("EventKind", &EventKind::End(EndReason::Logout));
+    shown.of("Refusal", &Refusal::InvalidToken(InvalidToken::BadSignature));
     shown.of("EndReason", &EndReason::Logout);
     shown.of("Class", &Class::Current);
     shown.of("Handle", &Handle::from_bytes([7; 16]));

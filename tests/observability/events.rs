@@ -1,0 +1,84 @@
+//! Events of requests that are refused.
+
+use bytes::Bytes;
+use http::Response;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_refresh::{EventKind, Handle, InvalidToken, Refusal, Subject};
+
+use crate::support::{
+    Browser, World,
+    mint::forged_access,
+    probe::{ACCESS_LIFETIME, session_of, with_bearer},
+    request,
+};
+
+type Told = Vec<(EventKind, Option<Handle>, Option<Subject>)>;
+
+fn told(world: &World) -> Told {
+    world.events.lock().unwrap().drain(..).map(|event| (event.kind, event.session, event.subject)).collect()
+}
+
+fn nobodys(refusal: Refusal) -> Told {
+    vec![(EventKind::Refused(refusal), None, None)]
+}
+
+#[tokio::test]
+async fn each_request_that_is_refused_for_what_it_brought_is_told_of_once() {
+    let world = World::new();
+    let browser = Browser::logged_in(&world, "alice").await;
+    let (access, cookies) = (browser.access().unwrap().to_owned(), browser.cookie_field());
+    told(&world);
+
+    world.send(with_bearer("/public", &forged_access(&access))).await;
+    assert_eq!(told(&world), nobodys(Refusal::InvalidToken(InvalidToken::BadSignature)));
+    world.send(with_bearer("/me", "no token at all")).await;
+    assert_eq!(told(&world), nobodys(Refusal::InvalidToken(InvalidToken::Malformed)));
+
+    let bearer = format!("Bearer {access}");
+    world.send(request("/me", &[("authorization", &bearer), ("authorization", &bearer)])).await;
+    assert_eq!(told(&world), nobodys(Refusal::InvalidRequest));
+
+    for path in ["/me", "/public", "/logout", "/login/alice"] {
+        world.send(request(path, &[("cookie", &cookies), ("sec-fetch-site", "cross-site")])).await;
+        assert_eq!(told(&world), nobodys(Refusal::CrossSite), "{path} with cookies");
+    }
+    for path in ["/logout", "/login/alice"] {
+        world.send(request(path, &[("sec-fetch-site", "cross-site")])).await;
+        assert_eq!(told(&world), nobodys(Refusal::CrossSite), "{path} without cookies");
+    }
+
+    world.auth.end_session(session_of(&browser)).await.unwrap();
+    told(&world);
+    world.send(with_bearer("/me", &access)).await;
+    assert_eq!(told(&world), nobodys(Refusal::InvalidToken(InvalidToken::Revoked)));
+}
+
+#[tokio::test]
+async fn who_brought_nothing_or_what_has_merely_expired_is_not_told_of() {
+    let world = World::new();
+    let browser = Browser::logged_in(&world, "alice").await;
+    world.clock.advance(ACCESS_LIFETIME);
+    told(&world);
+
+    world.send(request("/me", &[])).await;
+    world.send(request("/public", &[("sec-fetch-site", "cross-site")])).await;
+    world.send(with_bearer("/me", browser.access().unwrap())).await;
+
+    assert_eq!(told(&world), []);
+}
+
+#[tokio::test]
+async fn a_user_who_lacks_a_scope_is_named() {
+    let world = World::new();
+    let browser = Browser::logged_in(&world, "alice").await;
+    told(&world);
+    let respond = service_fn(|_| async { Ok::<_, std::convert::Infallible>(Response::new(Bytes::new())) });
+    let service = world.auth.layer().layer(world.auth.require_scope("nobody-has-this").layer(respond));
+
+    let response = service.oneshot(browser.request("/admin")).await.unwrap();
+
+    assert_eq!(response.status(), 403);
+    let alice = Subject::new("alice");
+    let expected = (EventKind::Refused(Refusal::InsufficientScope), Some(session_of(&browser)), Some(alice));
+    assert_eq!(told(&world), [expected]);
+}
