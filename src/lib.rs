@@ -99,7 +99,7 @@
 //! | `axum` | yes | extractors, `IntoResponse` for [`Rejection`], `Auth::routes` |
 //! | `tokio` | yes | the end of a session outlives a dropped request |
 //! | `tracing` | | events through `tracing`, target `tower_refresh` |
-//! | `metrics` | | through `metrics`: the counter `tower_refresh_events_total{event, detail}` and the gauge `tower_refresh_feed_up` |
+//! | `metrics` | | counters and histograms through `metrics` |
 //!
 //! A feature only adds. Without a cryptographic backend everything compiles, and no key can be made.
 #![cfg_attr(docsrs, feature(doc_cfg))]
