@@ -17,6 +17,11 @@ use crate::{CustomClaims, rejection::Rejection, state, user::User};
 pub struct Authenticated<C>(Arc<User<C>>);
 
 impl<C> Authenticated<C> {
+    #[cfg(feature = "testing")]
+    pub(crate) fn new(user: Arc<User<C>>) -> Self {
+        Self(user)
+    }
+
     /// Who it is: the token's `sub`.
     pub fn subject(&self) -> &Subject {
         &self.0.subject

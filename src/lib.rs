@@ -100,6 +100,7 @@
 //! | `tokio` | yes | the end of a session outlives a dropped request |
 //! | `tracing` | | events through `tracing`, target `tower_refresh` |
 //! | `metrics` | | counters and histograms through `metrics` |
+//! | `testing` | | the module `testing`, for the tests of applications |
 //!
 //! A feature only adds. Without a cryptographic backend everything compiles, and no key can be made.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -139,6 +140,8 @@ mod session;
 mod shared;
 mod state;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod token;
 mod user;
 mod verify;

@@ -23,7 +23,7 @@ use crate::{
 ///
 /// Made by [`Auth::builder`]; see the [crate docs](crate) for an example. `C` is the type of the application's claims.
 pub struct Auth<C> {
-    shared: Arc<Shared<C>>,
+    pub(crate) shared: Arc<Shared<C>>,
 }
 
 impl<C: CustomClaims> Auth<C> {
