@@ -30,6 +30,7 @@
 //! assert_eq!(classify(Some(&row), false, 5, login, &policy), Class::Current);
 //! assert_eq!(classify(Some(&row), false, 3, login, &policy), Class::Reuse);
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -77,6 +77,7 @@
 //! last hour](Options::with_feed_window) first. Nodes of a Cluster may lose messages among themselves without a word, so those who
 //! watch read on in the log once a second. The connection is asked for a sign of life as often, and given up when there is none.
 //! A user of Redis' access control lists needs the right to the channel as well as to the keys.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod cluster;
 mod connection;
