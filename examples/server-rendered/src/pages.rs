@@ -1,0 +1,134 @@
+//! The pages. maud escapes what it is given.
+
+use axum::{
+    body::Bytes,
+    http::{
+        HeaderMap, HeaderValue, Response, StatusCode,
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+        },
+    },
+    response::IntoResponse,
+};
+use maud::{DOCTYPE, Markup, html};
+use tower_refresh::{Authenticated, Rejection, RejectionKind, Session};
+
+use crate::{User, visitor::Visitor};
+
+pub(crate) async fn home(user: Option<Authenticated<User>>) -> impl IntoResponse {
+    let name = user.map(|user| user.claims().name.clone());
+    page(
+        StatusCode::OK,
+        "Welcome",
+        &html! {
+            @match &name {
+                Some(name) => p { "Hello " (name) "." },
+                None => p { "Nobody is logged in. " a href="/login" { "Log in" } },
+            }
+        },
+    )
+}
+
+pub(crate) fn login(status: StatusCode, next: &str, wrong: Option<&str>) -> impl IntoResponse {
+    page(
+        status,
+        "Log in",
+        &html! {
+            @if let Some(wrong) = wrong { p role="alert" { (wrong) } }
+            form method="post" action="/login" {
+                p { label { "Name " input name="username" autocomplete="username" required; } }
+                p { label { "Password " input name="password" type="password" autocomplete="current-password" required; } }
+                input type="hidden" name="next" value=(next);
+                button { "Log in" }
+            }
+        },
+    )
+}
+
+pub(crate) async fn account(Visitor(user): Visitor) -> impl IntoResponse {
+    page(
+        StatusCode::OK,
+        "Account",
+        &html! {
+            p { (user.claims().name) ", known here as " code { (user.subject()) } "." }
+        },
+    )
+}
+
+pub(crate) async fn sessions(_: Visitor, session: Session<User>) -> Result<impl IntoResponse, Rejection> {
+    let current = session.current();
+    let list = session.list().await?;
+    Ok(page(
+        StatusCode::OK,
+        "Sessions",
+        &html! {
+            ul {
+                @for info in &list {
+                    li {
+                        (info.user_agent().unwrap_or("an unknown browser"))
+                        @if Some(info.handle()) == current { " (this one)" }
+                        form method="post" action="/sessions/end" {
+                            button name="session" value=(info.handle()) { "End" }
+                        }
+                    }
+                }
+            }
+        },
+    ))
+}
+
+pub(crate) async fn users() -> impl IntoResponse {
+    page(StatusCode::OK, "Users", &html! { ul { li { "alice" } li { "admin" } } })
+}
+
+/// What a refused request is told, instead of a problem document.
+pub(crate) fn rejection(rejection: &Rejection) -> Response<Bytes> {
+    let (status, headers, body) = page(
+        rejection.status(),
+        "This cannot be shown",
+        &html! {
+            p { (match rejection.kind() {
+                RejectionKind::InsufficientScope { .. } => "This is not for you.",
+                RejectionKind::CrossSite => "The request came from another site, so nothing was done.",
+                RejectionKind::Unavailable => "Who you are cannot be checked at the moment. Try again soon: you are still logged in.",
+                _ => "Log in first.",
+            }) }
+        },
+    );
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    if let Some(challenge) = rejection.challenge() {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// Every page shows whose it is, so no cache may keep one. Nothing is loaded from elsewhere, forms go to this site alone, and
+/// no other site shows the page in a frame, where a click on *End* could be stolen.
+fn page(status: StatusCode, title: &str, content: &Markup) -> (StatusCode, HeaderMap, String) {
+    const POLICY: &str = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    let headers = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CACHE_CONTROL, "private, no-store"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head { title { (title) } meta name="viewport" content="width=device-width"; }
+            body {
+                nav {
+                    a href="/" { "Home" } " " a href="/account" { "Account" } " "
+                    a href="/sessions" { "Sessions" } " " a href="/users" { "Users" }
+                    form method="post" action="/logout" { button { "Log out" } }
+                }
+                h1 { (title) }
+                (content)
+            }
+        }
+    };
+    (status, headers.into_iter().collect(), page.into_string())
+}
