@@ -9,6 +9,9 @@
 //! original part ways, and a request with a valid token asks no store. What it does not do: it checks no passwords, keeps
 //! no users, draws no login page, and is no OAuth authorization server.
 //!
+//! The [guide] is about putting it to use: stores, clients, proxies, several servers, keys, roles, WebSockets, tuning, every
+//! default with its reason, [troubleshooting](guide::troubleshooting), and moving here from elsewhere.
+//!
 //! # Example
 //!
 //! ```
@@ -122,6 +125,8 @@ mod fields;
 mod finish;
 mod follow;
 mod future;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod identity;
 mod keys;
 mod layer;

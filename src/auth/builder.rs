@@ -178,8 +178,9 @@ impl<C: CustomClaims> AuthBuilder<C> {
 
     /// Sets the cookies without `Secure` and without a prefix, for development over plain HTTP.
     ///
-    /// **Whoever is on the network path can then read the cookies and log in as their user.** Browsers treat `localhost` as
-    /// secure, so it is not needed there.
+    /// **Whoever is on the network path can then read the cookies and log in as their user.** Chrome and Firefox take `Secure`
+    /// cookies from `http://localhost`, too, so it is not needed for them there; Safari takes none
+    /// ([WebKit 281149](https://bugs.webkit.org/show_bug.cgi?id=281149)).
     pub fn insecure_http_cookies(mut self) -> Self {
         self.secure = false;
         self
@@ -393,3 +394,8 @@ fn is_host_name(domain: &str) -> bool {
                 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         })
 }
+
+#[cfg(test)]
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+#[path = "defaults.rs"]
+mod defaults;

@@ -1,0 +1,135 @@
+//! The guide's tables of defaults are those of the code.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tower_refresh_core::{LateBudget, RotationPolicy};
+
+use super::AuthBuilder;
+use crate::{Auth, KeyRing, clock::Clock, feed::FeedLoss};
+
+const GUIDE: &str = include_str!("../guide/defaults.md");
+const REQUIRED: &str = "must be given";
+
+/// The first two cells of each row of the table under a heading: a name in backticks, and its default.
+fn table(heading: &str) -> BTreeMap<&'static str, String> {
+    let section = GUIDE.split("\n# ").find_map(|section| section.strip_prefix(heading)).unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| {
+        let (name, rest) = row.split_once('`').unwrap();
+        (name, rest.split('|').nth(1).unwrap().trim().replace('`', ""))
+    })
+    .collect()
+}
+
+fn on(is_on: bool) -> String {
+    if is_on { "on" } else { "off" }.to_owned()
+}
+
+fn optional<T>(value: Option<T>) -> String {
+    value.map_or("none", |_| "some").to_owned()
+}
+
+/// In the largest unit that leaves no rest.
+fn time(duration: Duration) -> String {
+    let units = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
+    let (name, size) = units.into_iter().find(|(_, size)| duration.as_secs().is_multiple_of(*size)).unwrap();
+    // A day is told in hours, as a length of time that servers are away.
+    match duration.as_secs() / size {
+        1 if name == "d" => "24 h".to_owned(),
+        1 if name == "min" => "60 s".to_owned(),
+        number => format!("{number} {name}"),
+    }
+}
+
+#[test]
+fn the_guide_has_every_setting_of_the_builder_with_its_default() {
+    // No field may be left out here, so a new setting does not compile before it is in the guide.
+    let AuthBuilder::<()> {
+        keys: _,
+        issuer,
+        audience,
+        store,
+        claims,
+        policy,
+        access_header,
+        access_cookie,
+        access_token_in_body,
+        access_name,
+        refresh_name,
+        secure,
+        domain,
+        trusted_origins,
+        client_ip,
+        store_time_limit,
+        keep_dead,
+        feed_loss,
+        token_cache,
+        custom_rejection,
+        clock,
+        events,
+    } = Auth::builder(KeyRing::ephemeral().unwrap());
+    assert_eq!(
+        (issuer.as_str(), audience.as_str(), store.is_some(), claims.is_some()),
+        ("", "", false, false)
+    );
+    assert_eq!(policy, RotationPolicy::balanced());
+    let feed_loss = match feed_loss {
+        FeedLoss::GoOn => "GoOn",
+        FeedLoss::AskStore => "AskStore",
+    };
+    let system = crate::SystemClock.now();
+    let is_system = clock.now().saturating_since(system) < Duration::from_secs(3600);
+    let events = format!("{events:?}");
+
+    let code = BTreeMap::from([
+        ("builder(keys)", REQUIRED.to_owned()),
+        ("issuer", REQUIRED.to_owned()),
+        ("audience", REQUIRED.to_owned()),
+        ("store", REQUIRED.to_owned()),
+        ("claims", REQUIRED.to_owned()),
+        ("policy", "balanced()".to_owned()),
+        ("access_header", on(access_header.is_some())),
+        ("access_header_name", access_header.unwrap().to_string()),
+        ("access_cookie", on(access_cookie)),
+        ("access_token_in_body", on(access_token_in_body)),
+        ("cookie_names", format!("{access_name}, {refresh_name}")),
+        ("insecure_http_cookies", on(!secure)),
+        ("cookie_domain", optional(domain)),
+        ("trusted_origin", optional(trusted_origins.first())),
+        ("client_ip", optional(client_ip)),
+        ("store_time_limit", time(store_time_limit)),
+        ("keep_dead", time(keep_dead)),
+        ("on_feed_loss", feed_loss.to_owned()),
+        ("token_cache", token_cache.to_string()),
+        ("on_rejection", optional(custom_rejection)),
+        ("on_event", optional(events.contains("true").then_some(()))),
+        ("clock", if is_system { "the system's" } else { "another" }.to_owned()),
+    ]);
+    assert_eq!(table("The builder"), code);
+}
+
+#[test]
+fn the_guide_has_every_field_of_the_policy_with_its_default() {
+    let policy = RotationPolicy::balanced();
+    let LateBudget::Limited { burst, refill, .. } = policy.late else { panic!("{:?}", policy.late) };
+    let code = BTreeMap::from([
+        ("grace", time(policy.grace)),
+        ("damping", time(policy.damping)),
+        ("late", format!("{burst}, one back per {}", time(refill))),
+        ("access_lifetime", time(policy.access_lifetime)),
+        ("refresh_ahead", policy.refresh_ahead.to_string()),
+        ("idle", time(policy.idle)),
+        ("absolute", time(policy.absolute)),
+    ]);
+    assert_eq!(table("The policy"), code);
+
+    // `RotationPolicy` may grow fields that cannot be named here.
+    let shown = format!("{policy:#?}");
+    let fields = shown
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .filter(|line| !line.starts_with([' ', '}']));
+    let names: Vec<_> = fields.filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect();
+    assert_eq!(names.len(), code.len());
+    assert!(names.iter().all(|name| code.contains_key(name)), "{names:?}");
+}
