@@ -64,19 +64,20 @@ pub(crate) struct Problem {
 #[allow(dead_code, reason = "as for the tokens")]
 pub(crate) enum NeedsLogin {
     /// Nobody is logged in, or the bearer token does not hold.
-    #[response(status = 401)]
+    #[response(status = 401, content_type = "application/problem+json")]
     Unauthorized(#[to_schema] Problem),
     /// The user lacks a scope, or the cookies came with a request from another site.
-    #[response(status = 403)]
+    #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(#[to_schema] Problem),
     /// Who it is cannot be checked at the moment.
-    #[response(status = 503)]
+    #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(#[to_schema] Problem),
 }
 
 /// Take a new access token now, by the refresh cookie.
 #[utoipa::path(
     post,
+    tag = "account",
     path = "/auth/refresh",
     responses((status = 200, description = "Refreshed: both cookies are set", body = Tokens), NeedsLogin)
 )]
@@ -86,11 +87,22 @@ fn refresh() {}
 /// Log out. That nobody is logged in is no error.
 #[utoipa::path(
     post,
+    tag = "account",
     path = "/auth/logout",
     responses(
         (status = 204, description = "Logged out: both cookies are removed"),
-        (status = 403, description = "The request came from another site", body = Problem),
-        (status = 503, description = "Not logged out, since the session cannot be ended at the moment", body = Problem),
+        (
+            status = 403,
+            description = "The request came from another site",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+        (
+            status = 503,
+            description = "Not logged out, since the session cannot be ended at the moment",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
     )
 )]
 #[allow(dead_code, reason = "as for the refresh")]

@@ -20,12 +20,18 @@ pub(crate) struct LoginForm {
 /// Log in.
 #[utoipa::path(
     post,
+    tag = "account",
     path = "/login",
     request_body = LoginForm,
     responses(
         (status = 200, description = "Logged in: both cookies are set", body = Tokens),
         (status = 401, description = "Wrong name or password"),
-        (status = 403, description = "The request came from another site", body = Problem),
+        (
+            status = 403,
+            description = "The request came from another site",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
     ),
 )]
 pub(crate) async fn login(session: Session<()>, Json(form): Json<LoginForm>) -> Result<Response, Rejection> {
@@ -44,8 +50,9 @@ pub(crate) struct Me {
 /// Who is logged in.
 #[utoipa::path(
     get,
+    tag = "account",
     path = "/me",
-    responses((status = 200, body = Me), NeedsLogin),
+    responses((status = 200, description = "The user", body = Me), NeedsLogin),
     security(("cookie" = []), ("bearer" = [])),
 )]
 pub(crate) async fn me(user: Authenticated<()>) -> Json<Me> {
@@ -55,8 +62,9 @@ pub(crate) async fn me(user: Authenticated<()>) -> Json<Me> {
 /// For administrators.
 #[utoipa::path(
     get,
+    tag = "account",
     path = "/admin",
-    responses((status = 200), NeedsLogin),
+    responses((status = 200, description = "An administrator"), NeedsLogin),
     security(("cookie" = ["admin"]), ("bearer" = ["admin"])),
 )]
 pub(crate) async fn admin() {}

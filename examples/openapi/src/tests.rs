@@ -55,8 +55,16 @@ async fn every_route_of_the_document_is_there_and_answers_as_it_says() {
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             let method = method.to_uppercase().parse().unwrap();
-            let status = send(&app, method, path, "", r#"{"username":"","password":""}"#).await.status();
-            assert!(operation["responses"].get(status.as_str()).is_some(), "{path}: {status}");
+            let response = send(&app, method, path, "", r#"{"username":"","password":""}"#).await;
+            let status = response.status();
+            let described = &operation["responses"][status.as_str()];
+            assert!(described.is_object(), "{path}: {status}");
+            let media_types: Vec<_> =
+                described["content"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
+            let sent: Vec<_> = response.headers().get("content-type").into_iter().collect();
+            assert_eq!(sent, media_types, "{path}: {status}");
+            let responses = operation["responses"].as_object().unwrap().values();
+            assert!(responses.into_iter().all(|response| response["description"].is_string()), "{path}");
             assert_eq!(status == StatusCode::UNAUTHORIZED, path != "/auth/logout", "{path}");
         }
     }
