@@ -53,6 +53,14 @@ pub(crate) fn is_navigation(fields: &Fields<'_>) -> bool {
     fields.fetch_mode.is(b"navigate") && fields.fetch_dest.is(b"document")
 }
 
+/// Whether a browser sent the request, as far as the fields tell that no script can set or leave out. Browsers say more
+/// of themselves over HTTPS than over plain HTTP, where a GET may say nothing.
+pub(crate) fn is_of_browser(fields: &Fields<'_>) -> bool {
+    [fields.origin, fields.fetch_site, fields.fetch_mode, fields.fetch_dest]
+        .iter()
+        .any(|field| !matches!(field, Field::Absent))
+}
+
 /// The host and port the client addressed: `:authority` of HTTP/2, the target of HTTP/1.1 in absolute form, or `Host`.
 fn authority<'a>(fields: &Fields<'a>, target: &'a Target) -> Option<&'a [u8]> {
     match (&target.authority, fields.host) {

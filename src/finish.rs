@@ -84,7 +84,7 @@ pub(crate) fn apply<C: CustomClaims>(state: &State<C>, change: Option<Box<Change
     let settings = &state.shared.settings;
     // Somebody may have ended the session since its tokens were made.
     let session = match change.as_deref() {
-        Some(Change::LoggedIn { session, .. }) => Some(*session),
+        Some(Change::LoggedIn { session, .. } | Change::LoggedInNative { session, .. }) => Some(*session),
         Some(Change::Refreshed { .. }) => state.presented().session(),
         Some(Change::LoggedOut) | None => None,
     };
@@ -97,6 +97,7 @@ pub(crate) fn apply<C: CustomClaims>(state: &State<C>, change: Option<Box<Change
         Some(Change::LoggedIn { issued, .. } | Change::Refreshed { issued }) => {
             respond::add_tokens(headers, settings, state.origin.channel, issued);
         }
+        Some(Change::LoggedInNative { .. }) => respond::forbid_caching(headers),
         Some(Change::LoggedOut) => respond::remove_cookies(headers, settings),
         None if state.origin.navigation && is_over(state) => respond::remove_cookies(headers, settings),
         None => {}

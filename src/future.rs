@@ -99,12 +99,14 @@ where
 
         let cross_site = cross_site::is_refused(&fields, &target, &settings.trusted_origins);
         let navigation = cross_site::is_navigation(&fields);
+        let browser = cross_site::is_of_browser(&fields);
         let refused_cookies = cross_site && has_ours(&fields.cookies, settings);
         let cookies = if cross_site { CookieFields::default() } else { fields.cookies };
         let access = access::read(shared, fields.authorization, &cookies, now);
         let origin = Origin {
             access_session: access.session(),
             cross_site,
+            browser,
             navigation,
             channel: channel(&access, settings),
             cookies,

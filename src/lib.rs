@@ -132,6 +132,7 @@ mod keys;
 mod layer;
 mod measure;
 mod mint;
+mod native;
 mod outlive;
 mod refresh;
 mod rejection;
@@ -166,6 +167,7 @@ pub use self::{
     identity::{CustomClaims, Identity},
     keys::{Jwks, KeyError, KeyRing, RefreshKey, SigningKey, VerifyingKey},
     layer::RefreshLayer,
+    native::{NativeTokenResponse, TokenError},
     rejection::{Rejection, RejectionKind},
     require::{ProblemResponse, RequireAuth, RequireAuthFuture, RequireAuthLayer, RespondToRejection},
     service::Refresh,

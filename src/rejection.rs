@@ -8,7 +8,7 @@
 //! | [`InvalidToken`](RejectionKind::InvalidToken) | 401 | `… error="invalid_token"` |
 //! | [`InvalidRequest`](RejectionKind::InvalidRequest) | 400 | `… error="invalid_request"` |
 //! | [`InsufficientScope`](RejectionKind::InsufficientScope) | 403 | `… error="insufficient_scope", scope="…"` |
-//! | [`CrossSite`](RejectionKind::CrossSite), [`SubjectGone`](RejectionKind::SubjectGone) | 403 | |
+//! | [`CrossSite`](RejectionKind::CrossSite), [`FromBrowser`](RejectionKind::FromBrowser), [`SubjectGone`](RejectionKind::SubjectGone) | 403 | |
 //! | [`SessionNotFound`](RejectionKind::SessionNotFound) | 404 | |
 //! | [`Unavailable`](RejectionKind::Unavailable), [`Overtaken`](RejectionKind::Overtaken) | 503, `Retry-After` | |
 //! | the others: mistakes of the application | 500 | |
@@ -60,6 +60,7 @@ impl Rejection {
             RejectionKind::InvalidRequest => StatusCode::BAD_REQUEST,
             RejectionKind::InsufficientScope { .. }
             | RejectionKind::CrossSite
+            | RejectionKind::FromBrowser
             | RejectionKind::SubjectGone => StatusCode::FORBIDDEN,
             RejectionKind::SessionNotFound => StatusCode::NOT_FOUND,
             RejectionKind::Unavailable | RejectionKind::Overtaken => StatusCode::SERVICE_UNAVAILABLE,
@@ -171,6 +172,9 @@ pub enum RejectionKind {
     },
     /// The request came from another site, so its cookies do not count, and nobody logs in or out by it.
     CrossSite,
+    /// [`Session::login_native`](crate::Session::login_native): the request comes from a browser, whose refresh token
+    /// belongs into a cookie.
+    FromBrowser,
     /// The store or the claims source failed, so the user cannot be told. Nothing was changed.
     Unavailable,
     /// Other requests rotated the session again and again meanwhile. Nothing was changed.
@@ -235,6 +239,7 @@ impl fmt::Display for RejectionKind {
             Self::InvalidRequest => f.write_str("more than one Authorization field"),
             Self::InsufficientScope { .. } => f.write_str("the access token lacks a scope"),
             Self::CrossSite => f.write_str("the request came from another site"),
+            Self::FromBrowser => f.write_str("browsers log in with cookies"),
             Self::Unavailable => f.write_str("sessions cannot be checked at the moment"),
             Self::Overtaken => f.write_str("the session is being refreshed by other requests"),
             Self::SubjectGone => f.write_str("the user is unknown or disabled"),

@@ -21,7 +21,7 @@ use crate::{
     credentials::CookieFields,
     refresh::{Issued, Loaded},
     shared::Shared,
-    token::Presented,
+    token::{Carrier, Presented},
     user::User,
 };
 
@@ -53,6 +53,8 @@ pub(crate) struct Origin {
     /// Of an access token that holds, expired or not.
     pub(crate) access_session: Option<Handle>,
     pub(crate) cross_site: bool,
+    /// Sent by a browser, as far as its fields tell.
+    pub(crate) browser: bool,
     pub(crate) navigation: bool,
     /// Where a new access token goes.
     pub(crate) channel: Channel,
@@ -77,8 +79,19 @@ enum Phase {
 /// What the handler did to the session.
 #[derive(Clone)]
 pub(crate) enum Change {
-    LoggedIn { session: Handle, subject: Subject, issued: Issued },
-    Refreshed { issued: Issued },
+    LoggedIn {
+        session: Handle,
+        subject: Subject,
+        issued: Issued,
+    },
+    /// The tokens are in the handler's hands, and go into the body.
+    LoggedInNative {
+        session: Handle,
+        subject: Subject,
+    },
+    Refreshed {
+        issued: Issued,
+    },
     LoggedOut,
 }
 
@@ -118,7 +131,9 @@ impl<C: CustomClaims> State<C> {
     /// Who acts by the handler's leave: whom it logged in, else the request's user.
     pub(crate) fn acting(&self) -> Result<Option<(Subject, Handle)>, Rejection> {
         match self.slot().as_deref() {
-            Some(Change::LoggedIn { session, subject, .. }) => Ok(Some((subject.clone(), *session))),
+            Some(Change::LoggedIn { session, subject, .. } | Change::LoggedInNative { session, subject }) => {
+                Ok(Some((subject.clone(), *session)))
+            }
             Some(Change::LoggedOut) => Ok(None),
             Some(Change::Refreshed { .. }) | None => {
                 Ok(self.user()?.map(|user| (user.subject.clone(), user.session)))
@@ -177,7 +192,7 @@ impl Origin {
         self.presented.get_or_init(|| {
             let settings = &shared.settings;
             let texts = self.cookies.values(settings.cookies.refresh_name());
-            Box::new(Presented::read(texts, &shared.keys.load(), &settings.context, now))
+            Box::new(Presented::read(texts, Carrier::Cookie, &shared.keys.load(), &settings.context, now))
         })
     }
 }
@@ -197,6 +212,14 @@ pub(crate) fn shared_of<C: CustomClaims>(extensions: &Extensions) -> Result<Arc<
     (state.clone() as Arc<dyn Any + Send + Sync>).downcast().map_err(|_| other_claims::<C>(&**state))
 }
 
+/// Keeps the layer, if there is one, from adding anything to the response.
+#[cfg(feature = "axum")]
+pub(crate) fn send_nothing(extensions: &Extensions) {
+    if let Some(Found(state)) = extensions.get() {
+        state.send_nothing();
+    }
+}
+
 fn found(extensions: &Extensions) -> Result<&Arc<dyn AnyState>, Rejection> {
     match extensions.get() {
         Some(Found(state)) => Ok(state),
@@ -212,6 +235,9 @@ fn other_claims<C>(state: &dyn AnyState) -> Rejection {
 pub(crate) trait AnyState: Any + Send + Sync {
     fn claims_type(&self) -> &'static str;
     fn reject(&self, kind: RejectionKind) -> Rejection;
+    /// Keeps the layer from adding anything to the response.
+    #[cfg(feature = "axum")]
+    fn send_nothing(&self);
     /// Whether a user is there, who has `scope` if one is asked for.
     fn check(&self, scope: Option<&Arc<str>>) -> Result<(), Rejection>;
 }
@@ -223,6 +249,12 @@ impl<C: CustomClaims> AnyState for State<C> {
 
     fn reject(&self, kind: RejectionKind) -> Rejection {
         State::reject(self, kind)
+    }
+
+    #[cfg(feature = "axum")]
+    fn send_nothing(&self) {
+        // Nothing is sent after the response head either.
+        let _ = self.set_change(Change::Refreshed { issued: Issued::default() });
     }
 
     fn check(&self, scope: Option<&Arc<str>>) -> Result<(), Rejection> {

@@ -1,8 +1,8 @@
-//! Refresh tokens: the opaque, MAC'd text of the refresh cookie.
+//! Refresh tokens: the opaque, MAC'd text of the refresh cookie, or of a native client's.
 //!
 //! `version(1) ‖ key id(1) ‖ session id(16) ‖ generation(4) ‖ absolute expiry(5) ‖ MAC(16)`, base64url without
-//! padding. The MAC is HMAC-SHA256 over a context, which names the format and the issuer, and all that precedes it.
-//! A session id and a generation decide the token, so every server hands out the same successor.
+//! padding. The MAC is HMAC-SHA256 over a context, which names the carrier, the format and the issuer, and all that
+//! precedes it. A session id and a generation decide the token, so every server hands out the same successor.
 
 use std::fmt;
 
@@ -23,17 +23,39 @@ const TEXT_LEN: usize = LEN * 4 / 3 + 1;
 /// The latest second that five bytes hold: in the year 36 812.
 const LATEST_SECOND: u64 = (1 << 40) - 1;
 
-/// What goes before every token in the MAC: a token of a staging server is nothing in production.
+/// How the refresh tokens of a session travel. It is settled at login, and a token is nothing by the other way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// In its cookie, which no script reads.
+    Cookie,
+    /// In bodies: a native client keeps it.
+    Body,
+}
+
+/// What goes before every token in the MAC: a token of a staging server is nothing in production, and one that came by
+/// a cookie nothing in a body.
 #[derive(Clone)]
-pub(crate) struct Context(Box<[u8]>);
+pub(crate) struct Context {
+    cookie: Box<[u8]>,
+    body: Box<[u8]>,
+}
 
 impl Context {
     /// The longest issuer whose length the context can state.
     pub(crate) const LONGEST_ISSUER: usize = u16::MAX as usize;
 
     pub(crate) fn new(issuer: &str) -> Self {
-        let len = u16::try_from(issuer.len()).unwrap_or(u16::MAX);
-        Self([b"tower-refresh/1".as_slice(), &len.to_be_bytes(), issuer.as_bytes()].concat().into())
+        let len = u16::try_from(issuer.len()).unwrap_or(u16::MAX).to_be_bytes();
+        // They differ in the first byte, whatever the issuer.
+        let of = |name: &[u8]| [name, &len, issuer.as_bytes()].concat().into();
+        Self { cookie: of(b"tower-refresh/1"), body: of(b"native tower-refresh/1") }
+    }
+
+    fn of(&self, carrier: Carrier) -> &[u8] {
+        match carrier {
+            Carrier::Cookie => &self.cookie,
+            Carrier::Body => &self.body,
+        }
     }
 }
 
@@ -55,6 +77,7 @@ impl SessionId {
 #[derive(Clone)]
 pub(crate) struct RefreshToken {
     session_id: SessionId,
+    carrier: Carrier,
     pub(crate) handle: Handle,
     pub(crate) generation: u32,
     pub(crate) absolute_expiry: Timestamp,
@@ -62,8 +85,12 @@ pub(crate) struct RefreshToken {
 
 impl RefreshToken {
     /// The first token of a new session.
-    pub(crate) fn first(session_id: SessionId, absolute_expiry: Timestamp) -> Result<Self, CryptoError> {
-        Ok(Self { handle: session_id.handle()?, session_id, generation: 0, absolute_expiry })
+    pub(crate) fn first(
+        session_id: SessionId,
+        carrier: Carrier,
+        absolute_expiry: Timestamp,
+    ) -> Result<Self, CryptoError> {
+        Ok(Self { handle: session_id.handle()?, session_id, carrier, generation: 0, absolute_expiry })
     }
 
     /// The token of the same session with another generation.
@@ -79,13 +106,14 @@ impl RefreshToken {
         bytes.extend(self.session_id.0.iter());
         bytes.extend(self.generation.to_be_bytes());
         bytes.extend(&self.absolute_expiry.as_secs().min(LATEST_SECOND).to_be_bytes()[3..]);
-        let mac = mac(key, context, &bytes)?;
+        let mac = mac(key, context.of(self.carrier), &bytes)?;
         bytes.extend(mac);
         Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(&bytes)))
     }
 
-    /// The token, if its form is canonical and its MAC holds under a key of the ring. Its expiry is not looked at.
-    pub(crate) fn decode(text: &[u8], keys: &Keys, context: &Context) -> Option<Self> {
+    /// The token, if its form is canonical and its MAC, for this carrier, holds under a key of the ring. Its expiry is not
+    /// looked at.
+    fn decode(text: &[u8], carrier: Carrier, keys: &Keys, context: &Context) -> Option<Self> {
         if text.len() != TEXT_LEN {
             return None;
         }
@@ -96,7 +124,7 @@ impl RefreshToken {
         if version != VERSION {
             return None;
         }
-        if !crypto::constant_time_eq(&mac(keys.mac(key_id)?, context, body).ok()?, sent_mac) {
+        if !crypto::constant_time_eq(&mac(keys.mac(key_id)?, context.of(carrier), body).ok()?, sent_mac) {
             return None;
         }
         let (session_id, rest) = body_rest.split_first_chunk::<16>()?;
@@ -106,6 +134,7 @@ impl RefreshToken {
         Some(Self {
             handle: session_id.handle().ok()?,
             session_id,
+            carrier,
             generation: u32::from_be_bytes(*generation),
             absolute_expiry: Timestamp::from_secs(u64::from_be_bytes([0, 0, 0, a, b, c, d, e])),
         })
@@ -124,7 +153,7 @@ impl fmt::Debug for RefreshToken {
 /// The refresh token of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Presented {
-    /// No refresh cookie, or none that holds, or several of different sessions.
+    /// None, or none that holds, or several of different sessions.
     Nothing,
     /// Ours, but past its absolute expiry: the session is over.
     Expired(RefreshToken),
@@ -136,12 +165,13 @@ impl Presented {
     /// Reads every candidate. Of several that hold, all must name one session, and the highest generation counts.
     pub(crate) fn read<'a>(
         texts: impl Iterator<Item = &'a [u8]>,
+        carrier: Carrier,
         keys: &Keys,
         context: &Context,
         now: Timestamp,
     ) -> Self {
         let mut best: Option<RefreshToken> = None;
-        for token in texts.filter_map(|text| RefreshToken::decode(text, keys, context)) {
+        for token in texts.filter_map(|text| RefreshToken::decode(text, carrier, keys, context)) {
             match &best {
                 Some(other) if other.handle != token.handle => return Self::Nothing,
                 Some(other) if other.generation >= token.generation => {}
@@ -172,8 +202,8 @@ impl Presented {
     }
 }
 
-fn mac(key: &crypto::MacKey, context: &Context, body: &[u8]) -> Result<[u8; MAC_LEN], CryptoError> {
-    let message = Zeroizing::new([&context.0, body].concat());
+fn mac(key: &crypto::MacKey, context: &[u8], body: &[u8]) -> Result<[u8; MAC_LEN], CryptoError> {
+    let message = Zeroizing::new([context, body].concat());
     Ok(first_half(key.mac(&message)?))
 }
 

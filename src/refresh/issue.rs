@@ -27,6 +27,7 @@ pub(crate) struct IssuedAccess {
     pub(crate) token: Zeroizing<String>,
     /// Seconds from its `iat`.
     pub(crate) expires_in: u64,
+    pub(crate) scope: Box<str>,
 }
 
 #[derive(Clone)]
@@ -78,7 +79,11 @@ pub(crate) fn issue_access<C: CustomClaims>(
     if settings.channels.cookie && cookie_len > LONGEST_NAME_AND_VALUE {
         return Err(MintError::TooLarge);
     }
-    Ok(IssuedAccess { token: Zeroizing::new(token), expires_in: expires_at.saturating_sub(now.as_secs()) })
+    Ok(IssuedAccess {
+        token: Zeroizing::new(token),
+        expires_in: expires_at.saturating_sub(now.as_secs()),
+        scope: user.scope.as_str().into(),
+    })
 }
 
 /// The text of `token`, for a cookie that lives as long as the session of `row`.

@@ -11,6 +11,6 @@ mod load;
 pub(crate) use self::{
     commit::{Committed, commit},
     flight::{Flight, Flights},
-    issue::{Issued, IssuedAccess, issue_access, issue_refresh},
+    issue::{Issued, IssuedAccess, IssuedRefresh, issue_access, issue_refresh},
     load::{Dead, Live, Loaded, Mode, confirm_or_load},
 };

@@ -9,10 +9,10 @@ use crate::{
     CustomClaims, RejectionKind,
     event::EventKind,
     mint::MintError,
-    refresh::{Issued, IssuedAccess, issue_access, issue_refresh},
+    refresh::{Issued, IssuedAccess, IssuedRefresh, issue_access, issue_refresh},
     rejection::Rejection,
     state::Change,
-    token::{RefreshToken, SessionId},
+    token::{Carrier, RefreshToken, SessionId},
     user::User,
     verify::{Verdict, verify},
 };
@@ -80,16 +80,31 @@ impl<C: CustomClaims> Session<C> {
         options: LoginOptions,
     ) -> Result<TokenResponse, Rejection> {
         self.writable()?;
+        let Begun { row, access, refresh } = self.begin(subject.into(), options, Carrier::Cookie).await?;
+        let response = TokenResponse::new(&access, self.state.shared.settings.access_token_in_body);
+        let issued = Issued { access: Some(access), refresh: Some(refresh) };
+        let change = Change::LoggedIn { session: row.handle, subject: row.subject.clone(), issued };
+        self.replace(self.held_sessions()?, &row, change).await?;
+        Ok(response)
+    }
+
+    /// A new session with its first tokens, which nobody knows of so far.
+    pub(super) async fn begin(
+        &self,
+        subject: Subject,
+        options: LoginOptions,
+        carrier: Carrier,
+    ) -> Result<Begun, Rejection> {
         let shared = &self.state.shared;
         let now = shared.now();
         let policy = &shared.settings.policy;
         // Tokens carry whole seconds; the row agrees with them.
         let absolute_expiry = Timestamp::from_secs(now.saturating_add(policy.absolute).as_secs());
         let session_id = SessionId::random().map_err(|_| self.reject(RejectionKind::Internal))?;
-        let token = RefreshToken::first(session_id, absolute_expiry)
+        let token = RefreshToken::first(session_id, carrier, absolute_expiry)
             .map_err(|_| self.reject(RejectionKind::Internal))?;
         let idle_expiry = now.saturating_add(policy.idle);
-        let mut row = Row::new(token.handle, subject.into(), now, idle_expiry, absolute_expiry);
+        let mut row = Row::new(token.handle, subject, now, idle_expiry, absolute_expiry);
         row.meta = self.meta(options.label);
         row.data = options.data;
 
@@ -98,44 +113,46 @@ impl<C: CustomClaims> Session<C> {
         self.check_readable(&access, now)?;
         let refresh =
             issue_refresh(shared, &token, &row, now).map_err(|_| self.reject(RejectionKind::Internal))?;
-        let response = TokenResponse::new(&access, shared.settings.access_token_in_body);
-        let issued = Issued { access: Some(access), refresh: Some(refresh) };
+        Ok(Begun { row, access, refresh })
+    }
 
-        let old = self.held_sessions()?;
-        if let Err(error) = shared.store.create(&row).await {
-            return Err(self.unavailable(shared.store_failed(row.handle, Some(row.subject), error)));
+    /// Stores the new session, and ends the `old` ones.
+    pub(super) async fn replace(&self, old: Vec<Handle>, row: &Row, change: Change) -> Result<(), Rejection> {
+        let shared = &self.state.shared;
+        if let Err(error) = shared.store.create(row).await {
+            return Err(self.unavailable(shared.store_failed(row.handle, Some(row.subject.clone()), error)));
         }
         for session in old {
             if shared.end(session, None, EndReason::Superseded).await.is_err() {
-                self.take_back(&row).await;
+                self.take_back(row).await;
                 return Err(self.reject(RejectionKind::Unavailable));
             }
         }
-        if let Err(sealed) = self.state.set_change(Change::LoggedIn {
-            session: row.handle,
-            subject: row.subject.clone(),
-            issued,
-        }) {
-            self.take_back(&row).await;
+        if let Err(sealed) = self.state.set_change(change) {
+            self.take_back(row).await;
             return Err(sealed);
         }
-        shared.emit(EventKind::Login, Some(row.handle), Some(row.subject), None);
-        Ok(response)
+        shared.emit(EventKind::Login, Some(row.handle), Some(row.subject.clone()), None);
+        Ok(())
     }
 
     /// Every session that this client holds a token of: the refresh token's by its MAC alone, the access token's, and
     /// one that this request logged in to.
     pub(super) fn held_sessions(&self) -> Result<Vec<Handle>, Rejection> {
-        let made = match self.state.change()? {
-            Some(Change::LoggedIn { session, .. }) => Some(session),
-            _ => None,
-        };
         let by_access = self.state.origin.access_session;
         let mut sessions: Vec<_> =
-            [self.state.presented().session(), by_access, made].into_iter().flatten().collect();
+            [self.state.presented().session(), by_access, self.made()?].into_iter().flatten().collect();
         sessions.sort_unstable();
         sessions.dedup();
         Ok(sessions)
+    }
+
+    /// The session that this request logged in to.
+    pub(super) fn made(&self) -> Result<Option<Handle>, Rejection> {
+        Ok(match self.state.change()? {
+            Some(Change::LoggedIn { session, .. } | Change::LoggedInNative { session, .. }) => Some(session),
+            Some(Change::Refreshed { .. } | Change::LoggedOut) | None => None,
+        })
     }
 
     async fn user_of(&self, row: &Row) -> Result<Arc<User<C>>, Rejection> {
@@ -189,6 +206,13 @@ impl<C: CustomClaims> Session<C> {
         // If that fails too, a session is left that nobody holds a token of, and it expires.
         let _ = self.state.shared.end(row.handle, Some(row.subject.clone()), EndReason::Superseded).await;
     }
+}
+
+/// A session that is not stored yet.
+pub(super) struct Begun {
+    pub(super) row: Row,
+    pub(super) access: IssuedAccess,
+    pub(super) refresh: IssuedRefresh,
 }
 
 fn kind_of(error: &MintError) -> RejectionKind {

@@ -3,6 +3,7 @@
 mod info;
 mod login;
 mod logout;
+mod native;
 mod refresh;
 
 use std::{fmt, sync::Arc};

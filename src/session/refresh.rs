@@ -32,7 +32,9 @@ impl<C: CustomClaims> Session<C> {
             Some(Change::LoggedIn { issued, .. } | Change::Refreshed { issued }) => {
                 return self.respond(&issued);
             }
-            Some(Change::LoggedOut) => return Err(self.reject(RejectionKind::Unauthenticated)),
+            Some(Change::LoggedInNative { .. } | Change::LoggedOut) => {
+                return Err(self.reject(RejectionKind::Unauthenticated));
+            }
         }
         let user = self.state.user()?;
         let token = self.state.presented().token();

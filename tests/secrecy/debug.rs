@@ -1,9 +1,9 @@
 //! The `Debug` of every public type.
 
-use std::{convert::Infallible, fmt::Debug, time::Duration};
+use std::{convert::Infallible, fmt::Debug, sync::Mutex, time::Duration};
 
 use http::{Request, Response};
-use tower::{Layer, Service, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_refresh::{
     Auth, Authenticated, Class, ConfigError, EndReason, Ended, EventKind, FeedLoss, Handle, Identity,
     InvalidToken, KeyError, KeyRing, LateBudget, LoginOptions, MemoryStore, PolicyError, RefreshKey, Refusal,
@@ -140,6 +140,20 @@ async fn no_public_type_shows_a_secret() {
     shown.of("Meta", &row.meta);
     shown.of("Ended", &Ended::new(EndReason::Logout, user.expires_at()));
     shown.of("ParseHandleError", &"no handle".parse::<Handle>());
+
+    // A native client's tokens, and what it gets for none.
+    let native = Mutex::default();
+    let login = service_fn(async |request: Request<()>| {
+        let session = Session::<Claims>::from_extensions(request.extensions()).unwrap();
+        *native.lock().unwrap() = Some(session.login_native("alice").await.unwrap());
+        Ok::<_, Infallible>(Response::new(()))
+    });
+    world.auth.layer().layer(login).oneshot(crate::support::request("/", &[])).await.unwrap();
+    let tokens = native.into_inner().unwrap().unwrap();
+    secrets.access_token(tokens.access_token());
+    secrets.refresh_token(tokens.refresh_token().unwrap());
+    shown.of("NativeTokenResponse", &tokens);
+    shown.of("TokenError", &world.auth.refresh_token_grant(b"refresh_token=x").await.unwrap_err());
 
     // One that waits for a refresh.
     world.clock.advance(Duration::from_secs(600));

@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::{Response, StatusCode};
-use tower_refresh::{EndReason, EventKind, KeyRing, RefreshKey, SessionStore};
+use tower_refresh::{EndReason, EventKind, KeyRing, RefreshKey, Session, SessionStore};
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
@@ -16,7 +16,7 @@ use tracing::{
 
 use crate::{
     search::{Secrets, noise},
-    support::{Browser, Op, TestStore, World, request, store::Fault},
+    support::{Browser, Claims, Op, TestStore, World, request, store::Fault},
 };
 
 #[derive(Clone, Default)]
@@ -95,6 +95,20 @@ async fn rotate(world: &World, browser: &mut Browser, secrets: &mut Secrets) {
     world.clock.advance(Duration::from_secs(600));
 }
 
+/// The refresh token of a native client that has logged in.
+async fn native_login(world: &World, secrets: &mut Secrets) -> String {
+    let handler = |request: http::Request<()>| async move {
+        let session = Session::<Claims>::from_extensions(request.extensions()).unwrap();
+        session.login_native("alice").await.unwrap().to_response()
+    };
+    let response = world.send_to(handler, request("/", &[])).await;
+    let tokens: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+    secrets.access_token(tokens["access_token"].as_str().unwrap());
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    secrets.refresh_token(refresh);
+    refresh.to_owned()
+}
+
 #[tokio::test]
 async fn no_secret_is_logged_whatever_happens_to_a_session() {
     let log = Log::default();
@@ -171,6 +185,17 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
     }
     thief.drop_access();
     get(&world, &mut thief, &mut secrets, "/me").await;
+
+    // A native client, whose token is refreshed, lost, copied, forged and ended.
+    let native = native_login(&world, &mut secrets).await;
+    for (advance, token) in [(600, &native), (31, &native), (600, &native), (0, &native[1..].to_owned())] {
+        world.clock.advance(Duration::from_secs(advance));
+        let form = format!("grant_type=refresh_token&refresh_token={token}");
+        if let Ok(tokens) = world.auth.refresh_token_grant(form.as_bytes()).await {
+            secrets.access_token(tokens.access_token());
+            secrets.refresh_token(tokens.refresh_token().unwrap());
+        }
+    }
 
     // New keys, and what the application ends.
     let pem = include_str!("../keys/ed25519.pem");

@@ -1,0 +1,114 @@
+//! The answer that carries a refresh token (RFC 6749 §5.1).
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, X_CONTENT_TYPE_OPTIONS},
+};
+use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use crate::refresh::{IssuedAccess, IssuedRefresh};
+
+/// The body of a native client's login or refresh (RFC 6749 §5.1), **with the refresh token**.
+///
+/// With the feature `axum` it is a response; elsewhere [`to_response`](Self::to_response) makes one. Serialising it
+/// writes the tokens, which is its purpose; `Debug` does not.
+/// [`AuthBuilder::access_token_in_body`](crate::AuthBuilder::access_token_in_body) is about pages: these clients have no
+/// other way to their access token, so it is always in here.
+#[derive(Serialize)]
+pub struct NativeTokenResponse {
+    #[serde(serialize_with = "as_text")]
+    access_token: Zeroizing<String>,
+    token_type: &'static str,
+    expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text_if_any")]
+    refresh_token: Option<Zeroizing<String>>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    scope: Box<str>,
+}
+
+impl NativeTokenResponse {
+    pub(crate) fn new(access: IssuedAccess, refresh: Option<IssuedRefresh>) -> Self {
+        Self {
+            access_token: access.token,
+            token_type: "Bearer",
+            expires_in: access.expires_in,
+            refresh_token: refresh.map(|refresh| refresh.token),
+            scope: access.scope,
+        }
+    }
+
+    /// The access token. Whoever holds it is the user until it expires.
+    pub fn access_token(&self) -> &str {
+        &self.access_token
+    }
+
+    /// In how many seconds it expires.
+    pub fn expires_in(&self) -> u64 {
+        self.expires_in
+    }
+
+    /// The refresh token, for the client's safest place; whoever holds it is the user for weeks. `None` after a refresh
+    /// that did not rotate: the client keeps the one that it has (RFC 6749 §6).
+    pub fn refresh_token(&self) -> Option<&str> {
+        self.refresh_token.as_deref().map(String::as_str)
+    }
+
+    /// What the access token is good for, which may be other than at the login: the rights of the user as of now. Left out
+    /// of the body if it is empty.
+    pub fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    /// The response, which no cache may store.
+    pub fn to_response<B: From<Bytes>>(&self) -> Response<B> {
+        json(self).map(B::from)
+    }
+}
+
+impl fmt::Debug for NativeTokenResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NativeTokenResponse")
+            .field("token_type", &self.token_type)
+            .field("expires_in", &self.expires_in)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "axum")]
+impl axum_core::response::IntoResponse for NativeTokenResponse {
+    fn into_response(self) -> axum_core::response::Response {
+        self.to_response()
+    }
+}
+
+/// With the fields that RFC 6749 §5.1 demands of answers with tokens, and its errors may as well have.
+pub(super) fn json(value: &impl Serialize) -> Response<Bytes> {
+    let Ok(body) = serde_json::to_vec(value) else {
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        return response;
+    };
+    let mut response = Response::new(body.into());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn as_text<S: Serializer>(text: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
+}
+
+fn as_text_if_any<S: Serializer>(text: &Option<Zeroizing<String>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match text {
+        Some(text) => as_text(text, serializer),
+        None => serializer.serialize_none(),
+    }
+}
