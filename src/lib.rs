@@ -88,6 +88,12 @@
 //!
 //! The layer itself refuses nothing: the extractors do, and [`Auth::require_auth`].
 //!
+//! # Native clients
+//!
+//! Native, mobile and command line clients log in by [`Session::login_native`] and have both tokens in the body; they
+//! exchange the refresh token by [`Auth::refresh_token_grant`], with axum `Auth::token_route`: the refresh token grant of RFC
+//! 6749 §6. The rules of rotation are the same, and no cookie takes part.
+//!
 //! # Without axum
 //!
 //! [`Authenticated::from_extensions`] and [`Session::from_extensions`] read the same values from the request of any tower
@@ -99,7 +105,7 @@
 //! |---|---|---|
 //! | `aws_lc_rs` | yes | cryptography by aws-lc-rs |
 //! | `rust_crypto` | | cryptography by RustCrypto's crates; with both on, aws-lc-rs is used |
-//! | `axum` | yes | extractors, `IntoResponse` for [`Rejection`], `Auth::routes` |
+//! | `axum` | yes | extractors, `IntoResponse` for [`Rejection`], [`TokenError`] and [`NativeTokenResponse`], `Auth::routes`, `Auth::token_route` |
 //! | `tokio` | yes | the end of a session outlives a dropped request |
 //! | `tracing` | | events through `tracing`, target `tower_refresh` |
 //! | `metrics` | | counters and histograms through `metrics` |

@@ -150,7 +150,8 @@ impl<C: CustomClaims> AuthBuilder<C> {
     }
 
     /// Whether a [`TokenResponse`](crate::TokenResponse), and so the answer of `POST /auth/refresh`, carries the access token.
-    /// On by default: native clients read it there.
+    /// On by default: clients that send it as a header read it there. Those of
+    /// [`Session::login_native`](crate::Session::login_native) get it whatever is said here.
     ///
     /// **A script of the page reads it there too**, an injected one as well, although the cookie is `HttpOnly`. Switch it off
     /// where only pages log in, and the answer says no more than `expires_in`.

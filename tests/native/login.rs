@@ -185,3 +185,21 @@ async fn another_server_exchanges_what_this_one_gave() {
         call(other.auth.token_route(), Method::POST, "/auth/token", &[("content-type", FORM)], form).await;
     assert_eq!(response.status(), StatusCode::OK);
 }
+
+/// A handler need not answer with the response that the tokens make of themselves.
+#[tokio::test]
+async fn an_answer_with_a_native_clients_tokens_is_never_cached_whatever_the_handler_says() {
+    let world = World::new();
+    let handler = |request: Request<()>| async move {
+        let session = Session::<Claims>::from_extensions(request.extensions()).unwrap();
+        let tokens = session.login_native("alice").await.unwrap();
+        let mut response = Response::new(bytes::Bytes::from(serde_json::to_vec(&tokens).unwrap()));
+        response.headers_mut().insert("cache-control", "public, max-age=60".parse().unwrap());
+        response
+    };
+    let response = world.send_to(handler, crate::support::request("/", &[])).await;
+    assert!(
+        serde_json::from_slice::<serde_json::Value>(response.body()).unwrap()["refresh_token"].is_string()
+    );
+    assert_eq!(response.headers()["cache-control"], "private, no-store");
+}

@@ -133,6 +133,7 @@ fn protected(app: App) -> Router {
         .merge(page::index())
         .merge(routes::all(app))
         .merge(auth.routes())
+        .merge(auth.token_route())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
         .layer(auth.layer())
 }

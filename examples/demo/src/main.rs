@@ -121,7 +121,11 @@ try it
   curl -si {jar} http://{address}/login -H 'content-type: application/json' \\
        -d '{{\"username\":\"alice\",\"password\":\"alice-password\"}}'
   curl -si {jar} http://{address}/me        # after the access token's end too: see the new cookies
-  curl -si {jar} http://{address}/auth/logout -X POST"
+  curl -si {jar} http://{address}/auth/logout -X POST
+without cookies, as a native client
+  curl -s http://{address}/token-login -H 'content-type: application/json' \\
+       -d '{{\"username\":\"alice\",\"password\":\"alice-password\"}}'
+  curl -s http://{address}/auth/token -d grant_type=refresh_token -d refresh_token=…"
     );
 }
 

@@ -54,10 +54,10 @@ impl IntoResponse for Problem {
 }
 
 /// Makes a problem document of every other error: those that axum answers in plain text or without a body, for unknown
-/// routes, other methods, bad queries and bad bodies.
+/// routes, other methods, bad queries and bad bodies. Those in JSON are the token endpoint's (RFC 6749 §5.2).
 pub(crate) async fn from_any_error(response: Response) -> Response {
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() || is_problem(response.headers()) {
+    if !status.is_client_error() && !status.is_server_error() || is_explained(response.headers()) {
         return response;
     }
     let (mut head, body) = response.into_parts();
@@ -71,8 +71,10 @@ pub(crate) async fn from_any_error(response: Response) -> Response {
     Response::from_parts(head, Problem::new(status, detail).body())
 }
 
-fn is_problem(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|media_type| media_type == MEDIA_TYPE)
+fn is_explained(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|media_type| media_type == MEDIA_TYPE || media_type == "application/json")
 }
 
 fn title(status: StatusCode) -> &'static str {

@@ -26,8 +26,24 @@ pub(super) async fn login(
     if !app.users.check(&form.username, &form.password) {
         return refused();
     }
-    match session.login(form.username).await {
-        Ok(tokens) => Json(tokens).into_response(),
+    answer(session.login(form.username).await.map(Json))
+}
+
+/// For clients that are no browsers: they get the refresh token too, and bring it to `POST /auth/token`.
+pub(super) async fn token_login(
+    session: Session<Claims>,
+    State(app): State<App>,
+    Json(form): Json<LoginForm>,
+) -> Response {
+    if !app.users.check(&form.username, &form.password) {
+        return refused();
+    }
+    answer(session.login_native(form.username).await)
+}
+
+fn answer(login: Result<impl IntoResponse, Rejection>) -> Response {
+    match login {
+        Ok(tokens) => tokens.into_response(),
         Err(rejection) if *rejection.kind() == RejectionKind::SubjectGone => refused(),
         Err(rejection) => rejection.into_response(),
     }

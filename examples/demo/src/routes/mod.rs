@@ -24,6 +24,7 @@ pub(crate) fn all(app: App) -> Router {
         .route_layer(require_admin);
     Router::new()
         .route("/login", post(account::login))
+        .route("/token-login", post(account::token_login))
         .route("/me", get(account::me))
         .route("/public", get(account::public))
         .route("/optional", get(account::optional))

@@ -5,6 +5,7 @@ mod account;
 mod answers;
 mod errors;
 mod flags;
+mod native;
 mod operations;
 mod page;
 mod refresh;
