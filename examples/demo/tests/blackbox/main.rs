@@ -6,6 +6,7 @@ mod answers;
 mod errors;
 mod flags;
 mod native;
+mod native_client;
 mod operations;
 mod page;
 mod refresh;
