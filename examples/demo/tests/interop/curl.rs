@@ -49,10 +49,10 @@ impl Curl {
     fn cookie(&self, name: &str) -> Option<String> {
         let jar = std::fs::read_to_string(self.jar()).unwrap_or_default();
         let cookies = jar.lines().map(|line| line.split('\t').collect::<Vec<_>>());
-        cookies
+        let mut values = cookies
             .filter(|fields| fields.len() == 7 && fields[5] == name)
-            .map(|fields| fields[6].to_owned())
-            .last()
+            .map(|fields| fields[6].to_owned());
+        values.next()
     }
 }
 
