@@ -203,8 +203,7 @@ impl Presented {
 }
 
 fn mac(key: &crypto::MacKey, context: &[u8], body: &[u8]) -> Result<[u8; MAC_LEN], CryptoError> {
-    let message = Zeroizing::new([context, body].concat());
-    Ok(first_half(key.mac(&message)?))
+    Ok(first_half(key.mac(&[context, body])?))
 }
 
 fn first_half(full: [u8; 32]) -> [u8; MAC_LEN] {

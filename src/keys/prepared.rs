@@ -126,7 +126,7 @@ impl Verifier {
     }
 
     /// Whether the signature of `message` is this key's.
-    pub(crate) fn accepts(&self, message: &[u8], signature: &Vec<u8>) -> bool {
+    pub(crate) fn accepts(&self, message: &[u8], signature: &[u8]) -> bool {
         self.key.accepts(message, signature)
     }
 }

@@ -41,23 +41,18 @@ impl PublicKey {
     /// From what a public PEM holds: 32 bytes for Ed25519, a point for ECDSA, PKCS#1 DER for RSA.
     pub(super) fn from_bytes(algorithm: Algorithm, key: &[u8]) -> Result<Self, KeyError> {
         let utils = &crypto::provider().ok_or(KeyError::NoBackend)?.key_utils;
-        let public = match algorithm {
-            Algorithm::EdDsa if key.len() == 32 => Self::Ed25519 { x: key.to_vec() },
-            Algorithm::Es256 => point(algorithm, key, 32)?,
-            Algorithm::Es384 => point(algorithm, key, 48)?,
+        match algorithm {
+            Algorithm::EdDsa if key.len() == 32 => Ok(Self::Ed25519 { x: key.to_vec() }),
+            Algorithm::Es256 => point(algorithm, key, 32),
+            Algorithm::Es384 => point(algorithm, key, 48),
             Algorithm::Rs256 | Algorithm::Ps256 => {
                 let (n, e) =
                     (utils.rsa_pub_components_from_public_key)(key).map_err(|_| KeyError::Unusable)?;
-                Self::Rsa { n, e }
+                Ok(Self::Rsa { n, e })
             }
             Algorithm::EdDsa | Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => {
-                return Err(KeyError::WrongKind);
+                Err(KeyError::WrongKind)
             }
-        };
-        if crypto::accepts_public_key(algorithm.backend(), key) {
-            Ok(public)
-        } else {
-            Err(KeyError::Unusable)
         }
     }
 

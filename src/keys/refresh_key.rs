@@ -42,7 +42,7 @@ impl RefreshKey {
     pub fn derive(signing: &SigningKey) -> Result<Self, KeyError> {
         // No signing input of a JWT has a space, so under HMAC this can never be the MAC of one.
         let key = MacKey::new(signing.secret())
-            .mac(b"tower-refresh/1 refresh key")
+            .mac(&[b"tower-refresh/1 refresh key"])
             .map_err(|_| KeyError::NoBackend)?;
         Ok(Self::from_bytes(key))
     }

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::DecodingKey;
 
 use super::{algorithm::Algorithm, error::KeyError, pem, public::PublicKey};
-use crate::crypto::{self, MacKey};
+use crate::crypto::{MacKey, Verifier};
 
 /// A key that verifies access tokens and signs none.
 ///
@@ -24,7 +24,7 @@ pub struct VerifyingKey {
     thumbprint: String,
     /// Nothing for HMAC, whose key is secret.
     pub(super) public: Option<PublicKey>,
-    key: DecodingKey,
+    verifier: Verifier,
 }
 
 impl VerifyingKey {
@@ -115,7 +115,8 @@ impl VerifyingKey {
     }
 
     pub(super) fn from_public(algorithm: Algorithm, public: PublicKey) -> Result<Self, KeyError> {
-        Ok(Self::named(algorithm, public.thumbprint()?, public.decoding_key(), Some(public)))
+        let thumbprint = public.thumbprint()?;
+        Self::named(algorithm, thumbprint, &public.decoding_key(), Some(public))
     }
 
     pub(super) fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyError> {
@@ -123,13 +124,19 @@ impl VerifyingKey {
             return Err(KeyError::SecretTooShort);
         }
         // No signing input of a JWT has a space, so this can never be the MAC of one.
-        let mac = MacKey::new(secret).mac(b"tower-refresh/1 kid").map_err(|_| KeyError::NoBackend)?;
+        let mac = MacKey::new(secret).mac(&[b"tower-refresh/1 kid"]).map_err(|_| KeyError::NoBackend)?;
         let (kid, _) = mac.split_at(16);
-        Ok(Self::named(algorithm, URL_SAFE_NO_PAD.encode(kid), DecodingKey::from_secret(secret), None))
+        Self::named(algorithm, URL_SAFE_NO_PAD.encode(kid), &DecodingKey::from_secret(secret), None)
     }
 
-    fn named(algorithm: Algorithm, thumbprint: String, key: DecodingKey, public: Option<PublicKey>) -> Self {
-        Self { algorithm, kid: thumbprint.clone(), thumbprint, public, key }
+    fn named(
+        algorithm: Algorithm,
+        thumbprint: String,
+        key: &DecodingKey,
+        public: Option<PublicKey>,
+    ) -> Result<Self, KeyError> {
+        let verifier = Verifier::new(algorithm.backend(), key).map_err(|_| KeyError::Unusable)?;
+        Ok(Self { algorithm, kid: thumbprint.clone(), thumbprint, public, verifier })
     }
 
     fn from_pem(algorithm: Algorithm, pem: &[u8]) -> Result<Self, KeyError> {
@@ -137,8 +144,8 @@ impl VerifyingKey {
         Self::from_public(algorithm, PublicKey::from_bytes(algorithm, &key)?)
     }
 
-    pub(super) fn accepts(&self, message: &[u8], signature: &Vec<u8>) -> bool {
-        crypto::verify(self.algorithm.backend(), &self.key, message, signature)
+    pub(super) fn accepts(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.verifier.accepts(message, signature)
     }
 }
 
