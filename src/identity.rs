@@ -64,21 +64,24 @@ impl<C: CustomClaims> ClaimsSource<C> {
     }
 
     /// `None` if the subject is gone.
-    pub(crate) async fn load(
+    pub(crate) fn load(
         &self,
         subject: Subject,
         session: SessionInfo,
         time_limit: Duration,
-    ) -> Result<Option<Identity<C>>, ClaimsError> {
-        let call = async { (self.0)(subject, session).await };
-        let stopwatch = Stopwatch::start();
-        let result = match within(time_limit, AssertUnwindSafe(call).catch_unwind()).await {
-            Some(Ok(result)) => result.map_err(ClaimsError),
-            Some(Err(_panic)) => Err(ClaimsError("the claims source panicked".into())),
-            None => Err(ClaimsError("the claims source did not answer in time".into())),
-        };
-        stopwatch.claims_answered(result.is_ok());
-        result
+    ) -> impl Future<Output = Result<Option<Identity<C>>, ClaimsError>> {
+        // Boxed, so that the futures around it need no room for the session at each depth.
+        let call = AssertUnwindSafe(async move { (self.0)(subject, session).await }).catch_unwind().boxed();
+        async move {
+            let stopwatch = Stopwatch::start();
+            let result = match within(time_limit, call).await {
+                Some(Ok(result)) => result.map_err(ClaimsError),
+                Some(Err(_panic)) => Err(ClaimsError("the claims source panicked".into())),
+                None => Err(ClaimsError("the claims source did not answer in time".into())),
+            };
+            stopwatch.claims_answered(result.is_ok());
+            result
+        }
     }
 }
 

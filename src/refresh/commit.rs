@@ -41,22 +41,23 @@ pub(crate) async fn commit<C: CustomClaims>(
 
 async fn write<C: CustomClaims>(shared: &Arc<Shared<C>>, token: &RefreshToken, live: &Live<C>) -> Committed {
     let user = fresh_user(shared, live).await;
-    let mut loaded = Some(live.row.clone());
+    let mut reloaded = None;
     for round in 0..=MOST_RELOADS {
         // Read before the load and the swap: a token issued now must not seem younger than what it rests on.
         let now = shared.now();
         let is_fresh = round > 0;
         if is_fresh {
-            loaded = match shared.store.load(token.handle).await {
-                Ok(row) => row,
+            reloaded = match shared.store.load(token.handle).await {
+                Ok(row) => row.map(Box::new),
                 Err(error) => return unavailable(shared, token, error),
             };
         }
         let denied = shared.is_denied(token.handle, now);
-        let decision =
-            decide(loaded.as_ref(), denied, token.generation, live.class, now, &shared.settings.policy);
-        let rotates = matches!(decision.rule, Rule::Rotate | Rule::Late);
-        let row = match (decision.write, loaded.take()) {
+        let row = if is_fresh { reloaded.as_deref() } else { Some(&*live.row) };
+        let decision = decide(row, denied, token.generation, live.class, now, &shared.settings.policy);
+        let (rule, tokens) = (decision.rule, decision.send);
+        let rotates = matches!(rule, Rule::Rotate | Rule::Late);
+        let row = match (decision.write.map(Box::new), reloaded.take()) {
             (Some(write), _) if is_fresh || rotates => match shared.store.compare_and_swap(&write).await {
                 Ok(true) => write,
                 Ok(false) => continue,
@@ -66,10 +67,10 @@ async fn write<C: CustomClaims>(shared: &Arc<Shared<C>>, token: &RefreshToken, l
             (None, None) if is_fresh => return Committed::NotLive,
             _ => continue,
         };
-        return match decision.rule {
+        return match rule {
             Rule::NotLive => Committed::NotLive,
             Rule::Overtaken => Committed::Overtaken,
-            _ => send(shared, token, live, user.as_deref(), &row, decision.send, now),
+            _ => send(shared, token, live, user.as_deref(), &row, tokens, now),
         };
     }
     Committed::Overtaken

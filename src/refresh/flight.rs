@@ -12,6 +12,7 @@ use std::{
     },
 };
 
+use foldhash::quality::RandomState;
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared as SharedFuture, WeakShared},
@@ -26,7 +27,7 @@ pub(crate) type Flight<C> = BoxFuture<'static, Arc<Loaded<C>>>;
 
 type Key = (Handle, u32, Mode);
 type Load<C> = BoxFuture<'static, Arc<Loaded<C>>>;
-type UnderWay<C> = Arc<Mutex<HashMap<Key, (u64, WeakShared<Load<C>>)>>>;
+type UnderWay<C> = Arc<Mutex<HashMap<Key, (u64, WeakShared<Load<C>>), RandomState>>>;
 
 /// The loads under way.
 pub(crate) struct Flights<C> {

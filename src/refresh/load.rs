@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use futures_util::{FutureExt, future::BoxFuture};
 use tower_refresh_core::{
-    EndReason, Row, Timestamp,
+    EndReason, Row, StoreError, Timestamp,
     rotation::{Class, classify, roll_forward},
 };
 
@@ -23,7 +24,7 @@ pub(crate) enum Loaded<C> {
 
 pub(crate) struct Live<C> {
     pub(crate) class: Class,
-    pub(crate) row: Row,
+    pub(crate) row: Box<Row>,
     pub(crate) user: Arc<User<C>>,
     /// When the claims were asked for.
     pub(crate) claims_at: Timestamp,
@@ -83,7 +84,7 @@ pub(crate) async fn load<C: CustomClaims>(
 ) -> Loaded<C> {
     for _ in 0..MOST_ROUNDS {
         let row = match shared.store.load(token.handle).await {
-            Ok(row) => row,
+            Ok(row) => row.map(Box::new),
             Err(error) => {
                 shared.store_failed(token.handle, None, error);
                 return Loaded::Unavailable;
@@ -91,58 +92,47 @@ pub(crate) async fn load<C: CustomClaims>(
         };
         let now = shared.now();
         let denied = shared.is_denied(token.handle, now);
-        let class = classify(row.as_ref(), denied, token.generation, now, &shared.settings.policy);
+        let class = classify(row.as_deref(), denied, token.generation, now, &shared.settings.policy);
         let Some(row) = row else { return Loaded::Dead(Dead::Refused) };
-        return match class {
-            Class::Current | Class::Previous => identify(&shared, row, class, mode).await,
+        let (row, class) = match class {
+            Class::Current | Class::Previous => (row, class),
             Class::Late => {
                 shared.emit_for(EventKind::Late, &row);
-                identify(&shared, row, class, mode).await
+                (row, class)
             }
             Class::Ended => {
                 // Perhaps another server ended it, while its access tokens are still about.
                 if let Some(ended) = row.ended {
                     shared.deny_ended(row.handle, ended.at);
                 }
-                Loaded::Dead(Dead::Over)
+                return Loaded::Dead(Dead::Over);
             }
-            Class::Expired => Loaded::Dead(Dead::Over),
+            Class::Expired => return Loaded::Dead(Dead::Over),
             Class::Reuse if mode == Mode::Deciding => {
                 shared.emit_for(EventKind::Reuse, &row);
-                end(&shared, row, EndReason::Reuse).await
+                return end(&shared, row, EndReason::Reuse).await;
             }
             Class::Ahead if mode == Mode::Deciding => {
-                let mut mended = roll_forward(&row, token.generation, now);
-                match shared.store.compare_and_swap(&mended).await {
-                    Ok(true) => {
-                        shared.emit_for(EventKind::Ahead, &mended);
-                        mended.version = mended.version.saturating_add(1);
-                        identify(&shared, mended, Class::Current, mode).await
-                    }
-                    Ok(false) => continue,
-                    Err(error) => {
-                        shared.store_failed(row.handle, Some(row.subject), error);
-                        Loaded::Unavailable
-                    }
+                match mend(&shared, &row, token.generation, now).await {
+                    Ok(Some(mended)) => (mended, Class::Current),
+                    Ok(None) => continue,
+                    Err(_) => return Loaded::Unavailable,
                 }
             }
             Class::Impossible => {
                 shared.emit_for(EventKind::Impossible, &row);
-                Loaded::Dead(Dead::Refused)
+                return Loaded::Dead(Dead::Refused);
             }
-            _ => Loaded::Dead(Dead::Refused),
+            _ => return Loaded::Dead(Dead::Refused),
+        };
+        return match load_user(&shared, &row).await {
+            Ok(Some((user, claims_at))) => Loaded::Live(Box::new(Live { class, row, user, claims_at })),
+            Ok(None) if mode == Mode::Deciding => end(&shared, row, EndReason::Disabled).await,
+            Ok(None) => Loaded::Dead(Dead::Refused),
+            Err(()) => Loaded::Unavailable,
         };
     }
     Loaded::Unavailable
-}
-
-async fn identify<C: CustomClaims>(shared: &Arc<Shared<C>>, row: Row, class: Class, mode: Mode) -> Loaded<C> {
-    match load_user(shared, &row).await {
-        Ok(Some((user, claims_at))) => Loaded::Live(Box::new(Live { class, row, user, claims_at })),
-        Ok(None) if mode == Mode::Deciding => end(shared, row, EndReason::Disabled).await,
-        Ok(None) => Loaded::Dead(Dead::Refused),
-        Err(()) => Loaded::Unavailable,
-    }
 }
 
 /// The user of a session by the claims source, and when it was asked; `None` if the subject is gone (c11).
@@ -170,9 +160,36 @@ pub(super) async fn load_user<C: CustomClaims>(
     Ok(Some((Arc::new(user), asked_at)))
 }
 
-async fn end<C: CustomClaims>(shared: &Arc<Shared<C>>, row: Row, reason: EndReason) -> Loaded<C> {
-    match shared.end(row.handle, Some(row.subject), reason).await {
-        Ok(_) => Loaded::Dead(Dead::Refused),
-        Err(_) => Loaded::Unavailable,
+/// Makes up for a write that the store lost (c8); `None` if the session was written meanwhile.
+async fn mend<C: CustomClaims>(
+    shared: &Shared<C>,
+    row: &Row,
+    generation: u32,
+    now: Timestamp,
+) -> Result<Option<Box<Row>>, StoreError> {
+    let mut mended = Box::new(roll_forward(row, generation, now));
+    match shared.store.compare_and_swap(&mended).await {
+        Ok(true) => {
+            shared.emit_for(EventKind::Ahead, &mended);
+            mended.version = mended.version.saturating_add(1);
+            Ok(Some(mended))
+        }
+        Ok(false) => Ok(None),
+        Err(error) => Err(shared.store_failed(row.handle, Some(row.subject.clone()), error)),
     }
+}
+
+/// Boxed, because the future of every refresh would be twice as large with room for it.
+fn end<C: CustomClaims>(
+    shared: &Arc<Shared<C>>,
+    row: Box<Row>,
+    reason: EndReason,
+) -> BoxFuture<'_, Loaded<C>> {
+    let end = async move {
+        match shared.end(row.handle, Some(row.subject), reason).await {
+            Ok(_) => Loaded::Dead(Dead::Refused),
+            Err(_) => Loaded::Unavailable,
+        }
+    };
+    end.boxed()
 }
