@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tower_refresh_core::{Row, Timestamp};
+use tower_refresh_core::{Handle, Row, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -61,7 +61,7 @@ pub(crate) fn issue_access<C: CustomClaims>(
     let settings = &shared.settings;
     let lifetime = settings.policy.access_lifetime.as_secs();
     let expires_at =
-        now.as_secs().saturating_add(lifetime - jitter(lifetime)?).min(row.expires_at().as_secs());
+        now.as_secs().saturating_add(lifetime - jitter(lifetime, row.handle)).min(row.expires_at().as_secs());
     let token = mint(
         &shared.keys.load(),
         &NewAccess {
@@ -99,12 +99,9 @@ pub(crate) fn issue_refresh<C: CustomClaims>(
     })
 }
 
-/// Up to 5 % of `lifetime`, in whole seconds, so that what was issued in one moment does not expire in one.
-fn jitter(lifetime: u64) -> Result<u64, MintError> {
-    let most = lifetime / 20;
-    if most == 0 {
-        return Ok(0);
-    }
-    let random = u64::from_le_bytes(crypto::random().map_err(|_| MintError::Random)?);
-    Ok(random % (most + 1))
+/// Up to 5 % of `lifetime`, in whole seconds, so that what was issued in one moment does not expire in one. It is the
+/// session's own: handles are hashes, and spread as well as random numbers would.
+fn jitter(lifetime: u64, session: Handle) -> u64 {
+    let most = u128::from(lifetime / 20);
+    (u128::from_le_bytes(*session.as_bytes()) % (most + 1)) as u64
 }
