@@ -9,6 +9,8 @@
 //! With a domain the prefix is `__Secure-`, since `__Host-` forbids one (RFC 6265bis §4.1.3). `SameSite=Strict`
 //! would log a user out who follows a link from a mail; what it adds is the cross-site rule's work.
 
+use std::fmt::Write;
+
 use cookie::{Cookie, SameSite};
 use http::HeaderValue;
 use time::{Duration, OffsetDateTime};
@@ -18,6 +20,9 @@ const LONGEST_MAX_AGE: u64 = 400 * 24 * 60 * 60;
 
 /// Browsers store no cookie whose name and value are longer together (RFC 6265bis §5.6).
 pub(crate) const LONGEST_NAME_AND_VALUE: usize = 4096;
+
+/// What a name and the attributes take, unless they are unusually long.
+const LONGEST_REST: usize = 128;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Cookies {
@@ -86,7 +91,10 @@ impl Cookies {
 }
 
 fn field(cookie: &Cookie<'_>) -> Option<HeaderValue> {
-    let mut field = HeaderValue::try_from(cookie.to_string()).ok()?;
+    // Tokens are long, and the text comes in two dozen pieces.
+    let mut text = String::with_capacity(cookie.value().len() + LONGEST_REST);
+    write!(text, "{cookie}").ok()?;
+    let mut field = HeaderValue::try_from(text).ok()?;
     field.set_sensitive(true);
     Some(field)
 }

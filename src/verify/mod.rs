@@ -108,10 +108,13 @@ fn authentic_payload(token: &[u8], keys: &Keys) -> Result<Vec<u8>, InvalidToken>
         return Err(InvalidToken::Malformed);
     }
     let key = header::key(header, keys)?;
-    if !key.accepts(message, &decode(signature)?) {
+    let mut decoded = Vec::with_capacity(payload.len().max(signature.len()));
+    decode_into(signature, &mut decoded)?;
+    if !key.accepts(message, &decoded) {
         return Err(InvalidToken::BadSignature);
     }
-    decode(payload)
+    decode_into(payload, &mut decoded)?;
+    Ok(decoded)
 }
 
 /// Both sides of a dot, neither of which may be empty.
@@ -124,5 +127,13 @@ fn split_at_dot(text: &[u8], dot: Option<usize>) -> Result<(&[u8], &[u8]), Inval
 
 /// Decodes a segment. The engine refuses padding, spaces and trailing bits, so each content has one form only.
 fn decode(segment: &[u8]) -> Result<Vec<u8>, InvalidToken> {
-    URL_SAFE_NO_PAD.decode(segment).map_err(|_| InvalidToken::Malformed)
+    let mut decoded = Vec::new();
+    decode_into(segment, &mut decoded)?;
+    Ok(decoded)
+}
+
+/// The same, in place of what the buffer holds.
+fn decode_into(segment: &[u8], buffer: &mut Vec<u8>) -> Result<(), InvalidToken> {
+    buffer.clear();
+    URL_SAFE_NO_PAD.decode_vec(segment, buffer).map_err(|_| InvalidToken::Malformed)
 }
