@@ -1,7 +1,7 @@
 //! Cryptography by aws-lc-rs.
 //!
-//! Signatures do not go through `jsonwebtoken`'s factories: they set up the key for each one, which costs as much as an
-//! HMAC or an Ed25519 signature itself.
+//! Signatures do not go through `jsonwebtoken`'s factories: they set up the key for each one, which for Ed25519 costs
+//! nearly as much as the signature.
 
 use aws_lc_rs::{
     constant_time, digest,
