@@ -46,6 +46,7 @@ fn a_clone_is_the_same_store() {
     assert!(store.is_empty());
     create(&store.clone(), &session(0, "alice", ROTATED));
     assert_eq!(store.len(), 1);
+    assert!(!store.is_empty());
 }
 
 #[test]

@@ -25,14 +25,37 @@ fn a_session_takes_less_than_400_bytes_its_place_in_the_index_included_and_what_
         row.meta.user_agent = Some(USER_AGENT.into());
         row.meta.ip = Some(Ipv4Addr::new(192, 0, 2, 1).into());
     });
-    println!("a session takes {plain} bytes, with user agent and address {of_a_browser}");
+    let purged = bytes_after_purge();
+    println!(
+        "a session takes {plain} bytes, with user agent and address {of_a_browser}, and leaves {purged} behind"
+    );
     assert!((100..400).contains(&plain), "{plain} bytes");
+    assert!(purged < plain / 2, "{purged} bytes");
     assert!(of_a_browser < plain + 2 * USER_AGENT.len() as u64, "{of_a_browser} bytes");
+}
+
+/// Subjects that never come back must not stay in the index.
+fn bytes_after_purge() -> u64 {
+    let store = MemoryStore::new();
+    let region = Region::new(ALLOCATOR);
+    fill(&store, |_| {});
+    let later = LOGIN.saturating_add(2 * MONTH);
+    while block_on(store.purge_expired(later)).expect("it can be purged") > 0 {}
+    assert!(store.is_empty());
+    let change = region.change();
+    // The tables stay as large as they were; what was in them is gone.
+    (change.bytes_allocated - change.bytes_deallocated) as u64 / SESSIONS
 }
 
 fn bytes_per_session(describe: impl Fn(&mut Row)) -> u64 {
     let store = MemoryStore::new();
     let region = Region::new(ALLOCATOR);
+    fill(&store, describe);
+    let change = region.change();
+    (change.bytes_allocated - change.bytes_deallocated) as u64 / SESSIONS
+}
+
+fn fill(store: &MemoryStore, describe: impl Fn(&mut Row)) {
     for number in 0..SESSIONS {
         // Spread over all shards, as hashes are.
         let handle = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
@@ -42,6 +65,4 @@ fn bytes_per_session(describe: impl Fn(&mut Row)) -> u64 {
         describe(&mut row);
         block_on(store.create(&row)).expect("each is new");
     }
-    let change = region.change();
-    (change.bytes_allocated - change.bytes_deallocated) as u64 / SESSIONS
 }
