@@ -5,6 +5,7 @@
 //! | `x-demo-generation` | the generation of the refresh token that the browser now holds |
 //! | `x-demo-renewed` | `access` or `both`, when this response brought new tokens; `removed` when it took them away |
 //! | `x-demo-expires-in` | the seconds that the new access token lives |
+//! | `x-demo-refresh-expires-in` | the seconds that the new refresh token lives |
 
 use axum::{
     extract::{Request, State},
@@ -20,6 +21,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 const GENERATION: HeaderName = HeaderName::from_static("x-demo-generation");
 const RENEWED: HeaderName = HeaderName::from_static("x-demo-renewed");
 const EXPIRES_IN: HeaderName = HeaderName::from_static("x-demo-expires-in");
+const REFRESH_EXPIRES_IN: HeaderName = HeaderName::from_static("x-demo-refresh-expires-in");
 
 /// The names of the cookies, as the library makes them.
 #[derive(Clone, Copy, Debug)]
@@ -43,8 +45,10 @@ pub(crate) async fn explain(State(names): State<CookieNames>, request: Request, 
     if let Some(renewed) = renewed {
         headers.insert(RENEWED, HeaderValue::from_static(renewed));
     }
-    if let Some(max_age) = access.and_then(|access| access.max_age).filter(|max_age| *max_age > 0) {
-        headers.insert(EXPIRES_IN, max_age.into());
+    for (name, cookie) in [(EXPIRES_IN, &access), (REFRESH_EXPIRES_IN, &refresh)] {
+        if let Some(max_age) = cookie.as_ref().and_then(|cookie| cookie.max_age).filter(|age| *age > 0) {
+            headers.insert(name, max_age.into());
+        }
     }
     if let Some(generation) =
         refresh.map(|refresh| refresh.value).or(sent).and_then(|token| generation(&token))

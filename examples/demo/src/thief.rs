@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::{
     Router,
     body::Body,
@@ -51,8 +52,13 @@ pub(crate) struct Thief {
     clock: ClockAhead,
     names: CookieNames,
     damping: Duration,
-    /// One theft at a time, since they share a clock.
-    turn: Mutex<()>,
+    /// One theft at a time, since they share a clock. The last one can be looked at again.
+    last: Mutex<Option<Theft>>,
+}
+
+struct Theft {
+    owners: String,
+    copy: String,
 }
 
 /// One request of the story.
@@ -64,6 +70,8 @@ pub(crate) struct Step {
     ahead: u64,
     /// Of the refresh token that it presented.
     generation: Option<u32>,
+    /// Of the refresh token that it was given.
+    received: Option<u32>,
     status: u16,
     note: &'static str,
 }
@@ -79,15 +87,46 @@ impl Thief {
         names: CookieNames,
         damping: Duration,
     ) -> Self {
-        Self { here, ahead, clock, names, damping, turn: Mutex::default() }
+        Self { here, ahead, clock, names, damping, last: Mutex::default() }
     }
 
     /// Plays the story with the refresh token of a request; `None` if it has none.
     pub(crate) async fn steal(&self, headers: &HeaderMap) -> Option<Vec<Step>> {
         let owners = self.names.refresh_token(headers)?;
-        let _turn = self.turn.lock().await;
+        let _turn = self.last.lock().await;
+        let (mut steps, copy) = self.follow(&owners).await;
+        let response = ask(&self.here, Method::POST, "/auth/refresh", self.names, &owners).await;
+        let note = match response.status() {
+            StatusCode::UNAUTHORIZED => "two generations behind: somebody has a copy, and the session ends",
+            _ => "the copy was not found out",
+        };
+        steps.push(self.step("you", "POST /auth/refresh", &owners, &response, note));
+        steps.push(self.try_copy(&copy).await);
+        Some(steps)
+    }
+
+    /// The first half of the story, after which the owner is to come back; `None` if the request has no refresh token.
+    pub(crate) async fn use_copy(&self, headers: &HeaderMap) -> Option<Vec<Step>> {
+        let owners = self.names.refresh_token(headers)?;
+        let mut last = self.last.lock().await;
+        let (steps, copy) = self.follow(&owners).await;
+        *last = Some(Theft { owners, copy });
+        Some(steps)
+    }
+
+    /// What the copy is worth afterwards; `None` unless the last theft was of the request's refresh token.
+    pub(crate) async fn use_again(&self, headers: &HeaderMap) -> Option<Step> {
+        let owners = self.names.refresh_token(headers)?;
+        let last = self.last.lock().await;
+        let theft = last.as_ref()?;
+        verify_slices_are_equal(theft.owners.as_bytes(), owners.as_bytes()).ok()?;
+        Some(self.try_copy(&theft.copy).await)
+    }
+
+    /// Uses a copy until it is two generations ahead of its owner. Returns what the thief then holds.
+    async fn follow(&self, owners: &str) -> (Vec<Step>, String) {
         let mut steps = Vec::new();
-        let mut copy = owners.clone();
+        let mut copy = owners.to_owned();
         for uses in 1..=MOST_USES {
             let ahead = self.damping.saturating_mul(uses);
             self.clock.put_forward(ahead);
@@ -97,40 +136,45 @@ impl Thief {
                 (_, StatusCode::OK) => "the thief follows the session",
                 _ => "the copy is refused",
             };
-            steps.push(Step { ahead: ahead.as_secs(), ..step("thief", "GET /me", &copy, &response, note) });
+            let step = self.step("thief", "GET /me", &copy, &response, note);
+            steps.push(Step { ahead: ahead.as_secs(), ..step });
             let Some(rotated) = self.names.new_refresh_token(response.headers()) else { break };
             copy = rotated;
-            if is_two_behind(&owners, &copy) {
+            if is_two_behind(owners, &copy) {
                 break;
             }
         }
+        (steps, copy)
+    }
 
-        let response = ask(&self.here, Method::POST, "/auth/refresh", self.names, &owners).await;
-        let note = match response.status() {
-            StatusCode::UNAUTHORIZED => "two generations behind: somebody has a copy, and the session ends",
-            _ => "the copy was not found out",
-        };
-        steps.push(step("you", "POST /auth/refresh", &owners, &response, note));
-
-        let response = ask(&self.here, Method::GET, "/me", self.names, &copy).await;
+    async fn try_copy(&self, copy: &str) -> Step {
+        let response = ask(&self.here, Method::GET, "/me", self.names, copy).await;
         let note = match response.status() {
             StatusCode::UNAUTHORIZED => "the thief's newest token is dead too",
             _ => "the thief is still in",
         };
-        steps.push(step("thief", "GET /me", &copy, &response, note));
-        Some(steps)
+        self.step("thief", "GET /me", copy, &response, note)
     }
-}
 
-fn step(
-    who: &'static str,
-    request: &'static str,
-    token: &str,
-    response: &Response<Body>,
-    note: &'static str,
-) -> Step {
-    let status = response.status().as_u16();
-    Step { who, request, ahead: 0, generation: generation(token), status, note }
+    fn step(
+        &self,
+        who: &'static str,
+        request: &'static str,
+        token: &str,
+        response: &Response<Body>,
+        note: &'static str,
+    ) -> Step {
+        let received = self.names.new_refresh_token(response.headers());
+        Step {
+            who,
+            request,
+            ahead: 0,
+            generation: generation(token),
+            received: received.and_then(|token| generation(&token)),
+            status: response.status().as_u16(),
+            note,
+        }
+    }
 }
 
 fn is_two_behind(token: &str, other: &str) -> bool {

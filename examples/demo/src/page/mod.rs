@@ -1,4 +1,4 @@
-//! The page and its two files, compiled in.
+//! The page and its files, compiled in.
 
 use axum::{
     Router,
@@ -12,7 +12,7 @@ use axum::{
     routing::get,
 };
 
-/// Nothing but the two files, and requests to this server.
+/// Nothing but these files, and requests to this server.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -21,11 +21,23 @@ pub(crate) fn index() -> Router {
     Router::new().route("/", get(|| file("text/html; charset=utf-8", include_str!("index.html"))))
 }
 
-/// What the page loads.
+/// What the page loads, and the module for pages that keep the access token themselves.
 pub(crate) fn assets() -> Router {
-    Router::new()
-        .route("/style.css", get(|| file("text/css; charset=utf-8", include_str!("style.css"))))
-        .route("/script.js", get(|| file("text/javascript; charset=utf-8", include_str!("script.js"))))
+    const CSS: &str = "text/css; charset=utf-8";
+    const JS: &str = "text/javascript; charset=utf-8";
+    [
+        ("/style.css", CSS, include_str!("style.css")),
+        ("/script.js", JS, include_str!("script.js")),
+        ("/dom.js", JS, include_str!("dom.js")),
+        ("/lanes.js", JS, include_str!("lanes.js")),
+        ("/log.js", JS, include_str!("log.js")),
+        ("/theft.js", JS, include_str!("theft.js")),
+        ("/tower-refresh.js", JS, include_str!("../../../../js/tower-refresh.js")),
+    ]
+    .into_iter()
+    .fold(Router::new(), |router, (path, media_type, content)| {
+        router.route(path, get(move || file(media_type, content)))
+    })
 }
 
 async fn file(media_type: &'static str, content: &'static str) -> impl IntoResponse {

@@ -1,16 +1,23 @@
 // The page's requests carry cookies that it cannot read. What it knows of them the demo tells in x-demo-… headers; nothing
 // here renews a token, retries a request or stores a secret.
 
-const $ = (id) => document.getElementById(id);
-const MOST_ROWS = 200;
+import { $, duration, element, say, timeOfDay } from "./dom.js";
+import { endAll, hold, laneOf, live, mark } from "./lanes.js";
+import { addRow, fillRow } from "./log.js";
+import { owns, prepare } from "./theft.js";
+
+// When the refresh token ends is told once, when it is set; other tabs and a reload want to know it too.
+const REFRESH_ENDS = "demo-refresh-ends";
 
 let user = null;
-let token = { endsAt: 0, life: 1 };
+let generation;
+let access = { endsAt: 0, life: 1 };
 let serverAhead = 0;
 
-// Sends a request and adds it to the timeline. Returns { status, body }.
+// Sends a request and shows it. Returns { status, body }.
 async function send(method, path, json) {
-  const row = addRow(`${method} ${path}`);
+  const request = `${method} ${path}`;
+  const row = addRow(request);
   const started = performance.now();
   try {
     const response = await fetch(path, {
@@ -22,12 +29,14 @@ async function send(method, path, json) {
     const text = await response.text();
     const isJson = /json/.test(response.headers.get("content-type") ?? "");
     const body = isJson && text ? JSON.parse(text) : null;
-    fillRow(row, response, body, performance.now() - started);
-    learn(response);
-    return { status: response.status, body };
+    const took = performance.now() - started;
+    const answer = { status: response.status, body, took, request, ...learn(response) };
+    const who = body?.sub ?? (answer.status < 300 ? user?.sub : undefined) ?? json?.username;
+    fillRow(row, { ...answer, note: body?.detail, who });
+    draw(answer, who);
+    return answer;
   } catch {
-    row.status.textContent = "failed";
-    row.status.className = "tag bad";
+    fillRow(row, { status: 0 });
     say("The server cannot be reached.");
     return { status: 0, body: null };
   }
@@ -37,50 +46,29 @@ async function send(method, path, json) {
 function learn({ headers }) {
   const date = Date.parse(headers.get("date"));
   if (date) serverAhead = date - Date.now();
-  const life = Number(headers.get("x-demo-expires-in"));
-  if (life) token = { endsAt: Date.now() + life * 1000, life: life * 1000 };
-  const generation = headers.get("x-demo-generation");
-  if (generation) $("generation").textContent = `generation ${generation}`;
+  const life = Number(headers.get("x-demo-expires-in")) * 1000;
+  if (life) access = { endsAt: Date.now() + life, life };
+  const refreshLife = Number(headers.get("x-demo-refresh-expires-in")) * 1000;
+  if (refreshLife) localStorage.setItem(REFRESH_ENDS, JSON.stringify({ endsAt: Date.now() + refreshLife, life: refreshLife }));
+  const held = headers.get("x-demo-generation");
+  return { renewed: headers.get("x-demo-renewed"), generation: held === null ? undefined : Number(held), life };
 }
 
-// ---- the timeline
-
-function addRow(request) {
-  const cells = ["time", "request", "status", "who", "generation", "renewed", "took"];
-  const row = { line: element("tr", { className: "new" }) };
-  for (const cell of cells) {
-    const inner = element("span");
-    row[cell] = inner;
-    row.line.append(element("td", { className: cell === "took" ? "number" : "" }, inner));
+function draw(answer, who) {
+  if (answer.generation === undefined || answer.renewed === "removed") return;
+  if (answer.status < 400) {
+    if (answer.request === "POST /login") endAll("replaced");
+    // An answer that was overtaken tells of a generation that is history.
+    if (generation === undefined || answer.generation >= generation || answer.request === "POST /login") {
+      generation = answer.generation;
+      $("generation").textContent = `T${generation}`;
+    }
+    const lane = hold(generation, user?.sub ?? who ?? "you", "you");
+    if (answer.life) live(lane, answer.life);
   }
-  row.time.textContent = new Date().toLocaleTimeString([], { hour12: false });
-  row.request.textContent = request;
-  row.status.textContent = "…";
-  $("timeline").prepend(row.line);
-  while ($("timeline").children.length > MOST_ROWS) $("timeline").lastChild.remove();
-  $("empty").hidden = true;
-  return row;
-}
-
-function fillRow(row, { status, headers }, body, took) {
-  fillStatus(row, status);
-  if (body?.detail) row.request.append(element("small", { textContent: body.detail }));
-  row.who.textContent = body?.sub ?? (status < 300 ? user?.sub ?? "" : "");
-  row.generation.textContent = headers.get("x-demo-generation") ?? "";
-  row.took.textContent = took < 1000 ? `${took.toFixed(0)} ms` : `${(took / 1000).toFixed(1)} s`;
-  const renewed = headers.get("x-demo-renewed");
-  const what = { access: "access token", both: "both tokens", removed: "cookies removed" }[renewed];
-  if (what) row.renewed.append(element("span", { className: renewed === "both" ? "tag good" : "tag", textContent: what }));
-}
-
-function fillStatus(row, status) {
-  row.status.textContent = status;
-  row.status.className = `tag ${status < 400 ? "good" : status < 500 ? "warm" : "bad"}`;
-}
-
-function say(text, good = false) {
-  $("notice").textContent = text;
-  $("notice").className = good ? "good" : "";
+  // What stages the theft is no part of the story.
+  const lane = answer.request.includes("/demo/") ? undefined : laneOf(answer.generation);
+  if (lane) mark(lane, answer);
 }
 
 // ---- who is logged in
@@ -95,17 +83,18 @@ async function welcome() {
   if (status !== 200) return;
   show(body);
   const left = body.exp * 1000 - serverAhead - Date.now();
-  if (token.endsAt < Date.now()) token = { endsAt: Date.now() + left, life: Math.max(left, 1) };
+  if (access.endsAt < Date.now()) access = { endsAt: Date.now() + left, life: Math.max(left, 1) };
   await list();
 }
 
 function show(me) {
   user = me;
-  for (const id of ["user-card", "sessions-card", "theft-card"]) $(id).hidden = !me;
+  for (const id of ["user-card", "sessions-card"]) $(id).hidden = !me;
   $("login-card").hidden = Boolean(me);
-  $("steal").disabled = !me;
+  owns(me?.sid, me ? generation : undefined);
   if (!me) {
     $("steadily").checked = false;
+    generation = undefined;
     return;
   }
   $("user-name").textContent = me.name;
@@ -113,16 +102,18 @@ function show(me) {
   $("session").textContent = me.sid;
 }
 
-function lost(why) {
+function lost(why, drawn = "ended") {
+  endAll(drawn);
   show(null);
   say(why);
   $("login-form").querySelector("button").focus();
 }
 
-// Sends a request that needs a user, and notices when there is none any more.
-async function ask(method, path) {
+// Sends a request that needs a user, and notices when there is none any more; `quiet` leaves that to the caller.
+async function ask(method, path, { quiet = false } = {}) {
   const answer = await send(method, path);
-  if (answer.status === 401 && user) lost("Logged out: the session has ended.");
+  if (answer.status === 401 && user && !quiet) lost("Logged out: the session has ended.");
+  else if (answer.renewed === "both" && user) owns(user.sid, generation);
   return answer;
 }
 
@@ -144,9 +135,14 @@ for (const button of document.querySelectorAll("[data-user]")) {
 }
 
 setInterval(() => {
-  const left = token.endsAt - Date.now();
-  $("life").value = Math.max(0, left / token.life);
-  $("time-left").textContent = left > 0 ? `${Math.ceil(left / 1000)} s left` : "expired";
+  if (!user) return;
+  const left = access.endsAt - Date.now();
+  $("life").value = Math.max(0, left / access.life);
+  $("time-left").textContent = left > 0 ? `${duration(left)} left` : "expired";
+  const refresh = JSON.parse(localStorage.getItem(REFRESH_ENDS));
+  const refreshLeft = (refresh?.endsAt ?? 0) - Date.now();
+  $("refresh-life").value = refreshLeft > 0 ? refreshLeft / refresh.life : 0;
+  $("refresh-time-left").textContent = refreshLeft > 0 ? `${duration(refreshLeft)} left` : "-";
 }, 200);
 
 // ---- requests
@@ -156,10 +152,7 @@ $("twenty").addEventListener("click", () => Array.from({ length: 20 }, () => ask
 $("slow").addEventListener("click", () => ask("GET", "/slow?ms=5000"));
 $("admins").addEventListener("click", () => ask("GET", "/admin"));
 $("refresh").addEventListener("click", () => ask("POST", "/auth/refresh"));
-$("clear").addEventListener("click", () => {
-  $("timeline").replaceChildren();
-  $("empty").hidden = false;
-});
+$("steal").addEventListener("click", () => { $("steadily").checked = false; });
 setInterval(() => {
   if ($("steadily").checked) ask("GET", "/me");
 }, 2000);
@@ -172,8 +165,8 @@ async function list() {
 }
 
 function item(session) {
-  const since = new Date(session.created_at).toLocaleTimeString([], { hour12: false });
-  const used = new Date(session.last_used_at).toLocaleTimeString([], { hour12: false });
+  const since = timeOfDay(new Date(session.created_at));
+  const used = timeOfDay(new Date(session.last_used_at));
   const details = element("small", { textContent: `since ${since}, rotated ${used}` });
   const end = element("button", { textContent: "End" });
   end.setAttribute("aria-label", `End the session since ${since}`);
@@ -194,44 +187,11 @@ function browser(agent) {
 
 $("reload").addEventListener("click", list);
 $("logout").addEventListener("click", async () => {
-  if ((await send("POST", "/auth/logout")).status === 204) lost("");
+  if ((await send("POST", "/auth/logout")).status === 204) lost("", "logged out");
 });
 $("logout-everywhere").addEventListener("click", async () => {
-  if ((await ask("POST", "/auth/logout-everywhere")).status === 204) lost("");
+  if ((await ask("POST", "/auth/logout-everywhere")).status === 204) lost("", "logged out");
 });
 
-// ---- the theft
-
-const BETWEEN_STEPS = 900;
-
-$("steal").addEventListener("click", async () => {
-  $("steal").disabled = true;
-  $("steadily").checked = false;
-  const { status, body } = await ask("POST", "/demo/steal");
-  for (const step of status === 200 ? body : []) {
-    tell(step);
-    await new Promise((resolve) => setTimeout(resolve, BETWEEN_STEPS));
-  }
-  if (status === 200 && (await send("GET", "/me")).status === 401) {
-    lost("Your session has ended: the server saw that its refresh token was copied. Thief and owner are both out.");
-  }
-  $("steal").disabled = !user;
-});
-
-function tell({ who, request, ahead, generation, status, note }) {
-  const row = addRow(request);
-  row.line.classList.add("theft");
-  if (ahead) row.time.textContent = `${ahead} s later`;
-  row.request.append(element("small", { textContent: note }));
-  fillStatus(row, status);
-  row.who.textContent = who;
-  row.generation.textContent = generation ?? "";
-}
-
-function element(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
-}
-
+prepare(ask, lost);
 look();

@@ -12,14 +12,37 @@ use crate::{
 };
 
 pub(crate) fn routes(thief: Thief) -> Router {
-    Router::new().route("/demo/steal", post(steal)).with_state(Arc::new(thief))
+    Router::new()
+        .route("/demo/steal", post(steal))
+        .route("/demo/steal/use-copy", post(use_copy))
+        .route("/demo/steal/use-again", post(use_again))
+        .with_state(Arc::new(thief))
 }
 
+/// The whole story at once.
 async fn steal(
     _user: Authenticated<Claims>,
     State(thief): State<Arc<Thief>>,
     headers: HeaderMap,
 ) -> Result<Json<Vec<Step>>, Problem> {
-    let steps = thief.steal(&headers).await;
-    steps.map(Json).ok_or_else(|| Problem::bad_request("there is no refresh cookie to steal"))
+    thief.steal(&headers).await.map(Json).ok_or_else(no_cookie)
+}
+
+/// What the thief does while the owner is away.
+async fn use_copy(
+    _user: Authenticated<Claims>,
+    State(thief): State<Arc<Thief>>,
+    headers: HeaderMap,
+) -> Result<Json<Vec<Step>>, Problem> {
+    thief.use_copy(&headers).await.map(Json).ok_or_else(no_cookie)
+}
+
+/// What the thief's token is worth once the owner came back. By then nobody is logged in.
+async fn use_again(State(thief): State<Arc<Thief>>, headers: HeaderMap) -> Result<Json<Step>, Problem> {
+    let step = thief.use_again(&headers).await;
+    step.map(Json).ok_or_else(|| Problem::bad_request("this cookie was not the last one stolen"))
+}
+
+fn no_cookie() -> Problem {
+    Problem::bad_request("there is no refresh cookie to steal")
 }

@@ -2,6 +2,9 @@
 
 use crate::support::{Client, Server};
 
+const SCRIPTS: [&str; 5] = ["/script.js", "/dom.js", "/lanes.js", "/log.js", "/theft.js"];
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
 #[test]
 fn it_is_served_with_a_strict_policy() {
     let server = Server::start(&[]);
@@ -16,12 +19,12 @@ fn it_is_served_with_a_strict_policy() {
     for inline in ["<style", "style=", "onclick", "<script>", "http://", "https://"] {
         assert!(!html.contains(inline), "{inline}");
     }
-    for (path, media_type) in
-        [("/style.css", "text/css; charset=utf-8"), ("/script.js", "text/javascript; charset=utf-8")]
-    {
-        assert!(html.contains(path));
+    assert!(html.contains("\"/style.css\"") && html.contains("\"/script.js\""));
+    let mut files = vec![("/style.css", "text/css; charset=utf-8")];
+    files.extend(SCRIPTS.iter().chain(&["/tower-refresh.js"]).map(|&path| (path, JAVASCRIPT)));
+    for (path, media_type) in files {
         let file = server.client().get(path);
-        assert_eq!((file.status, file.header("content-type")), (200, media_type));
+        assert_eq!((file.status, file.header("content-type")), (200, media_type), "{path}");
         assert_eq!(file.header("x-content-type-options"), "nosniff");
     }
 }
@@ -29,7 +32,8 @@ fn it_is_served_with_a_strict_policy() {
 #[test]
 fn every_element_that_the_script_asks_for_is_there() {
     let server = Server::start(&[]);
-    let (html, script) = (server.client().get("/").text(), server.client().get("/script.js").text());
+    let html = server.client().get("/").text();
+    let script = SCRIPTS.map(|path| server.client().get(path).text()).concat();
     let asked: Vec<_> =
         script.split("$(\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect();
     assert!(asked.len() > 10);

@@ -32,6 +32,30 @@ fn a_copied_refresh_token_ends_the_session() {
 }
 
 #[test]
+fn the_owner_can_come_back_in_person() {
+    let server = Server::start(&[]);
+    let mut alice = server.logged_in("alice");
+    let steps = alice.post("/demo/steal/use-copy").json();
+    assert_eq!(steps.as_array().unwrap().len(), 2, "{steps}");
+    assert_eq!((&steps[0]["received"], &steps[1]["received"]), (&json!(1), &json!(2)));
+    assert_eq!(alice.post("/demo/steal/use-again").json()["status"], 200, "nobody has noticed yet");
+
+    alice.post("/auth/refresh").assert_bare_challenge();
+    let again = alice.post("/demo/steal/use-again").json();
+    assert_eq!((&again["generation"], &again["status"]), (&json!(2), &json!(401)));
+}
+
+#[test]
+fn only_the_last_victim_sees_the_thief_again() {
+    let server = Server::start(&[]);
+    let (mut alice, mut bob) = (server.logged_in("alice"), server.logged_in("bob"));
+    alice.post("/demo/steal/use-copy");
+    bob.post("/demo/steal/use-again").assert_problem(400);
+    server.client().post("/demo/steal/use-again").assert_problem(400);
+    server.client().post("/demo/steal/use-copy").assert_bare_challenge();
+}
+
+#[test]
 fn it_works_with_other_times_and_again() {
     let server = Server::start(&["--grace", "10m", "--damping", "12h"]);
     for _ in 0..3 {
