@@ -1,0 +1,84 @@
+//! The program under test.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+pub(crate) struct Demo {
+    process: Child,
+    pub(crate) address: String,
+    /// Kept open, as the program may print.
+    _output: BufReader<ChildStdout>,
+}
+
+impl Demo {
+    /// A server with sessions in memory on a free port, and these arguments.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DEMO_")) {
+            command.env_remove(name);
+        }
+        let mut process = command
+            .args(["--listen", "127.0.0.1:0", "--store", "memory:"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let address = line.trim_end().strip_prefix("listening on http://");
+        let address = address.unwrap_or_else(|| panic!("the first line is {line:?}")).to_owned();
+        Self { process, address, _output: output }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// How often this happened to sessions, by the server's counters.
+    pub(crate) fn events(&self, event: &str) -> u64 {
+        let metrics = ureq::get(format!("{}metrics", self.url())).call().unwrap();
+        let metrics = metrics.into_body().read_to_string().unwrap();
+        let start = format!("tower_refresh_events_total{{event=\"{event}\",");
+        let lines = metrics.lines().filter(|line| line.starts_with(&start));
+        lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
+    }
+
+    /// Logs in without the browser, as on another device. Returns the answer and the refresh token.
+    pub(crate) fn log_in_elsewhere(&self, user: &str) -> (Value, String) {
+        let form = json!({ "username": user, "password": format!("{user}-password") });
+        let answer = ureq::post(format!("{}login", self.url()))
+            .header("content-type", "application/json")
+            .send(form.to_string())
+            .unwrap();
+        let cookies = answer.headers().get_all("set-cookie").iter();
+        let token = cookies
+            .filter_map(|cookie| cookie.to_str().unwrap().strip_prefix("__Host-refresh="))
+            .find_map(|cookie| cookie.split(';').next())
+            .unwrap()
+            .to_owned();
+        (serde_json::from_str(&answer.into_body().read_to_string().unwrap()).unwrap(), token)
+    }
+
+    /// The status of a request with this access token, from elsewhere.
+    pub(crate) fn status_of(&self, method: &str, path: &str, access_token: &str) -> u16 {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url()))
+            .header("authorization", format!("Bearer {access_token}"));
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        agent.run(request.body(()).unwrap()).unwrap().status().as_u16()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
