@@ -5,7 +5,7 @@ use crate::support::{Browser, Demo};
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]
 async fn the_list_shows_other_devices_and_ends_their_sessions() {
-    let demo = Demo::start(&[]);
+    let demo = Demo::start(&["--access-ttl", "10m"]);
     let (elsewhere, _) = demo.log_in_elsewhere("alice");
     let elsewhere = elsewhere["access_token"].as_str().unwrap();
     let browser = Browser::start().await;
@@ -29,7 +29,7 @@ async fn the_list_shows_other_devices_and_ends_their_sessions() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]
 async fn a_stolen_cookie_ends_the_session_before_ones_eyes() {
-    let demo = Demo::start(&[]);
+    let demo = Demo::start(&["--access-ttl", "10m"]);
     let (elsewhere, _) = demo.log_in_elsewhere("alice");
     let browser = Browser::start().await;
     browser.open(&demo.url()).await;

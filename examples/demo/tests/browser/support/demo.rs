@@ -58,7 +58,9 @@ impl Demo {
             .unwrap();
         let cookies = answer.headers().get_all("set-cookie").iter();
         let token = cookies
-            .filter_map(|cookie| cookie.to_str().unwrap().strip_prefix("__Host-refresh="))
+            .filter_map(|cookie| {
+                cookie.to_str().unwrap().trim_start_matches("__Host-").strip_prefix("refresh=")
+            })
             .find_map(|cookie| cookie.split(';').next())
             .unwrap()
             .to_owned();
