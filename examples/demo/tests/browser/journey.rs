@@ -1,5 +1,7 @@
 //! A login's life on the page.
 
+use serde_json::{Value, json};
+
 use crate::support::{Browser, Demo};
 
 /// The last request of the page's list: its path, its status, what it renewed.
@@ -37,7 +39,7 @@ async fn a_login_shows_the_user_and_hides_the_tokens() {
                 document.documentElement.outerHTML]",
         )
         .await;
-    assert_eq!((&readable[0], &readable[1]), (&"".into(), &serde_json::json!([])));
+    assert_eq!((&readable[0], &readable[1]), (&"".into(), &json!([])));
     assert!(!readable.to_string().contains(&token));
     // Nor can a script put its own in their place.
     browser.run("document.cookie = '__Host-refresh=mine; Secure; Path=/'").await;
@@ -63,7 +65,7 @@ async fn a_request_with_an_expired_token_is_answered_and_brings_a_new_one() {
     assert_eq!(browser.run(LAST_REQUEST).await, "GET /me; 200; access token");
     let requests =
         "return performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname)";
-    assert_eq!(browser.run(requests).await, serde_json::json!(["/me"]), "nothing else was sent");
+    assert_eq!(browser.run(requests).await, json!(["/me"]), "nothing else was sent");
     assert!(browser.cookie("__Host-access").await.is_some());
     assert!(browser.text("#time-left").await.ends_with("s left"));
 }
@@ -86,10 +88,10 @@ async fn twenty_requests_at_once_with_an_expired_token_rotate_once() {
              return [answers.map(({ status }) => status), header('x-demo-generation'), header('x-demo-renewed')];",
         )
         .await;
-    let all_are = |index: usize, expected: &str| {
-        answers[index].as_array().unwrap().iter().all(|answer| answer.to_string() == expected)
+    let all_are = |index: usize, expected: Value| {
+        answers[index].as_array().unwrap().iter().all(|answer| *answer == expected)
     };
-    assert!(all_are(0, "200") && all_are(1, "\"1\""), "{answers}");
+    assert!(all_are(0, json!(200)) && all_are(1, json!("1")), "{answers}");
     assert!(answers[2].to_string().contains("both"), "{answers}");
     assert_ne!(browser.cookie("__Host-refresh").await, before);
     assert_eq!((demo.events("reuse"), demo.events("end")), (0, 0));
