@@ -15,7 +15,7 @@ async fn both_refresh_at_once_and_both_stay_logged_in() {
     until_rotation_is_due(&browser).await;
     let tabs = browser.second_tab(&format!("{}metrics", demo.url())).await;
 
-    let ask = "window.answers = Promise.all(Array.from({ length: 8 }, () => fetch('/slow?ms=700', { cache: 'no-store' })));";
+    let ask = "window.answers = Promise.all(Array.from({ length: 8 }, (_, i) => fetch(`/slow?ms=${600 + 40 * i}`, { cache: 'no-store' })));";
     tabs.first(&browser).await.run(ask).await;
     tabs.second(&browser).await.run(ask).await;
     let told = "return (await window.answers).map(({ status, headers }) => `${status} T${headers.get('x-demo-generation')}`)";
