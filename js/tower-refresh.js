@@ -69,8 +69,8 @@ const LONGEST = 30_000;
  */
 export function createAuth(options = {}) {
   const page = globalThis.location.origin;
-  const server = new URL(options.server ?? page).origin;
-  const origins = new Set([server, ...(options.services ?? []).map((service) => new URL(service).origin)]);
+  const server = originOf(options.server ?? page);
+  const origins = new Set([server, ...(options.services ?? []).map(originOf)]);
   const tokenHeader = options.tokenHeader ?? "x-access-token";
   const credentials = server === page ? "same-origin" : "include";
   const name = `tower-refresh ${server}`;
@@ -260,6 +260,13 @@ export function createAuth(options = {}) {
       channel.close();
     },
   };
+}
+
+function originOf(url) {
+  const { origin } = new URL(url);
+  // So is that of every address without a host.
+  if (origin === "null") throw new TypeError(`${url} has no origin`);
+  return origin;
 }
 
 // RFC 6750 §3.1. A 401 for another reason is the application's answer.

@@ -112,6 +112,13 @@ async fn a_host_that_is_trusted_acts_for_the_user() {
         "return (await (await fetch('https://app.example.test/me', { credentials: 'include' })).json()).sub";
     assert_eq!(browser.run(me).await, json!("alice"));
 
+    // So does the module, with the token that it asks for.
+    let module = "const { createAuth } = await import('https://app.example.test/tower-refresh.js');
+         const auth = createAuth({ server: 'https://app.example.test' });
+         const answer = await auth.fetch('https://app.example.test/me');
+         return [answer.status, (await answer.json()).sub, auth.loggedIn]";
+    assert_eq!(browser.run(module).await, json!([200, "alice", true]));
+
     // The very attack of above: what stopped it there is the origin alone.
     let (_, logout) = ATTACKS[5];
     browser.run(&format!("{HELPERS} await {logout}")).await;
