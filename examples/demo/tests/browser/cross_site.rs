@@ -4,7 +4,8 @@ use serde_json::json;
 
 use crate::support::{Browser, Demo, Front, Site};
 
-const APP: &str = "https://app.example.test/";
+/// The shortest page that it has.
+const APP: &str = "https://app.example.test/healthz";
 
 /// What a page can send without a script of the application, by a form or by a script of its own.
 const ATTACKS: [(&str, &str); 12] = [
@@ -52,6 +53,7 @@ const HELPERS: &str = "
         document.body.append(made);
     });";
 
+/// Afterwards a page of the application is open.
 async fn attack(browser: &Browser, from: &str, (name, script): (&str, &str)) {
     browser.open(from).await;
     if script.starts_with("form") {
@@ -61,6 +63,7 @@ async fn attack(browser: &Browser, from: &str, (name, script): (&str, &str)) {
         browser.until(&format!("{name} from {from} is refused"), arrived).await;
     } else {
         browser.run(&format!("{HELPERS} await Promise.resolve({script}).catch(() => {{}});")).await;
+        browser.open(APP).await;
     }
 }
 
@@ -76,9 +79,8 @@ async fn no_other_host_logs_out_or_in_or_changes_anything() {
     let browser = Browser::behind(&front).await;
 
     for host in hosts {
-        for attempt in ATTACKS {
+        for attempt in ATTACKS.into_iter().filter(|(_, script)| script.contains("login")) {
             attack(&browser, &format!("https://{host}/"), attempt).await;
-            browser.open(APP).await;
             assert_eq!(browser.cookie("__Host-refresh").await, None, "{} from {host} logged in", attempt.0);
         }
     }
@@ -90,7 +92,6 @@ async fn no_other_host_logs_out_or_in_or_changes_anything() {
     for host in hosts {
         for attempt in ATTACKS {
             attack(&browser, &format!("https://{host}/"), attempt).await;
-            browser.open(APP).await;
             assert_eq!(browser.run(me).await, before, "{} from {host}", attempt.0);
         }
     }

@@ -10,19 +10,19 @@ const LAST_REQUEST: &str = "const [, request, status, , , renewed] = document.qu
 
 /// So that a rotation can be waited for.
 pub(crate) const QUICK: [&str; 8] =
-    ["--access-ttl", "2s", "--refresh-ahead", "0", "--grace", "3s", "--damping", "18s"];
+    ["--access-ttl", "2s", "--refresh-ahead", "0", "--grace", "2s", "--damping", "17s"];
 
 /// Completes when the session, which began when this page logged in, may rotate.
 pub(crate) async fn until_rotation_is_due(browser: &Browser) {
     browser.run("window.since ??= Date.now()").await;
-    browser.until("time passes", "return Date.now() - window.since > 18_500").await;
+    browser.until("time passes", "return Date.now() - window.since > 17_500").await;
     browser.until_gone("__Host-access").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]
 async fn a_login_shows_the_user_and_hides_the_tokens() {
-    let demo = Demo::start(&[]);
+    let demo = Demo::start(&["--access-ttl", "59s"]);
     let browser = Browser::start().await;
     browser.open(&demo.url()).await;
     browser.click("#login-form button").await;
@@ -49,7 +49,7 @@ async fn a_login_shows_the_user_and_hides_the_tokens() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]
 async fn a_request_with_an_expired_token_is_answered_and_brings_a_new_one() {
-    let demo = Demo::start(&["--access-ttl", "2s", "--refresh-ahead", "0"]);
+    let demo = Demo::start(&["--access-ttl", "5s", "--refresh-ahead", "0"]);
     let browser = Browser::start().await;
     browser.open(&demo.url()).await;
     browser.click("[data-user=bob]").await;
@@ -67,7 +67,6 @@ async fn a_request_with_an_expired_token_is_answered_and_brings_a_new_one() {
         "return performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname)";
     assert_eq!(browser.run(requests).await, json!(["/me"]), "nothing else was sent");
     assert!(browser.cookie("__Host-access").await.is_some());
-    assert!(browser.text("#time-left").await.ends_with("s left"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{Browser, Demo, Site};
 
 /// The module is all that gets in: there is no access cookie.
-const HEADER_ONLY: [&str; 4] = ["--access-cookie", "off", "--refresh-ahead", "0"];
+const HEADER_ONLY: [&str; 4] = ["--access-cookie", "off", "--access-ttl", "10m"];
 
 /// A page without a content security policy: the demo's own forbids it to call other origins.
 fn page(demo: &Demo) -> String {
@@ -67,7 +67,7 @@ async fn it_finds_the_session_by_one_refresh_for_all_requests() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]
 async fn the_server_renews_an_expired_token_in_the_same_request() {
-    let demo = Demo::start(&["--access-cookie", "off", "--refresh-ahead", "0", "--access-ttl", "2s"]);
+    let demo = Demo::start(&["--access-cookie", "off", "--refresh-ahead", "0", "--access-ttl", "5s"]);
     let browser = Browser::start().await;
     browser.open(&page(&demo)).await;
     load(&browser, &json!({})).await;
