@@ -122,6 +122,8 @@ impl Client {
             request = request.header("cookie", cookies.join("; "));
         }
         if body.is_empty() {
+            // Else an empty chunk follows the head, and a server that has answered by then closes the connection.
+            let request = if method == "GET" { request } else { request.header("content-length", "0") };
             return self.agent.run(request.body(()).unwrap());
         }
         self.agent.run(request.body(body.to_owned()).unwrap())
