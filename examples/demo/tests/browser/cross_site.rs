@@ -8,7 +8,7 @@ use crate::support::{Browser, Demo, Front, Site};
 const APP: &str = "https://app.example.test/healthz";
 
 /// What a page can send without a script of the application, by a form or by a script of its own.
-const ATTACKS: [(&str, &str); 12] = [
+const ATTACKS: [(&str, &str); 13] = [
     ("a form to log out", "form('POST', 'auth/logout')"),
     ("a form to log out everywhere", "form('POST', 'auth/logout-everywhere')"),
     ("a form to refresh", "form('POST', 'auth/refresh')"),
@@ -37,6 +37,10 @@ const ATTACKS: [(&str, &str); 12] = [
     ("a beacon", "navigator.sendBeacon(app + 'auth/logout-everywhere')"),
     ("an image", "load('img', 'auth/logout')"),
     ("a frame", "load('iframe', 'me')"),
+    (
+        "a form that logs in as native clients do",
+        r#"form('POST', 'token-login', 'text/plain', '{"username":"bob","password":"bob-password","a":"', '"}')"#,
+    ),
 ];
 
 const HELPERS: &str = "
