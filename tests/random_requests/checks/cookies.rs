@@ -1,0 +1,131 @@
+//! `Cookie` fields of any bytes: who comes in is who a reader by RFC 6265 finds, and the rest is nobody.
+
+use http::{StatusCode, header::COOKIE};
+
+use super::{
+    response,
+    scene::{Left, Person, Scene, within},
+    template,
+};
+use crate::support::{
+    browser::{ACCESS, REFRESH},
+    mint::{forged_access, forged_refresh},
+    probe::carries_nothing,
+    request,
+};
+
+/// Where a request comes from, by the lowest bits of the first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Site {
+    Own,
+    Unknown,
+    /// Of another site, and a person follows a link.
+    Navigation,
+    Other,
+}
+
+impl Site {
+    fn fields(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Own => &[("sec-fetch-site", "same-origin")],
+            Self::Unknown => &[],
+            Self::Navigation => &[
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "document"),
+            ],
+            Self::Other => &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors")],
+        }
+    }
+}
+
+/// No more cookies of one name are looked at.
+const MOST: usize = 8;
+
+/// The first byte says where the request comes from; the rest is a template of fields.
+pub fn check(data: &[u8]) {
+    let Some((first, rest)) = data.split_first() else { return };
+    let site = [Site::Own, Site::Unknown, Site::Navigation, Site::Other][usize::from(first % 4)];
+    within(async |scene| {
+        let (alice, bob) = (&scene.alice, &scene.bob);
+        let forged = [forged_access(&alice.access), forged_refresh(&alice.refresh)];
+        let tokens =
+            [&alice.access, &alice.refresh, &alice.old_access, &alice.old_refresh, &bob.access, &bob.refresh];
+        let tokens: Vec<_> = tokens.into_iter().chain(&forged).map(String::as_str).collect();
+        let fields = template::fields(rest, &tokens);
+
+        let mut request = request("/optional", site.fields());
+        if template::add(request.headers_mut(), &COOKIE, &fields).is_none() {
+            return Left::AsItWas;
+        }
+        let refused = site == Site::Other;
+        let response = scene.world.send(request).await;
+        response::is_in_order(&response);
+        let found = if refused { Found::Nobody } else { found(scene, &fields) };
+        if refused {
+            let ours = [ACCESS, REFRESH].iter().any(|name| !values(&fields, name).is_empty());
+            let status = if ours { StatusCode::FORBIDDEN } else { StatusCode::OK };
+            assert_eq!(response.status(), status);
+        } else {
+            assert_eq!(response.status(), StatusCode::OK);
+            assert_eq!(response.body(), found.subject().as_bytes());
+        }
+        let asked = !scene.world.store.take_calls().is_empty();
+        assert_eq!(asked, matches!(found, Found::ByRefresh(_)));
+        assert_eq!(carries_nothing(&response), !asked, "{response:?}");
+        Left::AsItWas
+    });
+}
+
+enum Found<'a> {
+    Nobody,
+    ByAccess(&'a Person),
+    ByRefresh(&'a Person),
+}
+
+impl Found<'_> {
+    fn subject(&self) -> &str {
+        match self {
+            Self::Nobody => "-",
+            Self::ByAccess(person) | Self::ByRefresh(person) => person.subject,
+        }
+    }
+}
+
+/// Several tokens of one session are that session, of two they are nobody.
+fn found<'a>(scene: &'a Scene, fields: &[Vec<u8>]) -> Found<'a> {
+    let owner = |values: &[&[u8]], texts: fn(&Person) -> Vec<&str>| {
+        let owners = scene.people().map(|person| {
+            values.iter().any(|value| texts(person).iter().any(|text| text.as_bytes() == *value))
+        });
+        match owners {
+            [true, false] => Some(&scene.alice),
+            [false, true] => Some(&scene.bob),
+            [false, false] | [true, true] => None,
+        }
+    };
+    if let Some(person) = owner(&values(fields, ACCESS), |person| vec![&person.access]) {
+        return Found::ByAccess(person);
+    }
+    match owner(&values(fields, REFRESH), |person| vec![&person.refresh, &person.old_refresh]) {
+        Some(person) => Found::ByRefresh(person),
+        None => Found::Nobody,
+    }
+}
+
+/// The values of a cookie: what comes between the first `=` of a pair and its end, without the blanks around the pair.
+fn values<'a>(fields: &'a [Vec<u8>], name: &str) -> Vec<&'a [u8]> {
+    let is_blank = |byte: &u8| b" \t".contains(byte);
+    let mut values = Vec::new();
+    for pair in fields.iter().flat_map(|field| field.split(|byte| *byte == b';')) {
+        let Some(start) = pair.iter().position(|byte| !is_blank(byte)) else { continue };
+        let end = pair.iter().rposition(|byte| !is_blank(byte)).unwrap();
+        let pair = &pair[start..=end];
+        let Some(equals) = pair.iter().position(|byte| *byte == b'=') else { continue };
+        if &pair[..equals] == name.as_bytes() {
+            values.push(&pair[equals + 1..]);
+        }
+    }
+    values.truncate(MOST);
+    values
+}

@@ -1,0 +1,203 @@
+//! What is known of sessions and tokens: by what was sent, what was told, and the rows of the store.
+
+use std::collections::{BTreeMap, HashMap};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use tower_refresh::{Clock, EventKind, Handle, Row, Subject, Timestamp};
+
+use super::steps::Key;
+use crate::support::{
+    World, mint,
+    probe::{DAMPING, GRACE},
+};
+
+/// Every token that was sent, and every session.
+#[derive(Default)]
+pub struct Ledger {
+    pub tokens: Vec<Token>,
+    by_text: HashMap<String, usize>,
+    /// By the session id that its refresh tokens carry.
+    ids: HashMap<Vec<u8>, Handle>,
+    pub sessions: BTreeMap<Handle, Known>,
+    /// Their end was told, so nothing of them is good any more. The last time that it was.
+    pub denied: BTreeMap<Handle, Timestamp>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Token {
+    pub text: String,
+    pub session: Handle,
+    pub subject: Subject,
+    pub key: Key,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Access { expires_at: Timestamp },
+    Refresh { generation: u32 },
+}
+
+#[derive(Debug)]
+pub struct Known {
+    row: Row,
+    rotated_at: Timestamp,
+    /// Nobody but one browser has used its refresh tokens, each in time.
+    pub is_honest: bool,
+    /// Rotations that the browser may not have heard of.
+    pub lost: u32,
+}
+
+impl Known {
+    /// More lost responses than one may use up the late budget, if handlers are slow.
+    pub fn must_not_be_reuse(&self) -> bool {
+        self.is_honest && self.lost <= 1
+    }
+}
+
+/// What a token is worth by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    Nothing,
+    /// It depends on what goes on at the same time.
+    Perhaps,
+    Good,
+}
+
+impl Ledger {
+    pub fn find(&self, text: &str) -> Option<&Token> {
+        self.by_text.get(text).map(|index| &self.tokens[*index])
+    }
+
+    pub fn any(&self, choice: u8, is_access: bool) -> Option<&Token> {
+        let fits = |token: &&Token| matches!(token.kind, Kind::Access { .. }) == is_access;
+        let count = self.tokens.iter().filter(fits).count();
+        self.tokens.iter().filter(fits).nth(usize::from(choice).checked_rem(count)?)
+    }
+
+    /// Notes an access token that was sent.
+    pub fn add_access(&mut self, text: &str) -> Token {
+        let claims = mint::claims(text);
+        let header = URL_SAFE_NO_PAD.decode(text.split('.').next().unwrap()).unwrap();
+        let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
+        let expires_at = Timestamp::from_secs(claims["exp"].as_u64().unwrap());
+        let subject = Subject::from(claims["sub"].as_str().unwrap());
+        let key = key_named(header["kid"].as_str().unwrap());
+        let session = mint::session(text);
+        self.add(Token { text: text.to_owned(), session, subject, key, kind: Kind::Access { expires_at } })
+    }
+
+    /// Notes a refresh token that was sent, together with this access token if it is of a new session.
+    pub fn add_refresh(&mut self, text: &str, access: Option<&Token>) -> Token {
+        let bytes = URL_SAFE_NO_PAD.decode(text).unwrap();
+        let session = *self
+            .ids
+            .entry(bytes[2..18].to_vec())
+            .or_insert_with(|| access.expect("a login sends both tokens").session);
+        let subject = match (self.tokens.iter().find(|token| token.session == session), access) {
+            (Some(token), _) | (None, Some(token)) => token.subject.clone(),
+            (None, None) => panic!("a refresh token of an unknown session"),
+        };
+        let generation = u32::from_be_bytes(bytes[18..22].try_into().unwrap());
+        let key = [Key::One, Key::Two, Key::Three][usize::from(bytes[1])];
+        self.add(Token { text: text.to_owned(), session, subject, key, kind: Kind::Refresh { generation } })
+    }
+
+    fn add(&mut self, token: Token) -> Token {
+        let (tokens, next) = (&mut self.tokens, token.clone());
+        self.by_text.entry(token.text).or_insert_with(|| {
+            tokens.push(next.clone());
+            tokens.len() - 1
+        });
+        next
+    }
+
+    /// What `token` is worth under these keys.
+    pub async fn worth(&self, world: &World, keys: &[Key], token: &Token) -> Worth {
+        let now = world.clock.now();
+        if !keys.contains(&token.key) || self.denied.contains_key(&token.session) {
+            return Worth::Nothing;
+        }
+        let row = world.store.row(token.session).await;
+        match (token.kind, row) {
+            (Kind::Access { expires_at }, _) if now >= expires_at => Worth::Nothing,
+            // Perhaps the store's feed has told of it already.
+            (Kind::Access { .. }, row) if row.as_ref().is_none_or(|row| row.ended.is_some()) => {
+                Worth::Perhaps
+            }
+            (Kind::Access { .. }, _) => Worth::Good,
+            (Kind::Refresh { generation }, Some(row)) if row.is_live(now) => refresh(&row, generation, now),
+            (Kind::Refresh { .. }, _) => Worth::Nothing,
+        }
+    }
+
+    /// Looks at what the events and the rows say, after something happened.
+    pub async fn watch(&mut self, world: &World) {
+        let events = std::mem::take(&mut *world.events.lock().unwrap());
+        for event in events {
+            match (event.kind, event.session) {
+                (EventKind::Login, Some(session)) => {
+                    // A login may take so long that the session is purged by then.
+                    let Some(row) = world.store.row(session).await else { continue };
+                    let known = Known { rotated_at: row.created_at, row, is_honest: true, lost: 0 };
+                    assert!(self.sessions.insert(session, known).is_none(), "a session began twice");
+                }
+                (EventKind::End(_), Some(session)) => {
+                    self.denied.insert(session, event.at);
+                }
+                (EventKind::Reuse, Some(session)) => {
+                    let Some(known) = self.sessions.get(&session) else { continue };
+                    assert!(!known.must_not_be_reuse(), "an honest browser is taken for a thief: {known:?}");
+                }
+                (EventKind::Ahead | EventKind::Impossible, _) => panic!("the store lost nothing: {event:?}"),
+                _ => {}
+            }
+        }
+        for (session, known) in &mut self.sessions {
+            // What died long ago is purged.
+            let Some(row) = world.store.row(*session).await else { continue };
+            known.compare(row, world.clock.now());
+        }
+    }
+}
+
+impl Known {
+    fn compare(&mut self, row: Row, now: Timestamp) {
+        let before = &self.row;
+        assert!(before.ended.is_none() || row.ended == before.ended, "{before:?} {row:?}");
+        assert_eq!((&row.subject, row.absolute_expiry), (&before.subject, before.absolute_expiry));
+        match row.generation.checked_sub(before.generation) {
+            Some(0) => {}
+            Some(1) => {
+                assert!(before.ended.is_none(), "{before:?} {row:?}");
+                let since = now.saturating_since(self.rotated_at);
+                assert!(since >= DAMPING, "two rotations within {since:?}");
+                self.rotated_at = now;
+            }
+            _ => panic!("{before:?} {row:?}"),
+        }
+        self.row = row;
+    }
+}
+
+fn refresh(row: &Row, generation: u32, now: Timestamp) -> Worth {
+    let in_grace = now.saturating_since(row.rotated_at) <= GRACE;
+    match row.generation.checked_sub(generation) {
+        Some(0) => Worth::Good,
+        Some(1) if in_grace => Worth::Good,
+        Some(1) if row.confirmed => Worth::Nothing,
+        // A budget that was used is not worked out here.
+        Some(1) if row.late_budget <= now => Worth::Good,
+        Some(1) => Worth::Perhaps,
+        _ => Worth::Nothing,
+    }
+}
+
+fn key_named(kid: &str) -> Key {
+    match kid {
+        "one" => Key::One,
+        "two" => Key::Two,
+        "three" => Key::Three,
+        _ => panic!("{kid}"),
+    }
+}

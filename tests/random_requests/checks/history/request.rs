@@ -1,0 +1,250 @@
+//! One request: what it presents, who it must be, and what its response may say.
+
+use std::pin::Pin;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use tower_refresh::{Clock, Handle};
+
+use super::{
+    ledger::{Kind, Ledger, Token, Worth},
+    steps::{Client, Jar, Key, Path, Sent},
+};
+use crate::support::{
+    Browser, World,
+    browser::{ACCESS, REFRESH},
+    request,
+};
+
+/// A request as it is sent, and what is known of it before that.
+pub struct Facts {
+    pub path: Path,
+    pub jar: Option<Jar>,
+    /// A page of another site sends it, so its cookies do not count.
+    pub is_refused: bool,
+    pub has_cookies: bool,
+    pub is_navigation: bool,
+    pub presented: Presented,
+    pub who: Who,
+    /// Nothing fails, and nothing else goes on.
+    pub is_alone: bool,
+    /// What a logout ends, if the token's key is still good then.
+    pub named: Vec<(Handle, Key)>,
+    /// An explicit refresh finds all it needs.
+    pub can_refresh: bool,
+}
+
+/// Real tokens, dead or alive, that count for the request.
+#[derive(Default)]
+pub struct Presented {
+    pub access: Option<Token>,
+    pub refresh: Option<Token>,
+}
+
+/// Who a request must come in as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    Surely(String),
+    /// This one, or nobody: it depends on what goes on at the same time, and on what fails.
+    Perhaps(String),
+    Nobody,
+    /// Nobody, and the store is not even asked.
+    Stranger,
+}
+
+pub type Response_ = Pin<Box<dyn Future<Output = Response<Bytes>>>>;
+
+/// The texts that a client sends.
+struct Texts {
+    access: Option<String>,
+    refresh: Option<String>,
+    in_header: bool,
+}
+
+impl Facts {
+    /// The request of `sent`, and what is to be expected of it if nothing fails and nothing else goes on (`is_alone`).
+    pub async fn new(
+        world: &World,
+        ledger: &Ledger,
+        keys: &[Key],
+        jars: &[Browser; 3],
+        sent: Sent,
+        is_alone: bool,
+    ) -> (Self, Request<()>) {
+        let texts = texts(ledger, jars, sent.client);
+        let is_refused = sent.site == super::steps::Site::Cross;
+        let mut cookies = Vec::new();
+        let mut fields = sent.site.fields().to_vec();
+        let bearer = texts.access.as_ref().filter(|_| texts.in_header).map(|text| format!("Bearer {text}"));
+        if let Some(bearer) = &bearer {
+            fields.push(("authorization", bearer));
+        }
+        if let Some(text) = texts.access.as_ref().filter(|_| !texts.in_header) {
+            cookies.push(format!("{ACCESS}={text}"));
+        }
+        if let Some(text) = &texts.refresh {
+            cookies.push(format!("{REFRESH}={text}"));
+        }
+        let cookies = cookies.join("; ");
+        if !cookies.is_empty() {
+            fields.push(("cookie", &cookies));
+        }
+        let counts = |is_cookie: bool| !(is_cookie && is_refused);
+        let real = |text: &Option<String>, is_cookie: bool| {
+            text.as_ref().filter(|_| counts(is_cookie)).and_then(|text| ledger.find(text)).cloned()
+        };
+        let presented =
+            Presented { access: real(&texts.access, !texts.in_header), refresh: real(&texts.refresh, true) };
+        let who = who(world, ledger, keys, &presented, bearer.is_some(), is_alone).await;
+        let is_of_one = match (&presented.access, &presented.refresh) {
+            (Some(access), Some(refresh)) => access.session == refresh.session,
+            (None, Some(_)) => bearer.is_none(),
+            (_, None) => false,
+        };
+        let can_refresh = is_of_one
+            && matches!(who, Who::Surely(_))
+            && match &presented.refresh {
+                Some(refresh) => ledger.worth(world, keys, refresh).await == Worth::Good,
+                None => false,
+            };
+        let mut named = Vec::new();
+        for token in [&presented.access, &presented.refresh].into_iter().flatten() {
+            // An access cookie that does not hold counts as none.
+            let is_cookie = bearer.is_none() && matches!(token.kind, Kind::Access { .. });
+            if !is_cookie || ledger.worth(world, keys, token).await == Worth::Good {
+                named.push((token.session, token.key));
+            }
+        }
+        let facts = Self {
+            path: sent.path,
+            jar: match sent.client {
+                Client::Browser(jar) | Client::WithoutAccess(jar) | Client::Script(jar) => Some(jar),
+                Client::Copy { .. } | Client::Forger { .. } => None,
+            },
+            is_refused,
+            has_cookies: !cookies.is_empty(),
+            is_navigation: sent.site.is_navigation(),
+            presented,
+            who,
+            is_alone,
+            named,
+            can_refresh,
+        };
+        (facts, request(sent.path.text(), &fields))
+    }
+
+    /// The sessions of which it presents a token.
+    pub fn sessions(&self) -> impl Iterator<Item = Handle> {
+        [&self.presented.access, &self.presented.refresh].into_iter().flatten().map(|token| token.session)
+    }
+
+    /// Whether it has no real token at all, and wants none.
+    pub fn is_strangers(&self) -> bool {
+        self.sessions().next().is_none() && !matches!(self.path, Path::Login(_))
+    }
+
+    /// Checks who it came in as.
+    pub fn judge(&self, response: &Response<Bytes>) {
+        let status = response.status();
+        let must_work = match self.path {
+            Path::Me | Path::Optional | Path::Public => return self.judge_who(response),
+            Path::Login(_) | Path::Logout => true,
+            Path::Refresh => self.can_refresh,
+            Path::LogoutEverywhere | Path::LogoutOthers => matches!(self.who, Who::Surely(_)),
+            Path::Error | Path::Switch => return,
+        };
+        if self.is_refused {
+            assert!(!status.is_success(), "{response:?}");
+        } else if self.is_alone && must_work {
+            assert_eq!(status, StatusCode::OK, "{:?} {response:?}", self.path);
+        }
+    }
+
+    fn judge_who(&self, response: &Response<Bytes>) {
+        let status = response.status();
+        let needs_user = self.path == Path::Me;
+        let body = (status == StatusCode::OK).then(|| std::str::from_utf8(response.body()).unwrap());
+        let found = body.filter(|body| *body != "-");
+        let context = || format!("{:?} {:?} {response:?}", self.path, self.who);
+        match &self.who {
+            Who::Surely(subject) => assert_eq!(found, Some(subject.as_str()), "{}", context()),
+            Who::Perhaps(subject) => assert!(found.is_none_or(|found| found == subject), "{}", context()),
+            Who::Nobody | Who::Stranger => assert_eq!(found, None, "{}", context()),
+        }
+        if self.who == Who::Stranger {
+            let cross_site = self.is_refused && self.has_cookies;
+            match self.path {
+                Path::Public => assert_eq!(status, StatusCode::OK, "{}", context()),
+                _ if cross_site => assert!([401, 403].contains(&status.as_u16()), "{}", context()),
+                _ => assert!(status == 401 || status == 200 && !needs_user, "{}", context()),
+            }
+        }
+    }
+}
+
+async fn who(
+    world: &World,
+    ledger: &Ledger,
+    keys: &[Key],
+    presented: &Presented,
+    has_bearer: bool,
+    alone: bool,
+) -> Who {
+    if let Some(access) = &presented.access {
+        let subject = access.subject.to_string();
+        match ledger.worth(world, keys, access).await {
+            Worth::Good => return Who::Surely(subject),
+            Worth::Perhaps => return Who::Perhaps(subject),
+            Worth::Nothing => {}
+        }
+    }
+    // No token that its key does not vouch for is looked up, nor one whose session its own words call over.
+    let vouched = presented.refresh.as_ref().filter(|token| keys.contains(&token.key));
+    let Some(refresh) = vouched else { return Who::Stranger };
+    if has_bearer {
+        let is_its_own = presented.access.as_ref().is_some_and(|access| {
+            let Kind::Access { expires_at } = access.kind else { return false };
+            access.session == refresh.session && keys.contains(&access.key) && world.clock.now() >= expires_at
+        });
+        if !is_its_own {
+            return Who::Stranger;
+        }
+    }
+    let subject = refresh.subject.to_string();
+    match ledger.worth(world, keys, refresh).await {
+        Worth::Good if alone => Who::Surely(subject),
+        Worth::Good | Worth::Perhaps => Who::Perhaps(subject),
+        Worth::Nothing => Who::Nobody,
+    }
+}
+
+fn texts(ledger: &Ledger, jars: &[Browser; 3], client: Client) -> Texts {
+    let of = |jar: Jar| &jars[jar as usize];
+    let (access, refresh) = match client {
+        Client::Browser(jar) | Client::Script(jar) => (of(jar).access(), of(jar).refresh()),
+        Client::WithoutAccess(jar) => (None, of(jar).refresh()),
+        Client::Copy { access, refresh, .. } | Client::Forger { access, refresh, .. } => {
+            let text = |choice: Option<u8>, is_access| {
+                choice.and_then(|choice| ledger.any(choice, is_access)).map(|token| token.text.as_str())
+            };
+            (text(access, true), text(refresh, false))
+        }
+    };
+    let (access, refresh) = (access.map(str::to_owned), refresh.map(str::to_owned));
+    match client {
+        Client::Browser(_) | Client::WithoutAccess(_) => Texts { access, refresh, in_header: false },
+        Client::Script(_) => Texts { access, refresh, in_header: true },
+        Client::Copy { in_header, .. } => Texts { access, refresh, in_header },
+        Client::Forger { in_header, place, .. } => {
+            let forged = |text: String| forged(&text, place);
+            Texts { access: access.map(forged), refresh: refresh.map(forged), in_header }
+        }
+    }
+}
+
+fn forged(text: &str, place: u8) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let place = usize::from(place) * bytes.len() / 256;
+    bytes[place] = if bytes[place] == b'A' { b'B' } else { b'A' };
+    String::from_utf8(bytes).unwrap()
+}

@@ -1,0 +1,199 @@
+//! What can happen, one step after the other.
+
+use std::time::Duration;
+
+use arbitrary::{Arbitrary, Result, Unstructured};
+
+/// More steps than this find nothing that fewer do not.
+const MOST: usize = 60;
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub enum Step {
+    /// A request, from its arrival to its response.
+    Send(Sent),
+    /// A request arrives, and is polled once.
+    Begin(Sent),
+    /// Polls one of the requests under way.
+    Poll(u8),
+    /// Drops one of the requests under way.
+    Drop(u8),
+    Wait(Wait),
+    EndSession(u8),
+    EndSubject(User),
+    /// From now on one kind of call fails.
+    Break(Call),
+    Mend,
+    /// The application's user table loses or gets a user.
+    Known(User, bool),
+    /// A new key ring: the key that signs, and whether the one before it is good for verifying.
+    Keys(Key, bool),
+    Purge,
+}
+
+/// A request.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub struct Sent {
+    pub client: Client,
+    pub path: Path,
+    pub site: Site,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub enum Client {
+    /// With all that is in the jar.
+    Browser(Jar),
+    /// The access cookie has expired in the browser.
+    WithoutAccess(Jar),
+    /// The access token in the header, the refresh token in its cookie.
+    Script(Jar),
+    /// With any tokens that were ever sent to anybody.
+    Copy { access: Option<u8>, refresh: Option<u8>, in_header: bool },
+    /// With tokens of which one character was changed.
+    Forger { access: Option<u8>, refresh: Option<u8>, in_header: bool, place: u8 },
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jar {
+    First,
+    Second,
+    Third,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    Me,
+    Optional,
+    Public,
+    Error,
+    Switch,
+    Login(User),
+    Logout,
+    LogoutEverywhere,
+    LogoutOthers,
+    Refresh,
+}
+
+impl Path {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Me => "/me",
+            Self::Optional => "/optional",
+            Self::Public => "/public",
+            Self::Error => "/status/500",
+            Self::Switch => "/status/101",
+            Self::Login(User::Alice) => "/login/alice",
+            Self::Login(User::Bob) => "/login/bob",
+            Self::Logout => "/logout",
+            Self::LogoutEverywhere => "/logout-everywhere",
+            Self::LogoutOthers => "/logout-others",
+            Self::Refresh => "/refresh",
+        }
+    }
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum User {
+    Alice,
+    Bob,
+}
+
+impl User {
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Alice => "alice",
+            Self::Bob => "bob",
+        }
+    }
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Site {
+    /// No browser that says where it comes from.
+    Unknown,
+    Own,
+    Navigation,
+    /// A link on another site.
+    CrossNavigation,
+    Cross,
+}
+
+impl Site {
+    pub fn fields(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Unknown => &[],
+            Self::Own => &[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")],
+            Self::Navigation => {
+                &[("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]
+            }
+            Self::CrossNavigation => &[
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "document"),
+            ],
+            Self::Cross => &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")],
+        }
+    }
+
+    pub fn is_navigation(self) -> bool {
+        matches!(self, Self::Navigation | Self::CrossNavigation)
+    }
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub enum Wait {
+    Second,
+    AlmostGrace,
+    MoreThanGrace,
+    MoreThanDamping,
+    NearlyAccess,
+    Access,
+    Hours,
+    HalfADay,
+    Idle,
+    Absolute,
+}
+
+impl Wait {
+    pub fn duration(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Second => 1,
+            Self::AlmostGrace => 29,
+            Self::MoreThanGrace => 31,
+            Self::MoreThanDamping => 61,
+            Self::NearlyAccess => 500,
+            Self::Access => 600,
+            Self::Hours => 3 * 3600,
+            Self::HalfADay => 12 * 3600,
+            Self::Idle => 7 * 24 * 3600,
+            Self::Absolute => 30 * 24 * 3600,
+        })
+    }
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub enum Call {
+    Create,
+    Load,
+    Swap,
+    /// It writes, and then says that it failed.
+    SwapAnyway,
+    End,
+    EndAnyway,
+    EndSubject,
+    Claims,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    One,
+    Two,
+    Three,
+}
+
+pub fn steps(data: &[u8]) -> Vec<Step> {
+    let mut data = Unstructured::new(data);
+    let mut next = || -> Result<Option<Step>> {
+        if data.is_empty() { Ok(None) } else { Step::arbitrary(&mut data).map(Some) }
+    };
+    std::iter::from_fn(|| next().ok().flatten()).take(MOST).collect()
+}

@@ -1,0 +1,42 @@
+//! What holds for every response.
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, header::WWW_AUTHENTICATE};
+use tower_refresh::{Rejection, RejectionKind};
+
+use crate::support::browser::set_cookies;
+
+/// Refusals have their status and their challenge, nothing else fails, and no token can be cached.
+pub fn is_in_order(response: &Response<Bytes>) {
+    let challenge = response.headers().get(WWW_AUTHENTICATE).map(|field| field.to_str().unwrap());
+    let error = |error: &str| challenge.is_some_and(|field| field.contains(&format!("error=\"{error}\"")));
+    match response.status() {
+        StatusCode::OK => assert!(challenge.is_none(), "{response:?}"),
+        StatusCode::UNAUTHORIZED => {
+            let invalid = matches!(kind(response), Some(RejectionKind::InvalidToken(_)));
+            assert!(challenge.is_some(), "{response:?}");
+            assert_eq!(error("invalid_token"), invalid, "{response:?}");
+        }
+        StatusCode::BAD_REQUEST => assert!(error("invalid_request"), "{response:?}"),
+        StatusCode::FORBIDDEN => {
+            let kind = kind(response);
+            let known = matches!(kind, Some(RejectionKind::CrossSite | RejectionKind::SubjectGone));
+            assert!(known, "{response:?}");
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            assert!(response.headers().contains_key("retry-after"), "{response:?}");
+        }
+        _ => panic!("{response:?}"),
+    }
+    if carries_tokens(response.headers()) {
+        assert_eq!(response.headers()["cache-control"], "private, no-store", "{response:?}");
+    }
+}
+
+pub fn kind(response: &Response<Bytes>) -> Option<&RejectionKind> {
+    response.extensions().get::<Rejection>().map(Rejection::kind)
+}
+
+fn carries_tokens(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-access-token") || set_cookies(headers).iter().any(|(_, value)| value.is_some())
+}

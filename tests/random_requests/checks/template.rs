@@ -1,0 +1,33 @@
+//! Header fields of arbitrary bytes, with real tokens in the midst of them.
+
+use http::{HeaderMap, HeaderValue, header::HeaderName};
+
+/// Bytes that no field can have stand for a token, so that a fuzzer finds tokens without having to guess them.
+const PLACES: [u8; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
+/// Another one ends a field, so that there can be several.
+const END: u8 = 0;
+
+/// The fields that `data` describes, one of `tokens` in each place.
+pub fn fields(data: &[u8], tokens: &[&str]) -> Vec<Vec<u8>> {
+    data.split(|byte| *byte == END).map(|field| fill(field, tokens)).collect()
+}
+
+/// `text` with one of `tokens` in each place.
+pub fn fill(text: &[u8], tokens: &[&str]) -> Vec<u8> {
+    let mut filled = Vec::new();
+    for byte in text {
+        match PLACES.iter().position(|place| place == byte).and_then(|place| tokens.get(place)) {
+            Some(token) => filled.extend(token.as_bytes()),
+            None => filled.push(*byte),
+        }
+    }
+    filled
+}
+
+/// Adds the fields; `None` if one of them cannot be a field.
+pub fn add(headers: &mut HeaderMap, name: &HeaderName, fields: &[Vec<u8>]) -> Option<()> {
+    for field in fields {
+        headers.append(name, HeaderValue::from_bytes(field).ok()?);
+    }
+    Some(())
+}
