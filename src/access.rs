@@ -98,7 +98,7 @@ fn of_cookies<C: CustomClaims>(shared: &Shared<C>, cookies: &CookieFields, now: 
 }
 
 fn of_cookie<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Option<Verified<C>> {
-    let verdict = match shared.verified.get(token) {
+    let verdict = match shared.ring.known(token) {
         Some(verified) => settle(shared, verified.judge(now), true, now),
         None if says_expired(token, now) => {
             settle(shared, Verdict::Invalid(InvalidToken::Expired), false, now)
@@ -113,7 +113,7 @@ fn of_cookie<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) 
 
 /// Judges a token, from the cache if it was verified before: by the clock of now either way.
 fn judge<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Verdict<Verified<C>> {
-    match shared.verified.get(token) {
+    match shared.ring.known(token) {
         Some(verified) => settle(shared, verified.judge(now), true, now),
         None => settle(shared, verify_and_keep(shared, token, now), false, now),
     }
@@ -141,17 +141,15 @@ fn verify_and_keep<C: CustomClaims>(
     token: &[u8],
     now: Timestamp,
 ) -> Verdict<Verified<C>> {
-    // Before the keys are: what a ring verifies that is replaced meanwhile is never found.
-    let epoch = shared.verified.epoch();
-    let keys = shared.keys.load();
-    match verify(token, &keys, &shared.settings.expected(), now) {
-        Verdict::Valid(access) => {
-            let verified = Verified::new(access, &shared.settings.policy);
-            let expires_at = verified.user.expires_at;
-            shared.verified.insert(token, epoch, expires_at, now, verified.clone());
-            Verdict::Valid(verified)
-        }
-        Verdict::Expired { session } => Verdict::Expired { session },
-        Verdict::Invalid(reason) => Verdict::Invalid(reason),
-    }
+    let verified =
+        shared.ring.verify(token, now, |keys| match verify(token, keys, &shared.settings.expected(), now) {
+            Verdict::Valid(access) => {
+                let verified = Verified::new(access, &shared.settings.policy);
+                let expires_at = verified.user.expires_at;
+                Ok((verified, expires_at))
+            }
+            Verdict::Expired { session } => Err(Verdict::Expired { session }),
+            Verdict::Invalid(reason) => Err(Verdict::Invalid(reason)),
+        });
+    verified.map_or_else(|refused| refused, Verdict::Valid)
 }

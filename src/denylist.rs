@@ -3,15 +3,13 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{PoisonError, atomic::Ordering},
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
 use tower_refresh_core::{Handle, Timestamp};
+
+use crate::sync::{ArcSwap, AtomicU64, AtomicUsize, Mutex};
 
 const SHARDS: usize = 64;
 
@@ -53,12 +51,13 @@ impl Denylist {
         let mut map = HashMap::clone(&shard.load());
         let known = map.get(&handle).copied();
         map.insert(handle, known.map_or(until, |known| known.max(until)));
-        shard.store(map.into());
-        self.next_removal
-            .fetch_min(until.max(now.saturating_add(BETWEEN_REMOVALS)).as_millis(), Ordering::Relaxed);
+        // Before the entry can be seen: who finds it there already, above, relies on its being found by all.
         if known.is_none() {
             self.entries.fetch_add(1, Ordering::Release);
         }
+        shard.store(map.into());
+        self.next_removal
+            .fetch_min(until.max(now.saturating_add(BETWEEN_REMOVALS)).as_millis(), Ordering::Relaxed);
     }
 
     pub(crate) fn contains(&self, handle: Handle, now: Timestamp) -> bool {

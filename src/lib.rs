@@ -152,6 +152,7 @@ mod session;
 mod shared;
 mod state;
 mod store;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;

@@ -2,7 +2,6 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-use arc_swap::ArcSwap;
 use tower_refresh_core::{EndReason, Handle, Row, StoreError, Subject, Timestamp};
 
 use crate::{
@@ -18,13 +17,12 @@ use crate::{
     refresh::Flights,
     store::Store,
     user::{User, Verified},
-    verify::cache::Cache,
+    verify::ring::Ring,
 };
 
 pub(crate) struct Shared<C> {
     pub(crate) settings: Settings,
-    pub(crate) keys: ArcSwap<Keys>,
-    pub(crate) verified: Cache<Verified<C>>,
+    pub(crate) ring: Ring<Keys, Verified<C>>,
     pub(crate) store: Store,
     pub(crate) claims: ClaimsSource<C>,
     pub(crate) clock: Box<dyn Clock>,
@@ -160,7 +158,7 @@ impl<C> fmt::Debug for Shared<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
             .field("settings", &self.settings)
-            .field("verified", &self.verified)
+            .field("ring", &self.ring)
             .field("store", &self.store)
             .field("denylist", &self.denylist)
             .field("feed", &self.feed)

@@ -192,7 +192,7 @@ impl Origin {
         self.presented.get_or_init(|| {
             let settings = &shared.settings;
             let texts = self.cookies.values(settings.cookies.refresh_name());
-            Box::new(Presented::read(texts, Carrier::Cookie, &shared.keys.load(), &settings.context, now))
+            Box::new(Presented::read(texts, Carrier::Cookie, &shared.ring.keys(), &settings.context, now))
         })
     }
 }

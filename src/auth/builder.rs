@@ -2,7 +2,6 @@
 
 use std::{error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderName, Response};
 use tower_refresh_core::{RotationPolicy, SessionStore, Subject};
@@ -26,7 +25,7 @@ use crate::{
     shared::Shared,
     store::{DynStore, Store},
     token::Context,
-    verify::cache::Cache,
+    verify::ring::Ring,
 };
 
 /// Settles everything before the first request. Made by [`Auth::builder`].
@@ -286,8 +285,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
         let auth = Auth {
             shared: Arc::new(Shared {
                 settings,
-                keys: ArcSwap::from_pointee(self.keys.prepare()?),
-                verified: Cache::new(self.token_cache),
+                ring: Ring::new(self.keys.prepare()?, self.token_cache),
                 store: Store::new(store, self.store_time_limit),
                 claims: self.claims.ok_or(ConfigError::ClaimsMissing)?,
                 clock: self.clock,

@@ -67,17 +67,16 @@ impl<C: CustomClaims> Auth<C> {
     /// The public keys, for other services that verify access tokens: what `/.well-known/jwks.json` serves (RFC 7517 §5).
     /// Empty for HMAC.
     pub fn jwks(&self) -> Jwks {
-        self.shared.keys.load().jwks().clone()
+        self.shared.ring.keys().jwks().clone()
     }
 
-    /// Swaps the keys while requests run; each request sees the old ring or the new one. See [`KeyRing`] for how to
+    /// Swaps the keys while requests run; each token is checked, or made, by the old ring or by the new one. See [`KeyRing`] for how to
     /// rotate without logging anybody out.
     ///
     /// # Errors
     /// A [`KeyError`] if the ring is not in order; the old one stays in use.
     pub fn rotate_keys(&self, keys: KeyRing) -> Result<(), KeyError> {
-        self.shared.keys.store(Arc::new(keys.prepare()?));
-        self.shared.verified.forget();
+        self.shared.ring.swap(keys.prepare()?);
         Ok(())
     }
 

@@ -57,7 +57,7 @@ impl<C: CustomClaims> Auth<C> {
         let presented = Presented::read(
             iter::once(request.refresh_token.as_slice()),
             Carrier::Body,
-            &shared.keys.load(),
+            &shared.ring.keys(),
             &shared.settings.context,
             shared.now(),
         );

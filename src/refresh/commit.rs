@@ -85,9 +85,10 @@ fn send<C: CustomClaims>(
     tokens: Tokens,
     now: Timestamp,
 ) -> Committed {
+    let keys = shared.ring.keys();
     let mut issued = Issued::default();
     if let Tokens::AccessAndRefresh { generation, .. } = tokens {
-        match issue_refresh(shared, &token.with_generation(generation), row, now) {
+        match issue_refresh(shared, &keys, &token.with_generation(generation), row, now) {
             Ok(refresh) => issued.refresh = Some(refresh),
             Err(error) => {
                 shared.failed(EventKind::ClaimsFailed, row.handle, Some(row.subject.clone()), &error)
@@ -95,7 +96,7 @@ fn send<C: CustomClaims>(
         }
     }
     if let Some(user) = user {
-        match issue_access(shared, user, row, now) {
+        match issue_access(shared, &keys, user, row, now) {
             Ok(access) => issued.access = Some(access),
             Err(error) => {
                 shared.failed(EventKind::ClaimsFailed, row.handle, Some(row.subject.clone()), &error)

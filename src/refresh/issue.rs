@@ -9,6 +9,7 @@ use crate::{
     CustomClaims,
     cookies::LONGEST_NAME_AND_VALUE,
     crypto,
+    keys::Keys,
     mint::{MintError, NewAccess, mint},
     shared::Shared,
     token::RefreshToken,
@@ -54,6 +55,7 @@ impl fmt::Debug for IssuedRefresh {
 /// It lives for the access lifetime less a jitter, and never longer than the session.
 pub(crate) fn issue_access<C: CustomClaims>(
     shared: &Shared<C>,
+    keys: &Keys,
     user: &User<C>,
     row: &Row,
     now: Timestamp,
@@ -63,7 +65,7 @@ pub(crate) fn issue_access<C: CustomClaims>(
     let expires_at =
         now.as_secs().saturating_add(lifetime - jitter(lifetime, row.handle)).min(row.expires_at().as_secs());
     let token = mint(
-        &shared.keys.load(),
+        keys,
         &NewAccess {
             issuer: &settings.issuer,
             audience: &settings.audience,
@@ -89,12 +91,13 @@ pub(crate) fn issue_access<C: CustomClaims>(
 /// The text of `token`, for a cookie that lives as long as the session of `row`.
 pub(crate) fn issue_refresh<C: CustomClaims>(
     shared: &Shared<C>,
+    keys: &Keys,
     token: &RefreshToken,
     row: &Row,
     now: Timestamp,
 ) -> Result<IssuedRefresh, crypto::CryptoError> {
     Ok(IssuedRefresh {
-        token: token.encode(&shared.keys.load(), &shared.settings.context)?,
+        token: token.encode(keys, &shared.settings.context)?,
         max_age: row.expires_at().saturating_since(now).as_secs(),
     })
 }

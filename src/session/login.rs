@@ -8,6 +8,7 @@ use super::{Session, SessionInfo, TokenResponse};
 use crate::{
     CustomClaims, RejectionKind,
     event::EventKind,
+    keys::Keys,
     mint::MintError,
     refresh::{Issued, IssuedAccess, IssuedRefresh, issue_access, issue_refresh},
     rejection::Rejection,
@@ -109,10 +110,7 @@ impl<C: CustomClaims> Session<C> {
         row.data = options.data;
 
         let user = self.user_of(&row).await?;
-        let access = issue_access(shared, &user, &row, now).map_err(|error| self.reject(kind_of(&error)))?;
-        self.check_readable(&access, now)?;
-        let refresh =
-            issue_refresh(shared, &token, &row, now).map_err(|_| self.reject(RejectionKind::Internal))?;
+        let (access, refresh) = self.issue(&token, &user, &row, now)?;
         Ok(Begun { row, access, refresh })
     }
 
@@ -175,11 +173,28 @@ impl<C: CustomClaims> Session<C> {
         }))
     }
 
-    /// Refuses claims that serialise to what they cannot be deserialised from: a user would be logged in, and then out.
-    fn check_readable(&self, access: &IssuedAccess, now: Timestamp) -> Result<(), Rejection> {
+    fn issue(
+        &self,
+        token: &RefreshToken,
+        user: &User<C>,
+        row: &Row,
+        now: Timestamp,
+    ) -> Result<(IssuedAccess, IssuedRefresh), Rejection> {
         let shared = &self.state.shared;
-        let expected = shared.settings.expected();
-        match verify::<C>(access.token.as_bytes(), &shared.keys.load(), &expected, now) {
+        // Once for both, and for reading what they made: the ring may be swapped meanwhile.
+        let keys = shared.ring.keys();
+        let access =
+            issue_access(shared, &keys, user, row, now).map_err(|error| self.reject(kind_of(&error)))?;
+        self.check_readable(&access, &keys, now)?;
+        let refresh = issue_refresh(shared, &keys, token, row, now)
+            .map_err(|_| self.reject(RejectionKind::Internal))?;
+        Ok((access, refresh))
+    }
+
+    /// Refuses claims that serialise to what they cannot be deserialised from: a user would be logged in, and then out.
+    fn check_readable(&self, access: &IssuedAccess, keys: &Keys, now: Timestamp) -> Result<(), Rejection> {
+        let expected = self.state.shared.settings.expected();
+        match verify::<C>(access.token.as_bytes(), keys, &expected, now) {
             Verdict::Valid(_) | Verdict::Expired { .. } => Ok(()),
             Verdict::Invalid(_) => {
                 let reason = "they cannot be read back from what they serialise to";

@@ -21,7 +21,7 @@ pub fn access_token<C: CustomClaims>(
     let session = Handle::from_bytes(crypto::random().map_err(TestTokenError::new)?);
     let user = user(subject.into(), session, identity, expires_at);
     let row = Row::new(session, user.subject.clone(), now, expires_at, expires_at);
-    let access = issue_access(shared, &user, &row, now).map_err(TestTokenError::new)?;
+    let access = issue_access(shared, &shared.ring.keys(), &user, &row, now).map_err(TestTokenError::new)?;
     Ok(access.token.to_string())
 }
 

@@ -14,16 +14,14 @@
 use std::{
     array, fmt,
     hash::{BuildHasher, Hasher},
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
-use arc_swap::ArcSwapOption;
 use foldhash::quality::RandomState;
 use tower_refresh_core::Timestamp;
 use zeroize::Zeroizing;
+
+use crate::sync::{ArcSwapOption, AtomicBool, AtomicU32, AtomicU64, OnceLock};
 
 const WAYS: usize = 8;
 

@@ -21,13 +21,14 @@ use tower_refresh_core::{Handle, Subject, Timestamp};
 
 use crate::keys::Keys;
 
-pub(crate) mod cache;
+mod cache;
 pub(crate) mod claims;
 mod custom;
 pub(crate) mod duplicates;
 mod glance;
 mod header;
 mod invalid;
+pub(crate) mod ring;
 #[cfg(test)]
 #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod tests;

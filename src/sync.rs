@@ -1,0 +1,8 @@
+//! What the lock-free parts are made of. `interleavings/` puts others here, which try every order of their operations.
+
+pub(crate) use std::sync::{
+    Mutex, OnceLock,
+    atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize},
+};
+
+pub(crate) use arc_swap::{ArcSwap, ArcSwapOption, Guard};
