@@ -162,6 +162,7 @@ impl<C> fmt::Debug for Shared<C> {
             .field("store", &self.store)
             .field("denylist", &self.denylist)
             .field("feed", &self.feed)
+            .field("flights", &self.flights)
             .field("events", &self.events)
             .finish_non_exhaustive()
     }

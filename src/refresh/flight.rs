@@ -88,7 +88,8 @@ impl<C: CustomClaims> Flights<C> {
 
 impl<C> fmt::Debug for Flights<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flights").finish_non_exhaustive()
+        let under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner).len();
+        f.debug_struct("Flights").field("under_way", &under_way).finish_non_exhaustive()
     }
 }
 

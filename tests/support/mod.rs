@@ -7,6 +7,7 @@ pub mod clock;
 pub mod hmac;
 pub mod mint;
 pub mod probe;
+pub mod schedule;
 pub mod store;
 pub mod users;
 pub mod world;
