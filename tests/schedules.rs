@@ -159,6 +159,7 @@ fn every_order_of_an_end(requests: usize, drops: usize) -> usize {
         // In the cache, so that the denylist alone refuses it.
         assert_eq!(now(world.send(with_bearer("/me", &access))).body(), "alice");
         world.store.pause_in_calls();
+        world.users.pause_in_loads();
         let mut tasks: Vec<_> = (0..requests).map(|_| send(&world, without_access.request("/me"))).collect();
         let auth = world.auth.clone();
         tasks.push(Task::new(async move {

@@ -24,6 +24,7 @@ struct Table {
     known: BTreeMap<String, (String, String)>,
     loads: usize,
     fault: Option<Fault>,
+    pauses: bool,
 }
 
 impl Users {
@@ -31,7 +32,7 @@ impl Users {
     pub fn new() -> Self {
         let known = [("alice", "Alice", "user"), ("bob", "Bob", "user"), ("admin", "Admin", "user admin")];
         let known = known.map(|(id, name, scope)| (id.to_owned(), (name.to_owned(), scope.to_owned())));
-        Self(Arc::new(Mutex::new(Table { known: known.into(), loads: 0, fault: None })))
+        Self(Arc::new(Mutex::new(Table { known: known.into(), loads: 0, fault: None, pauses: false })))
     }
 
     pub fn set(&self, subject: &str, name: &str, scope: &str) {
@@ -47,17 +48,25 @@ impl Users {
         self.0.lock().unwrap().fault = fault;
     }
 
+    /// From now on each load is pending once.
+    pub fn pause_in_loads(&self) {
+        self.0.lock().unwrap().pauses = true;
+    }
+
     /// How often the claims were loaded.
     pub fn loads(&self) -> usize {
         self.0.lock().unwrap().loads
     }
 
     pub async fn load(self, subject: Subject) -> io::Result<Option<Identity<Claims>>> {
-        let (fault, found) = {
+        let (fault, found, pauses) = {
             let mut table = self.0.lock().unwrap();
             table.loads += 1;
-            (table.fault, table.known.get(subject.as_str()).cloned())
+            (table.fault, table.known.get(subject.as_str()).cloned(), table.pauses)
         };
+        if pauses {
+            tokio::task::yield_now().await;
+        }
         match fault {
             Some(Fault::Panics) => panic!("the claims source was told to panic"),
             Some(Fault::Hangs) => std::future::pending().await,
