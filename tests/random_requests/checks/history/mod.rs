@@ -274,7 +274,7 @@ impl History {
                 .is_some_and(|at| self.world.clock.now() < at.saturating_add(ACCESS_LIFETIME));
             assert!(!ended, "a token of an ended session goes out: {token:?}");
         }
-        if facts.path == Path::Logout && response.status() == StatusCode::OK {
+        if matches!(facts.path, Path::Login(_) | Path::Logout) && response.status() == StatusCode::OK {
             for (session, key) in &facts.named {
                 if self.keys.contains(key) {
                     self.ended(*session).await;

@@ -28,7 +28,7 @@ pub struct Facts {
     pub who: Who,
     /// Nothing fails, and nothing else goes on.
     pub is_alone: bool,
-    /// What a logout ends, if the token's key is still good then.
+    /// What a logout ends, and another login, if the token's key is still good then.
     pub named: Vec<(Handle, Key)>,
     /// An explicit refresh finds all it needs.
     pub can_refresh: bool,
