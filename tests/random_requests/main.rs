@@ -6,7 +6,10 @@ mod checks;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use proptest::prelude::*;
 
@@ -88,22 +91,21 @@ proptest! {
 
 #[test]
 fn the_seeds_of_the_fuzzers_find_nothing() {
-    let checks: [(&str, fn(&[u8])); 5] = [
-        ("cookies", checks::cookies::check),
-        ("authorization", checks::authorization::check),
-        ("refresh_token", checks::refresh_token::check),
-        ("access_token", checks::access_token::check),
-        ("history", checks::history::check),
-    ];
-    for (target, check) in checks {
-        let seeds: Vec<_> = fs::read_dir(seeds(target)).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert!(seeds.len() >= 10, "{target}");
-        for seed in seeds {
-            check(&fs::read(seed).unwrap());
-        }
+    check_seeds("cookies", checks::cookies::check);
+    check_seeds("authorization", checks::authorization::check);
+    check_seeds("refresh_token", checks::refresh_token::check);
+    check_seeds("access_token", checks::access_token::check);
+    check_seeds("history", checks::history::check);
+}
+
+fn check_seeds(target: &str, check: fn(&[u8])) {
+    let seeds: Vec<_> = fs::read_dir(seeds(target)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(seeds.len() >= 10, "{target}");
+    for seed in seeds {
+        check(&fs::read(seed).unwrap());
     }
 }
 
-fn seeds(target: &str) -> std::path::PathBuf {
+fn seeds(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target)
 }

@@ -4,29 +4,30 @@
 mod ledger;
 mod request;
 mod steps;
+mod verdict;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
     },
+    task::Poll,
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use tower_refresh::{Clock, Handle, KeyRing, RefreshKey, SessionStore, SigningKey, Timestamp};
+use http::{Request, Response};
+use tower_refresh::{Clock, KeyRing, RefreshKey, SessionStore, SigningKey};
 
 use self::{
-    ledger::{Kind, Known, Ledger, Token},
-    request::{Facts, Response_},
-    steps::{Call, Jar, Key, Path, Sent, Step, User},
+    ledger::Ledger,
+    request::{Facts, InFlight},
+    steps::{Call, Key, Sent, Step, User},
 };
-use super::{block_on, response};
+use super::block_on;
 use crate::support::{
-    Browser, Op, World,
-    browser::{REFRESH, generation, set_cookies},
-    probe::{ACCESS_LIFETIME, poll_once, settle},
+    Browser, World,
+    probe::{poll_once, settle},
     store::Fault,
     world::routes,
 };
@@ -58,7 +59,7 @@ struct History {
     jars: [Browser; 3],
     ledger: Ledger,
     keys: Vec<Key>,
-    fails: BTreeSet<&'static str>,
+    fails: BTreeSet<Call>,
     unknown: BTreeSet<User>,
     under_way: Vec<UnderWay>,
     /// A request was dropped, and the end of a session that it began perhaps goes on.
@@ -67,7 +68,7 @@ struct History {
 
 struct UnderWay {
     facts: Facts,
-    response: Response_,
+    response: InFlight,
     stage: Arc<AtomicU8>,
 }
 
@@ -136,7 +137,8 @@ impl History {
                 let sessions: Vec<_> = self.ledger.sessions.keys().copied().collect();
                 if let Some(index) = usize::from(choice).checked_rem(sessions.len()) {
                     let ended = self.world.auth.end_session(sessions[index]).await;
-                    assert!(ended.is_ok() || self.fails.contains("end"), "{ended:?}");
+                    let may_fail = [Call::End, Call::EndAnyway].iter().any(|call| self.fails.contains(call));
+                    assert!(ended.is_ok() || may_fail, "{ended:?}");
                     if ended.is_ok() {
                         self.ended(sessions[index]).await;
                     }
@@ -144,7 +146,7 @@ impl History {
             }
             Step::EndSubject(user) => {
                 let ended = self.world.auth.end_subject(user.id()).await;
-                assert!(ended.is_ok() || self.fails.contains("end subject"), "{ended:?}");
+                assert!(ended.is_ok() || self.fails.contains(&Call::EndSubject), "{ended:?}");
                 if ended.is_ok() {
                     let (store, now) = (&self.world.store.inner, self.world.clock.now());
                     assert_eq!(store.list(&user.id().into(), now).await.unwrap(), []);
@@ -174,42 +176,11 @@ impl History {
     }
 
     fn fail(&mut self, call: Call) {
-        let store = &self.world.store;
-        let name = match call {
-            Call::Claims => {
-                self.world.users.break_loads(Some(Fault::Fails));
-                "claims"
-            }
-            Call::Create => {
-                store.break_op(Op::Create, Fault::Fails);
-                "create"
-            }
-            Call::Load => {
-                store.break_op(Op::Load, Fault::Fails);
-                "load"
-            }
-            Call::Swap => {
-                store.break_op(Op::Swap, Fault::Fails);
-                "swap"
-            }
-            Call::SwapAnyway => {
-                store.break_op(Op::Swap, Fault::FailsAfterwards);
-                "swap anyway"
-            }
-            Call::End => {
-                store.break_op(Op::End, Fault::Fails);
-                "end"
-            }
-            Call::EndAnyway => {
-                store.break_op(Op::End, Fault::FailsAfterwards);
-                "end"
-            }
-            Call::EndSubject => {
-                store.break_op(Op::EndSubject, Fault::Fails);
-                "end subject"
-            }
-        };
-        self.fails.insert(name);
+        match call.fault() {
+            Some((op, fault)) => self.world.store.break_op(op, fault),
+            None => self.world.users.break_loads(Some(Fault::Fails)),
+        }
+        self.fails.insert(call);
     }
 
     /// Sends a request, and does not poll it yet.
@@ -234,134 +205,11 @@ impl History {
 
     async fn poll(&mut self, index: usize) {
         let denied = self.ledger.denied.clone();
-        if let std::task::Poll::Ready(response) = poll_once(&mut self.under_way[index].response) {
+        if let Poll::Ready(response) = poll_once(&mut self.under_way[index].response) {
             let request = self.under_way.swap_remove(index);
             self.finish(&request, &response, &denied).await;
         }
         tokio::task::yield_now().await;
-    }
-
-    /// A response that its browser never gets.
-    fn lose(&mut self, facts: &Facts) {
-        for session in facts.sessions() {
-            if let Some(known) = self.ledger.sessions.get_mut(&session) {
-                known.lost += 1;
-            }
-        }
-    }
-
-    /// Looks at all that the response says, and gives it to its browser. `denied` had ended before it was last polled, and
-    /// is refused for as long as an access token lives; later, what goes out is of no use.
-    async fn finish(
-        &mut self,
-        request: &UnderWay,
-        response: &Response<Bytes>,
-        denied: &BTreeMap<Handle, Timestamp>,
-    ) {
-        self.ledger.watch(&self.world).await;
-        let facts = &request.facts;
-        match facts.path {
-            Path::Error => assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR),
-            Path::Switch => assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS),
-            _ => response::is_in_order(response),
-        }
-        facts.judge(response);
-        self.judge_cookies(facts, response).await;
-        let sent = self.tokens(facts, response);
-        for token in &sent {
-            let ended = denied
-                .get(&token.session)
-                .is_some_and(|at| self.world.clock.now() < at.saturating_add(ACCESS_LIFETIME));
-            assert!(!ended, "a token of an ended session goes out: {token:?}");
-        }
-        if matches!(facts.path, Path::Login(_) | Path::Logout) && response.status() == StatusCode::OK {
-            for (session, key) in &facts.named {
-                if self.keys.contains(key) {
-                    self.ended(*session).await;
-                }
-            }
-        }
-        if self.fails.contains("swap anyway") {
-            self.lose(facts);
-        }
-        if let Some(jar) = facts.jar {
-            self.deliver(jar, response);
-        }
-    }
-
-    async fn judge_cookies(&self, facts: &Facts, response: &Response<Bytes>) {
-        let cookies = set_cookies(response.headers());
-        let removes = cookies.iter().any(|(_, value)| value.is_none());
-        let is_logout = matches!(facts.path, Path::Logout | Path::LogoutEverywhere);
-        if facts.is_refused {
-            assert!(cookies.is_empty(), "{response:?}");
-        }
-        if facts.path == Path::Switch {
-            assert!(cookies.iter().all(|(_, value)| value.is_none()), "{response:?}");
-        }
-        if removes {
-            let is_over = facts.is_navigation && self.is_over(facts.presented.refresh.as_ref()).await;
-            assert!(is_over || is_logout && response.status() == StatusCode::OK, "{response:?}");
-        }
-    }
-
-    async fn is_over(&self, refresh: Option<&Token>) -> bool {
-        let Some(refresh) = refresh else { return false };
-        let row = self.world.store.row(refresh.session).await;
-        row.is_none_or(|row| !row.is_live(self.world.clock.now()))
-    }
-
-    /// Notes the tokens of a response, and checks whose they are.
-    fn tokens(&mut self, facts: &Facts, response: &Response<Bytes>) -> Vec<Token> {
-        let cookies = set_cookies(response.headers());
-        let in_header =
-            response.headers().get("x-access-token").map(|token| token.to_str().unwrap().to_owned());
-        let (refresh, access): (Vec<_>, Vec<_>) = cookies.into_iter().partition(|(name, _)| name == REFRESH);
-        let access = access.into_iter().filter_map(|(_, value)| value).chain(in_header).next();
-        let refresh = refresh.into_iter().find_map(|(_, value)| value);
-        let access = access.map(|text| self.ledger.add_access(&text));
-        let refresh = refresh.map(|text| self.ledger.add_refresh(&text, access.as_ref()));
-        let sent: Vec<_> = [access, refresh].into_iter().flatten().collect();
-        let presented = facts.presented.refresh.as_ref();
-        for token in &sent {
-            match (facts.path, presented) {
-                (Path::Login(user), _) if response.status() == StatusCode::OK => {
-                    assert_eq!(token.subject.as_str(), user.id());
-                    assert!(!facts.sessions().any(|session| session == token.session));
-                    assert!(!matches!(token.kind, Kind::Refresh { generation: 1.. }));
-                }
-                (_, Some(presented)) => {
-                    assert_eq!((&token.subject, token.session), (&presented.subject, presented.session));
-                    if let (Kind::Refresh { generation: sent }, Kind::Refresh { generation }) =
-                        (token.kind, presented.kind)
-                    {
-                        assert_eq!(sent, generation + 1);
-                    }
-                }
-                (_, None) => panic!("tokens for whoever has no refresh token: {response:?}"),
-            }
-        }
-        sent
-    }
-
-    fn deliver(&mut self, jar: Jar, response: &Response<Bytes>) {
-        let jar = &mut self.jars[jar as usize];
-        let before = jar.refresh().map(str::to_owned);
-        jar.keep(response.headers());
-        let (Some(before), Some(after)) = (before, jar.refresh()) else { return };
-        let session = |text: &str| self.ledger.find(text).unwrap().session;
-        if session(&before) == session(after)
-            && self.ledger.sessions.get(&session(after)).is_some_and(Known::must_not_be_reuse)
-        {
-            assert!(generation(after) >= generation(&before), "the jar goes back");
-        }
-    }
-
-    /// Once an end was acknowledged, it is in the store.
-    async fn ended(&mut self, session: Handle) {
-        let row = self.world.store.row(session).await;
-        assert!(row.is_none_or(|row| row.ended.is_some()), "it ended, and lives on");
-        self.ledger.denied.insert(session, self.world.clock.now());
     }
 }
 

@@ -8,7 +8,7 @@ use tower_refresh::{Clock, Handle};
 
 use super::{
     ledger::{Kind, Ledger, Token, Worth},
-    steps::{Client, Jar, Key, Path, Sent},
+    steps::{Client, Jar, Key, Path, Sent, Site},
 };
 use crate::support::{
     Browser, World,
@@ -52,7 +52,7 @@ pub enum Who {
     Stranger,
 }
 
-pub type Response_ = Pin<Box<dyn Future<Output = Response<Bytes>>>>;
+pub type InFlight = Pin<Box<dyn Future<Output = Response<Bytes>>>>;
 
 /// The texts that a client sends.
 struct Texts {
@@ -72,7 +72,7 @@ impl Facts {
         is_alone: bool,
     ) -> (Self, Request<()>) {
         let texts = texts(ledger, jars, sent.client);
-        let is_refused = sent.site == super::steps::Site::Cross;
+        let is_refused = sent.site == Site::Cross;
         let mut cookies = Vec::new();
         let mut fields = sent.site.fields().to_vec();
         let bearer = texts.access.as_ref().filter(|_| texts.in_header).map(|text| format!("Bearer {text}"));

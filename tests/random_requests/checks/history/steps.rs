@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
+use crate::support::{Op, store::Fault};
+
 /// More steps than this find nothing that fewer do not.
 const MOST: usize = 60;
 
@@ -170,7 +172,7 @@ impl Wait {
     }
 }
 
-#[derive(Arbitrary, Clone, Copy, Debug)]
+#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Call {
     Create,
     Load,
@@ -180,7 +182,23 @@ pub enum Call {
     End,
     EndAnyway,
     EndSubject,
+    /// Of the claims source, all others of the store.
     Claims,
+}
+
+impl Call {
+    pub fn fault(self) -> Option<(Op, Fault)> {
+        match self {
+            Self::Create => Some((Op::Create, Fault::Fails)),
+            Self::Load => Some((Op::Load, Fault::Fails)),
+            Self::Swap => Some((Op::Swap, Fault::Fails)),
+            Self::SwapAnyway => Some((Op::Swap, Fault::FailsAfterwards)),
+            Self::End => Some((Op::End, Fault::Fails)),
+            Self::EndAnyway => Some((Op::End, Fault::FailsAfterwards)),
+            Self::EndSubject => Some((Op::EndSubject, Fault::Fails)),
+            Self::Claims => None,
+        }
+    }
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,144 @@
+//! What a response may say, and what its browser makes of it.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use tower_refresh::{Clock, Handle, Timestamp};
+
+use super::super::response;
+use super::{
+    History, UnderWay,
+    ledger::{Kind, Known, Token},
+    request::Facts,
+    steps::{Call, Jar, Path},
+};
+use crate::support::{
+    browser::{REFRESH, generation, set_cookies},
+    probe::ACCESS_LIFETIME,
+};
+
+impl History {
+    /// A response that its browser never gets.
+    pub(super) fn lose(&mut self, facts: &Facts) {
+        for session in facts.sessions() {
+            if let Some(known) = self.ledger.sessions.get_mut(&session) {
+                known.lost += 1;
+            }
+        }
+    }
+
+    /// Looks at all that the response says, and gives it to its browser. `denied` had ended before it was last polled, and
+    /// is refused for as long as an access token lives; later, what goes out is of no use.
+    pub(super) async fn finish(
+        &mut self,
+        request: &UnderWay,
+        response: &Response<Bytes>,
+        denied: &BTreeMap<Handle, Timestamp>,
+    ) {
+        self.ledger.watch(&self.world).await;
+        let facts = &request.facts;
+        match facts.path {
+            Path::Error => assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR),
+            Path::Switch => assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS),
+            _ => response::is_in_order(response),
+        }
+        facts.judge(response);
+        self.judge_cookies(facts, response).await;
+        let sent = self.tokens(facts, response);
+        for token in &sent {
+            let ended = denied
+                .get(&token.session)
+                .is_some_and(|at| self.world.clock.now() < at.saturating_add(ACCESS_LIFETIME));
+            assert!(!ended, "a token of an ended session goes out: {token:?}");
+        }
+        if matches!(facts.path, Path::Login(_) | Path::Logout) && response.status() == StatusCode::OK {
+            for (session, key) in &facts.named {
+                if self.keys.contains(key) {
+                    self.ended(*session).await;
+                }
+            }
+        }
+        if self.fails.contains(&Call::SwapAnyway) {
+            self.lose(facts);
+        }
+        if let Some(jar) = facts.jar {
+            self.deliver(jar, response);
+        }
+    }
+
+    async fn judge_cookies(&self, facts: &Facts, response: &Response<Bytes>) {
+        let cookies = set_cookies(response.headers());
+        let removes = cookies.iter().any(|(_, value)| value.is_none());
+        let is_logout = matches!(facts.path, Path::Logout | Path::LogoutEverywhere);
+        if facts.is_refused {
+            assert!(cookies.is_empty(), "{response:?}");
+        }
+        if facts.path == Path::Switch {
+            assert!(cookies.iter().all(|(_, value)| value.is_none()), "{response:?}");
+        }
+        if removes {
+            let is_over = facts.is_navigation && self.is_over(facts.presented.refresh.as_ref()).await;
+            assert!(is_over || is_logout && response.status() == StatusCode::OK, "{response:?}");
+        }
+    }
+
+    async fn is_over(&self, refresh: Option<&Token>) -> bool {
+        let Some(refresh) = refresh else { return false };
+        let row = self.world.store.row(refresh.session).await;
+        row.is_none_or(|row| !row.is_live(self.world.clock.now()))
+    }
+
+    /// Notes the tokens of a response, and checks whose they are.
+    fn tokens(&mut self, facts: &Facts, response: &Response<Bytes>) -> Vec<Token> {
+        let cookies = set_cookies(response.headers());
+        let in_header =
+            response.headers().get("x-access-token").map(|token| token.to_str().unwrap().to_owned());
+        let (refresh, access): (Vec<_>, Vec<_>) = cookies.into_iter().partition(|(name, _)| name == REFRESH);
+        let access = access.into_iter().filter_map(|(_, value)| value).chain(in_header).next();
+        let refresh = refresh.into_iter().find_map(|(_, value)| value);
+        let access = access.map(|text| self.ledger.add_access(&text));
+        let refresh = refresh.map(|text| self.ledger.add_refresh(&text, access.as_ref()));
+        let sent: Vec<_> = [access, refresh].into_iter().flatten().collect();
+        let presented = facts.presented.refresh.as_ref();
+        for token in &sent {
+            match (facts.path, presented) {
+                (Path::Login(user), _) if response.status() == StatusCode::OK => {
+                    assert_eq!(token.subject.as_str(), user.id());
+                    assert!(!facts.sessions().any(|session| session == token.session));
+                    assert!(!matches!(token.kind, Kind::Refresh { generation: 1.. }));
+                }
+                (_, Some(presented)) => {
+                    assert_eq!((&token.subject, token.session), (&presented.subject, presented.session));
+                    if let (Kind::Refresh { generation: sent }, Kind::Refresh { generation }) =
+                        (token.kind, presented.kind)
+                    {
+                        assert_eq!(sent, generation + 1);
+                    }
+                }
+                (_, None) => panic!("tokens for whoever has no refresh token: {response:?}"),
+            }
+        }
+        sent
+    }
+
+    fn deliver(&mut self, jar: Jar, response: &Response<Bytes>) {
+        let jar = &mut self.jars[jar as usize];
+        let before = jar.refresh().map(str::to_owned);
+        jar.keep(response.headers());
+        let (Some(before), Some(after)) = (before, jar.refresh()) else { return };
+        let session = |text: &str| self.ledger.find(text).unwrap().session;
+        if session(&before) == session(after)
+            && self.ledger.sessions.get(&session(after)).is_some_and(Known::must_not_be_reuse)
+        {
+            assert!(generation(after) >= generation(&before), "the jar goes back");
+        }
+    }
+
+    /// Once an end was acknowledged, it is in the store.
+    pub(super) async fn ended(&mut self, session: Handle) {
+        let row = self.world.store.row(session).await;
+        assert!(row.is_none_or(|row| row.ended.is_some()), "it ended, and lives on");
+        self.ledger.denied.insert(session, self.world.clock.now());
+    }
+}
