@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -18,7 +18,10 @@ use support::{
     },
     store::Fault,
 };
-use tower_refresh::{EndReason, EventKind, Handle, Rejection, RejectionKind, Session};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_refresh::{
+    Auth, EndReason, EventKind, Handle, Identity, KeyRing, MemoryStore, Rejection, RejectionKind, Session,
+};
 
 type Steps = fn(Session<Claims>) -> BoxFuture<'static, Result<(), Rejection>>;
 
@@ -385,4 +388,36 @@ async fn a_login_waits_for_the_end_of_the_old_session_before_it_sends_anything()
     }
     world.store.let_through(Op::End);
     assert_eq!(login.await.status(), 200);
+}
+
+/// Claims during whose writing the application swaps the keys.
+#[derive(serde::Deserialize)]
+struct Swapping {}
+
+static SWAPPED: OnceLock<Auth<Swapping>> = OnceLock::new();
+
+impl serde::Serialize for Swapping {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        SWAPPED.get().unwrap().rotate_keys(KeyRing::hs256([2; 32]).unwrap()).unwrap();
+        serializer.collect_map([("swapped", true)])
+    }
+}
+
+#[tokio::test]
+async fn a_login_during_which_the_keys_are_swapped_succeeds() {
+    let auth = Auth::builder(KeyRing::hs256([1; 32]).unwrap())
+        .issuer("https://api.example.com")
+        .audience("example-web")
+        .store(MemoryStore::new())
+        .claims(async |_, _| Ok::<_, std::convert::Infallible>(Some(Identity::new(Swapping {}))))
+        .build()
+        .unwrap();
+    assert!(SWAPPED.set(auth.clone()).is_ok());
+    let service = service_fn(async |request: Request<()>| {
+        let session = Session::<Swapping>::from_extensions(request.extensions()).unwrap();
+        let status = session.login("alice").await.map_or_else(|refused| refused.status().as_u16(), |_| 200);
+        Ok::<_, std::convert::Infallible>(Response::new(Bytes::from(status.to_string())))
+    });
+    let response = auth.layer().layer(service).oneshot(Request::new(())).await.unwrap();
+    assert_eq!(response.body(), "200");
 }
