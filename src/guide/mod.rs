@@ -13,6 +13,7 @@
 //! | keep a connection open | [WebSockets and event streams](connections) |
 //! | change a lifetime | [Tuning the policy](tuning) |
 //! | look a default up | [Every default](defaults) |
+//! | test your handlers | [Testing](crate::guide::testing) |
 //! | find out why it does not work | [Troubleshooting](troubleshooting) |
 //! | come from axum-login, tower-sessions or JWT code of your own | [Moving here](moving) |
 //!
@@ -47,6 +48,10 @@ pub mod tuning {}
 
 #[doc = include_str!("defaults.md")]
 pub mod defaults {}
+
+#[cfg(feature = "testing")]
+#[doc = include_str!("testing.md")]
+pub mod testing {}
 
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}

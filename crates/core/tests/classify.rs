@@ -304,3 +304,20 @@ fn accepted_are_exactly_current_previous_late_and_ahead() {
         assert!(!class.is_accepted(), "{}", class.as_str());
     }
 }
+
+#[test]
+fn the_names_of_classes_never_change() {
+    for (class, name, is_accepted) in [
+        (Class::Unknown, "unknown", false),
+        (Class::Ended, "ended", false),
+        (Class::Expired, "expired", false),
+        (Class::Current, "current", true),
+        (Class::Previous, "previous", true),
+        (Class::Late, "late", true),
+        (Class::Reuse, "reuse", false),
+        (Class::Ahead, "ahead", true),
+        (Class::Impossible, "impossible", false),
+    ] {
+        assert_eq!((class.as_str(), class.is_accepted()), (name, is_accepted));
+    }
+}
