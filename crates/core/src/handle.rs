@@ -47,7 +47,7 @@ impl FromStr for Handle {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut bytes = [0; 16];
         match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
-            Ok(16) if text.len() == Self::TEXT_LEN => Ok(Self(bytes)),
+            Ok(16) => Ok(Self(bytes)),
             _ => Err(ParseHandleError(())),
         }
     }
