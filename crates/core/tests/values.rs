@@ -6,8 +6,8 @@ use tower_refresh_core::{StoreError, StoreErrorKind, Subject, Timestamp};
 
 #[test]
 fn a_time_is_in_milliseconds_and_its_seconds_are_rounded_down() {
-    let time = Timestamp::from_millis(1_999);
-    assert_eq!((time.as_millis(), time.as_secs()), (1_999, 1));
+    let time = Timestamp::from_millis(2_999);
+    assert_eq!((time.as_millis(), time.as_secs()), (2_999, 2));
     assert_eq!(Timestamp::from_secs(3), Timestamp::from_millis(3_000));
     assert_eq!(Timestamp::from_secs(u64::MAX).as_millis(), u64::MAX);
 }
