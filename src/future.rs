@@ -231,7 +231,8 @@ where
 
 /// Shows the inner service what was found, and tells whoever counts.
 fn hand_over<ReqBody, C: CustomClaims>(request: &mut Request<ReqBody>, state: &Arc<State<C>>) {
-    measure::request(&state.outcome, state.loaded.is_some());
+    let was_refreshed = matches!(state.loaded.as_deref(), Some(Loaded::Live(_)));
+    measure::request(&state.outcome, was_refreshed);
     if let Outcome::Refused(kind) = &state.outcome {
         state.shared.refused(kind, None);
     }

@@ -29,9 +29,9 @@ macro_rules! count {
 }
 
 /// A request whose credentials have been read.
-pub(crate) fn request<C>(outcome: &Outcome<C>, was_loaded: bool) {
+pub(crate) fn request<C>(outcome: &Outcome<C>, was_refreshed: bool) {
     #[cfg(feature = "metrics")]
-    count!("tower_refresh_requests_total", "outcome": (outcome, was_loaded) => {
+    count!("tower_refresh_requests_total", "outcome": (outcome, was_refreshed) => {
         (Outcome::Authenticated(_), false) => "authenticated",
         (Outcome::Authenticated(_), true) => "refreshed",
         (Outcome::Anonymous, _) => "anonymous",

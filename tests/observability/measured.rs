@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-use tower_refresh::EndReason;
+use tower_refresh::{EndReason, FeedLoss};
 
 use super::support::{
     Browser, ManualClock, Op, TestStore, World,
@@ -63,6 +63,23 @@ async fn each_request_is_counted_once_by_what_became_of_it() {
     world.store.mend();
     browser.get(&world, "/me").await;
     assert_eq!(outcome("refreshed"), 1);
+}
+
+#[test]
+fn a_valid_access_token_of_which_the_store_was_asked_is_no_refresh() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    // Outside of a runtime, so that nobody follows the feed.
+    let world = World::with(|builder| builder.on_feed_loss(FeedLoss::AskStore));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let mut browser = Browser::logged_in(&world, "alice").await;
+        browser.get(&world, "/me").await;
+    });
+    let counted = series(&snapshotter);
+    assert_eq!(counted["tower_refresh_requests_total{outcome=\"authenticated\"}"], 1);
+    assert!(!counted.contains_key("tower_refresh_requests_total{outcome=\"refreshed\"}"), "{counted:?}");
 }
 
 #[tokio::test]
