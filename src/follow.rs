@@ -79,7 +79,10 @@ impl<C> Drop for Watcher<C> {
 impl<C: CustomClaims> EndWatcher for Watcher<C> {
     fn ended(&self, session: Handle, at: Timestamp) {
         if let Some(shared) = self.shared.upgrade() {
-            measure::feed_lag(shared.now().saturating_since(at));
+            // What it hears while it catches up is old for another reason.
+            if shared.feed.is_up() {
+                measure::feed_lag(shared.now().saturating_since(at));
+            }
             shared.deny_ended(session, at);
         }
     }
