@@ -94,7 +94,7 @@ impl Ours {
 
     /// The layer around the whole router.
     pub fn around_router(&self) -> Refresh<Router, User> {
-        self.auth.layer().layer(Router::new().route("/me", get(me)))
+        self.auth.layer().layer(Router::new().route("/me", get(me)).with_state(()))
     }
 
     /// Logs a user in.
@@ -118,7 +118,7 @@ impl Ours {
 
 /// The layer on each route.
 pub fn by_router_layer(auth: &Auth<User>) -> Router {
-    Router::new().route("/me", get(me)).layer(auth.layer())
+    Router::new().route("/me", get(me)).layer(auth.layer()).with_state(())
 }
 
 impl Tokens {

@@ -17,7 +17,8 @@ pub fn runtime() -> Rc<Runtime> {
     Rc::new(Builder::new_current_thread().build().unwrap())
 }
 
-/// Batches of requests to `service`, each of which must succeed. The service is cloned for each, as `axum::serve` does.
+/// Batches of requests to `service`, each of which must succeed. The service is cloned for each, as `axum::serve` does. A
+/// router has had its `with_state` before, which `axum::serve` does for each connection.
 pub fn requests<S>(runtime: Rc<Runtime>, service: S, mut next: impl FnMut() -> Request + 'static) -> Batches
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + 'static,

@@ -12,17 +12,22 @@ use tower_refresh_core::{Handle, Subject, Timestamp};
 use super::{
     AccessToken, Expected, InvalidToken,
     custom::CustomDeserializer,
+    duplicates::{self, Names},
     values::{HasAudience, Is, NonEmpty, NumericDate, SessionHandle, TokenId},
 };
 
-/// Reads the claims of a payload. Every reason to refuse it but its age is found here.
+/// Reads the claims of a payload. Every reason to refuse it but its age is found here, and in [`duplicates`], which comes first.
 pub(super) fn read<C: DeserializeOwned>(
     payload: &str,
     expected: &Expected<'_>,
     now: Timestamp,
 ) -> Result<AccessToken<C>, InvalidToken> {
     let mut standard = Standard::default();
-    let custom = match pass::<C>(payload, expected, &mut standard) {
+    let custom = pass::<C>(payload, expected, &mut standard);
+    if custom.is_err() || !standard.names.differ() || !duplicates::is_flat(payload) {
+        duplicates::refuse(payload)?;
+    }
+    let custom = match custom {
         Ok(custom) => Some(custom),
         Err(_) => {
             // The pass ended midway, at one of our claims or in `C`. A second one without `C` tells which, and finds
@@ -87,7 +92,10 @@ impl<'de, A: MapAccess<'de>> Members<'_, 'de, A> {
         while let Some(name) = self.map.next_key_seed(Name)? {
             match Claim::named(&name) {
                 Some(claim) => self.standard.take(claim, &mut self.map, self.expected)?,
-                None => return Ok(Some(name)),
+                None => {
+                    self.standard.names.add_other(&name);
+                    return Ok(Some(name));
+                }
             }
         }
         Ok(None)
@@ -183,6 +191,7 @@ pub(super) struct Standard {
     token_id: Option<TokenId>,
     session: Option<Handle>,
     scope: Option<String>,
+    names: Names,
 }
 
 impl Standard {
@@ -192,6 +201,7 @@ impl Standard {
         map: &mut A,
         expected: &Expected<'_>,
     ) -> Result<(), A::Error> {
+        self.names.add_claim(claim);
         match claim {
             Claim::Issuer => self.issuer = Some(map.next_value_seed(Is(expected.issuer))?),
             Claim::Audience => self.audience = Some(map.next_value_seed(HasAudience(expected.audience))?),
@@ -219,6 +229,7 @@ impl Standard {
             token_id: Some(TokenId),
             session: Some(session),
             scope,
+            names: _,
         } = self
         else {
             return Err(InvalidToken::BadClaims);

@@ -4,16 +4,56 @@
 //! serde's derived code refuses some, its `flatten` and its maps none: hence a pass of our own.
 //!
 //! It looks at quotes, brackets and commas only. Of a JSON text it finds every name; a text that is no JSON is left to
-//! the parser, which comes next and refuses it.
+//! the parser, which refuses it.
+//!
+//! The pass is left out where one look at the text and at the names that the parser saw tells as much.
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
-use super::InvalidToken;
+use super::{InvalidToken, claims::Claim};
 
 /// The deepest nesting that serde_json reads.
 const MAX_DEPTH: usize = 127;
+
+/// Whether `json`, which a parser has read to its end, is one object that holds no other and is not nested too deep. Its
+/// own members are all there are, then.
+pub(super) fn is_flat(json: &str) -> bool {
+    let count = |bracket| memchr_iter(bracket, json.as_bytes()).count();
+    count(b'{') == 1 && count(b'[') < MAX_DEPTH
+}
+
+/// The names of one object's members as they are read, and whether two may be the same.
+#[derive(Default)]
+pub(super) struct Names {
+    claims: u16,
+    others: u64,
+    may_clash: bool,
+}
+
+impl Names {
+    pub(super) fn add_claim(&mut self, claim: Claim) {
+        let bit = 1 << claim as u8;
+        self.may_clash |= self.claims & bit != 0;
+        self.claims |= bit;
+    }
+
+    /// Of names that are not the same, a few clash as well.
+    pub(super) fn add_other(&mut self, name: &str) {
+        // FNV-1a, whose upper bits are the better mixed ones.
+        let hash = name
+            .bytes()
+            .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
+        let bit = 1 << (hash >> 58);
+        self.may_clash |= self.others & bit != 0;
+        self.others |= bit;
+    }
+
+    pub(super) fn differ(&self) -> bool {
+        !self.may_clash
+    }
+}
 
 /// Checks that no object in `json` has a member twice, and that it is not nested too deep.
 pub(crate) fn refuse(json: &str) -> Result<(), InvalidToken> {

@@ -35,7 +35,7 @@ fn noop_around() -> Batches {
 
 /// One route that looks at nothing.
 pub fn bare_router() -> Router {
-    Router::new().route("/me", get(async || "hello"))
+    Router::new().route("/me", get(async || "hello")).with_state(())
 }
 
 fn token() -> (Ours, String) {

@@ -52,7 +52,8 @@ pub(super) fn request() -> Batches {
     let router = Router::new()
         .route("/me", get(me))
         .route("/login", get(login))
-        .layer(AuthManagerLayerBuilder::new(users, sessions).build());
+        .layer(AuthManagerLayerBuilder::new(users, sessions).build())
+        .with_state(());
     let Ok(response) = runtime.block_on(router.clone().oneshot(requests::get_path("/login", &[])));
     let cookie = cookie(response.headers());
     requests(runtime, router, move || requests::get(&[("cookie", &cookie)]))

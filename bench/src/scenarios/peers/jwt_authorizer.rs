@@ -20,7 +20,7 @@ pub(super) fn request(algorithm: Algorithm) -> Batches {
     let token = world.login().access;
     let authorizer = world.runtime.block_on(authorizer(algorithm));
     let layer: AuthorizationLayer<Claims> = authorizer.into_layer();
-    let router = Router::new().route("/me", get(me));
+    let router = Router::new().route("/me", get(me)).with_state(());
     let inner = MapResponse::new(router, Answer as fn(Response) -> Answer);
     let guarded = MapResponse::new(layer.layer(inner), |answer: Answer| answer.0);
     requests(world.runtime.clone(), guarded, move || with_bearer(&token))
