@@ -11,11 +11,11 @@ use memchr::memchr_iter;
 /// More cookies of one name than this are not looked at: no browser sends them, and each costs a signature check.
 const MOST_DUPLICATES: usize = 8;
 
-const SCHEME: &[u8] = b"Bearer";
+const SCHEME: &[u8; 6] = b"Bearer";
 
 /// The access token in an `Authorization` field, perhaps an empty one (RFC 6750 §2.1); `None` if its scheme is another.
 pub(crate) fn bearer(field: &[u8]) -> Option<&[u8]> {
-    let (scheme, rest) = field.split_at_checked(SCHEME.len())?;
+    let (scheme, rest) = field.split_first_chunk()?;
     let is_scheme = scheme == SCHEME || scheme.eq_ignore_ascii_case(SCHEME);
     let is_bearer = is_scheme && rest.first().is_none_or(|byte| is_blank(*byte));
     is_bearer.then(|| rest.trim_ascii())

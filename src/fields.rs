@@ -7,14 +7,16 @@ use http::{HeaderMap, HeaderValue};
 use crate::credentials::CookieFields;
 
 /// A field that a request should have once.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) enum Field<'a> {
+    #[default]
     Absent,
     One(&'a [u8]),
     /// Which one a proxy or another library reads is anyone's guess.
     Several,
 }
 
+#[derive(Default)]
 pub(crate) struct Fields<'a> {
     pub(crate) authorization: Field<'a>,
     pub(crate) cookies: CookieFields,
@@ -30,37 +32,26 @@ pub(crate) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Marks those that hold tokens as sensitive, too: it keeps the tokens out of the `Debug` of the request.
     #[inline]
-    pub(crate) fn read(headers: &'a mut HeaderMap) -> Self {
-        let mut fields = Self {
-            authorization: Field::Absent,
-            cookies: CookieFields::default(),
-            host: Field::Absent,
-            origin: Field::Absent,
-            fetch_site: Field::Absent,
-            fetch_mode: Field::Absent,
-            fetch_dest: Field::Absent,
-            user_agent: None,
-        };
+    pub(crate) fn read(&mut self, headers: &'a mut HeaderMap) {
         for (name, value) in headers {
             match name.as_str() {
                 "authorization" => {
                     value.set_sensitive(true);
-                    fields.authorization.add(value);
+                    self.authorization.add(value);
                 }
                 "cookie" => {
                     value.set_sensitive(true);
-                    fields.cookies.add(value.clone());
+                    self.cookies.add(value.clone());
                 }
-                "host" => fields.host.add(value),
-                "origin" => fields.origin.add(value),
-                "sec-fetch-site" => fields.fetch_site.add(value),
-                "sec-fetch-mode" => fields.fetch_mode.add(value),
-                "sec-fetch-dest" => fields.fetch_dest.add(value),
-                "user-agent" if fields.user_agent.is_none() => fields.user_agent = Some(value.clone()),
+                "host" => self.host.add(value),
+                "origin" => self.origin.add(value),
+                "sec-fetch-site" => self.fetch_site.add(value),
+                "sec-fetch-mode" => self.fetch_mode.add(value),
+                "sec-fetch-dest" => self.fetch_dest.add(value),
+                "user-agent" if self.user_agent.is_none() => self.user_agent = Some(value.clone()),
                 _ => {}
             }
         }
-        fields
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use futures_util::{FutureExt, future::BoxFuture};
 use http::{Request, Response};
 use pin_project_lite::pin_project;
-use tower_refresh_core::Handle;
+use tower_refresh_core::{Handle, Timestamp};
 use tower_service::Service;
 
 use crate::{
@@ -27,6 +27,7 @@ use crate::{
     shared::Shared,
     state::{Found, Origin, Outcome, State},
     token::RefreshToken,
+    user::User,
     verify::InvalidToken,
 };
 
@@ -95,11 +96,12 @@ where
         let now = shared.now();
         let ip = settings.client_ip.as_ref().and_then(|ip| ip(request.headers(), request.extensions()));
         let target = cross_site::Target::of(&request);
-        let fields = Fields::read(request.headers_mut());
+        let mut fields = Fields::default();
+        fields.read(request.headers_mut());
 
-        let cross_site = cross_site::is_refused(&fields, &target, &settings.trusted_origins);
-        let navigation = cross_site::is_navigation(&fields);
         let browser = cross_site::is_of_browser(&fields);
+        let navigation = browser && cross_site::is_navigation(&fields);
+        let cross_site = browser && cross_site::is_refused(&fields, &target, &settings.trusted_origins);
         let refused_cookies = cross_site && has_ours(&fields.cookies, settings);
         let cookies = if cross_site { CookieFields::default() } else { fields.cookies };
         let access = access::read(shared, fields.authorization, &cookies, now);
@@ -116,35 +118,16 @@ where
         };
 
         let (outcome, renewal) = match access {
-            Access::Valid(valid) if shared.must_ask_store() => {
-                let (otherwise, token) = match valid.channel {
-                    Channel::Header => (Otherwise::Bearer(InvalidToken::Revoked), None),
-                    Channel::Cookie => (Otherwise::Anonymous, origin.presented(shared, now).token().cloned()),
-                };
-                let flight = confirm_or_load(shared.clone(), valid.user, token).boxed();
-                return Self::wait(shared, inner, request, origin, flight, otherwise);
+            // Nearly every request; the rest is kept out of its way.
+            Access::Valid(valid) if !valid.near_end && !shared.must_ask_store() => {
+                (Outcome::Authenticated(valid.user), None)
             }
-            Access::Valid(valid) => {
-                let renewal =
-                    if valid.near_end { renewal(shared, &origin, valid.user.session) } else { None };
-                (Outcome::Authenticated(valid.user), renewal)
-            }
-            Access::Refused(kind) => (Outcome::Refused(kind), None),
-            Access::Expired(session) => match token_of(shared, &origin, session) {
-                Some(token) => {
-                    let flight = shared.flights.join(shared, &token, Mode::Deciding);
-                    let otherwise = Otherwise::Bearer(InvalidToken::Expired);
+            access => match decide(shared, &origin, access, refused_cookies, now) {
+                Decision::Serve(outcome) => (outcome, None),
+                Decision::Renew(user, renewal) => (Outcome::Authenticated(user), Some(renewal)),
+                Decision::Wait(flight, otherwise) => {
                     return Self::wait(shared, inner, request, origin, flight, otherwise);
                 }
-                None => (Outcome::Refused(RejectionKind::InvalidToken(InvalidToken::Expired)), None),
-            },
-            Access::Absent if refused_cookies => (Outcome::Refused(RejectionKind::CrossSite), None),
-            Access::Absent => match origin.presented(shared, now).token().cloned() {
-                Some(token) => {
-                    let flight = shared.flights.join(shared, &token, Mode::Deciding);
-                    return Self::wait(shared, inner, request, origin, flight, Otherwise::Anonymous);
-                }
-                None => (Outcome::Anonymous, None),
             },
         };
         let state = State::new(shared.clone(), outcome, origin, None);
@@ -152,6 +135,7 @@ where
         Self { stage: Stage::Serving { inner: inner.call(request), state, renewal } }
     }
 
+    #[inline(never)]
     fn wait(
         shared: &Arc<Shared<C>>,
         inner: &mut S,
@@ -195,6 +179,9 @@ where
                     }
                     let mut response = ready!(inner.poll(context))?;
                     let change = state.seal();
+                    if change.is_none() && renewal.is_none() && state.is_settled() {
+                        return Poll::Ready(Ok(response));
+                    }
                     match pending_commit(state, renewal, change.is_some(), response.status()) {
                         Some(commit) => {
                             Stage::Committing { commit, state: state.clone(), response: Some(response) }
@@ -229,6 +216,54 @@ where
     }
 }
 
+/// What is to be done with a request.
+enum Decision<C> {
+    Serve(Outcome<C>),
+    /// To serve it, and to renew the tokens meanwhile.
+    Renew(Arc<User<C>>, Box<Renewal<C>>),
+    Wait(Flight<C>, Otherwise),
+}
+
+#[inline(never)]
+fn decide<C: CustomClaims>(
+    shared: &Arc<Shared<C>>,
+    origin: &Origin,
+    access: Access<C>,
+    refused_cookies: bool,
+    now: Timestamp,
+) -> Decision<C> {
+    let load = |token: &RefreshToken, mode| shared.flights.join(shared, token, mode);
+    match access {
+        Access::Valid(valid) if shared.must_ask_store() => {
+            let (otherwise, token) = match valid.channel {
+                Channel::Header => (Otherwise::Bearer(InvalidToken::Revoked), None),
+                Channel::Cookie => (Otherwise::Anonymous, origin.presented(shared, now).token().cloned()),
+            };
+            Decision::Wait(confirm_or_load(shared.clone(), valid.user, token).boxed(), otherwise)
+        }
+        Access::Valid(valid) => match token_of(shared, origin, valid.user.session).filter(|_| valid.near_end)
+        {
+            Some(token) => {
+                let flight = load(&token, Mode::Advisory);
+                Decision::Renew(valid.user, Box::new(Renewal { token, flight, loaded: None }))
+            }
+            None => Decision::Serve(Outcome::Authenticated(valid.user)),
+        },
+        Access::Refused(kind) => Decision::Serve(Outcome::Refused(kind)),
+        Access::Expired(session) => match token_of(shared, origin, session) {
+            Some(token) => {
+                Decision::Wait(load(&token, Mode::Deciding), Otherwise::Bearer(InvalidToken::Expired))
+            }
+            None => Decision::Serve(Outcome::Refused(RejectionKind::InvalidToken(InvalidToken::Expired))),
+        },
+        Access::Absent if refused_cookies => Decision::Serve(Outcome::Refused(RejectionKind::CrossSite)),
+        Access::Absent => match origin.presented(shared, now).token() {
+            Some(token) => Decision::Wait(load(token, Mode::Deciding), Otherwise::Anonymous),
+            None => Decision::Serve(Outcome::Anonymous),
+        },
+    }
+}
+
 /// Shows the inner service what was found, and tells whoever counts.
 fn hand_over<ReqBody, C: CustomClaims>(request: &mut Request<ReqBody>, state: &Arc<State<C>>) {
     let was_refreshed = matches!(state.loaded.as_deref(), Some(Loaded::Live(_)));
@@ -258,16 +293,6 @@ fn channel<C>(access: &Access<C>, settings: &Settings) -> Channel {
 fn token_of<C: CustomClaims>(shared: &Shared<C>, origin: &Origin, session: Handle) -> Option<RefreshToken> {
     let token = origin.presented(shared, shared.now()).token()?;
     (token.handle == session).then(|| token.clone())
-}
-
-fn renewal<C: CustomClaims>(
-    shared: &Arc<Shared<C>>,
-    origin: &Origin,
-    session: Handle,
-) -> Option<Box<Renewal<C>>> {
-    let token = token_of(shared, origin, session)?;
-    let flight = shared.flights.join(shared, &token, Mode::Advisory);
-    Some(Box::new(Renewal { token, flight, loaded: None }))
 }
 
 /// The load may be older than the request, or its session may have ended while the claims were asked for: what is denied by

@@ -173,6 +173,11 @@ impl<C: CustomClaims> State<C> {
         slot.take()
     }
 
+    /// Whether nothing is left to be done for the session, unless the handler did something: the access token was enough.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.loaded.is_none() && matches!(self.outcome, Outcome::Authenticated(_))
+    }
+
     fn leave(&self, from: Phase, to: Phase) -> bool {
         self.phase.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }

@@ -1,8 +1,12 @@
 //! What there is to pay without any authentication. Each request carries a bearer token all the same.
 
-use std::task::{Context, Poll};
+use std::{
+    hint::black_box,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use axum::{Router, routing::get};
+use axum::{Extension, Router, extract::Request, routing::get};
 use tower::{Layer, Service, layer::layer_fn};
 
 use super::Scenario;
@@ -16,6 +20,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::with_baseline("bare", bare),
     Scenario::with_baseline("noop.layer", noop_layer),
     Scenario::with_baseline("noop.around", noop_around),
+    Scenario::with_baseline("extension.layer", extension_layer),
+    Scenario::with_baseline("extension.around", extension_around),
 ];
 
 fn bare() -> Batches {
@@ -33,9 +39,30 @@ fn noop_around() -> Batches {
     requests(world.runtime.clone(), layer_fn(Noop).layer(bare_router()), move || with_bearer(&token))
 }
 
+fn extension_layer() -> Batches {
+    let (world, token) = token();
+    let service = router_of_extension().layer(layer_fn(Extend));
+    requests(world.runtime.clone(), service, move || with_bearer(&token))
+}
+
+fn extension_around() -> Batches {
+    let (world, token) = token();
+    let service = layer_fn(Extend).layer(router_of_extension());
+    requests(world.runtime.clone(), service, move || with_bearer(&token))
+}
+
 /// One route that looks at nothing.
 pub fn bare_router() -> Router {
     Router::new().route("/me", get(async || "hello")).with_state(())
+}
+
+/// One route that looks at what [`Extend`] inserted.
+fn router_of_extension() -> Router {
+    async fn me(user: Extension<Arc<String>>) -> &'static str {
+        black_box(&user);
+        "hello"
+    }
+    Router::new().route("/me", get(me)).with_state(())
 }
 
 fn token() -> (Ours, String) {
@@ -58,6 +85,25 @@ impl<S: Service<R>, R> Service<R> for Noop<S> {
     }
 
     fn call(&mut self, request: R) -> S::Future {
+        self.0.call(request)
+    }
+}
+
+/// A layer that inserts one extension, which it makes for the request, as any that tells a handler of a user must.
+#[derive(Clone)]
+struct Extend<S>(S);
+
+impl<S: Service<Request>> Service<Request> for Extend<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> S::Future {
+        request.extensions_mut().insert(Arc::new(String::new()));
         self.0.call(request)
     }
 }
