@@ -43,8 +43,8 @@ mod trial;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __with_conformance_laws {
-    ($then:ident $arguments:tt) => {
-        $crate::$then! {
+    ([$($then:tt)*] $arguments:tt) => {
+        $($then)*! {
             $arguments
             create {
                 every_field_of_a_created_row_is_loaded
@@ -126,7 +126,7 @@ macro_rules! __with_conformance_laws {
 macro_rules! conformance_tests {
     ($(#[$attribute:meta])* store: $store:expr, block_on: $block_on:expr $(,)?) => {
         $crate::__with_conformance_laws! {
-            __conformance_tests { [$(#[$attribute])*] { $store } { $block_on } }
+            [$crate::__conformance_tests] { [$(#[$attribute])*] { $store } { $block_on } }
         }
     };
 }
@@ -162,4 +162,4 @@ macro_rules! __conformance_exports {
     };
 }
 
-crate::__with_conformance_laws! { __conformance_exports {} }
+crate::__with_conformance_laws! { [crate::__conformance_exports] {} }

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::poll_fn,
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, PoisonError},
     task::Poll,
     time::Duration,
 };
@@ -12,52 +12,23 @@ use tower_refresh_core::{
     EndReason, EndWatcher, Ended, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
 };
 
-/// What the store does wrong.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Fault {
-    CreateOverwrites,
-    CreateOverwritesEnded,
-    CreateLosesMilliseconds,
-    CreateTrimsTexts,
-    CreateCutsAtNul,
-    CreateDropsEmptyTexts,
-    HandlesIgnoreCase,
-    LoadHidesEnded,
-    SwapInserts,
-    SwapIgnoresVersion,
-    SwapIgnoresEnd,
-    SwapKeepsVersion,
-    SwapForgetsExpiry,
-    EndAgain,
-    EndInserts,
-    EndKeepsVersion,
-    EndSparesExpired,
-    EndSubjectIgnoresException,
-    EndSubjectReturnsAll,
-    SubjectsIgnoreCase,
-    SubjectsByPrefix,
-    ListShowsEnded,
-    ListOldestFirst,
-    ListAtExpiry,
-    PurgeAtTheTime,
-    PurgeByExpiryOnly,
-    PurgeStopsEarly,
-    PurgeNeverZero,
-    FeedForgetsThePast,
-    FeedLeavesOutTheTime,
-    FeedTellsAll,
-    FeedTellsWrongTimes,
-    FeedStops,
-}
+use crate::fault::Fault;
+
+/// What a 16-bit length holds.
+const MOST_BYTES: usize = u16::MAX as usize;
+/// What fits one page of a database's answer.
+const MOST_ROWS: usize = 9_000;
 
 pub(crate) struct FaultyStore {
     fault: Option<Fault>,
     rows: Mutex<BTreeMap<String, Row>>,
+    /// When subjects were ended.
+    subjects: Mutex<BTreeMap<String, Timestamp>>,
 }
 
 impl FaultyStore {
     pub(crate) fn new(fault: Option<Fault>) -> Self {
-        Self { fault, rows: Mutex::default() }
+        Self { fault, rows: Mutex::default(), subjects: Mutex::default() }
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -65,12 +36,23 @@ impl FaultyStore {
     }
 
     fn rows(&self) -> MutexGuard<'_, BTreeMap<String, Row>> {
-        self.rows.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn subjects(&self) -> MutexGuard<'_, BTreeMap<String, Timestamp>> {
+        self.subjects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn key(&self, handle: Handle) -> String {
-        let key = handle.to_string();
-        if self.has(Fault::HandlesIgnoreCase) { key.to_lowercase() } else { key }
+        let mut key = handle.to_string();
+        match self.fault {
+            Some(Fault::HandlesIgnoreCase) => key.to_lowercase(),
+            Some(Fault::HandlesLoseTheirEnd) => {
+                key.pop();
+                key
+            }
+            _ => key,
+        }
     }
 
     fn is_of(&self, row: &Row, subject: &Subject) -> bool {
@@ -81,7 +63,8 @@ impl FaultyStore {
     }
 
     fn end_row(&self, row: &mut Row, reason: EndReason, now: Timestamp) -> bool {
-        let spared = self.has(Fault::EndSparesExpired) && now >= row.expires_at();
+        let spared = self.has(Fault::EndSparesExpired) && now >= row.expires_at()
+            || self.has(Fault::EndNeedsAnUnwrittenRow) && row.version > 0;
         if row.ended.is_some() && !self.has(Fault::EndAgain) || spared {
             return false;
         }
@@ -109,6 +92,32 @@ impl FaultyStore {
         if self.has(Fault::CreateDropsEmptyTexts) {
             row.meta.label = row.meta.label.filter(|label| !label.is_empty());
         }
+        if self.has(Fault::CreateCutsLongTexts) {
+            row.meta.label = row.meta.label.filter(|label| label.len() <= MOST_BYTES);
+        }
+        if self.has(Fault::CreateCutsLongData) {
+            row.data.truncate(MOST_BYTES);
+        }
+        if self.has(Fault::CreateUnmapsAddresses) {
+            row.meta.ip = row.meta.ip.map(|ip| ip.to_canonical());
+        }
+        if self.has(Fault::CreateCutsGenerations) {
+            row.generation = row.generation.min(i32::MAX as u32);
+        }
+        if self.has(Fault::CreateLosesTheLeastInteger) && row.generation == i32::MIN as u32 {
+            row.generation = 0;
+        }
+        if self.has(Fault::CreateLosesTheLargestTime) {
+            row.rotated_at = row.rotated_at.min(Timestamp::from_millis(i64::MAX as u64 - 1));
+        }
+        if self.has(Fault::CreateLosesTheEpoch) {
+            row.created_at = row.created_at.max(Timestamp::from_millis(1));
+        }
+        if self.has(Fault::CreateEndsLaterLogins)
+            && let Some(at) = self.subjects().get(row.subject.as_str())
+        {
+            row.ended = Some(Ended::new(EndReason::Revoked, *at));
+        }
         row
     }
 }
@@ -118,8 +127,10 @@ impl SessionStore for FaultyStore {
         let row = self.spoiled(row);
         let mut rows = self.rows();
         if let Some(old) = rows.get(&self.key(row.handle)) {
-            let ended = self.has(Fault::CreateOverwritesEnded) && old.ended.is_some();
-            if !ended && !self.has(Fault::CreateOverwrites) {
+            let free = self.has(Fault::CreateOverwritesEnded) && old.ended.is_some()
+                || self.has(Fault::CreateOverwritesExpired)
+                    && old.expires_at() <= old.created_at.saturating_add(Duration::from_secs(3600));
+            if !free && !self.has(Fault::CreateOverwrites) {
                 return Err(StoreError::new(StoreErrorKind::AlreadyExists));
             }
         }
@@ -129,7 +140,9 @@ impl SessionStore for FaultyStore {
 
     async fn load(&self, handle: Handle) -> Result<Option<Row>, StoreError> {
         let hidden = |row: &Row| self.has(Fault::LoadHidesEnded) && row.ended.is_some();
-        Ok(self.rows().get(&self.key(handle)).filter(|row| !hidden(row)).cloned())
+        let rows = self.rows();
+        let invented = if self.has(Fault::LoadInvents) { rows.values().next() } else { None };
+        Ok(rows.get(&self.key(handle)).or(invented).filter(|row| !hidden(row)).cloned())
     }
 
     async fn compare_and_swap(&self, row: &Row) -> Result<bool, StoreError> {
@@ -140,8 +153,12 @@ impl SessionStore for FaultyStore {
             }
             return Ok(false);
         };
-        let same = old.version == row.version || self.has(Fault::SwapIgnoresVersion);
-        if !same || old.ended.is_some() && !self.has(Fault::SwapIgnoresEnd) {
+        let ignores_all = self.has(Fault::SwapIgnoresAll);
+        let same = old.version == row.version
+            || self.has(Fault::SwapIgnoresVersion)
+            || self.has(Fault::SwapWinsTwice) && old.version == row.version + 1;
+        let is_final = old.ended.is_some() && !self.has(Fault::SwapIgnoresEnd);
+        if !ignores_all && (!same || is_final) {
             return Ok(false);
         }
         let mut new = row.clone();
@@ -149,12 +166,28 @@ impl SessionStore for FaultyStore {
         if self.has(Fault::SwapForgetsExpiry) {
             new.idle_expiry = old.idle_expiry;
         }
+        if self.has(Fault::SwapCutsGenerations) {
+            new.generation = new.generation.min(i32::MAX as u32);
+        }
         *old = new;
+        if self.has(Fault::SwapTouchesOthers) {
+            for other in rows.values_mut().filter(|other| other.handle != row.handle) {
+                other.idle_expiry = row.idle_expiry;
+            }
+        }
         Ok(true)
     }
 
     async fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
         let mut rows = self.rows();
+        if self.has(Fault::EndEndsTheSubject) {
+            return Ok(rows
+                .values_mut()
+                .map(|row| self.end_row(row, reason, now))
+                .filter(|ended| *ended)
+                .count()
+                > 0);
+        }
         if let Some(row) = rows.get_mut(&self.key(handle)) {
             return Ok(self.end_row(row, reason, now));
         }
@@ -174,13 +207,24 @@ impl SessionStore for FaultyStore {
         now: Timestamp,
     ) -> Result<Vec<Handle>, StoreError> {
         let mut ended = Vec::new();
-        for row in self.rows().values_mut().filter(|row| self.is_of(row, subject)) {
+        let mut rows = self.rows();
+        let ends_all =
+            self.has(Fault::EndOfNobodyEndsAll) && !rows.values().any(|row| self.is_of(row, subject));
+        self.subjects().insert(subject.as_str().to_owned(), now);
+        for row in rows.values_mut().filter(|row| ends_all || self.is_of(row, subject)) {
             if except == Some(row.handle) && !self.has(Fault::EndSubjectIgnoresException) {
+                continue;
+            }
+            let spared = self.has(Fault::EndSubjectSparesExpired) && now >= row.expires_at();
+            if spared || self.has(Fault::EndSubjectStopsEarly) && ended.len() == MOST_ROWS {
                 continue;
             }
             if self.end_row(row, reason, now) || self.has(Fault::EndSubjectReturnsAll) {
                 ended.push(row.handle);
             }
+        }
+        if self.has(Fault::EndSubjectForgetsOne) {
+            ended.pop();
         }
         Ok(ended)
     }
@@ -193,6 +237,9 @@ impl SessionStore for FaultyStore {
         rows.sort_by_key(|row| row.created_at);
         if !self.has(Fault::ListOldestFirst) {
             rows.reverse();
+        }
+        if self.has(Fault::ListStopsEarly) {
+            rows.truncate(MOST_ROWS);
         }
         Ok(rows)
     }
