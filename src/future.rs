@@ -179,6 +179,7 @@ where
                     }
                     let mut response = ready!(inner.poll(context))?;
                     let change = state.seal();
+                    // Nearly every request, as above.
                     if change.is_none() && renewal.is_none() && state.is_settled() {
                         return Poll::Ready(Ok(response));
                     }

@@ -16,7 +16,8 @@ use super::{
     values::{HasAudience, Is, NonEmpty, NumericDate, SessionHandle, TokenId},
 };
 
-/// Reads the claims of a payload. Every reason to refuse it but its age is found here, and in [`duplicates`], which comes first.
+/// Reads the claims of a payload. Every reason to refuse it but its age is found here. A member that occurs twice is the first
+/// reason, whatever else is wrong.
 pub(super) fn read<C: DeserializeOwned>(
     payload: &str,
     expected: &Expected<'_>,
