@@ -4,6 +4,7 @@
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Fault {
     CreateOverwrites,
+    CreateSaysThatItFailed,
     CreateOverwritesEnded,
     /// By a clock that is an hour ahead.
     CreateOverwritesExpired,
@@ -32,6 +33,10 @@ pub(crate) enum Fault {
     SwapCutsGenerations,
     SwapTouchesOthers,
     SwapKeepsVersion,
+    SwapForgetsGeneration,
+    SwapForgetsTheTime,
+    SwapForgetsConfirmation,
+    SwapForgetsLateBudget,
     SwapForgetsExpiry,
     EndAgain,
     EndInserts,
@@ -60,4 +65,5 @@ pub(crate) enum Fault {
     FeedTellsAll,
     FeedTellsWrongTimes,
     FeedStops,
+    FeedNeverCatchesUp,
 }

@@ -131,7 +131,9 @@ impl SessionStore for FaultyStore {
                 || self.has(Fault::CreateOverwritesExpired)
                     && old.expires_at() <= old.created_at.saturating_add(Duration::from_secs(3600));
             if !free && !self.has(Fault::CreateOverwrites) {
-                return Err(StoreError::new(StoreErrorKind::AlreadyExists));
+                let failed = self.has(Fault::CreateSaysThatItFailed);
+                let kind = if failed { StoreErrorKind::Unavailable } else { StoreErrorKind::AlreadyExists };
+                return Err(StoreError::new(kind));
             }
         }
         rows.insert(self.key(row.handle), row);
@@ -163,11 +165,14 @@ impl SessionStore for FaultyStore {
         }
         let mut new = row.clone();
         new.version = old.version + u64::from(!self.has(Fault::SwapKeepsVersion));
-        if self.has(Fault::SwapForgetsExpiry) {
-            new.idle_expiry = old.idle_expiry;
-        }
-        if self.has(Fault::SwapCutsGenerations) {
-            new.generation = new.generation.min(i32::MAX as u32);
+        match self.fault {
+            Some(Fault::SwapForgetsGeneration) => new.generation = old.generation,
+            Some(Fault::SwapForgetsTheTime) => new.rotated_at = old.rotated_at,
+            Some(Fault::SwapForgetsConfirmation) => new.confirmed = old.confirmed,
+            Some(Fault::SwapForgetsLateBudget) => new.late_budget = old.late_budget,
+            Some(Fault::SwapForgetsExpiry) => new.idle_expiry = old.idle_expiry,
+            Some(Fault::SwapCutsGenerations) => new.generation = new.generation.min(i32::MAX as u32),
+            _ => {}
         }
         *old = new;
         if self.has(Fault::SwapTouchesOthers) {
@@ -281,7 +286,7 @@ impl SessionStore for FaultyStore {
                     watcher.ended(row.handle, at);
                 }
             }
-            if rounds == 0 {
+            if rounds == 0 && !self.has(Fault::FeedNeverCatchesUp) {
                 watcher.caught_up();
             }
             rounds += 1;

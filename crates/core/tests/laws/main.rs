@@ -32,6 +32,7 @@ macro_rules! faults_and_laws {
 
 faults_and_laws! {
     CreateOverwrites: create_refuses_the_handle_of_a_live_session;
+    CreateSaysThatItFailed: create_refuses_the_handle_of_a_live_session;
     CreateOverwrites: create_refuses_the_handle_of_an_ended_session;
     CreateOverwrites: of_many_creates_of_one_handle_one_succeeds;
     CreateOverwritesEnded: create_refuses_the_handle_of_an_ended_session;
@@ -64,6 +65,11 @@ faults_and_laws! {
     SwapCutsGenerations: a_swap_takes_the_largest_numbers;
     SwapTouchesOthers: a_swap_touches_no_other_row;
     SwapKeepsVersion: a_swap_writes_what_rotations_change_and_counts_the_write;
+    SwapForgetsGeneration: a_swap_writes_what_rotations_change_and_counts_the_write;
+    SwapForgetsTheTime: a_swap_writes_what_rotations_change_and_counts_the_write;
+    SwapForgetsConfirmation: a_swap_writes_what_rotations_change_and_counts_the_write;
+    SwapForgetsLateBudget: a_swap_writes_what_rotations_change_and_counts_the_write;
+    SwapForgetsExpiry: a_swap_writes_what_rotations_change_and_counts_the_write;
     SwapForgetsExpiry: a_list_shows_what_was_swapped;
     SwapForgetsExpiry: a_purge_follows_a_moved_expiry;
     EndAgain: an_end_happens_once;
@@ -95,6 +101,7 @@ faults_and_laws! {
     PurgeStopsEarly: purging_until_nothing_is_left_removes_all;
     PurgeNeverZero: a_purge_before_the_first_death_removes_nothing;
     FeedForgetsThePast: a_watcher_is_told_of_the_ends_before_it_came;
+    FeedNeverCatchesUp: a_watcher_is_told_of_the_ends_before_it_came;
     FeedLeavesOutTheTime: a_watcher_is_told_of_the_ends_before_it_came;
     FeedTellsAll: a_watcher_is_not_told_of_what_it_did_not_ask_for;
     FeedTellsWrongTimes: a_watcher_is_told_of_each_end;
