@@ -14,6 +14,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::with_baseline("hit.cookies.layer", || hit_by_layer(cookies)),
     Scenario::with_baseline("hit.cookies.around", || hit_around(cookies)),
     Scenario::slow("hit.million", || crowd::hits(crowd::TOKENS)),
+    Scenario::slow("hit.million.one", || crowd::hits_of_one(crowd::TOKENS)),
     Scenario::new("miss.hs256", || miss(Algorithm::Hs256)),
     Scenario::new("miss.eddsa", || miss(Algorithm::EdDsa)),
     Scenario::new("miss.es256", || miss(Algorithm::Es256)),

@@ -131,3 +131,24 @@ fn tokens_with_a_member_twice_are_refused_whatever_it_is() {
         assert_eq!(word(&verdict), "duplicate_member", "{member}");
     }
 }
+
+#[test]
+fn of_many_members_one_that_occurs_twice_is_found_and_else_none() {
+    let good = claims().to_string();
+    let many: String = (0..300).map(|number| format!(",\"member{number}\":{number}")).collect();
+    let open = good.strip_suffix('}').unwrap();
+    let differ = verify_payload::<HashMap<String, Value>>(&format!("{open}{many}}}"), at(NOW));
+    assert_eq!(word(&differ), "valid");
+    let twice = verify_payload::<HashMap<String, Value>>(&format!("{open}{many},\"member150\":0}}"), at(NOW));
+    assert_eq!(word(&twice), "duplicate_member");
+}
+
+#[test]
+fn arrays_are_read_as_deep_as_the_parser_reads_them() {
+    let good = claims().to_string();
+    let open = good.strip_suffix('}').unwrap();
+    for (depth, expected) in [(126, "valid"), (127, "malformed")] {
+        let payload = format!("{open},\"a\":{}1{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(word(&verify_payload::<()>(&payload, at(NOW))), expected, "{depth}");
+    }
+}
