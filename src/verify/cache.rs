@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::sync::{ArcSwapOption, AtomicBool, AtomicU32, AtomicU64, OnceLock};
 
-const WAYS: usize = 8;
+const WAYS: usize = 16;
 
 /// What tokens say, by their text.
 pub(crate) struct Cache<T> {
