@@ -9,7 +9,7 @@
 //!
 //! Places are in sets, each of which holds the tokens of some hashes. Reading takes no lock. Only verified tokens come in,
 //! so a flood of forged ones moves nothing. Where a set is full, a token that has expired makes room, else one that was not
-//! read since the set was last full.
+//! read for a while: tokens that are in use outlast those that came once.
 
 use std::{
     array, fmt,
@@ -38,6 +38,8 @@ struct Set<T> {
     /// place yet, or no more, costs a verification and nothing else.
     tags: [AtomicU32; WAYS],
     places: [ArcSwapOption<Entry<T>>; WAYS],
+    /// Where the next token to go is looked for.
+    hand: AtomicU32,
 }
 
 struct Entry<T> {
@@ -89,7 +91,7 @@ impl<T: Clone> Cache<T> {
         if set.find(tag, token, |entry| (entry.epoch == epoch).then_some(())).is_some() {
             return;
         }
-        let place = set.make_room(tag, now);
+        let place = set.make_room(now);
         let token = Zeroizing::new(token.into());
         let entry = Entry { token, epoch, expires_at, was_read: AtomicBool::new(false), value };
         if let (Some(known), Some(place)) = (set.tags.get(place), set.places.get(place)) {
@@ -117,21 +119,37 @@ impl<T> Set<T> {
     }
 
     /// A place that is empty, or whose token is the least worth keeping.
-    fn make_room(&self, tag: u32, now: Timestamp) -> usize {
-        let worthless = |entry: Option<&Entry<T>>| entry.is_none_or(|entry| now >= entry.expires_at);
-        let unread = |entry: Option<&Entry<T>>| {
-            entry.is_none_or(|entry| !entry.was_read.swap(false, Ordering::Relaxed))
+    fn make_room(&self, now: Timestamp) -> usize {
+        let is_free = |place: &ArcSwapOption<Entry<T>>| {
+            place.load().as_deref().is_none_or(|entry| now >= entry.expires_at)
         };
-        let first = |fits: &dyn Fn(Option<&Entry<T>>) -> bool| {
-            self.places.iter().position(|place| fits(place.load().as_deref()))
+        self.places.iter().position(is_free).unwrap_or_else(|| self.sweep())
+    }
+
+    /// The CLOCK algorithm: goes on from where it was last, to the first place that was not read since it came by.
+    fn sweep(&self) -> usize {
+        let was_read = |place: &ArcSwapOption<Entry<T>>| {
+            place.load().as_deref().is_some_and(|entry| entry.was_read.swap(false, Ordering::Relaxed))
         };
-        first(&worthless).or_else(|| first(&unread)).unwrap_or(tag as usize % WAYS)
+        let mut at = 0;
+        // Once around, and to where it began: there it finds its own mark, unless others read meanwhile.
+        for _ in 0..=WAYS {
+            at = self.hand.fetch_add(1, Ordering::Relaxed) as usize % WAYS;
+            if !self.places.get(at).is_some_and(was_read) {
+                break;
+            }
+        }
+        at
     }
 }
 
 impl<T> Default for Set<T> {
     fn default() -> Self {
-        Self { tags: Default::default(), places: array::from_fn(|_| ArcSwapOption::empty()) }
+        Self {
+            tags: Default::default(),
+            places: array::from_fn(|_| ArcSwapOption::empty()),
+            hand: AtomicU32::new(0),
+        }
     }
 }
 

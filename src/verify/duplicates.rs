@@ -8,8 +8,9 @@
 //!
 //! The pass is left out where one look at the text and at the names that the parser saw tells as much.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, hash::BuildHasher};
 
+use foldhash::fast::FixedState;
 use memchr::{memchr, memchr_iter};
 
 use super::{InvalidToken, claims::Claim};
@@ -41,11 +42,7 @@ impl Names {
 
     /// Of names that are not the same, a few clash as well.
     pub(super) fn add_other(&mut self, name: &str) {
-        // FNV-1a, whose upper bits are the better mixed ones.
-        let hash = name.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
-        });
-        let bit = 1 << (hash >> 58);
+        let bit = 1 << (FixedState::default().hash_one(name) >> 58);
         self.may_clash |= self.others & bit != 0;
         self.others |= bit;
     }

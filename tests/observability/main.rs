@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "metrics")]
+mod cached;
 mod events;
 #[cfg(feature = "metrics")]
 mod measured;
