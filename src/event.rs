@@ -47,7 +47,8 @@ pub enum EventKind {
     Impossible,
     /// The session ended.
     End(EndReason),
-    /// A request was refused for what it brought. Tokens that have merely expired are everyday, and not told of.
+    /// A request brought what does not hold, or asked for what it may not. Tokens that have merely expired are everyday, and not
+    /// told of.
     Refused(Refusal),
     /// The store could not do what it was asked. The token was good, and nothing was changed.
     StoreFailed,
@@ -93,7 +94,7 @@ impl EventKind {
     }
 }
 
-/// Why a request was refused for what it brought.
+/// What a request brought that does not hold, or what it may not.
 ///
 /// Anybody can cause these events, as often as they like, so `tracing` has them at DEBUG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,8 +102,14 @@ impl EventKind {
 pub enum Refusal {
     /// The bearer token does not hold. Whose it is nobody knows.
     InvalidToken(InvalidToken),
+    /// Its refresh token has another form, key, issuer or way to travel, or was changed; or it has tokens of two sessions.
+    /// A refresh cookie like that counts as none. Many of them at once after a change of keys: it was too early for the old one
+    /// to go.
+    InvalidRefreshToken,
     /// Two `Authorization` fields.
     InvalidRequest,
+    /// A login as a native client, by a browser.
+    FromBrowser,
     /// Its cookies do not count, because it came from another site.
     CrossSite,
     /// The user lacks a scope. The event names the user.
@@ -114,7 +121,9 @@ impl Refusal {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InvalidToken(reason) => reason.as_str(),
+            Self::InvalidRefreshToken => "invalid_refresh_token",
             Self::InvalidRequest => "invalid_request",
+            Self::FromBrowser => "from_browser",
             Self::CrossSite => "cross_site",
             Self::InsufficientScope => "insufficient_scope",
         }
@@ -125,6 +134,7 @@ impl Refusal {
             RejectionKind::InvalidToken(InvalidToken::Expired) => None,
             RejectionKind::InvalidToken(reason) => Some(Self::InvalidToken(*reason)),
             RejectionKind::InvalidRequest => Some(Self::InvalidRequest),
+            RejectionKind::FromBrowser => Some(Self::FromBrowser),
             RejectionKind::CrossSite => Some(Self::CrossSite),
             RejectionKind::InsufficientScope { .. } => Some(Self::InsufficientScope),
             _ => None,

@@ -16,6 +16,7 @@ use crate::{
     outlive::outlive,
     refresh::Flights,
     store::Store,
+    token::{Carrier, Presented},
     user::{User, Verified},
     verify::ring::Ring,
 };
@@ -118,6 +119,20 @@ impl<C: Send + Sync + 'static> Shared<C> {
 
     pub(crate) fn emit_for(&self, kind: EventKind, row: &Row) {
         self.emit(kind, Some(row.handle), Some(row.subject.clone()), Some(row.rotated_at));
+    }
+
+    /// Reads the refresh tokens of a request, and tells if none of them holds.
+    pub(crate) fn presented<'a>(
+        &self,
+        texts: impl Iterator<Item = &'a [u8]>,
+        carrier: Carrier,
+        now: Timestamp,
+    ) -> Presented {
+        let presented = Presented::read(texts, carrier, &self.ring.keys(), &self.settings.context, now);
+        if matches!(presented, Presented::Invalid) {
+            self.emit(EventKind::Refused(Refusal::InvalidRefreshToken), None, None, None);
+        }
+        presented
     }
 
     /// Tells of a request that is refused for what it brought, and by whom if that is known.

@@ -193,11 +193,10 @@ impl<C: CustomClaims> State<C> {
 
 impl Origin {
     /// The request's refresh token, read when it is first asked for.
-    pub(crate) fn presented<C>(&self, shared: &Shared<C>, now: Timestamp) -> &Presented {
+    pub(crate) fn presented<C: CustomClaims>(&self, shared: &Shared<C>, now: Timestamp) -> &Presented {
         self.presented.get_or_init(|| {
-            let settings = &shared.settings;
-            let texts = self.cookies.values(settings.cookies.refresh_name());
-            Box::new(Presented::read(texts, Carrier::Cookie, &shared.ring.keys(), &settings.context, now))
+            let texts = self.cookies.values(shared.settings.cookies.refresh_name());
+            Box::new(shared.presented(texts, Carrier::Cookie, now))
         })
     }
 }

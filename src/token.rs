@@ -153,8 +153,10 @@ impl fmt::Debug for RefreshToken {
 /// The refresh token of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Presented {
-    /// None, or none that holds, or several of different sessions.
-    Nothing,
+    /// There is none.
+    Absent,
+    /// None that holds, or several of different sessions.
+    Invalid,
     /// Ours, but past its absolute expiry: the session is over.
     Expired(RefreshToken),
     /// Ours.
@@ -170,16 +172,20 @@ impl Presented {
         context: &Context,
         now: Timestamp,
     ) -> Self {
+        let mut texts = texts.peekable();
+        if texts.peek().is_none() {
+            return Self::Absent;
+        }
         let mut best: Option<RefreshToken> = None;
         for token in texts.filter_map(|text| RefreshToken::decode(text, carrier, keys, context)) {
             match &best {
-                Some(other) if other.handle != token.handle => return Self::Nothing,
+                Some(other) if other.handle != token.handle => return Self::Invalid,
                 Some(other) if other.generation >= token.generation => {}
                 _ => best = Some(token),
             }
         }
         match best {
-            None => Self::Nothing,
+            None => Self::Invalid,
             Some(token) if now >= token.absolute_expiry => Self::Expired(token),
             Some(token) => Self::Token(token),
         }
@@ -189,7 +195,7 @@ impl Presented {
     pub(crate) fn token(&self) -> Option<&RefreshToken> {
         match self {
             Self::Token(token) => Some(token),
-            Self::Nothing | Self::Expired(_) => None,
+            Self::Absent | Self::Invalid | Self::Expired(_) => None,
         }
     }
 
@@ -197,7 +203,7 @@ impl Presented {
     pub(crate) fn session(&self) -> Option<Handle> {
         match self {
             Self::Token(token) | Self::Expired(token) => Some(token.handle),
-            Self::Nothing => None,
+            Self::Absent | Self::Invalid => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{NativeTokenResponse, TokenError, form::TokenRequest};
 use crate::{
     Auth, CustomClaims,
     refresh::{Committed, Loaded, Mode, commit},
-    token::{Carrier, Presented},
+    token::Carrier,
 };
 
 impl<C: CustomClaims> Auth<C> {
@@ -54,13 +54,8 @@ impl<C: CustomClaims> Auth<C> {
     pub async fn refresh_token_grant(&self, form: &[u8]) -> Result<NativeTokenResponse, TokenError> {
         let request = TokenRequest::read(form)?;
         let shared = &self.shared;
-        let presented = Presented::read(
-            iter::once(request.refresh_token.as_slice()),
-            Carrier::Body,
-            &shared.ring.keys(),
-            &shared.settings.context,
-            shared.now(),
-        );
+        let text = iter::once(request.refresh_token.as_slice());
+        let presented = shared.presented(text, Carrier::Body, shared.now());
         let token = presented.token().ok_or(TokenError::InvalidGrant)?;
         let loaded = shared.flights.join(shared, token, Mode::Deciding).await;
         let live = match &*loaded {

@@ -42,6 +42,7 @@ impl<C: CustomClaims> Session<C> {
     ) -> Result<NativeTokenResponse, Rejection> {
         self.writable()?;
         if self.state.origin.browser {
+            self.state.shared.refused(&RejectionKind::FromBrowser, None);
             return Err(self.reject(RejectionKind::FromBrowser));
         }
         let Begun { row, access, refresh } = self.begin(subject.into(), options, Carrier::Body).await?;

@@ -10,6 +10,7 @@ use crate::{
         Browser, Op, World,
         browser::{ACCESS, REFRESH, set_cookies},
         hmac::hmac_sha256,
+        probe::INVALID_REFRESH_TOKEN,
         world::{ISSUER, SECRET},
     },
     with_field,
@@ -177,7 +178,8 @@ async fn check(world: &World, name: &str, token: &[u8], expect: Expect) {
     assert_eq!(response.status(), StatusCode::OK, "{name}");
     assert_eq!(removed(response.headers()), expect == Expect::Over, "{name}");
     assert_eq!(world.store.take_calls(), [], "{name}");
-    assert_eq!(world.take_events(), [], "{name}");
+    let told = if expect == Expect::Over { 0 } else { 3 };
+    assert_eq!(world.take_events(), vec![INVALID_REFRESH_TOKEN; told], "{name}");
 }
 
 fn removed(headers: &HeaderMap) -> bool {

@@ -10,7 +10,7 @@ use crate::{
         Browser, World,
         browser::{REFRESH, generation},
         mint,
-        probe::{ACCESS_LIFETIME, expired_browser, with_refresh},
+        probe::{ACCESS_LIFETIME, INVALID_REFRESH_TOKEN, expired_browser, with_refresh},
     },
 };
 
@@ -23,7 +23,7 @@ async fn the_token_of_a_refresh_cookie_is_nothing_at_the_token_endpoint() {
     let response = exchange(&world, browser.refresh().unwrap()).await;
 
     assert_error(&response, "invalid_grant", "a cookie's token");
-    assert_eq!((world.store.take_calls(), world.take_events()), (vec![], vec![]));
+    assert_eq!((world.store.take_calls(), world.take_events()), (vec![], vec![INVALID_REFRESH_TOKEN]));
     assert_eq!(world.store.row(session).await.unwrap(), row);
     assert_eq!(browser.get(&world, "/me").await.body(), "alice");
 }
@@ -46,7 +46,7 @@ async fn a_native_clients_token_is_nothing_in_a_cookie() {
     request.headers_mut().insert("authorization", bearer.parse().unwrap());
     assert_eq!(world.send(request).await.status(), StatusCode::UNAUTHORIZED);
 
-    assert_eq!((world.store.take_calls(), world.take_events()), (vec![], vec![]));
+    assert_eq!((world.store.take_calls(), world.take_events()), (vec![], vec![INVALID_REFRESH_TOKEN; 4]));
     assert_eq!(client.exchange(&world).await.status(), StatusCode::OK);
 }
 

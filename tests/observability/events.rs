@@ -7,8 +7,9 @@ use tower_refresh::{EventKind, Handle, InvalidToken, Refusal, Subject};
 
 use crate::support::{
     Browser, World,
-    mint::forged_access,
-    probe::{ACCESS_LIFETIME, session_of, with_bearer},
+    browser::{ACCESS, REFRESH},
+    mint::{forged_access, forged_refresh},
+    probe::{ACCESS_LIFETIME, expired_browser, session_of, with_bearer},
     request,
 };
 
@@ -51,6 +52,47 @@ async fn each_request_that_is_refused_for_what_it_brought_is_told_of_once() {
     told(&world);
     world.send(with_bearer("/me", &access)).await;
     assert_eq!(told(&world), nobodys(Refusal::InvalidToken(InvalidToken::Revoked)));
+}
+
+#[tokio::test]
+async fn refresh_tokens_of_which_none_holds_are_told_of_once_a_request() {
+    let world = World::new();
+    let one = expired_browser(&world, "alice").await.0.refresh().unwrap().to_owned();
+    let other = expired_browser(&world, "bob").await.0.refresh().unwrap().to_owned();
+    let forged = forged_refresh(&one);
+    told(&world);
+    let cases = [
+        ("forged", format!("{REFRESH}={forged}")),
+        ("of no form at all", format!("{REFRESH}=x")),
+        ("empty", format!("{REFRESH}=")),
+        ("two that do not hold", format!("{REFRESH}={forged}; {REFRESH}=x")),
+        ("of two sessions", format!("{REFRESH}={one}; {REFRESH}={other}")),
+    ];
+    for (case, cookies) in cases {
+        for path in ["/me", "/public", "/logout"] {
+            world.send(request(path, &[("cookie", &cookies)])).await;
+            assert_eq!(told(&world), nobodys(Refusal::InvalidRefreshToken), "{case}: {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_holds_beside_one_that_does_not_or_that_nobody_looks_at_is_not_told_of() {
+    let world = World::new();
+    let browser = Browser::logged_in(&world, "alice").await;
+    let (access, refresh) = (browser.access().unwrap().to_owned(), browser.refresh().unwrap().to_owned());
+    let forged = forged_refresh(&refresh);
+    told(&world);
+
+    let valid = format!("{ACCESS}={access}; {REFRESH}={forged}");
+    world.send(request("/me", &[("cookie", &valid)])).await;
+    assert_eq!(told(&world), [], "a valid access token is enough");
+
+    world.clock.advance(ACCESS_LIFETIME);
+    let both = format!("{REFRESH}={forged}; {REFRESH}={refresh}");
+    let response = world.send(request("/me", &[("cookie", &both)])).await;
+    assert_eq!(response.body(), "alice");
+    assert!(!told(&world).iter().any(|(kind, ..)| matches!(kind, EventKind::Refused(_))));
 }
 
 #[tokio::test]

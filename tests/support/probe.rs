@@ -5,7 +5,7 @@ use std::{pin::Pin, task::Poll, time::Duration};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
-use tower_refresh::{Handle, SessionStore, Timestamp};
+use tower_refresh::{EventKind, Handle, Refusal, SessionStore, Timestamp};
 use tower_refresh_core::Row;
 
 use super::{Browser, World, browser::REFRESH, mint, request};
@@ -15,6 +15,9 @@ pub const GRACE: Duration = Duration::from_secs(30);
 pub const DAMPING: Duration = Duration::from_secs(60);
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// What is told of a refresh token that does not hold.
+pub const INVALID_REFRESH_TOKEN: EventKind = EventKind::Refused(Refusal::InvalidRefreshToken);
 
 /// The session of a browser that has an access cookie.
 pub fn session_of(browser: &Browser) -> Handle {
