@@ -11,7 +11,7 @@ impl<C: CustomClaims> Session<C> {
     ///
     /// # Errors
     /// [`RejectionKind::CrossSite`] for a request from another site; [`RejectionKind::Unavailable`] if the store fails:
-    /// then no cookie is removed, so that the user can try again; [`RejectionKind::Sealed`].
+    /// then it removes no cookie, so that the user can try again; [`RejectionKind::Sealed`].
     ///
     /// # Cancel safety
     /// Once polled, the end of the session goes on although this future is dropped, where the feature `tokio` is on and
