@@ -6,3 +6,6 @@ pub(crate) use std::sync::{
 };
 
 pub(crate) use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+
+/// How many places a set of verified tokens has. The models have few, for their orders grow with them.
+pub(crate) const WAYS: usize = 16;

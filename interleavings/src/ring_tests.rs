@@ -9,23 +9,35 @@ use loom::{
 };
 use tower_refresh_core::Timestamp;
 
-use crate::{model::explore, verify::ring::Ring};
+use crate::{model::explore, sync::WAYS, verify::ring::Ring};
 
 const NOW: Timestamp = Timestamp::from_secs(1000);
 const UNTIL: Timestamp = Timestamp::from_secs(2000);
 
-/// Keys by their numbers. A token is its key's number and what it says.
+/// Keys by their numbers.
 type Keys = Vec<u8>;
 type Tokens = Ring<Keys, u8>;
 
+/// A ring of key 1, with a cache of one set: where a token goes must not hang on the cache's random hash.
+fn ring() -> Arc<Tokens> {
+    Arc::new(Tokens::new(vec![1], WAYS))
+}
+
+/// A token is its key's number and what it says, and as long as the cache wants one to be.
+fn token(key: u8, said: u8) -> [u8; 16] {
+    let mut token = [0; 16];
+    (token[0], token[15]) = (key, said);
+    token
+}
+
 /// As a request does it: from the cache, else by the keys.
-fn good(ring: &Tokens, token: [u8; 2]) -> Option<u8> {
+fn good(ring: &Tokens, token: [u8; 16]) -> Option<u8> {
     ring.known(&token).or_else(|| {
         ring.verify(
             &token,
             NOW,
             |keys| {
-                if keys.contains(&token[0]) { Ok((token[1], UNTIL)) } else { Err(()) }
+                if keys.contains(&token[0]) { Ok((token[15], UNTIL)) } else { Err(()) }
             },
         )
         .ok()
@@ -33,7 +45,7 @@ fn good(ring: &Tokens, token: [u8; 2]) -> Option<u8> {
 }
 
 fn swapped(requests: usize) {
-    let ring = Arc::new(Tokens::new(vec![1], 8));
+    let ring = ring();
     let acknowledged = Arc::new(AtomicBool::new(false));
     let (swapper, told) = (ring.clone(), acknowledged.clone());
     let mut threads = vec![thread::spawn(move || {
@@ -42,14 +54,14 @@ fn swapped(requests: usize) {
     })];
     threads.extend((0..requests).map(|_| {
         let ring = ring.clone();
-        thread::spawn(move || assert!(good(&ring, [1, 7]).is_none_or(|said| said == 7)))
+        thread::spawn(move || assert!(good(&ring, token(1, 7)).is_none_or(|said| said == 7)))
     }));
     if acknowledged.load(Ordering::Acquire) {
-        assert_eq!(good(&ring, [1, 7]), None, "its key is gone, and it is good");
+        assert_eq!(good(&ring, token(1, 7)), None, "its key is gone, and it is good");
     }
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-    assert_eq!(good(&ring, [1, 7]), None);
-    assert_eq!(good(&ring, [2, 8]), Some(8));
+    assert_eq!(good(&ring, token(1, 7)), None);
+    assert_eq!(good(&ring, token(2, 8)), Some(8));
 }
 
 #[test]
@@ -66,15 +78,16 @@ fn with_two_requests_at_once_too() {
 #[test]
 fn two_swaps_leave_the_keys_of_one_and_no_token_of_the_first() {
     explore(None, || {
-        let ring = Arc::new(Tokens::new(vec![1], 8));
-        assert_eq!(good(&ring, [1, 7]), Some(7));
+        let ring = ring();
+        assert_eq!(good(&ring, token(1, 7)), Some(7));
+        assert_eq!(ring.known(&token(1, 7)), Some(7), "it is in the cache");
         let threads = [2, 3].map(|key| {
             let ring = ring.clone();
             thread::spawn(move || ring.swap(vec![key]))
         });
         threads.into_iter().for_each(|thread| thread.join().unwrap());
-        assert_eq!(good(&ring, [1, 7]), None);
-        let left = [[2, 8], [3, 9]].map(|token| good(&ring, token));
+        assert_eq!(good(&ring, token(1, 7)), None);
+        let left = [token(2, 8), token(3, 9)].map(|token| good(&ring, token));
         assert!(left == [Some(8), None] || left == [None, Some(9)], "{left:?}");
     });
 }
@@ -82,17 +95,17 @@ fn two_swaps_leave_the_keys_of_one_and_no_token_of_the_first() {
 #[test]
 fn tokens_that_are_kept_at_once_are_not_taken_for_each_other() {
     explore(3, || {
-        let ring = Arc::new(Tokens::new(vec![1], 8));
-        let threads = [[1, 7], [1, 8]].map(|token| {
+        let ring = ring();
+        let threads = [7, 8].map(|said| {
             let ring = ring.clone();
-            thread::spawn(move || assert_eq!(good(&ring, token), Some(token[1])))
+            thread::spawn(move || assert_eq!(good(&ring, token(1, said)), Some(said)))
         });
         for said in [7, 8] {
-            assert!(ring.known(&[1, said]).is_none_or(|found| found == said));
+            assert!(ring.known(&token(1, said)).is_none_or(|found| found == said));
         }
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         for said in [7, 8] {
-            assert_eq!(good(&ring, [1, said]), Some(said));
+            assert_eq!(good(&ring, token(1, said)), Some(said));
         }
     });
 }

@@ -8,6 +8,9 @@ pub(crate) use loom::sync::{
     atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize},
 };
 
+/// Enough for a race for one place, and for a place that is left.
+pub(crate) const WAYS: usize = 2;
+
 /// std's, in two steps that loom sees: whoever makes the value holds a lock, and whoever gets it acquires it.
 pub(crate) struct OnceLock<T> {
     value: std::sync::OnceLock<T>,

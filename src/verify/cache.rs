@@ -21,9 +21,7 @@ use foldhash::quality::RandomState;
 use tower_refresh_core::Timestamp;
 use zeroize::Zeroizing;
 
-use crate::sync::{ArcSwapOption, AtomicBool, AtomicU32, AtomicU64, OnceLock};
-
-const WAYS: usize = 16;
+use crate::sync::{ArcSwapOption, AtomicBool, AtomicU32, AtomicU64, OnceLock, WAYS};
 
 /// What tokens say, by their text.
 pub(crate) struct Cache<T> {
