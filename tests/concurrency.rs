@@ -18,7 +18,10 @@ use http::{Request, Response};
 use support::{
     Browser, Op, World,
     browser::{ACCESS, REFRESH, generation, set_cookie},
-    probe::{GRACE, MILLISECOND, carries_nothing, expired_browser, poll_until_stuck, refresh, with_refresh},
+    probe::{
+        GRACE, MILLISECOND, carries_nothing, expired_browser, poll_once, poll_until_stuck, refresh,
+        with_refresh,
+    },
     store::Fault,
 };
 use tokio::task::JoinSet;
@@ -206,6 +209,26 @@ async fn nothing_is_remembered_once_the_shared_load_is_done() {
     assert_eq!(world.store.take_calls(), [(Op::Load, 1), (Op::Swap, 1)]);
     let access = set_cookie(&response, ACCESS).unwrap();
     assert_eq!(support::mint::claims(&access)["scope"], "user admin");
+}
+
+#[tokio::test]
+async fn who_asks_for_a_refresh_gets_claims_of_that_moment_and_not_of_a_load_under_way() {
+    let world = World::new();
+    let (browser, _) = expired_browser(&world, "alice").await;
+    world.users.pause_in_loads();
+    let mut earlier = Box::pin(world.send(browser.request("/me")));
+    assert!(poll_once(&mut earlier).is_pending(), "it has read the claims, and waits");
+    let users = world.users.clone();
+    let upgrade = move |request: http::Request<()>| {
+        users.set("alice", "Alice", "user admin");
+        support::world::routes(request)
+    };
+
+    let later = world.send_to(upgrade, browser.request("/refresh")).await;
+
+    let access = set_cookie(&later, ACCESS).unwrap();
+    assert_eq!(support::mint::claims(&access)["scope"], "user admin");
+    assert_eq!(earlier.await.body(), "alice");
 }
 
 #[tokio::test]

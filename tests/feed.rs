@@ -7,6 +7,7 @@ use http::StatusCode;
 use support::{
     Browser, ManualClock, Op, TestStore, World,
     browser::{ACCESS, REFRESH},
+    probe::as_navigation,
     store::Fault,
 };
 use tower_refresh::FeedLoss;
@@ -219,13 +220,7 @@ async fn an_ended_access_cookie_does_not_stand_in_the_way_of_a_live_refresh_cook
     here.auth.end_session(support::mint::session(old.access().unwrap())).await.unwrap();
     browser.cookies.insert(ACCESS.to_owned(), old.access().unwrap().to_owned());
 
-    let mut navigation = browser.request("/me");
-    for (name, value) in
-        [("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]
-    {
-        navigation.headers_mut().insert(name, value.parse().unwrap());
-    }
-    let response = there.send(navigation).await;
+    let response = there.send(as_navigation(browser.request("/me"))).await;
 
     assert_eq!((response.status(), response.body().as_ref()), (StatusCode::OK, b"bob".as_slice()));
     browser.keep(response.headers());
@@ -238,11 +233,7 @@ async fn a_session_that_the_store_does_not_know_removes_no_cookie() {
     let elsewhere = two_deaf_servers(FeedLoss::AskStore).0;
     let mut browser = Browser::logged_in(&elsewhere, "alice").await;
     browser.cookies.remove(REFRESH);
-    let mut navigation = browser.request("/me");
-    for (name, value) in [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")] {
-        navigation.headers_mut().insert(name, value.parse().unwrap());
-    }
-    let response = here.send(navigation).await;
+    let response = here.send(as_navigation(browser.request("/me"))).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     assert!(response.headers().get("set-cookie").is_none());
 }

@@ -348,6 +348,46 @@ async fn a_changed_role_takes_effect_at_the_next_refresh_and_in_that_very_reques
 }
 
 #[tokio::test]
+async fn a_role_that_the_handler_changes_is_in_the_token_that_it_asks_for() {
+    for has_expired in [false, true] {
+        let world = World::new();
+        let browser = Browser::logged_in(&world, "alice").await;
+        if has_expired {
+            // The layer has loaded the old claims before the handler comes.
+            world.clock.advance(ACCESS_LIFETIME);
+        }
+        let users = world.users.clone();
+        let upgrade = move |request: http::Request<()>| {
+            users.set("alice", "Alice", "user admin");
+            support::world::routes(request)
+        };
+
+        let response = world.send_to(upgrade, browser.request("/refresh")).await;
+
+        assert_eq!(response.status(), 200);
+        let access = set_cookie(&response, ACCESS).unwrap();
+        assert_eq!(mint::claims(&access)["scope"], "user admin", "expired: {has_expired}");
+    }
+}
+
+#[tokio::test]
+async fn a_subject_whom_the_handler_removes_gets_no_new_token() {
+    let world = World::new();
+    let (browser, session) = expired_browser(&world, "alice").await;
+    let users = world.users.clone();
+    let leave = move |request: http::Request<()>| {
+        users.remove("alice");
+        support::world::routes(request)
+    };
+
+    let response = world.send_to(leave, browser.request("/refresh")).await;
+
+    assert_eq!(response.status(), 401);
+    assert!(carries_nothing(&response));
+    assert_eq!(world.store.row(session).await.unwrap().ended.unwrap().reason, EndReason::Disabled);
+}
+
+#[tokio::test]
 async fn a_subject_that_is_gone_is_logged_out_at_its_next_refresh() {
     let world = World::new();
     let mut other = Browser::logged_in(&world, "alice").await;

@@ -43,20 +43,30 @@ impl<C: CustomClaims> Flights<C> {
     /// Joins the load under way for this token, or starts one. Whoever joined one that failed tries once more: the
     /// failure may be older than the request.
     pub(crate) fn join(&self, shared: &Arc<Shared<C>>, token: &RefreshToken, mode: Mode) -> Flight<C> {
+        self.join_telling(shared, token, mode).0
+    }
+
+    /// As [`join`](Self::join), and whether the load, its claims too, may be older than this call.
+    pub(crate) fn join_telling(
+        &self,
+        shared: &Arc<Shared<C>>,
+        token: &RefreshToken,
+        mode: Mode,
+    ) -> (Flight<C>, bool) {
         let (load, joined) = self.board(shared, token, mode);
         if !joined {
-            return load.boxed();
+            return (load.boxed(), false);
         }
         let (shared, token) = (shared.clone(), token.clone());
-        async move {
+        let load = async move {
             let loaded = load.await;
             if !matches!(*loaded, Loaded::Unavailable) {
                 return loaded;
             }
             let (again, _) = shared.flights.board(&shared, &token, mode);
             again.await
-        }
-        .boxed()
+        };
+        (load.boxed(), true)
     }
 
     fn board(

@@ -39,6 +39,18 @@ pub(crate) enum Dead {
     Refused,
 }
 
+impl Dead {
+    /// Of a session that has ended, expired, or is being ended. One that a login in the same browser replaces is no reason
+    /// to remove cookies: the browser may have the newer ones by the time it hears of it.
+    fn of(row: &Row, now: Timestamp) -> Self {
+        match row.ended {
+            Some(ended) if ended.reason == EndReason::Superseded => Self::Refused,
+            None if row.is_live(now) => Self::Refused,
+            _ => Self::Over,
+        }
+    }
+}
+
 /// How much the first half may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Mode {
@@ -52,7 +64,7 @@ pub(crate) enum Mode {
 async fn confirm<C: CustomClaims>(shared: &Shared<C>, user: Arc<User<C>>) -> Loaded<C> {
     match shared.store.load(user.session).await {
         Ok(Some(row)) if row.is_live(shared.now()) => Loaded::Confirmed(user),
-        Ok(Some(_)) => Loaded::Dead(Dead::Over),
+        Ok(Some(row)) => Loaded::Dead(Dead::of(&row, shared.now())),
         Ok(None) => Loaded::Dead(Dead::Refused),
         Err(error) => {
             shared.store_failed(user.session, Some(user.subject.clone()), error);
@@ -105,7 +117,7 @@ pub(crate) async fn load<C: CustomClaims>(
                 if let Some(ended) = row.ended {
                     shared.deny_ended(row.handle, ended.at);
                 }
-                return Loaded::Dead(Dead::Over);
+                return Loaded::Dead(Dead::of(&row, now));
             }
             Class::Expired => return Loaded::Dead(Dead::Over),
             Class::Reuse if mode == Mode::Deciding => {
@@ -125,14 +137,28 @@ pub(crate) async fn load<C: CustomClaims>(
             }
             _ => return Loaded::Dead(Dead::Refused),
         };
-        return match load_user(&shared, &row).await {
-            Ok(Some((user, claims_at))) => Loaded::Live(Box::new(Live { class, row, user, claims_at })),
-            Ok(None) if mode == Mode::Deciding => end(&shared, row, EndReason::Disabled).await,
-            Ok(None) => Loaded::Dead(Dead::Refused),
-            Err(()) => Loaded::Unavailable,
-        };
+        return with_claims(&shared, class, row, mode).await;
     }
     Loaded::Unavailable
+}
+
+/// What was loaded before, with claims of now.
+pub(crate) async fn ask_again<C: CustomClaims>(shared: &Arc<Shared<C>>, live: &Live<C>) -> Loaded<C> {
+    with_claims(shared, live.class, live.row.clone(), Mode::Deciding).await
+}
+
+async fn with_claims<C: CustomClaims>(
+    shared: &Arc<Shared<C>>,
+    class: Class,
+    row: Box<Row>,
+    mode: Mode,
+) -> Loaded<C> {
+    match load_user(shared, &row).await {
+        Ok(Some((user, claims_at))) => Loaded::Live(Box::new(Live { class, row, user, claims_at })),
+        Ok(None) if mode == Mode::Deciding => end(shared, row, EndReason::Disabled).await,
+        Ok(None) => Loaded::Dead(Dead::Refused),
+        Err(()) => Loaded::Unavailable,
+    }
 }
 
 /// The user of a session by the claims source, and when it was asked; `None` if the subject is gone (c11).

@@ -12,5 +12,5 @@ pub(crate) use self::{
     commit::{Committed, commit},
     flight::{Flight, Flights},
     issue::{Issued, IssuedAccess, IssuedRefresh, issue_access, issue_refresh},
-    load::{Dead, Live, Loaded, Mode, confirm_or_load},
+    load::{Dead, Live, Loaded, Mode, ask_again, confirm_or_load},
 };

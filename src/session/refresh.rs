@@ -1,10 +1,12 @@
 //! Refreshing on demand.
 
+use std::sync::Arc;
+
 use super::{Session, TokenResponse};
 use crate::{
     CustomClaims, RejectionKind,
     auth::settings::Channel,
-    refresh::{Committed, Issued, Live, Loaded, Mode, commit},
+    refresh::{Committed, Issued, Live, Loaded, Mode, ask_again, commit},
     rejection::Rejection,
     state::Change,
     token::RefreshToken,
@@ -12,8 +14,8 @@ use crate::{
 
 impl<C: CustomClaims> Session<C> {
     /// Refreshes now, also while the access token is valid: both halves back to back, the first one being the layer's
-    /// if it has refreshed this request already. The claims are asked for anew, so a changed role takes effect. The
-    /// refresh token goes out in its cookie only.
+    /// if it has refreshed this request already. The claims are asked for after this call, so a role that the handler has
+    /// changed takes effect. The refresh token goes out in its cookie only.
     ///
     /// # Errors
     /// [`RejectionKind::CrossSite`]; the request's own rejection if its bearer header is refused;
@@ -46,9 +48,17 @@ impl<C: CustomClaims> Session<C> {
             return Err(self.reject(RejectionKind::Unauthenticated));
         }
         let shared = &self.state.shared;
-        let loaded = match &self.state.loaded {
-            Some(loaded) if !matches!(**loaded, Loaded::Confirmed(_)) => loaded.clone(),
-            _ => shared.flights.join(shared, token, Mode::Deciding).await,
+        let (loaded, is_older) = match &self.state.loaded {
+            Some(loaded) if !matches!(**loaded, Loaded::Confirmed(_)) => (loaded.clone(), true),
+            _ => {
+                let (flight, is_older) = shared.flights.join_telling(shared, token, Mode::Deciding);
+                (flight.await, is_older)
+            }
+        };
+        // The handler may have changed a role since.
+        let loaded = match &*loaded {
+            Loaded::Live(live) if is_older => Arc::new(ask_again(shared, live).await),
+            _ => loaded,
         };
         match &*loaded {
             Loaded::Live(live) => self.commit(token, live).await,

@@ -57,6 +57,16 @@ pub fn with_bearer(path: &str, access: &str) -> Request<()> {
 }
 
 /// The `Max-Age` of the cookie `name` that a response sets.
+/// As a browser sends it where the user goes to a page.
+pub fn as_navigation(mut request: Request<()>) -> Request<()> {
+    for (name, value) in
+        [("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]
+    {
+        request.headers_mut().insert(name, value.parse().unwrap());
+    }
+    request
+}
+
 pub fn max_age(response: &Response<Bytes>, name: &str) -> Option<u64> {
     let cookies = response.headers().get_all("set-cookie").iter();
     let mut cookies = cookies.map(|field| cookie::Cookie::parse(field.to_str().unwrap()).unwrap());
