@@ -85,7 +85,7 @@ pub(crate) fn apply<C: CustomClaims>(state: &State<C>, change: Option<Box<Change
     // Somebody may have ended the session since its tokens were made.
     let session = match change.as_deref() {
         Some(Change::LoggedIn { session, .. } | Change::LoggedInNative { session, .. }) => Some(*session),
-        Some(Change::Refreshed { .. }) => state.presented().session(),
+        Some(Change::Refreshed { .. }) => state.presented().token().map(|token| token.handle),
         Some(Change::LoggedOut) | None => None,
     };
     if session.is_some_and(|session| state.shared.is_denied(session, state.shared.now())) {

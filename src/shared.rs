@@ -121,7 +121,7 @@ impl<C: Send + Sync + 'static> Shared<C> {
         self.emit(kind, Some(row.handle), Some(row.subject.clone()), Some(row.rotated_at));
     }
 
-    /// Reads the refresh tokens of a request, and tells if none of them holds.
+    /// Reads the refresh tokens of a request, and tells if none of them counts.
     pub(crate) fn presented<'a>(
         &self,
         texts: impl Iterator<Item = &'a [u8]>,
@@ -129,7 +129,7 @@ impl<C: Send + Sync + 'static> Shared<C> {
         now: Timestamp,
     ) -> Presented {
         let presented = Presented::read(texts, carrier, &self.ring.keys(), &self.settings.context, now);
-        if matches!(presented, Presented::Invalid) {
+        if matches!(presented, Presented::Invalid | Presented::Several(_)) {
             self.emit(EventKind::Refused(Refusal::InvalidRefreshToken), None, None, None);
         }
         presented

@@ -4,7 +4,7 @@
 //! padding. The MAC is HMAC-SHA256 over a context, which names the carrier, the format and the issuer, and all that
 //! precedes it. A session id and a generation decide the token, so every server hands out the same successor.
 
-use std::fmt;
+use std::{fmt, slice};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use tower_refresh_core::{Handle, Timestamp};
@@ -155,8 +155,10 @@ impl fmt::Debug for RefreshToken {
 pub(crate) enum Presented {
     /// There is none.
     Absent,
-    /// None that holds, or several of different sessions.
+    /// None that holds.
     Invalid,
+    /// Several that hold, of these sessions: none of them counts, and a logout ends all.
+    Several(Vec<Handle>),
     /// Ours, but past its absolute expiry: the session is over.
     Expired(RefreshToken),
     /// Ours.
@@ -177,15 +179,20 @@ impl Presented {
             return Self::Absent;
         }
         let mut best: Option<RefreshToken> = None;
+        let mut others = Vec::new();
         for token in texts.filter_map(|text| RefreshToken::decode(text, carrier, keys, context)) {
             match &best {
-                Some(other) if other.handle != token.handle => return Self::Invalid,
+                Some(other) if other.handle != token.handle => others.push(token.handle),
                 Some(other) if other.generation >= token.generation => {}
                 _ => best = Some(token),
             }
         }
         match best {
             None => Self::Invalid,
+            Some(token) if !others.is_empty() => {
+                others.push(token.handle);
+                Self::Several(others)
+            }
             Some(token) if now >= token.absolute_expiry => Self::Expired(token),
             Some(token) => Self::Token(token),
         }
@@ -195,15 +202,16 @@ impl Presented {
     pub(crate) fn token(&self) -> Option<&RefreshToken> {
         match self {
             Self::Token(token) => Some(token),
-            Self::Absent | Self::Invalid | Self::Expired(_) => None,
+            Self::Absent | Self::Invalid | Self::Several(_) | Self::Expired(_) => None,
         }
     }
 
-    /// The session that the token's MAC alone names.
-    pub(crate) fn session(&self) -> Option<Handle> {
+    /// The sessions that the MACs alone name.
+    pub(crate) fn sessions(&self) -> &[Handle] {
         match self {
-            Self::Token(token) | Self::Expired(token) => Some(token.handle),
-            Self::Absent | Self::Invalid => None,
+            Self::Token(token) | Self::Expired(token) => slice::from_ref(&token.handle),
+            Self::Several(sessions) => sessions,
+            Self::Absent | Self::Invalid => &[],
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use support::{
     Browser, Claims, Op, World,
     browser::{ACCESS, REFRESH, generation, set_cookie, set_cookies},
@@ -20,7 +20,8 @@ use support::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 use tower_refresh::{
-    Auth, EndReason, EventKind, Handle, Identity, KeyRing, MemoryStore, Rejection, RejectionKind, Session,
+    Auth, EndReason, EventKind, Handle, Identity, KeyRing, LoginOptions, MemoryStore, Rejection,
+    RejectionKind, Session,
 };
 
 type Steps = fn(Session<Claims>) -> BoxFuture<'static, Result<(), Rejection>>;
@@ -337,6 +338,50 @@ async fn a_login_that_is_overtaken_by_the_response_head_leaves_no_session() {
 
         assert!(world.auth.sessions("bob").await.unwrap().is_empty(), "{held:?}");
         assert!(!world.take_events().contains(&EventKind::Login));
+    }
+}
+
+#[tokio::test]
+async fn a_label_is_kept_short_and_without_control_characters() {
+    let cases = [
+        ("Anna's phone".to_owned(), "Anna's phone".to_owned()),
+        ("a\u{0}b\tc\r\n\u{7f}\u{9b}".to_owned(), "abc".to_owned()),
+        ("é".repeat(129), "é".repeat(128)),
+        (format!("x{}", "é".repeat(128)), format!("x{}", "é".repeat(127))),
+        (String::new(), String::new()),
+    ];
+    for (said, kept) in cases {
+        let world = World::new();
+        let options = LoginOptions::new().label(said.clone());
+        let login = move |request: Request<()>| {
+            let session = Session::<Claims>::from_extensions(request.extensions()).unwrap();
+            let options = options.clone();
+            async move {
+                session.login_with("alice", options).await.unwrap();
+                Response::new(Bytes::new())
+            }
+        };
+        world.send_to(login, support::request("/", &[])).await;
+        let sessions = world.auth.sessions("alice").await.unwrap();
+        assert_eq!(sessions[0].label(), Some(kept.as_str()), "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_agent_is_kept_short_whatever_its_bytes() {
+    let cases = [
+        (b"tab\there".to_vec(), "tabhere".to_owned()),
+        (b"x".repeat(300), "x".repeat(256)),
+        // Three bytes for each that is no UTF-8.
+        (b"\xff".repeat(300), "\u{fffd}".repeat(85)),
+    ];
+    for (sent, kept) in cases {
+        let world = World::new();
+        let mut request = support::request("/login/alice", &[]);
+        request.headers_mut().insert("user-agent", HeaderValue::from_bytes(&sent).unwrap());
+        world.send(request).await;
+        let sessions = world.auth.sessions("alice").await.unwrap();
+        assert_eq!(sessions[0].user_agent(), Some(kept.as_str()));
     }
 }
 

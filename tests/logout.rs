@@ -9,9 +9,10 @@ use support::{
     Browser, Claims, Op, World,
     browser::{ACCESS, REFRESH, set_cookies},
     probe::{
-        ACCESS_LIFETIME, DAY, alter_row, carries_nothing, expired_browser, refresh, session_of, with_bearer,
-        with_refresh,
+        ACCESS_LIFETIME, DAY, alter_row, as_navigation, carries_nothing, expired_browser, refresh,
+        session_of, with_bearer, with_refresh,
     },
+    request,
     store::Fault,
 };
 use tower_refresh::{Clock, EndReason, EventKind, Handle, RejectionKind, Session, Timestamp};
@@ -32,6 +33,49 @@ fn is_removal(response: &Response<Bytes>) -> bool {
 
 async fn end_reason(world: &World, session: Handle) -> Option<EndReason> {
     Some(world.store.row(session).await.unwrap().ended?.reason)
+}
+
+#[tokio::test]
+async fn refresh_tokens_of_two_sessions_log_nobody_in_but_a_logout_or_a_login_ends_both() {
+    for (path, reason) in [("/logout", EndReason::Logout), ("/login/alice", EndReason::Superseded)] {
+        let world = World::new();
+        let (one, first) = expired_browser(&world, "alice").await;
+        let (other, second) = expired_browser(&world, "bob").await;
+        let cookies = format!("{REFRESH}={}; {REFRESH}={}", one.refresh().unwrap(), other.refresh().unwrap());
+        let with_both = |path| request(path, &[("cookie", cookies.as_str())]);
+
+        assert_eq!(world.send(with_both("/optional")).await.body(), "-");
+        assert_eq!(world.send(with_both(path)).await.status(), 200);
+
+        assert_eq!(end_reason(&world, first).await, Some(reason), "{path}");
+        assert_eq!(end_reason(&world, second).await, Some(reason), "{path}");
+    }
+}
+
+/// A newer login may be in the browser by the time it hears of it.
+#[tokio::test]
+async fn a_navigation_with_the_tokens_that_a_login_replaced_removes_no_cookies() {
+    let world = World::new();
+    let mut browser = Browser::logged_in(&world, "alice").await;
+    let sent_before = browser.request("/optional");
+    let refresh_only = with_refresh("/optional", browser.refresh().unwrap());
+    browser.get(&world, "/login/alice").await;
+
+    for navigation in [sent_before, refresh_only] {
+        let response = world.send(as_navigation(navigation)).await;
+        assert_eq!(response.body(), "-");
+        assert!(carries_nothing(&response), "{response:?}");
+    }
+    assert_eq!(world.send(browser.request("/me")).await.body(), "alice");
+}
+
+#[tokio::test]
+async fn a_navigation_with_the_tokens_of_a_session_that_was_ended_removes_them() {
+    let world = World::new();
+    let browser = Browser::logged_in(&world, "alice").await;
+    world.auth.end_session(session_of(&browser)).await.unwrap();
+    assert!(is_removal(&world.send(as_navigation(browser.request("/optional"))).await));
+    assert!(carries_nothing(&world.send(browser.request("/optional")).await), "no navigation");
 }
 
 #[tokio::test]

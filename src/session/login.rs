@@ -18,7 +18,8 @@ use crate::{
     verify::{Verdict, verify},
 };
 
-const LONGEST_USER_AGENT: usize = 256;
+/// In bytes, of what a session's list shows of a client.
+const LONGEST_TEXT: usize = 256;
 
 /// What a login says of the session, besides whose it is.
 #[derive(Clone, Default)]
@@ -34,7 +35,8 @@ impl LoginOptions {
         Self::default()
     }
 
-    /// A name for the session in the list that its user sees.
+    /// A name for the session in the list that its user sees. Control characters are left out, and what goes beyond 256
+    /// bytes: clients may choose it.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
@@ -134,12 +136,12 @@ impl<C: CustomClaims> Session<C> {
         Ok(())
     }
 
-    /// Every session that this client holds a token of: the refresh token's by its MAC alone, the access token's, and
+    /// Every session that this client holds a token of: the refresh tokens' by their MACs alone, the access token's, and
     /// one that this request logged in to.
     pub(super) fn held_sessions(&self) -> Result<Vec<Handle>, Rejection> {
-        let by_access = self.state.origin.access_session;
-        let mut sessions: Vec<_> =
-            [self.state.presented().session(), by_access, self.made()?].into_iter().flatten().collect();
+        let mut sessions = self.state.presented().sessions().to_vec();
+        sessions.extend(self.state.origin.access_session);
+        sessions.extend(self.made()?);
         sessions.sort_unstable();
         sessions.dedup();
         Ok(sessions)
@@ -207,12 +209,12 @@ impl<C: CustomClaims> Session<C> {
         let origin = &self.state.origin;
         let user_agent = origin.user_agent.as_ref().map(|field| {
             let bytes = field.as_bytes();
-            String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_USER_AGENT)]).into_owned()
+            shown(&String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_TEXT)]))
         });
         let mut meta = Meta::default();
         meta.user_agent = user_agent;
         meta.ip = origin.ip;
-        meta.label = label;
+        meta.label = label.as_deref().map(shown);
         meta
     }
 
@@ -228,6 +230,16 @@ pub(super) struct Begun {
     pub(super) row: Row,
     pub(super) access: IssuedAccess,
     pub(super) refresh: IssuedRefresh,
+}
+
+/// What every store can keep and every list can show: PostgreSQL takes no U+0000.
+fn shown(text: &str) -> String {
+    let mut len = 0;
+    let fits = |c: &char| {
+        len += c.len_utf8();
+        len <= LONGEST_TEXT
+    };
+    text.chars().filter(|c| !c.is_control()).take_while(fits).collect()
 }
 
 fn kind_of(error: &MintError) -> RejectionKind {
