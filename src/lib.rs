@@ -68,8 +68,9 @@
 //!            6 respond       set the cookies, forbid caching
 //! ```
 //!
-//! 1. A bearer header, where there is one, is the only access token. Tokens that are too long, twice there or not
-//!    canonical count for nothing.
+//! 1. A bearer header, where there is one, is the only access token, and a bad one is refused. Access and refresh cookies
+//!    that are too long, not canonical or forged count as absent; of several that hold the newest counts, if they are of one
+//!    session.
 //! 2. Cookies count for requests of the same origin and for top-level navigations with GET or HEAD; what another site
 //!    starts is served as if it carried none.
 //! 3. A valid token asks no store. The ended sessions of the last minutes are known to this server and refused.
@@ -82,7 +83,7 @@
 //! |---|---|---|---|
 //! | authenticated | a valid token, or refreshed | the user | `Some` |
 //! | anonymous | nothing sent, or cookies that do not hold | 401 | `None` |
-//! | rejected | a bearer header that is invalid, revoked, or expired and not refreshed | 401 | 401 |
+//! | rejected | a bearer header that is invalid, revoked, or expired and not refreshed; two of them | 401; two: 400 | 401; two: 400 |
 //! | cross-site | the cookies were refused | 403 | 403 |
 //! | unavailable | the store or the claims source failed, and no access token is valid | 503 | 503 |
 //!

@@ -13,7 +13,7 @@
 //! | keep a connection open | [WebSockets and event streams](connections) |
 //! | change a lifetime | [Tuning the policy](tuning) |
 //! | look a default up | [Every default](defaults) |
-//! | test your handlers | [Testing](crate::guide::testing) |
+//! | test your handlers | `guide::testing`, with the feature `testing` |
 //! | find out why it does not work | [Troubleshooting](troubleshooting) |
 //! | come from axum-login, tower-sessions or JWT code of your own | [Moving here](moving) |
 //!

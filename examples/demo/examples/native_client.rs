@@ -3,9 +3,9 @@
 //! ```text
 //! cargo run -p demo                                                 # in one terminal; in another:
 //! cargo run -p demo --example native_client -- login alice          # type alice-password
-//! cargo run -p demo --example native_client -- me                   # {"sub":"alice",…}
+//! cargo run -p demo --example native_client -- me                   # {…,"sub":"alice"}
 //! sleep 15                                                          # the access token expires
-//! cargo run -p demo --example native_client -- me                   # renewed; {"sub":"alice",…}
+//! cargo run -p demo --example native_client -- me                   # renewed; {…,"sub":"alice"}
 //! cargo run -p demo --example native_client -- logout
 //! cargo run -p demo --example native_client -- me                   # log in first
 //! ```
