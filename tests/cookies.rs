@@ -12,7 +12,7 @@ use cases::{CASES, Case};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::SET_COOKIE};
 use support::{
     Browser, Op, World,
-    browser::{ACCESS, REFRESH, generation},
+    browser::{ACCESS, REFRESH, generation, set_cookie},
     request,
 };
 use tower_refresh::{
@@ -320,6 +320,23 @@ async fn claims_that_do_not_fit_into_a_cookie_are_an_error_at_login() {
     let kind = response.extensions().get::<Rejection>().unwrap().kind();
     assert!(matches!(kind, RejectionKind::InvalidClaims { .. }), "{kind:?}");
     assert_eq!(world.store.calls(Op::Create), 0);
+}
+
+/// What browsers keep at most (RFC 6265bis §5.6).
+#[tokio::test]
+async fn an_access_cookie_may_have_4096_bytes_of_name_and_value() {
+    let mut longest = 0;
+    // Base64 leaves out some lengths: with three names each is there.
+    for name in ["a", "ab", "abc"] {
+        let world = World::with(|builder| builder.cookie_names(name, "refresh"));
+        for len in 2600..3000 {
+            world.users.set("alice", &"n".repeat(len), "user");
+            let response = world.send(request("/login/alice", &[])).await;
+            let Some(token) = set_cookie(&response, &format!("__Host-{name}")) else { break };
+            longest = longest.max("__Host-".len() + name.len() + token.len());
+        }
+    }
+    assert_eq!(longest, 4096);
 }
 
 fn build(

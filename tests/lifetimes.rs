@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use http::{Response, StatusCode};
 use support::{
@@ -325,6 +325,20 @@ async fn a_renewal_is_given_up_with_its_request() {
     }
     assert_eq!(world.store.row(session).await, row);
     assert_eq!(world.store.take_calls(), [(Op::Load, 5)]);
+}
+
+#[tokio::test]
+async fn access_tokens_of_one_moment_do_not_all_expire_in_one() {
+    let world = World::new();
+    let mut lifetimes = BTreeSet::new();
+    for _ in 0..100 {
+        let browser = Browser::logged_in(&world, "alice").await;
+        let claims = mint::claims(browser.access().unwrap());
+        lifetimes.insert(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap());
+    }
+    assert!(lifetimes.iter().all(|lifetime| (570..=600).contains(lifetime)), "{lifetimes:?}");
+    // 31 are possible. That a hundred have fewer than 20 of them does not happen.
+    assert!(lifetimes.len() >= 20, "{lifetimes:?}");
 }
 
 #[tokio::test]

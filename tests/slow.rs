@@ -226,6 +226,27 @@ async fn a_session_that_ends_or_expires_while_the_handler_runs_is_not_refreshed(
 }
 
 #[tokio::test]
+async fn a_session_that_is_purged_while_the_handler_runs_is_nobodys_when_it_asks_for_a_refresh() {
+    let world = World::new();
+    let (browser, session) = expired_browser(&world, "alice").await;
+    let store = world.store.inner.clone();
+    let purge = move |request: Request<()>| {
+        let store = store.clone();
+        async move {
+            use tower_refresh::{EndReason, SessionStore, Timestamp};
+            store.end(session, EndReason::Revoked, Timestamp::from_secs(1)).await.unwrap();
+            assert_eq!(store.purge_expired(Timestamp::from_secs(2)).await.unwrap(), 1);
+            support::world::routes(request).await
+        }
+    };
+
+    let response = world.send_to(purge, browser.request("/refresh")).await;
+
+    assert_eq!(response.status(), 401);
+    assert!(carries_nothing(&response));
+}
+
+#[tokio::test]
 async fn a_response_that_switches_protocols_is_authenticated_and_rotates_nothing() {
     let world = World::new();
     let (mut browser, session) = expired_browser(&world, "alice").await;
