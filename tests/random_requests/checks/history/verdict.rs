@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use tower_refresh::{Clock, Handle, Timestamp};
+use tower_refresh::{Clock, EndReason, Handle, Timestamp};
 
 use super::super::response;
 use super::{
@@ -86,7 +86,12 @@ impl History {
     async fn is_over(&self, refresh: Option<&Token>) -> bool {
         let Some(refresh) = refresh else { return false };
         let row = self.world.store.row(refresh.session).await;
-        row.is_none_or(|row| !row.is_live(self.world.clock.now()))
+        let now = self.world.clock.now();
+        row.is_none_or(|row| {
+            // The login that replaced it may have reached the browser before this response does.
+            let is_replaced = row.ended.is_some_and(|ended| ended.reason == EndReason::Superseded);
+            now >= row.absolute_expiry || !row.is_live(now) && !is_replaced
+        })
     }
 
     /// Notes the tokens of a response, and checks whose they are.
