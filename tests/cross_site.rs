@@ -260,6 +260,8 @@ fn trusted_origins_are_written_as_browsers_send_them() {
         "https://a\\b",
         "https://:8443",
         "1https://app.example.com",
+        "http://[localhost]",
+        "http://[::G]",
         "ht_tps://app.example.com",
     ] {
         match build(bad) {
@@ -275,6 +277,7 @@ fn trusted_origins_are_written_as_browsers_send_them() {
         "https://app.example.com:80",
         "http://app.example.com:443",
         "http://[::1]:3000",
+        "http://[::1]",
         "http://127.0.0.1",
         "https://xn--e1afmkfd.example",
         "chrome-extension://abcdefgh",

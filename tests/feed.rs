@@ -10,7 +10,7 @@ use support::{
     probe::as_navigation,
     store::Fault,
 };
-use tower_refresh::FeedLoss;
+use tower_refresh::{Clock, FeedLoss};
 
 /// Two servers on one store, which follow its feed.
 #[cfg(feature = "tokio")]
@@ -225,6 +225,22 @@ async fn an_ended_access_cookie_does_not_stand_in_the_way_of_a_live_refresh_cook
     assert_eq!((response.status(), response.body().as_ref()), (StatusCode::OK, b"bob".as_slice()));
     browser.keep(response.headers());
     assert!(browser.refresh().is_some(), "the cookies of the live session stay");
+}
+
+/// A replica that lags shows it as live, and nobody knows why it ended: perhaps a newer login took its place.
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn an_end_that_only_the_feed_knows_of_removes_no_cookie() {
+    let here = World::new();
+    let (browser, session) = support::probe::expired_browser(&here, "alice").await;
+    here.store.tell(session, here.clock.now());
+    let there = World::on(here.clock.clone(), here.store.clone(), |builder| builder);
+    settle().await;
+
+    let response = there.send(as_navigation(browser.request("/me"))).await;
+
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert!(response.headers().get("set-cookie").is_none());
 }
 
 #[tokio::test]
