@@ -64,12 +64,16 @@ fn with_field(path: &str, name: &'static str, before: &str, token: &[u8]) -> Req
 #[tokio::test]
 async fn a_forged_bearer_token_is_refused_for_its_own_reason_and_a_good_one_accepted() {
     let world = world();
-    let mut wrong = Vec::new();
+    let (mut wrong, mut names, mut texts) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for Attack { name, token, expect } in attacks(&world) {
         let me = world.send(with_field("/me", "authorization", "Bearer ", &token)).await;
         let found = match me.extensions().get::<Rejection>().map(Rejection::kind) {
             None if me.body() == "alice" => "ok",
-            Some(RejectionKind::InvalidToken(reason)) => reason.as_str(),
+            Some(RejectionKind::InvalidToken(reason)) => {
+                names.insert(reason.as_str());
+                texts.insert(reason.to_string());
+                reason.as_str()
+            }
             other => panic!("{name}: {me:?} {other:?}"),
         };
         if found != expect {
@@ -92,6 +96,7 @@ async fn a_forged_bearer_token_is_refused_for_its_own_reason_and_a_good_one_acce
         assert_eq!(world.store.take_calls(), [], "{name}");
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(texts.len(), names.len(), "each reason has a text of its own: {texts:?}");
     let events = world.take_events();
     assert!(events.iter().all(|kind| matches!(kind, EventKind::Refused(_))), "{events:?}");
 }
