@@ -70,12 +70,18 @@ async fn a_navigation_with_the_tokens_that_a_login_replaced_removes_no_cookies()
 }
 
 #[tokio::test]
-async fn a_navigation_with_the_tokens_of_a_session_that_was_ended_removes_them() {
-    let world = World::new();
-    let browser = Browser::logged_in(&world, "alice").await;
-    world.auth.end_session(session_of(&browser)).await.unwrap();
-    assert!(is_removal(&world.send(as_navigation(browser.request("/optional"))).await));
-    assert!(carries_nothing(&world.send(browser.request("/optional")).await), "no navigation");
+async fn a_navigation_with_the_tokens_of_a_session_that_was_ended_or_expired_removes_them() {
+    for expires in [false, true] {
+        let world = World::new();
+        let browser = Browser::logged_in(&world, "alice").await;
+        if expires {
+            world.clock.advance(7 * DAY);
+        } else {
+            world.auth.end_session(session_of(&browser)).await.unwrap();
+        }
+        assert!(is_removal(&world.send(as_navigation(browser.request("/optional"))).await), "{expires}");
+        assert!(carries_nothing(&world.send(browser.request("/optional")).await), "no navigation");
+    }
 }
 
 #[tokio::test]
