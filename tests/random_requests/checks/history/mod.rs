@@ -20,14 +20,14 @@ use http::{Request, Response};
 use tower_refresh::{Clock, KeyRing, RefreshKey, SessionStore, SigningKey};
 
 use self::{
-    ledger::Ledger,
-    request::{Facts, InFlight},
+    ledger::{Ledger, Token},
+    request::{Facts, InFlight, Who},
     steps::{Call, Key, Sent, Step, User},
 };
 use super::block_on;
 use crate::support::{
     Browser, World,
-    probe::{poll_once, settle},
+    probe::{ACCESS_LIFETIME, poll_once, settle},
     store::Fault,
     world::routes,
 };
@@ -191,8 +191,11 @@ impl History {
             self.is_unsettled = false;
         }
         let is_quiet = self.under_way.is_empty() && self.fails.is_empty() && self.unknown.is_empty();
-        let (facts, request) =
+        let (mut facts, request) =
             Facts::new(&self.world, &self.ledger, &self.keys, &self.jars, sent, is_whole && is_quiet).await;
+        if facts.who == Who::Nobody {
+            facts.who = self.who_by_an_older_load(&facts);
+        }
         if facts.jar.is_none() {
             // It may be used by two from now on.
             spoil(&mut self.ledger, &facts);
@@ -201,6 +204,24 @@ impl History {
         let stage = Arc::new(AtomicU8::new(0));
         let response = Box::pin(answer(self.world.clone(), request, stage.clone()));
         UnderWay { facts, response, stage }
+    }
+
+    /// A request shares the load that is under way for its refresh token, whose word is from when it began. A server bounds how
+    /// long that is; here hours may pass meanwhile. What was denied is refused all the same, as long as that is remembered.
+    fn who_by_an_older_load(&self, facts: &Facts) -> Who {
+        let same = |token: &&Token| {
+            let of =
+                |other: &UnderWay| other.facts.presented.refresh.as_ref().map(|other| other.text.clone());
+            self.under_way.iter().any(|other| of(other).as_ref() == Some(&token.text))
+        };
+        let is_remembered = |token: &Token| {
+            let denied_at = self.ledger.denied.get(&token.session);
+            denied_at.is_some_and(|at| self.world.clock.now() < at.saturating_add(ACCESS_LIFETIME))
+        };
+        match facts.presented.refresh.as_ref().filter(same) {
+            Some(token) if !is_remembered(token) => Who::Perhaps(token.subject.to_string()),
+            _ => Who::Nobody,
+        }
     }
 
     async fn poll(&mut self, index: usize) {
