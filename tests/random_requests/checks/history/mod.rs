@@ -207,19 +207,19 @@ impl History {
     }
 
     /// A request shares the load that is under way for its refresh token, whose word is from when it began. A server bounds how
-    /// long that is; here hours may pass meanwhile. What was denied is refused all the same, as long as that is remembered.
+    /// long that is; here hours may pass meanwhile, until no server remembers that the session was denied.
     fn who_by_an_older_load(&self, facts: &Facts) -> Who {
         let same = |token: &&Token| {
             let of =
                 |other: &UnderWay| other.facts.presented.refresh.as_ref().map(|other| other.text.clone());
             self.under_way.iter().any(|other| of(other).as_ref() == Some(&token.text))
         };
-        let is_remembered = |token: &Token| {
+        let is_forgotten = |token: &Token| {
             let denied_at = self.ledger.denied.get(&token.session);
-            denied_at.is_some_and(|at| self.world.clock.now() < at.saturating_add(ACCESS_LIFETIME))
+            denied_at.is_some_and(|at| self.world.clock.now() >= at.saturating_add(ACCESS_LIFETIME))
         };
         match facts.presented.refresh.as_ref().filter(same) {
-            Some(token) if !is_remembered(token) => Who::Perhaps(token.subject.to_string()),
+            Some(token) if is_forgotten(token) => Who::Perhaps(token.subject.to_string()),
             _ => Who::Nobody,
         }
     }
