@@ -4,7 +4,7 @@ use super::Scenario;
 use crate::{
     algorithm::Algorithm,
     crowd,
-    ours::{Ours, Tokens},
+    ours::{AheadClock, Ours, Tokens},
     requests::{Batches, get, requests, with_bearer},
 };
 
@@ -53,10 +53,11 @@ fn miss(algorithm: Algorithm) -> Batches {
 
 /// Each request is of a session of its own: its access token has expired, and its refresh token is rotated.
 fn refresh(algorithm: Algorithm) -> Batches {
-    let world = Ours::new(algorithm);
+    let clock = AheadClock::default();
+    let world = Ours::with(algorithm, |builder| builder.clock(clock.clone()));
     Box::new(move |count| {
         let logins: Vec<_> = (0..count).map(|_| world.login()).collect();
-        world.expire_access_tokens();
+        clock.expire_access_tokens();
         let mut logins = logins.into_iter();
         requests(world.runtime.clone(), world.by_router_layer(), move || cookies(&logins.next().unwrap()))(
             count,
