@@ -14,7 +14,7 @@ use crate::{
     fields::Field,
     measure,
     shared::Shared,
-    user::{User, Verified},
+    user::User,
     verify::{InvalidToken, Verdict, says_expired, verify},
 };
 
@@ -48,12 +48,6 @@ pub(crate) struct Valid<C> {
     pub(crate) channel: Channel,
 }
 
-impl<C> Valid<C> {
-    fn new(verified: Verified<C>, channel: Channel, now: Timestamp) -> Self {
-        Self { near_end: verified.nears_end(now), user: verified.user, channel }
-    }
-}
-
 /// Reads the `Authorization` field, and the cookies that count.
 pub(crate) fn read<C: CustomClaims>(
     shared: &Shared<C>,
@@ -75,81 +69,87 @@ pub(crate) fn read<C: CustomClaims>(
     if channels.cookie { of_cookies(shared, cookies, now) } else { Access::Absent }
 }
 
+#[inline]
 fn of_header<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Access<C> {
-    match judge(shared, token, now) {
-        Verdict::Valid(verified) => Access::Valid(Valid::new(verified, Channel::Header, now)),
+    let access = |verdict| match verdict {
+        Verdict::Valid(valid) => Access::Valid(valid),
         Verdict::Expired { session } => Access::Expired(session),
         Verdict::Invalid(reason) => Access::Refused(RejectionKind::InvalidToken(reason)),
+    };
+    match shared.ring.known(token) {
+        Some(user) => access(judge(shared, user, Channel::Header, true, now)),
+        None => access(verify_and_keep(shared, token, Channel::Header, now)),
     }
 }
 
 /// Of several that are valid, all must be of one session, and the latest expiry counts.
 fn of_cookies<C: CustomClaims>(shared: &Shared<C>, cookies: &CookieFields, now: Timestamp) -> Access<C> {
-    let mut best: Option<Verified<C>> = None;
+    let mut best: Option<Valid<C>> = None;
     for text in cookies.values(shared.settings.cookies.access_name()) {
-        let Some(verified) = of_cookie(shared, text, now) else { continue };
+        let Some(valid) = of_cookie(shared, text, now) else { continue };
         match &best {
-            Some(other) if other.user.session != verified.user.session => return Access::Absent,
-            Some(other) if other.user.expires_at >= verified.user.expires_at => {}
-            _ => best = Some(verified),
+            Some(other) if other.user.session != valid.user.session => return Access::Absent,
+            Some(other) if other.user.expires_at >= valid.user.expires_at => {}
+            _ => best = Some(valid),
         }
     }
-    best.map_or(Access::Absent, |verified| Access::Valid(Valid::new(verified, Channel::Cookie, now)))
+    best.map_or(Access::Absent, Access::Valid)
 }
 
-fn of_cookie<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Option<Verified<C>> {
+fn of_cookie<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Option<Valid<C>> {
     let verdict = match shared.ring.known(token) {
-        Some(verified) => settle(shared, verified.judge(now), true, now),
-        None if says_expired(token, now) => {
-            settle(shared, Verdict::Invalid(InvalidToken::Expired), false, now)
-        }
-        None => settle(shared, verify_and_keep(shared, token, now), false, now),
+        Some(user) => judge(shared, user, Channel::Cookie, true, now),
+        None if says_expired(token, now) => tell(Verdict::Invalid(InvalidToken::Expired), false),
+        None => verify_and_keep(shared, token, Channel::Cookie, now),
     };
     match verdict {
-        Verdict::Valid(verified) => Some(verified),
+        Verdict::Valid(valid) => Some(valid),
         Verdict::Expired { .. } | Verdict::Invalid(_) => None,
     }
-}
-
-/// Judges a token, from the cache if it was verified before: by the clock of now either way.
-fn judge<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Verdict<Verified<C>> {
-    match shared.ring.known(token) {
-        Some(verified) => settle(shared, verified.judge(now), true, now),
-        None => settle(shared, verify_and_keep(shared, token, now), false, now),
-    }
-}
-
-/// What is left of a verdict once the denylist has been asked.
-fn settle<C: CustomClaims>(
-    shared: &Shared<C>,
-    verdict: Verdict<Verified<C>>,
-    was_cached: bool,
-    now: Timestamp,
-) -> Verdict<Verified<C>> {
-    let verdict = match verdict {
-        Verdict::Valid(verified) if shared.is_denied(verified.user.session, now) => {
-            Verdict::Invalid(InvalidToken::Revoked)
-        }
-        verdict => verdict,
-    };
-    measure::access_token(&verdict, was_cached);
-    verdict
 }
 
 fn verify_and_keep<C: CustomClaims>(
     shared: &Shared<C>,
     token: &[u8],
+    channel: Channel,
     now: Timestamp,
-) -> Verdict<Verified<C>> {
+) -> Verdict<Valid<C>> {
     let verified =
         shared.ring.verify(token, now, |keys| match verify(token, keys, &shared.settings.expected(), now) {
             Verdict::Valid(access) => {
-                let verified = Verified::new(access, &shared.settings.policy);
-                let expires_at = verified.user.expires_at;
-                Ok((verified, expires_at))
+                let user = User::of_token(access, &shared.settings.policy);
+                let expires_at = user.expires_at;
+                Ok((Arc::new(user), expires_at))
             }
             Verdict::Expired { session } => Err(Verdict::Expired { session }),
             Verdict::Invalid(reason) => Err(Verdict::Invalid(reason)),
         });
-    verified.map_or_else(|refused| refused, Verdict::Valid)
+    match verified {
+        Ok(user) => judge(shared, user, channel, false, now),
+        Err(refused) => tell(refused, false),
+    }
+}
+
+/// By the clock of now, and the denylist.
+#[inline]
+fn judge<C: CustomClaims>(
+    shared: &Shared<C>,
+    user: Arc<User<C>>,
+    channel: Channel,
+    was_cached: bool,
+    now: Timestamp,
+) -> Verdict<Valid<C>> {
+    if let Some(verdict) = user.untimely(now) {
+        tell(verdict, was_cached)
+    } else if shared.is_denied(user.session, now) {
+        tell(Verdict::Invalid(InvalidToken::Revoked), was_cached)
+    } else {
+        tell(Verdict::Valid(Valid { near_end: user.nears_end(now), user, channel }), was_cached)
+    }
+}
+
+#[inline]
+fn tell<T>(verdict: Verdict<T>, was_cached: bool) -> Verdict<T> {
+    measure::access_token(&verdict, was_cached);
+    verdict
 }

@@ -70,6 +70,7 @@ impl<C: CustomClaims> Authenticated<C> {
     ///
     /// # Errors
     /// As there; and [`Unauthenticated`](crate::RejectionKind::Unauthenticated) when nobody is logged in.
+    #[inline]
     pub fn required(extensions: &Extensions) -> Result<Self, Rejection> {
         state::of::<C>(extensions)?.required_user().map(Self)
     }

@@ -14,7 +14,15 @@ const MOST_DUPLICATES: usize = 8;
 const SCHEME: &[u8; 6] = b"Bearer";
 
 /// The access token in an `Authorization` field, perhaps an empty one (RFC 6750 §2.1); `None` if its scheme is another.
+#[inline]
 pub(crate) fn bearer(field: &[u8]) -> Option<&[u8]> {
+    // As nearly every client writes it.
+    if let Some(token @ [first, .., last]) = field.strip_prefix(b"Bearer ")
+        && first.is_ascii_graphic()
+        && last.is_ascii_graphic()
+    {
+        return Some(token);
+    }
     let (scheme, rest) = field.split_first_chunk()?;
     let is_scheme = scheme == SCHEME || scheme.eq_ignore_ascii_case(SCHEME);
     let is_bearer = is_scheme && rest.first().is_none_or(|byte| is_blank(*byte));
@@ -27,15 +35,19 @@ pub(crate) fn bearer(field: &[u8]) -> Option<&[u8]> {
 #[derive(Clone, Default)]
 pub(crate) struct CookieFields {
     first: Option<HeaderValue>,
-    others: Vec<HeaderValue>,
+    /// Of HTTP/2, which may split the field. Boxed, because it is rare.
+    others: Option<Box<Others>>,
 }
+
+#[derive(Clone, Default)]
+struct Others(Vec<HeaderValue>);
 
 impl CookieFields {
     pub(crate) fn add(&mut self, field: HeaderValue) {
         if self.first.is_none() {
             self.first = Some(field);
         } else {
-            self.others.push(field);
+            self.others.get_or_insert_default().0.push(field);
         }
     }
 
@@ -43,7 +55,7 @@ impl CookieFields {
     pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.first
             .iter()
-            .chain(&self.others)
+            .chain(self.others.iter().flat_map(|others| &others.0))
             .flat_map(|field| pairs(field.as_bytes()))
             .filter_map(move |pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
             .take(MOST_DUPLICATES)

@@ -55,6 +55,7 @@ pub(crate) fn is_navigation(fields: &Fields<'_>) -> bool {
 
 /// Whether a browser sent the request, as far as the fields tell that no script can set or leave out. Browsers say more
 /// of themselves over HTTPS than over plain HTTP, where a GET may say nothing.
+#[inline]
 pub(crate) fn is_of_browser(fields: &Fields<'_>) -> bool {
     [fields.origin, fields.fetch_site, fields.fetch_mode, fields.fetch_dest]
         .iter()

@@ -60,10 +60,12 @@ impl Denylist {
             .fetch_min(until.max(now.saturating_add(BETWEEN_REMOVALS)).as_millis(), Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn contains(&self, handle: Handle, now: Timestamp) -> bool {
-        if self.entries.load(Ordering::Acquire) == 0 {
-            return false;
-        }
+        self.entries.load(Ordering::Acquire) != 0 && self.lists(handle, now)
+    }
+
+    fn lists(&self, handle: Handle, now: Timestamp) -> bool {
         if now.as_millis() >= self.next_removal.load(Ordering::Relaxed)
             && let Ok(_writer) = self.writer.try_lock()
         {

@@ -19,12 +19,17 @@ pub(crate) enum Field<'a> {
 #[derive(Default)]
 pub(crate) struct Fields<'a> {
     pub(crate) authorization: Field<'a>,
-    pub(crate) cookies: CookieFields,
     pub(crate) host: Field<'a>,
     pub(crate) origin: Field<'a>,
     pub(crate) fetch_site: Field<'a>,
     pub(crate) fetch_mode: Field<'a>,
     pub(crate) fetch_dest: Field<'a>,
+}
+
+/// The fields that are wanted once the request is handed over.
+#[derive(Default)]
+pub(crate) struct Kept {
+    pub(crate) cookies: CookieFields,
     /// The first.
     pub(crate) user_agent: Option<HeaderValue>,
 }
@@ -32,26 +37,30 @@ pub(crate) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Marks those that hold tokens as sensitive, too: it keeps the tokens out of the `Debug` of the request.
     #[inline]
-    pub(crate) fn read(&mut self, headers: &'a mut HeaderMap) {
+    pub(crate) fn read(headers: &'a mut HeaderMap, kept: &mut Kept) -> Self {
+        let mut fields = Self::default();
         for (name, value) in headers {
             match name.as_str() {
                 "authorization" => {
                     value.set_sensitive(true);
-                    self.authorization.add(value);
+                    fields.authorization.add(value);
                 }
                 "cookie" => {
                     value.set_sensitive(true);
-                    self.cookies.add(value.clone());
+                    kept.cookies.add(value.clone());
                 }
-                "host" => self.host.add(value),
-                "origin" => self.origin.add(value),
-                "sec-fetch-site" => self.fetch_site.add(value),
-                "sec-fetch-mode" => self.fetch_mode.add(value),
-                "sec-fetch-dest" => self.fetch_dest.add(value),
-                "user-agent" if self.user_agent.is_none() => self.user_agent = Some(value.clone()),
+                "host" => fields.host.add(value),
+                "origin" => fields.origin.add(value),
+                "sec-fetch-site" => fields.fetch_site.add(value),
+                "sec-fetch-mode" => fields.fetch_mode.add(value),
+                "sec-fetch-dest" => fields.fetch_dest.add(value),
+                "user-agent" if kept.user_agent.is_none() => {
+                    kept.user_agent = Some(value.clone());
+                }
                 _ => {}
             }
         }
+        fields
     }
 }
 

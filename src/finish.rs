@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 use crate::{
     CustomClaims,
@@ -37,9 +37,38 @@ impl<C> Renewal<C> {
     }
 }
 
+/// Says on the response what there is to say of the session, unless that takes a commit.
+#[inline]
+pub(crate) fn at_head<ResBody, C: CustomClaims>(
+    state: &Arc<State<C>>,
+    renewal: &mut Option<Box<Renewal<C>>>,
+    response: &mut Response<ResBody>,
+) -> Option<BoxFuture<'static, Option<Issued>>> {
+    // Nearly every request: the access token was enough.
+    if renewal.is_none() && state.is_settled() && state.seal_untouched() {
+        return None;
+    }
+    conclude(state, renewal, response)
+}
+
+/// The same, where there is something to say.
+#[inline(never)]
+fn conclude<ResBody, C: CustomClaims>(
+    state: &Arc<State<C>>,
+    renewal: &mut Option<Box<Renewal<C>>>,
+    response: &mut Response<ResBody>,
+) -> Option<BoxFuture<'static, Option<Issued>>> {
+    let change = state.seal();
+    let commit = pending_commit(state, renewal, change.is_some(), response.status());
+    if commit.is_none() {
+        apply(state, change, response.headers_mut());
+    }
+    commit
+}
+
 /// The second half, if one is due: not after the handler changed the session, whose word wins, and not on a response
 /// that ends HTTP on this connection, where browsers do not reliably keep cookies.
-pub(crate) fn pending_commit<C: CustomClaims>(
+fn pending_commit<C: CustomClaims>(
     state: &Arc<State<C>>,
     renewal: &mut Option<Box<Renewal<C>>>,
     changed: bool,
@@ -80,7 +109,7 @@ async fn commit_loaded<C: CustomClaims>(
 }
 
 /// Puts what the handler did on the response, or else the removal of cookies that are of no more use.
-pub(crate) fn apply<C: CustomClaims>(state: &State<C>, change: Option<Box<Change>>, headers: &mut HeaderMap) {
+fn apply<C: CustomClaims>(state: &State<C>, change: Option<Box<Change>>, headers: &mut HeaderMap) {
     let settings = &state.shared.settings;
     // Somebody may have ended the session since its tokens were made.
     let session = match change.as_deref() {

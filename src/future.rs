@@ -1,34 +1,28 @@
-//! The journey of a request: the only file that knows the order of the steps.
+//! The journey of a request: its first half is [`arrive`], its last [`at_head`].
+//!
+//! This file and that one alone know the order of the steps.
 
 use std::{
     fmt, mem,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
 use http::{Request, Response};
 use pin_project_lite::pin_project;
-use tower_refresh_core::{Handle, Timestamp};
 use tower_service::Service;
 
 use crate::{
     CustomClaims, RejectionKind,
-    access::{self, Access},
-    auth::settings::{Channel, Settings},
-    credentials::CookieFields,
-    cross_site,
-    fields::Fields,
-    finish::{Renewal, apply, pending_commit},
+    arrival::{Arrival, Otherwise, arrive},
+    finish::{Renewal, at_head},
     measure,
-    refresh::{Flight, Issued, Loaded, Mode, confirm_or_load},
+    refresh::{Flight, Issued, Loaded},
     respond,
     shared::Shared,
     state::{Found, Origin, Outcome, State},
-    token::RefreshToken,
-    user::User,
-    verify::InvalidToken,
 };
 
 pin_project! {
@@ -76,13 +70,7 @@ struct Waiting<S, ReqBody, C> {
     request: Request<ReqBody>,
     shared: Arc<Shared<C>>,
     origin: Origin,
-    /// What it is if the session does not hold.
     otherwise: Otherwise,
-}
-
-enum Otherwise {
-    Anonymous,
-    Bearer(InvalidToken),
 }
 
 impl<S, ReqBody, ResBody, C> ResponseFuture<S, ReqBody, C>
@@ -92,47 +80,15 @@ where
 {
     #[inline]
     pub(crate) fn start(shared: &Arc<Shared<C>>, inner: &mut S, mut request: Request<ReqBody>) -> Self {
-        let settings = &shared.settings;
-        let now = shared.now();
-        let ip = settings.client_ip.as_ref().and_then(|ip| ip(request.headers(), request.extensions()));
-        let target = cross_site::Target::of(&request);
-        let mut fields = Fields::default();
-        fields.read(request.headers_mut());
-
-        let browser = cross_site::is_of_browser(&fields);
-        let navigation = browser && cross_site::is_navigation(&fields);
-        let cross_site = browser && cross_site::is_refused(&fields, &target, &settings.trusted_origins);
-        let refused_cookies = cross_site && has_ours(&fields.cookies, settings);
-        let cookies = if cross_site { CookieFields::default() } else { fields.cookies };
-        let access = access::read(shared, fields.authorization, &cookies, now);
-        let origin = Origin {
-            access_session: access.session(),
-            cross_site,
-            browser,
-            navigation,
-            channel: channel(&access, settings),
-            cookies,
-            user_agent: fields.user_agent,
-            ip,
-            presented: OnceLock::new(),
-        };
-
-        let (outcome, renewal) = match access {
-            // Nearly every request; the rest is kept out of its way.
-            Access::Valid(valid) if !valid.near_end && !shared.must_ask_store() => {
-                (Outcome::Authenticated(valid.user), None)
+        match arrive(shared, &mut request) {
+            Arrival::Serve(state, renewal) => {
+                hand_over(&mut request, &state);
+                Self { stage: Stage::Serving { state, renewal, inner: inner.call(request) } }
             }
-            access => match decide(shared, &origin, access, refused_cookies, now) {
-                Decision::Serve(outcome) => (outcome, None),
-                Decision::Renew(user, renewal) => (Outcome::Authenticated(user), Some(renewal)),
-                Decision::Wait(flight, otherwise) => {
-                    return Self::wait(shared, inner, request, origin, flight, otherwise);
-                }
-            },
-        };
-        let state = State::new(shared.clone(), outcome, origin, None);
-        hand_over(&mut request, &state);
-        Self { stage: Stage::Serving { inner: inner.call(request), state, renewal } }
+            Arrival::Wait(flight, origin, otherwise) => {
+                Self::wait(shared, inner, request, origin, flight, otherwise)
+            }
+        }
     }
 
     #[inline(never)]
@@ -162,49 +118,47 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut stage = self.project().stage;
-        loop {
-            let next = match stage.as_mut().project() {
-                StageProjection::Refreshing { flight, waiting } => {
-                    let loaded = ready!(flight.poll_unpin(context));
-                    let Some(waiting) = waiting.take() else { return Poll::Pending };
-                    let Waiting { mut inner, mut request, shared, origin, otherwise } = *waiting;
-                    let outcome = outcome(&shared, &loaded, &otherwise);
-                    let state = State::new(shared, outcome, origin, Some(loaded));
-                    hand_over(&mut request, &state);
-                    Stage::Serving { inner: inner.call(request), state, renewal: None }
-                }
-                StageProjection::Serving { inner, state, renewal } => {
-                    if let Some(renewal) = renewal {
-                        renewal.look(context);
-                    }
-                    let mut response = ready!(inner.poll(context))?;
-                    let change = state.seal();
-                    // Nearly every request, as above.
-                    if change.is_none() && renewal.is_none() && state.is_settled() {
-                        return Poll::Ready(Ok(response));
-                    }
-                    match pending_commit(state, renewal, change.is_some(), response.status()) {
-                        Some(commit) => {
-                            Stage::Committing { commit, state: state.clone(), response: Some(response) }
-                        }
-                        None => {
-                            apply(state, change, response.headers_mut());
-                            return Poll::Ready(Ok(response));
-                        }
-                    }
-                }
-                StageProjection::Committing { commit, state, response } => {
-                    let issued = ready!(commit.poll_unpin(context));
-                    let Some(mut response) = response.take() else { return Poll::Pending };
-                    let settings = &state.shared.settings;
-                    if let Some(issued) = issued {
-                        respond::add_tokens(response.headers_mut(), settings, state.origin.channel, &issued);
-                    }
-                    return Poll::Ready(Ok(response));
-                }
-            };
-            stage.set(next);
+        if let StageProjection::Refreshing { flight, waiting } = stage.as_mut().project() {
+            let loaded = ready!(flight.poll_unpin(context));
+            let Some(waiting) = waiting.take() else { return Poll::Pending };
+            stage.set(waiting.serve(loaded));
         }
+        if let StageProjection::Serving { inner, state, renewal } = stage.as_mut().project() {
+            if let Some(renewal) = renewal {
+                renewal.look(context);
+            }
+            let mut polled = inner.poll(context);
+            let Poll::Ready(Ok(response)) = &mut polled else { return polled };
+            let Some(commit) = at_head(state, renewal, response) else { return polled };
+            let Poll::Ready(Ok(response)) = polled else { return polled };
+            let (state, response) = (state.clone(), Some(response));
+            stage.set(Stage::Committing { commit, state, response });
+        }
+        let StageProjection::Committing { commit, state, response } = stage.project() else {
+            return Poll::Pending;
+        };
+        let issued = ready!(commit.poll_unpin(context));
+        let Some(mut response) = response.take() else { return Poll::Pending };
+        if let Some(issued) = issued {
+            let settings = &state.shared.settings;
+            respond::add_tokens(response.headers_mut(), settings, state.origin.channel, &issued);
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+impl<S, ReqBody, C> Waiting<S, ReqBody, C>
+where
+    S: Service<Request<ReqBody>>,
+    C: CustomClaims,
+{
+    #[inline(never)]
+    fn serve(self, loaded: Arc<Loaded<C>>) -> Stage<S, ReqBody, S::Future, S::Response, C> {
+        let outcome = outcome(&self.shared, &loaded, &self.otherwise);
+        let Self { mut inner, mut request, shared, origin, .. } = self;
+        let state = State::new(shared, outcome, origin, Some(loaded));
+        hand_over(&mut request, &state);
+        Stage::Serving { inner: inner.call(request), state, renewal: None }
     }
 }
 
@@ -217,83 +171,17 @@ where
     }
 }
 
-/// What is to be done with a request.
-enum Decision<C> {
-    Serve(Outcome<C>),
-    /// To serve it, and to renew the tokens meanwhile.
-    Renew(Arc<User<C>>, Box<Renewal<C>>),
-    Wait(Flight<C>, Otherwise),
-}
-
-#[inline(never)]
-fn decide<C: CustomClaims>(
-    shared: &Arc<Shared<C>>,
-    origin: &Origin,
-    access: Access<C>,
-    refused_cookies: bool,
-    now: Timestamp,
-) -> Decision<C> {
-    let load = |token: &RefreshToken, mode| shared.flights.join(shared, token, mode);
-    match access {
-        Access::Valid(valid) if shared.must_ask_store() => {
-            let (otherwise, token) = match valid.channel {
-                Channel::Header => (Otherwise::Bearer(InvalidToken::Revoked), None),
-                Channel::Cookie => (Otherwise::Anonymous, origin.presented(shared, now).token().cloned()),
-            };
-            Decision::Wait(confirm_or_load(shared.clone(), valid.user, token).boxed(), otherwise)
-        }
-        Access::Valid(valid) => match token_of(shared, origin, valid.user.session).filter(|_| valid.near_end)
-        {
-            Some(token) => {
-                let flight = load(&token, Mode::Advisory);
-                Decision::Renew(valid.user, Box::new(Renewal { token, flight, loaded: None }))
-            }
-            None => Decision::Serve(Outcome::Authenticated(valid.user)),
-        },
-        Access::Refused(kind) => Decision::Serve(Outcome::Refused(kind)),
-        Access::Expired(session) => match token_of(shared, origin, session) {
-            Some(token) => {
-                Decision::Wait(load(&token, Mode::Deciding), Otherwise::Bearer(InvalidToken::Expired))
-            }
-            None => Decision::Serve(Outcome::Refused(RejectionKind::InvalidToken(InvalidToken::Expired))),
-        },
-        Access::Absent if refused_cookies => Decision::Serve(Outcome::Refused(RejectionKind::CrossSite)),
-        Access::Absent => match origin.presented(shared, now).token() {
-            Some(token) => Decision::Wait(load(token, Mode::Deciding), Otherwise::Anonymous),
-            None => Decision::Serve(Outcome::Anonymous),
-        },
-    }
-}
-
 /// Shows the inner service what was found, and tells whoever counts.
+#[inline]
 fn hand_over<ReqBody, C: CustomClaims>(request: &mut Request<ReqBody>, state: &Arc<State<C>>) {
     let was_refreshed = matches!(state.loaded.as_deref(), Some(Loaded::Live(_)));
     measure::request(&state.outcome, was_refreshed);
     if let Outcome::Refused(kind) = &state.outcome {
         state.shared.refused(kind, None);
     }
-    request.extensions_mut().insert(Found(state.clone()));
-}
-
-fn has_ours(cookies: &CookieFields, settings: &Settings) -> bool {
-    cookies.has(settings.cookies.refresh_name())
-        || settings.channels.cookie && cookies.has(settings.cookies.access_name())
-}
-
-/// Where a new access token goes: back where the request's came from, else into the cookie, else into the header.
-fn channel<C>(access: &Access<C>, settings: &Settings) -> Channel {
-    match access {
-        Access::Valid(valid) => valid.channel,
-        Access::Expired(_) | Access::Refused(_) => Channel::Header,
-        Access::Absent if settings.channels.cookie => Channel::Cookie,
-        Access::Absent => Channel::Header,
-    }
-}
-
-/// The request's refresh token, if it is of `session`: one user's access token is never renewed by another's session.
-fn token_of<C: CustomClaims>(shared: &Shared<C>, origin: &Origin, session: Handle) -> Option<RefreshToken> {
-    let token = origin.presented(shared, shared.now()).token()?;
-    (token.handle == session).then(|| token.clone())
+    let extensions = request.extensions_mut();
+    state.shared.room.make(extensions);
+    extensions.insert(Found(state.clone()));
 }
 
 /// The load may be older than the request, or its session may have ended while the claims were asked for: what is denied by

@@ -116,6 +116,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod access;
+mod arrival;
 mod auth;
 mod authenticated;
 mod clock;
@@ -145,6 +146,7 @@ mod refresh;
 mod rejection;
 mod require;
 mod respond;
+mod room;
 #[cfg(feature = "axum")]
 mod routes;
 mod scope;

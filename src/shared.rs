@@ -15,15 +15,16 @@ use crate::{
     keys::Keys,
     outlive::outlive,
     refresh::Flights,
+    room::Room,
     store::Store,
     token::{Carrier, Presented},
-    user::{User, Verified},
+    user::User,
     verify::ring::Ring,
 };
 
 pub(crate) struct Shared<C> {
     pub(crate) settings: Settings,
-    pub(crate) ring: Ring<Keys, Verified<C>>,
+    pub(crate) ring: Ring<Keys, Arc<User<C>>>,
     pub(crate) store: Store,
     pub(crate) claims: ClaimsSource<C>,
     pub(crate) clock: Box<dyn Clock>,
@@ -31,6 +32,7 @@ pub(crate) struct Shared<C> {
     pub(crate) feed: Feed,
     pub(crate) flights: Flights<C>,
     pub(crate) events: Events,
+    pub(crate) room: Room,
 }
 
 impl<C: Send + Sync + 'static> Shared<C> {

@@ -12,13 +12,13 @@ use std::{
     },
 };
 
-use http::{Extensions, HeaderValue};
+use http::Extensions;
 use tower_refresh_core::{Handle, Subject, Timestamp};
 
 use crate::{
     CustomClaims, Rejection, RejectionKind,
     auth::settings::Channel,
-    credentials::CookieFields,
+    fields::Kept,
     refresh::{Issued, Loaded},
     shared::Shared,
     token::{Carrier, Presented},
@@ -58,9 +58,8 @@ pub(crate) struct Origin {
     pub(crate) navigation: bool,
     /// Where a new access token goes.
     pub(crate) channel: Channel,
-    /// Empty where they do not count.
-    pub(crate) cookies: CookieFields,
-    pub(crate) user_agent: Option<HeaderValue>,
+    /// Without cookies where they do not count.
+    pub(crate) fields: Kept,
     pub(crate) ip: Option<IpAddr>,
     pub(crate) presented: OnceLock<Box<Presented>>,
 }
@@ -96,6 +95,7 @@ pub(crate) enum Change {
 }
 
 impl<C: CustomClaims> State<C> {
+    #[inline]
     pub(crate) fn new(
         shared: Arc<Shared<C>>,
         outcome: Outcome<C>,
@@ -107,6 +107,7 @@ impl<C: CustomClaims> State<C> {
     }
 
     /// The user; `None` if nobody is logged in; an error for credentials that are refused.
+    #[inline]
     pub(crate) fn user(&self) -> Result<Option<Arc<User<C>>>, Rejection> {
         match &self.outcome {
             Outcome::Authenticated(user) => Ok(Some(user.clone())),
@@ -115,8 +116,13 @@ impl<C: CustomClaims> State<C> {
         }
     }
 
+    #[inline]
     pub(crate) fn required_user(&self) -> Result<Arc<User<C>>, Rejection> {
-        self.user()?.ok_or_else(|| self.reject(RejectionKind::Unauthenticated))
+        match &self.outcome {
+            Outcome::Authenticated(user) => Ok(user.clone()),
+            Outcome::Anonymous => Err(self.reject(RejectionKind::Unauthenticated)),
+            Outcome::Refused(kind) => Err(self.reject(kind.clone())),
+        }
     }
 
     /// The request's refresh token, read when it is first asked for.
@@ -163,9 +169,15 @@ impl<C: CustomClaims> State<C> {
         Ok(())
     }
 
+    /// Whether the handler did nothing, and can do nothing any more.
+    #[inline]
+    pub(crate) fn seal_untouched(&self) -> bool {
+        self.leave(Phase::Untouched, Phase::Sealed)
+    }
+
     /// Takes what the handler did; nothing can be changed afterwards.
     pub(crate) fn seal(&self) -> Option<Box<Change>> {
-        if self.leave(Phase::Untouched, Phase::Sealed) {
+        if self.seal_untouched() {
             return None;
         }
         let mut slot = self.slot();
@@ -192,10 +204,24 @@ impl<C: CustomClaims> State<C> {
 }
 
 impl Origin {
+    #[inline]
+    pub(crate) fn new(ip: Option<IpAddr>) -> Self {
+        Self {
+            access_session: None,
+            cross_site: false,
+            browser: false,
+            navigation: false,
+            channel: Channel::Header,
+            fields: Kept::default(),
+            ip,
+            presented: OnceLock::new(),
+        }
+    }
+
     /// The request's refresh token, read when it is first asked for.
     pub(crate) fn presented<C: CustomClaims>(&self, shared: &Shared<C>, now: Timestamp) -> &Presented {
         self.presented.get_or_init(|| {
-            let texts = self.cookies.values(shared.settings.cookies.refresh_name());
+            let texts = self.fields.cookies.values(shared.settings.cookies.refresh_name());
             Box::new(shared.presented(texts, Carrier::Cookie, now))
         })
     }
@@ -205,6 +231,7 @@ impl Origin {
 ///
 /// # Errors
 /// [`RejectionKind::LayerMissing`], [`RejectionKind::OtherClaims`].
+#[inline]
 pub(crate) fn of<C: CustomClaims>(extensions: &Extensions) -> Result<&State<C>, Rejection> {
     let state: &dyn AnyState = &**found(extensions)?;
     (state as &dyn Any).downcast_ref().ok_or_else(|| other_claims::<C>(state))
@@ -224,6 +251,7 @@ pub(crate) fn send_nothing(extensions: &Extensions) {
     }
 }
 
+#[inline]
 fn found(extensions: &Extensions) -> Result<&Arc<dyn AnyState>, Rejection> {
     match extensions.get() {
         Some(Found(state)) => Ok(state),

@@ -22,6 +22,7 @@ use crate::{
     keys::KeyRing,
     refresh::Flights,
     rejection::{CustomResponse, Presentation, Rejection},
+    room::Room,
     shared::Shared,
     store::{DynStore, Store},
     token::Context,
@@ -293,6 +294,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
                 feed: Feed::new(),
                 flights: Flights::new(),
                 events: self.events,
+                room: Room::new(),
             }),
         };
         #[cfg(feature = "tokio")]

@@ -176,13 +176,8 @@ pub(super) async fn load_user<C: CustomClaims>(
             return Err(());
         }
     };
-    let user = User {
-        subject: row.subject.clone(),
-        session: row.handle,
-        scope: identity.scope,
-        expires_at: asked_at.saturating_add(shared.settings.policy.access_lifetime).min(row.expires_at()),
-        claims: identity.claims,
-    };
+    let expires_at = asked_at.saturating_add(shared.settings.policy.access_lifetime).min(row.expires_at());
+    let user = User::new(row.subject.clone(), row.handle, identity, expires_at);
     Ok(Some((Arc::new(user), asked_at)))
 }
 

@@ -166,13 +166,7 @@ impl<C: CustomClaims> Session<C> {
                 return Err(self.reject(RejectionKind::Unavailable));
             }
         };
-        Ok(Arc::new(User {
-            subject: row.subject.clone(),
-            session: row.handle,
-            scope: identity.scope,
-            expires_at: row.expires_at(),
-            claims: identity.claims,
-        }))
+        Ok(Arc::new(User::new(row.subject.clone(), row.handle, identity, row.expires_at())))
     }
 
     fn issue(
@@ -207,7 +201,7 @@ impl<C: CustomClaims> Session<C> {
 
     fn meta(&self, label: Option<String>) -> Meta {
         let origin = &self.state.origin;
-        let user_agent = origin.user_agent.as_ref().map(|field| {
+        let user_agent = origin.fields.user_agent.as_ref().map(|field| {
             let bytes = field.as_bytes();
             shown(&String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_TEXT)]))
         });

@@ -19,7 +19,7 @@ pub fn access_token<C: CustomClaims>(
     let now = shared.now();
     let expires_at = now.saturating_add(shared.settings.policy.access_lifetime);
     let session = Handle::from_bytes(crypto::random().map_err(TestTokenError::new)?);
-    let user = user(subject.into(), session, identity, expires_at);
+    let user = User::new(subject.into(), session, identity, expires_at);
     let row = Row::new(session, user.subject.clone(), now, expires_at, expires_at);
     let access = issue_access(shared, &shared.ring.keys(), &user, &row, now).map_err(TestTokenError::new)?;
     Ok(access.token.to_string())
@@ -42,11 +42,7 @@ pub fn access_token<C: CustomClaims>(
 pub fn authenticated<C>(subject: impl Into<Subject>, identity: Identity<C>) -> Authenticated<C> {
     let session = Handle::from_bytes(*b"a testing handle");
     let the_end = Timestamp::from_millis(u64::MAX);
-    Authenticated::new(Arc::new(user(subject.into(), session, identity, the_end)))
-}
-
-fn user<C>(subject: Subject, session: Handle, identity: Identity<C>, expires_at: Timestamp) -> User<C> {
-    User { subject, session, scope: identity.scope, expires_at, claims: identity.claims }
+    Authenticated::new(Arc::new(User::new(subject.into(), session, identity, the_end)))
 }
 
 /// The claims cannot go into an access token; its text says why.
