@@ -60,7 +60,7 @@ pub(crate) fn read<C: CustomClaims>(
     match header {
         Field::Several => return Access::Refused(RejectionKind::InvalidRequest),
         Field::One(field) => {
-            if let Some(token) = bearer(field) {
+            if let Some(token) = bearer(field.as_bytes()) {
                 return of_header(shared, token, now);
             }
         }

@@ -3,7 +3,7 @@
 //! Fields are read as bytes. Nothing is percent-decoded, unquoted or lower-cased, and a field that is not UTF-8
 //! spoils no neighbour: with more lenient readers a sibling host can set a cookie that they take for ours.
 
-use std::mem;
+use std::{mem, slice};
 
 use http::HeaderValue;
 use memchr::memchr_iter;
@@ -33,29 +33,34 @@ pub(crate) fn bearer(field: &[u8]) -> Option<&[u8]> {
 ///
 /// A clone of a field is a reference count; HTTP/1.1 sends one field, HTTP/2 may send several.
 #[derive(Clone, Default)]
-pub(crate) struct CookieFields {
-    first: Option<HeaderValue>,
-    /// Of HTTP/2, which may split the field. Boxed, because it is rare.
-    others: Option<Box<Others>>,
+pub(crate) enum CookieFields {
+    #[default]
+    Absent,
+    One(HeaderValue),
+    Several(Vec<HeaderValue>),
 }
-
-#[derive(Clone, Default)]
-struct Others(Vec<HeaderValue>);
 
 impl CookieFields {
     pub(crate) fn add(&mut self, field: HeaderValue) {
-        if self.first.is_none() {
-            self.first = Some(field);
-        } else {
-            self.others.get_or_insert_default().0.push(field);
-        }
+        *self = match mem::take(self) {
+            Self::Absent => Self::One(field),
+            Self::One(first) => Self::Several(vec![first, field]),
+            Self::Several(mut fields) => {
+                fields.push(field);
+                Self::Several(fields)
+            }
+        };
     }
 
     /// The values of the cookies named `name`, in the order they came.
     pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.first
+        let fields = match self {
+            Self::Absent => &[],
+            Self::One(field) => slice::from_ref(field),
+            Self::Several(fields) => fields,
+        };
+        fields
             .iter()
-            .chain(self.others.iter().flat_map(|others| &others.0))
             .flat_map(|field| pairs(field.as_bytes()))
             .filter_map(move |pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
             .take(MOST_DUPLICATES)

@@ -33,17 +33,17 @@ impl Target {
 /// Whether cookies of this request must be ignored.
 pub(crate) fn is_refused(fields: &Fields<'_>, target: &Target, trusted: &[String]) -> bool {
     if let Field::One(origin) = fields.origin
-        && trusted.iter().any(|trusted| trusted.as_bytes() == origin)
+        && trusted.iter().any(|trusted| trusted == origin)
     {
         return false;
     }
     match (fields.fetch_site, fields.origin) {
-        (Field::One(b"same-origin" | b"none"), _) => false,
+        (Field::One(site), _) if site == "same-origin" || site == "none" => false,
         (Field::One(_) | Field::Several, _) => !(target.is_safe && is_navigation(fields)),
         (Field::Absent, Field::Absent) => false,
         (Field::Absent, Field::Several) => true,
         (Field::Absent, Field::One(origin)) => !authority(fields, target).is_some_and(|own| {
-            split_authority(origin).is_some_and(|origin| origin.eq_ignore_ascii_case(own))
+            split_authority(origin.as_bytes()).is_some_and(|origin| origin.eq_ignore_ascii_case(own))
         }),
     }
 }
@@ -66,7 +66,7 @@ pub(crate) fn is_of_browser(fields: &Fields<'_>) -> bool {
 fn authority<'a>(fields: &Fields<'a>, target: &'a Target) -> Option<&'a [u8]> {
     match (&target.authority, fields.host) {
         (Some(authority), _) => Some(authority.as_str().as_bytes()),
-        (None, Field::One(host)) => Some(host),
+        (None, Field::One(host)) => Some(host.as_bytes()),
         (None, Field::Absent | Field::Several) => None,
     }
 }

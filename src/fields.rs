@@ -11,7 +11,7 @@ use crate::credentials::CookieFields;
 pub(crate) enum Field<'a> {
     #[default]
     Absent,
-    One(&'a [u8]),
+    One(&'a HeaderValue),
     /// Which one a proxy or another library reads is anyone's guess.
     Several,
 }
@@ -68,7 +68,7 @@ impl<'a> Field<'a> {
     #[inline]
     fn add(&mut self, value: &'a HeaderValue) {
         *self = match self {
-            Self::Absent => Self::One(value.as_bytes()),
+            Self::Absent => Self::One(value),
             Self::One(_) | Self::Several => Self::Several,
         };
     }
