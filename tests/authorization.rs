@@ -45,8 +45,17 @@ async fn the_scheme_has_no_case_and_blanks_around_the_token_do_not_matter() {
     let browser = Browser::logged_in(&world, "alice").await;
     let token = browser.access().unwrap();
     world.store.take_calls();
-    for field in ["Bearer @", "bearer @", "BEARER @", "bEaReR @", "Bearer   @", "Bearer\t@", "Bearer \t @ \t"]
-    {
+    for field in [
+        "Bearer @",
+        "bearer @",
+        "BEARER @",
+        "bEaReR @",
+        "Bearer   @",
+        "Bearer\t@",
+        "Bearer \t @ \t",
+        "Bearer @ ",
+        "Bearer @\t",
+    ] {
         let response = world.send(authorized("/me", &[&field.replace('@', token)], None)).await;
         assert_eq!(response.body(), "alice", "{field:?}");
     }

@@ -98,3 +98,22 @@ async fn what_can_be_sent_to_another_thread_stays_so() {
     let response = is_send(service.ready().await.unwrap().call(Request::new(())));
     assert_eq!(response.await.unwrap().status(), StatusCode::OK);
 }
+
+#[tokio::test]
+async fn what_outer_layers_put_into_the_extensions_stays_there_beside_the_user() {
+    #[derive(Clone)]
+    struct TraceId(u16);
+    let world = World::new();
+    let browser = Browser::logged_in(&world, "alice").await;
+    let service = service_fn(|request: Request<()>| async move {
+        let user = Authenticated::<Claims>::required(request.extensions()).unwrap();
+        let TraceId(id) = request.extensions().get().cloned().unwrap();
+        Ok::<_, OutOfPaper>(Response::new(format!("{} {id}", user.subject())))
+    });
+
+    let mut request = browser.request("/");
+    request.extensions_mut().insert(TraceId(7));
+    let response = world.auth.layer().layer(service).oneshot(request).await.unwrap();
+
+    assert_eq!(response.body(), "alice 7");
+}
