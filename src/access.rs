@@ -130,7 +130,7 @@ fn verify_and_keep<C: CustomClaims>(
     }
 }
 
-/// By the clock of now, and the denylist.
+/// What a token that was verified, now or before, is worth by the clock of now and the denylist.
 #[inline]
 fn judge<C: CustomClaims>(
     shared: &Shared<C>,
