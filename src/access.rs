@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use tower_refresh_core::{Handle, Timestamp};
+use tower_refresh_core::{SessionHandle, Timestamp};
 
 use crate::{
     CustomClaims, RejectionKind,
@@ -15,7 +15,7 @@ use crate::{
     measure,
     shared::Shared,
     user::User,
-    verify::{InvalidToken, Verdict, says_expired, verify},
+    verify::{InvalidTokenReason, Verdict, says_expired, verify},
 };
 
 /// What the request's access token says.
@@ -25,14 +25,14 @@ pub(crate) enum Access<C> {
     /// A user.
     Valid(Valid<C>),
     /// A bearer header of this session, good but for its expiry.
-    Expired(Handle),
+    Expired(SessionHandle),
     /// A bearer header that is refused.
     Refused(RejectionKind),
 }
 
 impl<C> Access<C> {
     /// The session of a token that holds, expired or not.
-    pub(crate) fn session(&self) -> Option<Handle> {
+    pub(crate) fn session(&self) -> Option<SessionHandle> {
         match self {
             Self::Valid(valid) => Some(valid.user.session),
             Self::Expired(session) => Some(*session),
@@ -99,7 +99,7 @@ fn of_cookies<C: CustomClaims>(shared: &Shared<C>, cookies: &CookieFields, now: 
 fn of_cookie<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Option<Valid<C>> {
     let verdict = match shared.ring.known(token) {
         Some(user) => judge(shared, user, Channel::Cookie, true, now),
-        None if says_expired(token, now) => tell(Verdict::Invalid(InvalidToken::Expired), false),
+        None if says_expired(token, now) => tell(Verdict::Invalid(InvalidTokenReason::Expired), false),
         None => verify_and_keep(shared, token, Channel::Cookie, now),
     };
     match verdict {
@@ -142,7 +142,7 @@ fn judge<C: CustomClaims>(
     if let Some(verdict) = user.untimely(now) {
         tell(verdict, was_cached)
     } else if shared.is_denied(user.session, now) {
-        tell(Verdict::Invalid(InvalidToken::Revoked), was_cached)
+        tell(Verdict::Invalid(InvalidTokenReason::Revoked), was_cached)
     } else {
         tell(Verdict::Valid(Valid { near_end: user.nears_end(now), user, channel }), was_cached)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use http::Request;
-use tower_refresh_core::{Handle, Timestamp};
+use tower_refresh_core::{SessionHandle, Timestamp};
 
 use crate::{
     CustomClaims, RejectionKind,
@@ -19,7 +19,7 @@ use crate::{
     state::{Origin, Outcome, State},
     token::RefreshToken,
     user::User,
-    verify::InvalidToken,
+    verify::InvalidTokenReason,
 };
 
 /// What becomes of a request.
@@ -31,7 +31,7 @@ pub(crate) enum Arrival<C> {
 /// What a request is if the session that it waits for does not hold.
 pub(crate) enum Otherwise {
     Anonymous,
-    Bearer(InvalidToken),
+    Bearer(InvalidTokenReason),
 }
 
 pub(crate) fn arrive<ReqBody, C: CustomClaims>(
@@ -95,7 +95,7 @@ fn decide<C: CustomClaims>(
     match access {
         Access::Valid(valid) if shared.must_ask_store() => {
             let (otherwise, token) = match valid.channel {
-                Channel::Header => (Otherwise::Bearer(InvalidToken::Revoked), None),
+                Channel::Header => (Otherwise::Bearer(InvalidTokenReason::Revoked), None),
                 Channel::Cookie => (Otherwise::Anonymous, origin.presented(shared, now).token().cloned()),
             };
             Decision::Wait(confirm_or_load(shared.clone(), valid.user, token).boxed(), otherwise)
@@ -111,9 +111,11 @@ fn decide<C: CustomClaims>(
         Access::Refused(kind) => Decision::Serve(Outcome::Refused(kind)),
         Access::Expired(session) => match token_of(shared, origin, session) {
             Some(token) => {
-                Decision::Wait(load(&token, Mode::Deciding), Otherwise::Bearer(InvalidToken::Expired))
+                Decision::Wait(load(&token, Mode::Deciding), Otherwise::Bearer(InvalidTokenReason::Expired))
             }
-            None => Decision::Serve(Outcome::Refused(RejectionKind::InvalidToken(InvalidToken::Expired))),
+            None => {
+                Decision::Serve(Outcome::Refused(RejectionKind::InvalidToken(InvalidTokenReason::Expired)))
+            }
         },
         Access::Absent if refused_cookies => Decision::Serve(Outcome::Refused(RejectionKind::CrossSite)),
         Access::Absent => match origin.presented(shared, now).token() {
@@ -139,7 +141,11 @@ fn channel<C>(access: &Access<C>, settings: &Settings) -> Channel {
 }
 
 /// The request's refresh token, if it is of `session`: one user's access token is never renewed by another's session.
-fn token_of<C: CustomClaims>(shared: &Shared<C>, origin: &Origin, session: Handle) -> Option<RefreshToken> {
+fn token_of<C: CustomClaims>(
+    shared: &Shared<C>,
+    origin: &Origin,
+    session: SessionHandle,
+) -> Option<RefreshToken> {
     let token = origin.presented(shared, shared.now()).token()?;
     (token.handle == session).then(|| token.clone())
 }

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use http::Extensions;
-use tower_refresh_core::{Handle, Subject, Timestamp};
+use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
 use crate::{CustomClaims, rejection::Rejection, state, user::User};
 
@@ -44,7 +44,7 @@ impl<C> Authenticated<C> {
     }
 
     /// The session: the token's `sid`.
-    pub fn session(&self) -> Handle {
+    pub fn session(&self) -> SessionHandle {
         self.0.session
     }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tower_refresh_core::{Handle, Timestamp};
+use tower_refresh_core::{SessionHandle, Timestamp};
 
 use crate::sync::{ArcSwap, AtomicU64, AtomicUsize, Mutex};
 
@@ -23,7 +23,7 @@ const BETWEEN_REMOVALS: Duration = Duration::from_secs(1);
 pub(crate) struct Denylist {
     entries: AtomicUsize,
     next_removal: AtomicU64,
-    shards: Box<[ArcSwap<HashMap<Handle, Timestamp>>]>,
+    shards: Box<[ArcSwap<HashMap<SessionHandle, Timestamp>>]>,
     writer: Mutex<()>,
 }
 
@@ -38,7 +38,7 @@ impl Denylist {
     }
 
     /// Refuses `handle` until `until`.
-    pub(crate) fn deny(&self, handle: Handle, until: Timestamp, now: Timestamp) {
+    pub(crate) fn deny(&self, handle: SessionHandle, until: Timestamp, now: Timestamp) {
         // So that whoever keeps presenting the token of an ended session writes once.
         if self.shard(handle).load().get(&handle).is_some_and(|known| *known >= until) {
             return;
@@ -61,11 +61,11 @@ impl Denylist {
     }
 
     #[inline]
-    pub(crate) fn contains(&self, handle: Handle, now: Timestamp) -> bool {
+    pub(crate) fn contains(&self, handle: SessionHandle, now: Timestamp) -> bool {
         self.entries.load(Ordering::Acquire) != 0 && self.lists(handle, now)
     }
 
-    fn lists(&self, handle: Handle, now: Timestamp) -> bool {
+    fn lists(&self, handle: SessionHandle, now: Timestamp) -> bool {
         if now.as_millis() >= self.next_removal.load(Ordering::Relaxed)
             && let Ok(_writer) = self.writer.try_lock()
         {
@@ -92,7 +92,7 @@ impl Denylist {
         self.entries.store(entries, Ordering::Release);
     }
 
-    fn shard(&self, handle: Handle) -> &ArcSwap<HashMap<Handle, Timestamp>> {
+    fn shard(&self, handle: SessionHandle) -> &ArcSwap<HashMap<SessionHandle, Timestamp>> {
         &self.shards[usize::from(handle.as_bytes()[0]) % SHARDS]
     }
 }

@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
-use tower_refresh_core::{EndReason, Handle, Subject, Timestamp, rotation::Class};
+pub use tower_refresh_core::{EndReason, rotation::TokenClass};
+use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
-use crate::{RejectionKind, verify::InvalidToken};
+use crate::{RejectionKind, verify::InvalidTokenReason};
 
 /// Something that happened to a session, for an audit log. It holds no token and no secret.
 ///
@@ -20,7 +21,7 @@ pub struct Event {
     /// What happened.
     pub kind: EventKind,
     /// The session, for all that happens to one.
-    pub session: Option<Handle>,
+    pub session: Option<SessionHandle>,
     /// Whose session it is, where that is known.
     pub subject: Option<Subject>,
     /// When.
@@ -36,7 +37,7 @@ pub enum EventKind {
     /// A user logged in: a session began.
     Login,
     /// A request was authenticated by its refresh token, which was of this class.
-    Refresh(Class),
+    Refresh(TokenClass),
     /// The refresh token was a generation old and its successor never seen: a lost response, or a copy.
     Late,
     /// A refresh token was used that an honest client cannot still hold. The session is being ended.
@@ -49,7 +50,7 @@ pub enum EventKind {
     End(EndReason),
     /// A request brought what does not hold, or asked for what it may not. Tokens that have merely expired are everyday, and not
     /// told of.
-    Refused(Refusal),
+    Rejected(RejectionReason),
     /// The store could not do what it was asked. The token was good, and nothing was changed.
     StoreFailed,
     /// The claims source failed, panicked or took too long, and nothing was changed; or what it gave cannot go into an access token, and
@@ -74,7 +75,7 @@ impl EventKind {
             Self::Ahead => "ahead",
             Self::Impossible => "impossible",
             Self::End(_) => "end",
-            Self::Refused(_) => "refused",
+            Self::Rejected(_) => "rejected",
             Self::StoreFailed => "store_failed",
             Self::ClaimsFailed => "claims_failed",
             Self::FeedRestored => "feed_restored",
@@ -88,7 +89,7 @@ impl EventKind {
         match self {
             Self::Refresh(class) => class.as_str(),
             Self::End(reason) => reason.as_str(),
-            Self::Refused(refusal) => refusal.as_str(),
+            Self::Rejected(refusal) => refusal.as_str(),
             _ => "",
         }
     }
@@ -99,9 +100,9 @@ impl EventKind {
 /// Anybody can cause these events, as often as they like, so `tracing` has them at DEBUG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum RejectionReason {
     /// The bearer token does not hold. Whose it is nobody knows.
-    InvalidToken(InvalidToken),
+    InvalidToken(InvalidTokenReason),
     /// Its refresh token has another form, key, issuer or way to travel, or was changed; or it has tokens of two sessions.
     /// A refresh cookie like that counts as none. Many of them at once after a change of keys: it was too early for the old one
     /// to go.
@@ -116,8 +117,8 @@ pub enum Refusal {
     InsufficientScope,
 }
 
-impl Refusal {
-    /// The stable name that logs and metrics show: that of the [`InvalidToken`], or of the refusal.
+impl RejectionReason {
+    /// The stable name that logs and metrics show: that of the [`InvalidTokenReason`], or of the refusal.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InvalidToken(reason) => reason.as_str(),
@@ -131,7 +132,7 @@ impl Refusal {
 
     pub(crate) fn of(kind: &RejectionKind) -> Option<Self> {
         match kind {
-            RejectionKind::InvalidToken(InvalidToken::Expired) => None,
+            RejectionKind::InvalidToken(InvalidTokenReason::Expired) => None,
             RejectionKind::InvalidToken(reason) => Some(Self::InvalidToken(*reason)),
             RejectionKind::InvalidRequest => Some(Self::InvalidRequest),
             RejectionKind::FromBrowser => Some(Self::FromBrowser),
@@ -194,7 +195,7 @@ fn trace(event: &Event) {
         };
     }
     match event.kind {
-        EventKind::Refresh(_) | EventKind::Refused(_) => at!(DEBUG),
+        EventKind::Refresh(_) | EventKind::Rejected(_) => at!(DEBUG),
         EventKind::Login | EventKind::End(_) | EventKind::FeedRestored => at!(INFO),
         EventKind::Late
         | EventKind::Reuse

@@ -14,10 +14,10 @@ use crate::measure;
 
 /// What a server does with valid access tokens while it does not hear what other servers end: the store's feed is lost, not
 /// joined yet, not followed, or there is none. The gauge `tower_refresh_feed_up` is 0 in each of these cases;
-/// [`EventKind::FeedLost`](crate::EventKind::FeedLost) tells of a loss only.
+/// [`EventKind::FeedLost`](crate::event::EventKind::FeedLost) tells of a loss only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum FeedLoss {
+pub enum FeedLossPolicy {
     /// It goes on: a session that another server ended stays good here until its access token expires. The default, so
     /// that a store in trouble does not take those down who need it least.
     #[default]

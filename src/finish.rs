@@ -12,9 +12,9 @@ use crate::{
     CustomClaims,
     refresh::{Committed, Dead, Flight, Issued, Loaded, commit},
     respond,
+    session_store::within,
     shared::Shared,
     state::{Change, Outcome, State},
-    store::within,
     token::{Presented, RefreshToken},
 };
 

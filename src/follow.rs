@@ -11,7 +11,7 @@ use futures_util::{
     FutureExt,
     future::{AbortHandle, Abortable},
 };
-use tower_refresh_core::{EndWatcher, Handle, StoreErrorKind, Timestamp};
+use tower_refresh_core::{EndWatcher, SessionHandle, StoreErrorKind, Timestamp};
 
 use crate::{CustomClaims, event::EventKind, feed::Status, measure, shared::Shared};
 
@@ -77,7 +77,7 @@ impl<C> Drop for Watcher<C> {
 }
 
 impl<C: CustomClaims> EndWatcher for Watcher<C> {
-    fn ended(&self, session: Handle, at: Timestamp) {
+    fn ended(&self, session: SessionHandle, at: Timestamp) {
         if let Some(shared) = self.shared.upgrade() {
             // What it hears while it catches up is old for another reason.
             if shared.feed.is_up() {

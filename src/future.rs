@@ -26,7 +26,7 @@ use crate::{
 };
 
 pin_project! {
-    /// The future of [`Refresh`](crate::Refresh).
+    /// The future of [`Refresh`](crate::middleware::Refresh).
     ///
     /// # Cancel safety
     /// Dropped before the response head is ready, it has rotated nothing and spent nothing. Dropped while it commits,

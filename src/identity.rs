@@ -6,7 +6,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
 use tower_refresh_core::Subject;
 
-use crate::{SessionInfo, measure::Stopwatch, store::within};
+use crate::{SessionInfo, measure::Stopwatch, session_store::within};
 
 /// The application's own claims: any serde struct, map or `()`, flattened into the access token.
 ///

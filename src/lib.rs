@@ -17,9 +17,7 @@
 //! ```
 //! use axum::{Json, Router, routing::{get, post}};
 //! use serde::{Deserialize, Serialize};
-//! use tower_refresh::{
-//!     Auth, Authenticated, Identity, KeyRing, MemoryStore, Rejection, Session, TokenResponse,
-//! };
+//! use tower_refresh::{Auth, Authenticated, Identity, KeyRing, MemoryStore, Rejection, Session, TokenResponse};
 //!
 //! /// What the access token says of a user, besides the standard claims.
 //! #[derive(Serialize, Deserialize)]
@@ -125,7 +123,7 @@ mod credentials;
 mod cross_site;
 mod crypto;
 mod denylist;
-mod event;
+pub mod event;
 #[cfg(feature = "axum")]
 mod extract;
 mod feed;
@@ -136,7 +134,7 @@ mod future;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod identity;
-mod keys;
+pub mod keys;
 mod layer;
 mod measure;
 mod mint;
@@ -152,9 +150,9 @@ mod routes;
 mod scope;
 mod service;
 mod session;
+mod session_store;
 mod shared;
 mod state;
-mod store;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -162,27 +160,42 @@ mod token;
 mod user;
 mod verify;
 
+pub mod store {
+    //! What a session store keeps, and the contract that it fulfils.
+
+    pub use tower_refresh_core::{
+        EndReason, EndWatcher, Ended, MemoryStore, ParseEndReasonError, ParseSessionHandleError,
+        SessionHandle, SessionMeta, SessionRow, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
+    };
+}
+
+pub mod middleware {
+    //! The Tower types: what [`Auth`](crate::Auth) makes and a router wraps.
+
+    pub use crate::{
+        future::ResponseFuture,
+        layer::RefreshLayer,
+        require::{ProblemResponse, RequireAuth, RequireAuthFuture, RequireAuthLayer, RespondToRejection},
+        service::Refresh,
+    };
+}
+
 pub use tower_refresh_core::{
-    EndReason, EndWatcher, Ended, Handle, LateBudget, MemoryStore, Meta, ParseHandleError, PolicyError,
-    RotationPolicy, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp, rotation::Class,
+    LateBudget, MemoryStore, PolicyError, RotationPolicy, SessionHandle, Subject, Timestamp,
 };
 
 pub use self::{
     auth::{Auth, AuthBuilder, ConfigError},
     authenticated::Authenticated,
     clock::{Clock, SystemClock},
-    event::{Event, EventKind, Refusal},
-    feed::FeedLoss,
-    future::ResponseFuture,
+    feed::FeedLossPolicy,
     identity::{CustomClaims, Identity},
-    keys::{Jwks, KeyError, KeyRing, RefreshKey, SigningKey, VerifyingKey},
+    keys::KeyRing,
     layer::RefreshLayer,
     native::{NativeTokenResponse, TokenError},
     rejection::{Rejection, RejectionKind},
-    require::{ProblemResponse, RequireAuth, RequireAuthFuture, RequireAuthLayer, RespondToRejection},
-    service::Refresh,
     session::{LoginOptions, Session, SessionInfo, TokenResponse},
-    verify::InvalidToken,
+    verify::InvalidTokenReason,
 };
 
 #[cfg(all(doctest, feature = "axum"))]

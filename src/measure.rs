@@ -8,14 +8,14 @@ use std::time::Duration;
 #[cfg(feature = "metrics")]
 use std::time::Instant;
 
-use tower_refresh_core::Handle;
+use tower_refresh_core::SessionHandle;
 #[cfg(feature = "tracing")]
 use tracing::Instrument;
 
 use crate::{
     RejectionKind,
     state::Outcome,
-    verify::{InvalidToken, Verdict},
+    verify::{InvalidTokenReason, Verdict},
 };
 
 /// Names and labels that are literals make keys that are built at compile time: a request pays for no allocation.
@@ -47,8 +47,8 @@ pub(crate) fn access_token<T>(verdict: &Verdict<T>, was_cached: bool) {
     count!("tower_refresh_access_tokens_total", "result": (verdict, was_cached) => {
         (Verdict::Valid(_), true) => "cached",
         (Verdict::Valid(_), false) => "verified",
-        (Verdict::Expired { .. } | Verdict::Invalid(InvalidToken::Expired), _) => "expired",
-        (Verdict::Invalid(InvalidToken::Revoked), _) => "revoked",
+        (Verdict::Expired { .. } | Verdict::Invalid(InvalidTokenReason::Expired), _) => "expired",
+        (Verdict::Invalid(InvalidTokenReason::Revoked), _) => "revoked",
         (Verdict::Invalid(_), _) => "invalid",
     });
 }
@@ -67,7 +67,7 @@ pub(crate) fn feed_lag(lag: Duration) {
 
 /// `future` in a span for the first half of a refresh, which is shared by the requests that wait for it.
 pub(crate) fn load_span<F: Future>(
-    session: Handle,
+    session: SessionHandle,
     generation: u32,
     future: F,
 ) -> impl Future<Output = F::Output> {
@@ -83,7 +83,7 @@ pub(crate) fn load_span<F: Future>(
 
 /// `future` in a span for the second half of a refresh.
 pub(crate) fn commit_span<F: Future>(
-    session: Handle,
+    session: SessionHandle,
     generation: u32,
     future: F,
 ) -> impl Future<Output = F::Output> {

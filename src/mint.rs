@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, error::Error, fmt};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, Serializer, de::IgnoredAny};
-use tower_refresh_core::{Handle, Subject, Timestamp};
+use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
 use crate::{
     crypto,
@@ -19,7 +19,7 @@ pub(crate) struct NewAccess<'a, C> {
     pub(crate) issuer: &'a str,
     pub(crate) audience: &'a str,
     pub(crate) subject: &'a Subject,
-    pub(crate) session: Handle,
+    pub(crate) session: SessionHandle,
     /// Scope tokens with one space between them, or nothing (RFC 6749 §3.3).
     pub(crate) scope: &'a str,
     pub(crate) issued_at: Timestamp,
@@ -68,12 +68,12 @@ struct Standard<'a> {
     iat: u64,
     jti: &'a str,
     #[serde(serialize_with = "as_text")]
-    sid: Handle,
+    sid: SessionHandle,
     #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'a str,
 }
 
-fn as_text<S: Serializer>(handle: &Handle, serializer: S) -> Result<S::Ok, S::Error> {
+fn as_text<S: Serializer>(handle: &SessionHandle, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(handle)
 }
 

@@ -5,7 +5,7 @@
 //! | kind | status | `WWW-Authenticate` |
 //! |---|---|---|
 //! | [`Unauthenticated`](RejectionKind::Unauthenticated) | 401 | `Bearer realm="…"` |
-//! | [`InvalidToken`](RejectionKind::InvalidToken) | 401 | `… error="invalid_token"` |
+//! | [`InvalidTokenReason`](RejectionKind::InvalidToken) | 401 | `… error="invalid_token"` |
 //! | [`InvalidRequest`](RejectionKind::InvalidRequest) | 400 | `… error="invalid_request"` |
 //! | [`InsufficientScope`](RejectionKind::InsufficientScope) | 403 | `… error="insufficient_scope", scope="…"` |
 //! | [`CrossSite`](RejectionKind::CrossSite), [`FromBrowser`](RejectionKind::FromBrowser), [`SubjectGone`](RejectionKind::SubjectGone) | 403 | |
@@ -27,7 +27,7 @@ use http::{
 };
 use serde::Serialize;
 
-use crate::{scope::is_list, verify::InvalidToken};
+use crate::{scope::is_list, verify::InvalidTokenReason};
 
 /// Why a request is refused.
 ///
@@ -64,8 +64,8 @@ impl Rejection {
             | RejectionKind::SubjectGone => StatusCode::FORBIDDEN,
             RejectionKind::SessionNotFound => StatusCode::NOT_FOUND,
             RejectionKind::Unavailable | RejectionKind::Overtaken => StatusCode::SERVICE_UNAVAILABLE,
-            RejectionKind::LayerMissing
-            | RejectionKind::OtherClaims { .. }
+            RejectionKind::MissingLayer
+            | RejectionKind::ClaimsTypeMismatch { .. }
             | RejectionKind::InvalidClaims { .. }
             | RejectionKind::Sealed
             | RejectionKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -161,7 +161,7 @@ pub enum RejectionKind {
     /// Nobody is logged in, and the route needs a user.
     Unauthenticated,
     /// The bearer token does not hold, or has expired and was not refreshed.
-    InvalidToken(InvalidToken),
+    InvalidToken(InvalidTokenReason),
     /// Two `Authorization` fields.
     InvalidRequest,
     /// The user lacks a scope.
@@ -184,10 +184,10 @@ pub enum RejectionKind {
     /// [`Session::end`](crate::Session::end): not a live session of this user.
     SessionNotFound,
     /// The handler is not behind [`Auth::layer`](crate::Auth::layer).
-    LayerMissing,
+    MissingLayer,
     /// The handler asks for claims of another type than the layer was built with.
     #[non_exhaustive]
-    OtherClaims {
+    ClaimsTypeMismatch {
         /// The type that the handler asks for.
         asked: &'static str,
         /// The type that the layer was built with.
@@ -219,8 +219,8 @@ impl RejectionKind {
     /// What a client is told: the mistake, but no name of the code behind it, which `Display` says.
     fn detail(&self) -> String {
         match self {
-            Self::LayerMissing => "this route is not behind the layer that knows who is logged in".into(),
-            Self::OtherClaims { .. } => {
+            Self::MissingLayer => "this route is not behind the layer that knows who is logged in".into(),
+            Self::ClaimsTypeMismatch { .. } => {
                 "this route asks for other claims than its layer was built with".into()
             }
             _ => self.to_string(),
@@ -232,8 +232,8 @@ impl fmt::Display for RejectionKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unauthenticated => f.write_str("log in first"),
-            Self::InvalidToken(InvalidToken::Expired) => f.write_str("the access token has expired"),
-            Self::InvalidToken(InvalidToken::Revoked) => f.write_str("the access token was revoked"),
+            Self::InvalidToken(InvalidTokenReason::Expired) => f.write_str("the access token has expired"),
+            Self::InvalidToken(InvalidTokenReason::Revoked) => f.write_str("the access token was revoked"),
             // The exact reason is for the application's logs: it would help nobody but a forger.
             Self::InvalidToken(_) => f.write_str("the access token is invalid"),
             Self::InvalidRequest => f.write_str("more than one Authorization field"),
@@ -244,8 +244,8 @@ impl fmt::Display for RejectionKind {
             Self::Overtaken => f.write_str("the session is being refreshed by other requests"),
             Self::SubjectGone => f.write_str("the user is unknown or disabled"),
             Self::SessionNotFound => f.write_str("no such session"),
-            Self::LayerMissing => f.write_str("this route is not behind tower_refresh::RefreshLayer"),
-            Self::OtherClaims { asked, built } => write!(
+            Self::MissingLayer => f.write_str("this route is not behind tower_refresh::RefreshLayer"),
+            Self::ClaimsTypeMismatch { asked, built } => write!(
                 f,
                 "this route asks tower_refresh for claims of type `{asked}`, but the layer was built with `{built}`"
             ),

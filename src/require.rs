@@ -81,7 +81,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let checked = match request.extensions().get::<Found>() {
             Some(Found(state)) => state.check(self.scope.as_ref()),
-            None => Err(Rejection::bare(RejectionKind::LayerMissing)),
+            None => Err(Rejection::bare(RejectionKind::MissingLayer)),
         };
         RequireAuthFuture {
             stage: match checked {

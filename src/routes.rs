@@ -13,7 +13,7 @@ use axum::{
 };
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use tower_refresh_core::{Handle, Timestamp};
+use tower_refresh_core::{SessionHandle, Timestamp};
 
 use crate::{Auth, CustomClaims, Rejection, Session, SessionInfo};
 
@@ -105,7 +105,7 @@ struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    fn new(info: &'a SessionInfo, current: Option<Handle>) -> Self {
+    fn new(info: &'a SessionInfo, current: Option<SessionHandle>) -> Self {
         Self {
             handle: info.handle().to_string(),
             created_at: rfc3339(info.created_at()),

@@ -2,21 +2,21 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-use tower_refresh_core::{EndReason, Handle, Row, StoreError, Subject, Timestamp};
+use tower_refresh_core::{EndReason, SessionHandle, SessionRow, StoreError, Subject, Timestamp};
 
 use crate::{
     RejectionKind,
     auth::settings::{CLOCKS_DIFFER, Settings},
     clock::Clock,
     denylist::Denylist,
-    event::{Event, EventKind, Events, Refusal},
-    feed::{Feed, FeedLoss},
+    event::{Event, EventKind, Events, RejectionReason},
+    feed::{Feed, FeedLossPolicy},
     identity::ClaimsSource,
     keys::Keys,
     outlive::outlive,
     refresh::Flights,
     room::Room,
-    store::Store,
+    session_store::Store,
     token::{Carrier, Presented},
     user::User,
     verify::ring::Ring,
@@ -46,7 +46,7 @@ impl<C: Send + Sync + 'static> Shared<C> {
     /// Returns whether this call ended it.
     pub(crate) async fn end(
         self: &Arc<Self>,
-        session: Handle,
+        session: SessionHandle,
         subject: Option<Subject>,
         reason: EndReason,
     ) -> Result<bool, StoreError> {
@@ -69,9 +69,9 @@ impl<C: Send + Sync + 'static> Shared<C> {
     pub(crate) async fn end_subject(
         self: &Arc<Self>,
         subject: Subject,
-        except: Option<Handle>,
+        except: Option<SessionHandle>,
         reason: EndReason,
-    ) -> Result<Vec<Handle>, StoreError> {
+    ) -> Result<Vec<SessionHandle>, StoreError> {
         let shared = self.clone();
         outlive(async move {
             let ended = shared.store.end_subject(&subject, except, reason, shared.now()).await?;
@@ -86,7 +86,7 @@ impl<C: Send + Sync + 'static> Shared<C> {
 
     /// Refuses the access tokens of a session that ended at `at`, while there may be any. A time further ahead than clocks
     /// of servers may differ counts as that far ahead: it is told by whoever can send on the store's feed.
-    pub(crate) fn deny_ended(&self, session: Handle, at: Timestamp) {
+    pub(crate) fn deny_ended(&self, session: SessionHandle, at: Timestamp) {
         let now = self.now();
         let until = at.min(now.saturating_add(CLOCKS_DIFFER)).saturating_add(self.settings.denied_for());
         if now < until {
@@ -94,23 +94,23 @@ impl<C: Send + Sync + 'static> Shared<C> {
         }
     }
 
-    fn deny(&self, session: Handle) {
+    fn deny(&self, session: SessionHandle) {
         self.deny_ended(session, self.now());
     }
 
     /// Whether even a valid access token is worth no more than what the store says of its session.
     pub(crate) fn must_ask_store(&self) -> bool {
-        self.settings.feed_loss == FeedLoss::AskStore && !self.feed.is_up()
+        self.settings.feed_loss == FeedLossPolicy::AskStore && !self.feed.is_up()
     }
 
-    pub(crate) fn is_denied(&self, session: Handle, now: Timestamp) -> bool {
+    pub(crate) fn is_denied(&self, session: SessionHandle, now: Timestamp) -> bool {
         self.denylist.contains(session, now)
     }
 
     pub(crate) fn emit(
         &self,
         kind: EventKind,
-        session: Option<Handle>,
+        session: Option<SessionHandle>,
         subject: Option<Subject>,
         rotated_at: Option<Timestamp>,
     ) {
@@ -119,7 +119,7 @@ impl<C: Send + Sync + 'static> Shared<C> {
         self.events.emit(&Event { kind, session, subject, at, since_rotation });
     }
 
-    pub(crate) fn emit_for(&self, kind: EventKind, row: &Row) {
+    pub(crate) fn emit_for(&self, kind: EventKind, row: &SessionRow) {
         self.emit(kind, Some(row.handle), Some(row.subject.clone()), Some(row.rotated_at));
     }
 
@@ -132,23 +132,23 @@ impl<C: Send + Sync + 'static> Shared<C> {
     ) -> Presented {
         let presented = Presented::read(texts, carrier, &self.ring.keys(), &self.settings.context, now);
         if matches!(presented, Presented::Invalid | Presented::Several(_)) {
-            self.emit(EventKind::Refused(Refusal::InvalidRefreshToken), None, None, None);
+            self.emit(EventKind::Rejected(RejectionReason::InvalidRefreshToken), None, None, None);
         }
         presented
     }
 
     /// Tells of a request that is refused for what it brought, and by whom if that is known.
     pub(crate) fn refused(&self, kind: &RejectionKind, user: Option<&User<C>>) {
-        if let Some(refusal) = Refusal::of(kind) {
+        if let Some(refusal) = RejectionReason::of(kind) {
             let (session, subject) = user.map(|user| (user.session, user.subject.clone())).unzip();
-            self.emit(EventKind::Refused(refusal), session, subject, None);
+            self.emit(EventKind::Rejected(refusal), session, subject, None);
         }
     }
 
     /// Tells of a failure of the store, and hands the error back.
     pub(crate) fn store_failed(
         &self,
-        session: Handle,
+        session: SessionHandle,
         subject: Option<Subject>,
         error: StoreError,
     ) -> StoreError {
@@ -159,7 +159,7 @@ impl<C: Send + Sync + 'static> Shared<C> {
     pub(crate) fn failed(
         &self,
         kind: EventKind,
-        session: Handle,
+        session: SessionHandle,
         subject: Option<Subject>,
         error: &(dyn Error + 'static),
     ) {

@@ -13,7 +13,7 @@ use std::{
 };
 
 use http::Extensions;
-use tower_refresh_core::{Handle, Subject, Timestamp};
+use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
 use crate::{
     CustomClaims, Rejection, RejectionKind,
@@ -51,7 +51,7 @@ pub(crate) enum Outcome<C> {
 /// What of the request the session's methods and the response need.
 pub(crate) struct Origin {
     /// Of an access token that holds, expired or not.
-    pub(crate) access_session: Option<Handle>,
+    pub(crate) access_session: Option<SessionHandle>,
     pub(crate) cross_site: bool,
     /// Sent by a browser, as far as its fields tell.
     pub(crate) browser: bool,
@@ -79,13 +79,13 @@ enum Phase {
 #[derive(Clone)]
 pub(crate) enum Change {
     LoggedIn {
-        session: Handle,
+        session: SessionHandle,
         subject: Subject,
         issued: Issued,
     },
     /// The tokens are in the handler's hands, and go into the body.
     LoggedInNative {
-        session: Handle,
+        session: SessionHandle,
         subject: Subject,
     },
     Refreshed {
@@ -135,7 +135,7 @@ impl<C: CustomClaims> State<C> {
     }
 
     /// Who acts by the handler's leave: whom it logged in, else the request's user.
-    pub(crate) fn acting(&self) -> Result<Option<(Subject, Handle)>, Rejection> {
+    pub(crate) fn acting(&self) -> Result<Option<(Subject, SessionHandle)>, Rejection> {
         match self.slot().as_deref() {
             Some(Change::LoggedIn { session, subject, .. } | Change::LoggedInNative { session, subject }) => {
                 Ok(Some((subject.clone(), *session)))
@@ -230,7 +230,7 @@ impl Origin {
 /// The state of the request with these extensions.
 ///
 /// # Errors
-/// [`RejectionKind::LayerMissing`], [`RejectionKind::OtherClaims`].
+/// [`RejectionKind::MissingLayer`], [`RejectionKind::ClaimsTypeMismatch`].
 #[inline]
 pub(crate) fn of<C: CustomClaims>(extensions: &Extensions) -> Result<&State<C>, Rejection> {
     let state: &dyn AnyState = &**found(extensions)?;
@@ -255,12 +255,12 @@ pub(crate) fn send_nothing(extensions: &Extensions) {
 fn found(extensions: &Extensions) -> Result<&Arc<dyn AnyState>, Rejection> {
     match extensions.get() {
         Some(Found(state)) => Ok(state),
-        None => Err(Rejection::bare(RejectionKind::LayerMissing)),
+        None => Err(Rejection::bare(RejectionKind::MissingLayer)),
     }
 }
 
 fn other_claims<C>(state: &dyn AnyState) -> Rejection {
-    state.reject(RejectionKind::OtherClaims { asked: type_name::<C>(), built: state.claims_type() })
+    state.reject(RejectionKind::ClaimsTypeMismatch { asked: type_name::<C>(), built: state.claims_type() })
 }
 
 /// A [`State`] whatever its claims.

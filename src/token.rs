@@ -7,7 +7,7 @@
 use std::{fmt, slice};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use tower_refresh_core::{Handle, Timestamp};
+use tower_refresh_core::{SessionHandle, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -68,8 +68,8 @@ impl SessionId {
         Ok(Self(Zeroizing::new(crypto::random()?)))
     }
 
-    pub(crate) fn handle(&self) -> Result<Handle, CryptoError> {
-        Ok(Handle::from_bytes(first_half(crypto::sha256(self.0.as_slice())?)))
+    pub(crate) fn handle(&self) -> Result<SessionHandle, CryptoError> {
+        Ok(SessionHandle::from_bytes(first_half(crypto::sha256(self.0.as_slice())?)))
     }
 }
 
@@ -78,7 +78,7 @@ impl SessionId {
 pub(crate) struct RefreshToken {
     session_id: SessionId,
     carrier: Carrier,
-    pub(crate) handle: Handle,
+    pub(crate) handle: SessionHandle,
     pub(crate) generation: u32,
     pub(crate) absolute_expiry: Timestamp,
 }
@@ -158,7 +158,7 @@ pub(crate) enum Presented {
     /// None that holds.
     Invalid,
     /// Several that hold, of these sessions: none of them counts, and a logout ends all.
-    Several(Vec<Handle>),
+    Several(Vec<SessionHandle>),
     /// Ours, but past its absolute expiry: the session is over.
     Expired(RefreshToken),
     /// Ours.
@@ -207,7 +207,7 @@ impl Presented {
     }
 
     /// The sessions that the MACs alone name.
-    pub(crate) fn sessions(&self) -> &[Handle] {
+    pub(crate) fn sessions(&self) -> &[SessionHandle] {
         match self {
             Self::Token(token) | Self::Expired(token) => slice::from_ref(&token.handle),
             Self::Several(sessions) => sessions,

@@ -1,16 +1,16 @@
 //! The user, as the layer keeps one.
 
-use tower_refresh_core::{Handle, RotationPolicy, Subject, Timestamp};
+use tower_refresh_core::{RotationPolicy, SessionHandle, Subject, Timestamp};
 
 use crate::{
     Identity, scope,
-    verify::{AccessToken, InvalidToken, Verdict},
+    verify::{AccessToken, InvalidTokenReason, Verdict},
 };
 
 /// What a valid access token or a refresh says of its user.
 pub(crate) struct User<C> {
     pub(crate) subject: Subject,
-    pub(crate) session: Handle,
+    pub(crate) session: SessionHandle,
     pub(crate) scope: String,
     pub(crate) expires_at: Timestamp,
     pub(crate) claims: C,
@@ -22,7 +22,7 @@ impl<C> User<C> {
     /// As the claims source knows one.
     pub(crate) fn new(
         subject: Subject,
-        session: Handle,
+        session: SessionHandle,
         identity: Identity<C>,
         expires_at: Timestamp,
     ) -> Self {
@@ -49,7 +49,7 @@ impl<C> User<C> {
     #[inline]
     pub(crate) fn untimely<T>(&self, now: Timestamp) -> Option<Verdict<T>> {
         if self.not_before > now {
-            Some(Verdict::Invalid(InvalidToken::NotYetValid))
+            Some(Verdict::Invalid(InvalidTokenReason::NotYetValid))
         } else if now >= self.expires_at {
             Some(Verdict::Expired { session: self.session })
         } else {

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use forge::Forgery;
 use http::{HeaderValue, Request, StatusCode, header::WWW_AUTHENTICATE};
 use support::{World, browser::ACCESS, request};
-use tower_refresh::{Clock, EventKind, Rejection, RejectionKind};
+use tower_refresh::{Clock, Rejection, RejectionKind, event::EventKind};
 
 const FILES: [(&str, &str); 7] = [
     ("algorithms", include_str!("attacks/algorithms.json")),
@@ -98,7 +98,7 @@ async fn a_forged_bearer_token_is_refused_for_its_own_reason_and_a_good_one_acce
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert_eq!(texts.len(), names.len(), "each reason has a text of its own: {texts:?}");
     let events = world.take_events();
-    assert!(events.iter().all(|kind| matches!(kind, EventKind::Refused(_))), "{events:?}");
+    assert!(events.iter().all(|kind| matches!(kind, EventKind::Rejected(_))), "{events:?}");
 }
 
 #[tokio::test]

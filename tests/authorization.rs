@@ -14,7 +14,7 @@ use support::{
     request,
 };
 use tower::{Layer, ServiceExt, service_fn};
-use tower_refresh::{Authenticated, InvalidToken, Rejection, RejectionKind};
+use tower_refresh::{Authenticated, InvalidTokenReason, Rejection, RejectionKind};
 
 /// A GET with these `Authorization` fields.
 fn authorized(path: &str, fields: &[&str], cookies: Option<&str>) -> Request<()> {
@@ -91,7 +91,7 @@ async fn a_bearer_field_that_is_not_one_token_is_refused_and_no_cookie_helps() {
             for path in ["/me", "/optional"] {
                 let response = world.send(authorized(path, &[&field.replace('@', token)], cookies)).await;
                 assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{field:?}");
-                let expected = RejectionKind::InvalidToken(InvalidToken::Malformed);
+                let expected = RejectionKind::InvalidToken(InvalidTokenReason::Malformed);
                 assert_eq!(kind(&response), Some(expected), "{field:?}");
             }
             let public = world.send(authorized("/public", &[&field.replace('@', token)], cookies)).await;
@@ -180,7 +180,7 @@ async fn a_bearer_header_is_the_only_access_token() {
     bob_later.get(&world, "/me").await;
     for cookies in [bob.cookie_field(), bob_later.cookie_field()] {
         let response = world.send(authorized("/me", &[&bearer], Some(&cookies))).await;
-        assert_eq!(kind(&response), Some(RejectionKind::InvalidToken(InvalidToken::Expired)));
+        assert_eq!(kind(&response), Some(RejectionKind::InvalidToken(InvalidTokenReason::Expired)));
     }
     let response = world.send(authorized("/me", &[&bearer], Some(&alice.cookie_field()))).await;
     assert_eq!(response.body(), "alice", "its own session renews it");
@@ -233,12 +233,12 @@ async fn challenges_say_what_rfc_6750_wants() {
     world.auth.end_subject("alice").await.unwrap();
     let revoked = world.send(authorized("/me", &[&bearer], None)).await;
     check(&revoked, StatusCode::UNAUTHORIZED, "invalid_token", REALM);
-    assert_eq!(kind(&revoked), Some(RejectionKind::InvalidToken(InvalidToken::Revoked)));
+    assert_eq!(kind(&revoked), Some(RejectionKind::InvalidToken(InvalidTokenReason::Revoked)));
 
     world.clock.advance(Duration::from_secs(600));
     let expired = world.send(authorized("/me", &[&bearer], None)).await;
     check(&expired, StatusCode::UNAUTHORIZED, "invalid_token", REALM);
-    assert_eq!(kind(&expired), Some(RejectionKind::InvalidToken(InvalidToken::Expired)));
+    assert_eq!(kind(&expired), Some(RejectionKind::InvalidToken(InvalidTokenReason::Expired)));
     // Whether it was forged or has expired a client may know, but no more.
     assert_ne!(challenge(&expired), challenge(&forged));
     let wrong = world.send(authorized("/me", &["Bearer YQ.YQ.YQ"], None)).await;

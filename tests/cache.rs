@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use proptest::prelude::*;
 use support::{Browser, ManualClock, TestStore, World, browser::ACCESS, request, world::SECRET};
-use tower_refresh::{KeyRing, Rejection, RejectionKind, SigningKey};
+use tower_refresh::{KeyRing, Rejection, RejectionKind, keys::SigningKey};
 
 /// What happens to a pair of servers, one with a cache and one without.
 #[derive(Clone, Debug)]
@@ -50,8 +50,9 @@ proptest! {
 
 async fn play(happenings: Vec<Happening>, places: usize) {
     let (clock, store) = (ManualClock::new(), TestStore::default());
-    let server =
-        |places: usize| World::on(clock.clone(), store.clone(), |builder| builder.token_cache(places));
+    let server = |places: usize| {
+        World::on(clock.clone(), store.clone(), |builder| builder.token_cache_capacity(places))
+    };
     let (cached, uncached) = (server(places), server(0));
     let (mut tokens, mut keys) = (Vec::new(), 0_u8);
     for happening in happenings {
@@ -106,7 +107,7 @@ fn worth(response: &Response<Bytes>) -> (StatusCode, Bytes, Option<RejectionKind
 
 #[tokio::test]
 async fn a_token_is_good_again_after_others_took_its_place() {
-    let world = World::with(|builder| builder.token_cache(1));
+    let world = World::with(|builder| builder.token_cache_capacity(1));
     let mut browsers = Vec::new();
     for _ in 0..40 {
         browsers.push(Browser::logged_in(&world, "alice").await);
@@ -120,7 +121,7 @@ async fn a_token_is_good_again_after_others_took_its_place() {
 
 #[test]
 fn reading_while_others_write_finds_the_right_user() {
-    let world = World::with(|builder| builder.token_cache(8));
+    let world = World::with(|builder| builder.token_cache_capacity(8));
     let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
     let users = ["alice", "bob", "admin"];
     std::thread::scope(|scope| {

@@ -27,7 +27,10 @@ use support::{
     },
 };
 use tower::{Layer, ServiceExt, service_fn};
-use tower_refresh::{EndReason, EventKind, Handle, Session};
+use tower_refresh::{
+    Session, SessionHandle,
+    event::{EndReason, EventKind},
+};
 
 type InFlight = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
@@ -188,7 +191,7 @@ async fn a_load_that_everybody_dropped_is_forgotten() {
 #[cfg(feature = "tokio")]
 async fn the_end_goes_on<F>(reason: EndReason, op: Op, prepare: impl Fn(World) -> F)
 where
-    F: Future<Output = (Request<()>, Handle, String)>,
+    F: Future<Output = (Request<()>, SessionHandle, String)>,
 {
     let ended = AtomicBool::new(false);
     for_every_drop(async |polls| {

@@ -25,7 +25,7 @@ use support::{
     store::Fault,
 };
 use tokio::task::JoinSet;
-use tower_refresh::{Class, EventKind};
+use tower_refresh::event::{EventKind, TokenClass};
 
 /// Runs `future`, and counts it when it waits for the first time.
 async fn counted<F: Future>(future: F, waiting: Arc<AtomicUsize>) -> F::Output {
@@ -305,7 +305,7 @@ async fn each_request_of_a_burst_tells_of_its_own_refresh() {
     let world = World::new();
     let (browser, _) = expired_browser(&world, "alice").await;
     at_once(&world, (0..5).map(|_| browser.request("/me"))).await;
-    assert_eq!(world.take_events(), [EventKind::Refresh(Class::Current); 5]);
+    assert_eq!(world.take_events(), [EventKind::Refresh(TokenClass::Current); 5]);
 }
 
 #[tokio::test]

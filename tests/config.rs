@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use support::{Browser, Claims, Op, World, request, store::Fault};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_refresh::{
-    Auth, AuthBuilder, Authenticated, ConfigError, KeyError, KeyRing, MemoryStore, PolicyError, RefreshKey,
-    Rejection, RejectionKind, RotationPolicy, Session, SigningKey, VerifyingKey,
+    Auth, AuthBuilder, Authenticated, ConfigError, KeyRing, MemoryStore, PolicyError, Rejection,
+    RejectionKind, RotationPolicy, Session,
+    keys::{KeyError, RefreshKey, SigningKey, VerifyingKey},
 };
 
 macro_rules! pem {
@@ -53,69 +54,89 @@ fn each_wrong_setting_is_an_error_of_the_builder() {
     assert!(complete(ring()).build().is_ok());
 
     let cases: &[WrongSetting] = &[
-        ("an empty issuer", |b| b.issuer(""), |e| matches!(e, ConfigError::Issuer)),
-        ("an issuer that breaks a header", |b| b.issuer("a\r\nb"), |e| matches!(e, ConfigError::Issuer)),
+        ("an empty issuer", |b| b.issuer(""), |e| matches!(e, ConfigError::InvalidIssuer)),
+        (
+            "an issuer that breaks a header",
+            |b| b.issuer("a\r\nb"),
+            |e| matches!(e, ConfigError::InvalidIssuer),
+        ),
         (
             "an issuer that is not ASCII",
             |b| b.issuer("https://bücher.example"),
-            |e| matches!(e, ConfigError::Issuer),
+            |e| matches!(e, ConfigError::InvalidIssuer),
         ),
         (
             "an issuer that fits no field",
             |b| b.issuer("i".repeat(1025)),
-            |e| matches!(e, ConfigError::Issuer),
+            |e| matches!(e, ConfigError::InvalidIssuer),
         ),
-        ("an empty audience", |b| b.audience(""), |e| matches!(e, ConfigError::Audience)),
+        ("an empty audience", |b| b.audience(""), |e| matches!(e, ConfigError::InvalidAudience)),
         (
             "no channel",
             |b| b.access_header(false).access_cookie(false),
-            |e| matches!(e, ConfigError::NoChannel),
+            |e| matches!(e, ConfigError::NoTransport),
         ),
         (
             "a field that HTTP needs",
             |b| b.access_header_name(HeaderName::from_static("set-cookie")),
-            |e| matches!(e, ConfigError::AccessHeader { name, .. } if name == "set-cookie"),
+            |e| matches!(e, ConfigError::InvalidAccessHeader { name, .. } if name == "set-cookie"),
         ),
         (
             "an origin with a path",
             |b| b.trusted_origin("https://app.example.com/"),
-            |e| matches!(e, ConfigError::TrustedOrigin { origin, .. } if origin == "https://app.example.com/"),
+            |e| matches!(e, ConfigError::InvalidTrustedOrigin { origin, .. } if origin == "https://app.example.com/"),
         ),
-        ("no origin", |b| b.trusted_origin("*"), |e| matches!(e, ConfigError::TrustedOrigin { .. })),
+        ("no origin", |b| b.trusted_origin("*"), |e| matches!(e, ConfigError::InvalidTrustedOrigin { .. })),
         (
             "the origin of a sandbox",
             |b| b.trusted_origin("null"),
-            |e| matches!(e, ConfigError::TrustedOrigin { .. }),
+            |e| matches!(e, ConfigError::InvalidTrustedOrigin { .. }),
         ),
         (
             "a second origin that is wrong",
             |b| b.trusted_origin("https://app.example.com").trusted_origin("app.example.com"),
-            |e| matches!(e, ConfigError::TrustedOrigin { origin, .. } if origin == "app.example.com"),
+            |e| matches!(e, ConfigError::InvalidTrustedOrigin { origin, .. } if origin == "app.example.com"),
         ),
-        ("an empty cookie name", |b| b.cookie_names("", "r"), |e| matches!(e, ConfigError::CookieName)),
-        ("a cookie name with `;`", |b| b.cookie_names("a;b", "r"), |e| matches!(e, ConfigError::CookieName)),
-        ("a cookie name with `=`", |b| b.cookie_names("a", "r=1"), |e| matches!(e, ConfigError::CookieName)),
-        ("one name for both cookies", |b| b.cookie_names("a", "a"), |e| matches!(e, ConfigError::CookieName)),
+        (
+            "an empty cookie name",
+            |b| b.cookie_names("", "r"),
+            |e| matches!(e, ConfigError::InvalidCookieName),
+        ),
+        (
+            "a cookie name with `;`",
+            |b| b.cookie_names("a;b", "r"),
+            |e| matches!(e, ConfigError::InvalidCookieName),
+        ),
+        (
+            "a cookie name with `=`",
+            |b| b.cookie_names("a", "r=1"),
+            |e| matches!(e, ConfigError::InvalidCookieName),
+        ),
+        (
+            "one name for both cookies",
+            |b| b.cookie_names("a", "a"),
+            |e| matches!(e, ConfigError::InvalidCookieName),
+        ),
         (
             "a prefix of one's own",
             |b| b.cookie_names("__Host-a", "r"),
-            |e| matches!(e, ConfigError::CookieName),
+            |e| matches!(e, ConfigError::InvalidCookieName),
         ),
-        ("an empty domain", |b| b.cookie_domain(""), |e| matches!(e, ConfigError::CookieDomain)),
+        ("an empty domain", |b| b.cookie_domain(""), |e| matches!(e, ConfigError::InvalidCookieDomain)),
         (
             "a domain with attributes behind it",
             |b| b.cookie_domain("example.com; Path=/"),
-            |e| matches!(e, ConfigError::CookieDomain),
+            |e| matches!(e, ConfigError::InvalidCookieDomain),
         ),
         (
             "a store that never has time",
-            |b| b.store_time_limit(Duration::ZERO),
-            |e| matches!(e, ConfigError::StoreTimeLimit),
+            |b| b.backend_timeout(Duration::ZERO),
+            |e| matches!(e, ConfigError::InvalidBackendTimeout),
         ),
         (
             "the dead forgotten while their tokens live",
-            |b| b.keep_dead(Duration::from_secs(659)),
-            |e| matches!(e, ConfigError::KeepDead),
+            |b| b.dead_session_retention(Duration::from_secs(659)),
+            |e| matches!(e, ConfigError::InvalidDeadSessionRetention),
         ),
         (
             "a policy that contradicts itself",
@@ -124,7 +145,7 @@ fn each_wrong_setting_is_an_error_of_the_builder() {
                 policy.damping = policy.grace;
                 b.policy(policy)
             },
-            |e| matches!(e, ConfigError::Policy(PolicyError::DampingTooShort)),
+            |e| matches!(e, ConfigError::InvalidPolicy(PolicyError::DampingTooShort)),
         ),
         (
             "times that overflow",
@@ -134,7 +155,7 @@ fn each_wrong_setting_is_an_error_of_the_builder() {
                 policy.access_lifetime = Duration::MAX;
                 b.policy(policy)
             },
-            |e| matches!(e, ConfigError::Policy(PolicyError::AccessLifetime)),
+            |e| matches!(e, ConfigError::InvalidPolicy(PolicyError::AccessLifetime)),
         ),
     ];
     for (what, change, expected) in cases {
@@ -142,7 +163,7 @@ fn each_wrong_setting_is_an_error_of_the_builder() {
         assert!(expected(&error), "{what}: {error:?}");
         assert!(!error.to_string().is_empty(), "{what} says nothing");
     }
-    assert!(complete(ring()).keep_dead(days(1)).store_time_limit(Duration::MAX).build().is_ok());
+    assert!(complete(ring()).dead_session_retention(days(1)).backend_timeout(Duration::MAX).build().is_ok());
 }
 
 #[test]
@@ -218,7 +239,7 @@ fn keys_that_do_not_go_together_are_refused_by_the_builder_and_by_a_rotation() {
     let auth = complete(ring()).build().unwrap();
     for (what, ring, expected) in cases {
         let error = complete(ring()).build().expect_err(what);
-        assert!(matches!(error, ConfigError::Key(key) if key == expected), "{what}: {error:?}");
+        assert!(matches!(error, ConfigError::InvalidKey(key) if key == expected), "{what}: {error:?}");
         let source = error.source().and_then(|source| source.downcast_ref::<KeyError>());
         assert_eq!(source, Some(&expected), "{what}");
         assert!(!error.to_string().contains(&expected.to_string()), "{what}: the source is said twice");

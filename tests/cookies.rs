@@ -384,10 +384,13 @@ fn cookie_names_are_tokens_without_a_prefix() {
     ] {
         for (access, refresh) in [(bad, "refresh"), ("access", bad)] {
             let built = build(|builder| builder.cookie_names(access, refresh));
-            assert!(matches!(built, Err(ConfigError::CookieName)), "{bad:?}");
+            assert!(matches!(built, Err(ConfigError::InvalidCookieName)), "{bad:?}");
         }
     }
-    assert!(matches!(build(|builder| builder.cookie_names("same", "same")), Err(ConfigError::CookieName)));
+    assert!(matches!(
+        build(|builder| builder.cookie_names("same", "same")),
+        Err(ConfigError::InvalidCookieName)
+    ));
     for good in ["a", "A", "_a", "a.b", "a-b", "!#$%&'*+-.^_`|~", "0", &long[1..]] {
         assert!(build(|builder| builder.cookie_names(good, "refresh")).is_ok(), "{good}");
     }
@@ -418,7 +421,7 @@ fn the_cookie_domain_is_a_host_name() {
         &long,
     ] {
         assert!(
-            matches!(build(|builder| builder.cookie_domain(bad)), Err(ConfigError::CookieDomain)),
+            matches!(build(|builder| builder.cookie_domain(bad)), Err(ConfigError::InvalidCookieDomain)),
             "{bad:?}"
         );
     }

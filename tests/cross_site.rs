@@ -12,8 +12,8 @@ use http::{
 };
 use support::{Browser, World, browser::ACCESS};
 use tower_refresh::{
-    Auth, AuthBuilder, ConfigError, EventKind, Identity, KeyRing, MemoryStore, Refusal, Rejection,
-    RejectionKind, Session,
+    Auth, AuthBuilder, ConfigError, Identity, KeyRing, MemoryStore, Rejection, RejectionKind, Session,
+    event::{EventKind, RejectionReason},
 };
 
 fn world() -> World {
@@ -104,7 +104,11 @@ async fn a_refused_request_touches_nothing() {
             }
             assert!(!sets_cookies(response.headers()), "{reason}: {path}");
             assert_eq!(world.store.take_calls(), [], "{reason}: {path}");
-            assert_eq!(world.take_events(), [EventKind::Refused(Refusal::CrossSite)], "{reason}: {path}");
+            assert_eq!(
+                world.take_events(),
+                [EventKind::Rejected(RejectionReason::CrossSite)],
+                "{reason}: {path}"
+            );
         }
     }
     assert_eq!(browser.get(&world, "/me").await.body(), "alice", "the session lives");
@@ -265,7 +269,7 @@ fn trusted_origins_are_written_as_browsers_send_them() {
         "ht_tps://app.example.com",
     ] {
         match build(bad) {
-            Err(ConfigError::TrustedOrigin { origin, .. }) => assert_eq!(origin, bad),
+            Err(ConfigError::InvalidTrustedOrigin { origin, .. }) => assert_eq!(origin, bad),
             other => panic!("{bad:?}: {other:?}"),
         }
     }

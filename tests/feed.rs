@@ -10,7 +10,7 @@ use support::{
     probe::as_navigation,
     store::Fault,
 };
-use tower_refresh::{Clock, FeedLoss};
+use tower_refresh::{Clock, FeedLossPolicy};
 
 /// Two servers on one store, which follow its feed.
 #[cfg(feature = "tokio")]
@@ -146,7 +146,7 @@ fn the_gauge_is_down_until_the_feed_is_followed_and_once_it_is_not_any_more() {
 #[test]
 fn a_feed_that_is_not_followed_any_more_counts_as_none() {
     // Outside of a runtime, so that nobody else follows.
-    let world = World::with(|builder| builder.on_feed_loss(FeedLoss::AskStore));
+    let world = World::with(|builder| builder.feed_loss_policy(FeedLossPolicy::AskStore));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let mut browser = Browser::logged_in(&world, "alice").await;
@@ -164,16 +164,16 @@ fn a_feed_that_is_not_followed_any_more_counts_as_none() {
 }
 
 /// Two servers that hear nothing of each other.
-fn two_deaf_servers(what: FeedLoss) -> (World, World) {
+fn two_deaf_servers(what: FeedLossPolicy) -> (World, World) {
     let (clock, store) = (ManualClock::new(), TestStore::default());
     store.lose_feed();
-    let world = || World::on(clock.clone(), store.clone(), |builder| builder.on_feed_loss(what));
+    let world = || World::on(clock.clone(), store.clone(), |builder| builder.feed_loss_policy(what));
     (world(), world())
 }
 
 #[tokio::test]
 async fn without_the_feed_a_server_goes_on_by_default() {
-    let (here, there) = two_deaf_servers(FeedLoss::default());
+    let (here, there) = two_deaf_servers(FeedLossPolicy::default());
     let mut browser = Browser::logged_in(&here, "alice").await;
     let mut captured = browser.clone();
     browser.get(&here, "/logout").await;
@@ -185,7 +185,7 @@ async fn without_the_feed_a_server_goes_on_by_default() {
 
 #[tokio::test]
 async fn without_the_feed_a_server_can_ask_the_store_on_each_request() {
-    let (here, there) = two_deaf_servers(FeedLoss::AskStore);
+    let (here, there) = two_deaf_servers(FeedLossPolicy::AskStore);
     let mut browser = Browser::logged_in(&here, "alice").await;
     let bearer = format!("Bearer {}", browser.access().unwrap());
     let by_header = || support::request("/me", &[("authorization", &bearer)]);
@@ -207,14 +207,14 @@ async fn without_the_feed_a_server_can_ask_the_store_on_each_request() {
 
 #[tokio::test]
 async fn a_server_that_asks_the_store_can_still_refresh_on_demand() {
-    let (_, there) = two_deaf_servers(FeedLoss::AskStore);
+    let (_, there) = two_deaf_servers(FeedLossPolicy::AskStore);
     let mut browser = Browser::logged_in(&there, "alice").await;
     assert_eq!(browser.get(&there, "/refresh").await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
 async fn an_ended_access_cookie_does_not_stand_in_the_way_of_a_live_refresh_cookie() {
-    let (here, there) = two_deaf_servers(FeedLoss::AskStore);
+    let (here, there) = two_deaf_servers(FeedLossPolicy::AskStore);
     let old = Browser::logged_in(&here, "alice").await;
     let mut browser = Browser::logged_in(&here, "bob").await;
     here.auth.end_session(support::mint::session(old.access().unwrap())).await.unwrap();
@@ -245,8 +245,8 @@ async fn an_end_that_only_the_feed_knows_of_removes_no_cookie() {
 
 #[tokio::test]
 async fn a_session_that_the_store_does_not_know_removes_no_cookie() {
-    let (here, _) = two_deaf_servers(FeedLoss::AskStore);
-    let elsewhere = two_deaf_servers(FeedLoss::AskStore).0;
+    let (here, _) = two_deaf_servers(FeedLossPolicy::AskStore);
+    let elsewhere = two_deaf_servers(FeedLossPolicy::AskStore).0;
     let mut browser = Browser::logged_in(&elsewhere, "alice").await;
     browser.cookies.remove(REFRESH);
     let response = here.send(as_navigation(browser.request("/me"))).await;
@@ -256,7 +256,7 @@ async fn a_session_that_the_store_does_not_know_removes_no_cookie() {
 
 #[tokio::test]
 async fn a_logout_that_cannot_ask_the_store_says_so() {
-    let (here, _) = two_deaf_servers(FeedLoss::AskStore);
+    let (here, _) = two_deaf_servers(FeedLossPolicy::AskStore);
     let browser = Browser::logged_in(&here, "alice").await;
     let bearer = format!("Bearer {}", browser.access().unwrap());
     here.store.break_op(Op::Load, Fault::Fails);

@@ -12,7 +12,7 @@ use support::{
     probe::{ACCESS_LIFETIME, GRACE, MILLISECOND, alter_row, expired_browser, with_refresh},
     world::{ISSUER, SECRET},
 };
-use tower_refresh::{EndReason, EventKind};
+use tower_refresh::event::{EndReason, EventKind};
 
 /// The refresh token of the same session with another generation, as the worlds' servers make it.
 fn with_generation(refresh: &str, generation: u32) -> String {

@@ -13,7 +13,8 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 use tower_refresh::{
-    Auth, Authenticated, CustomClaims, Identity, KeyRing, MemoryStore, RefreshKey, Session, SigningKey,
+    Auth, Authenticated, CustomClaims, Identity, KeyRing, MemoryStore, Session,
+    keys::{RefreshKey, SigningKey},
 };
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -16,7 +16,10 @@ use support::{
     },
     store::Fault,
 };
-use tower_refresh::{Authenticated, Class, Clock, EndReason, EventKind, RotationPolicy, Timestamp};
+use tower_refresh::{
+    Authenticated, Clock, RotationPolicy, Timestamp,
+    event::{EndReason, EventKind, TokenClass},
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -157,7 +160,7 @@ async fn an_access_token_near_its_end_is_renewed_beside_the_handler() {
     assert!(set_cookie(&response, ACCESS).is_some());
     assert_eq!(generation(&set_cookie(&response, REFRESH).unwrap()), 3);
     assert_eq!(world.store.take_calls(), [(Op::Swap, 1)]);
-    assert_eq!(world.take_events(), [EventKind::Refresh(Class::Current)]);
+    assert_eq!(world.take_events(), [EventKind::Refresh(TokenClass::Current)]);
     browser.keep(response.headers());
     assert!(is_alice(&browser.get(&world, "/me").await));
     assert_eq!(world.store.take_calls(), []);
@@ -266,7 +269,7 @@ async fn a_renewal_of_a_session_that_ended_or_expired_sends_nothing_even_to_a_na
         if expires {
             alter_row(&world, session, |row| row.idle_expiry = now).await;
         } else {
-            use tower_refresh::SessionStore;
+            use tower_refresh::store::SessionStore;
             assert!(world.store.inner.end(session, EndReason::Revoked, now).await.unwrap());
         }
         let mut request = browser.request("/me");
@@ -299,13 +302,13 @@ async fn a_renewal_redelivers_what_other_tabs_rotated_to() {
 #[tokio::test]
 async fn a_response_waits_for_its_renewal_no_longer_than_the_time_limit_of_the_store() {
     for op in [Op::Load, Op::Swap] {
-        let world = World::with(|builder| builder.store_time_limit(MILLISECOND));
+        let world = World::with(|builder| builder.backend_timeout(MILLISECOND));
         let mut browser = browser_near_the_end(&world).await;
         world.store.break_op(op, Fault::Hangs);
         let response = browser.get(&world, "/me").await;
         assert!(is_alice(&response) && carries_nothing(&response));
     }
-    let world = World::with(|builder| builder.store_time_limit(MILLISECOND));
+    let world = World::with(|builder| builder.backend_timeout(MILLISECOND));
     let mut browser = browser_near_the_end(&world).await;
     world.users.break_loads(Some(Fault::Hangs));
     let response = browser.get(&world, "/me").await;

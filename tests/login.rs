@@ -20,8 +20,8 @@ use support::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 use tower_refresh::{
-    Auth, EndReason, EventKind, Handle, Identity, KeyRing, LoginOptions, MemoryStore, Rejection,
-    RejectionKind, Session,
+    Auth, Identity, KeyRing, LoginOptions, MemoryStore, Rejection, RejectionKind, Session, SessionHandle,
+    event::{EndReason, EventKind},
 };
 
 type Steps = fn(Session<Claims>) -> BoxFuture<'static, Result<(), Rejection>>;
@@ -35,7 +35,7 @@ async fn send(world: &World, request: Request<()>, steps: Steps) -> Response<Byt
     world.send_to(handler, request).await
 }
 
-async fn end_reason(world: &World, session: Handle) -> Option<EndReason> {
+async fn end_reason(world: &World, session: SessionHandle) -> Option<EndReason> {
     Some(world.store.row(session).await.unwrap().ended?.reason)
 }
 
@@ -297,7 +297,7 @@ async fn a_session_is_sealed_once_the_response_head_is_ready_and_asks_no_store_a
                 session.logout_everywhere().await.map(drop),
                 session.logout_others().await.map(drop),
                 session.refresh().await.map(drop),
-                session.end(current.unwrap_or(Handle::from_bytes([7; 16]))).await,
+                session.end(current.unwrap_or(SessionHandle::from_bytes([7; 16]))).await,
             ]
         });
 

@@ -15,7 +15,10 @@ use support::{
     request,
     store::Fault,
 };
-use tower_refresh::{Clock, EndReason, EventKind, Handle, RejectionKind, Session, Timestamp};
+use tower_refresh::{
+    Clock, RejectionKind, Session, SessionHandle, Timestamp,
+    event::{EndReason, EventKind},
+};
 
 /// Both cookies are removed, the refresh cookie last, and nothing else is done to cookies.
 fn is_removal(response: &Response<Bytes>) -> bool {
@@ -31,7 +34,7 @@ fn is_removal(response: &Response<Bytes>) -> bool {
         })
 }
 
-async fn end_reason(world: &World, session: Handle) -> Option<EndReason> {
+async fn end_reason(world: &World, session: SessionHandle) -> Option<EndReason> {
     Some(world.store.row(session).await.unwrap().ended?.reason)
 }
 
@@ -297,7 +300,7 @@ async fn nobody_can_log_out_everywhere_or_the_others() {
 }
 
 /// A handler that ends `session` from the list.
-async fn end(world: &World, browser: &Browser, session: Handle) -> Response<Bytes> {
+async fn end(world: &World, browser: &Browser, session: SessionHandle) -> Response<Bytes> {
     let handler = move |request: Request<()>| async move {
         let sessions = Session::<Claims>::from_extensions(request.extensions()).unwrap();
         match sessions.end(session).await {
@@ -344,7 +347,7 @@ async fn sessions_of_strangers_and_dead_ones_are_not_found() {
     world.send(dead.request("/logout")).await;
     world.take_events();
 
-    for session in [session_of(&stranger), session_of(&dead), Handle::from_bytes([7; 16])] {
+    for session in [session_of(&stranger), session_of(&dead), SessionHandle::from_bytes([7; 16])] {
         let response = end(&world, &browser, session).await;
         assert_eq!(response.status(), 404);
         let rejection = response.extensions().get::<tower_refresh::Rejection>().unwrap();
@@ -363,7 +366,7 @@ async fn the_handle_ends_sessions_from_outside_of_requests() {
 
     assert!(world.auth.end_session(session).await.unwrap());
     assert!(!world.auth.end_session(session).await.unwrap());
-    assert!(!world.auth.end_session(Handle::from_bytes([7; 16])).await.unwrap());
+    assert!(!world.auth.end_session(SessionHandle::from_bytes([7; 16])).await.unwrap());
 
     assert_eq!(end_reason(&world, session).await, Some(EndReason::Revoked));
     assert_eq!(world.take_events(), [EventKind::End(EndReason::Revoked)]);
@@ -402,13 +405,13 @@ async fn what_died_a_day_ago_is_purged_and_nothing_else() {
     world.send(ended.request("/logout")).await;
 
     world.clock.advance(DAY);
-    assert_eq!(world.auth.purge_expired().await.unwrap(), 0);
+    assert_eq!(world.auth.purge_dead().await.unwrap(), 0);
     world.clock.advance(DAY);
-    assert_eq!(world.auth.purge_expired().await.unwrap(), 1);
+    assert_eq!(world.auth.purge_dead().await.unwrap(), 1);
     assert_eq!(world.store.row(session_of(&ended)).await, None);
     refresh(&world, &mut live).await;
     world.clock.advance(6 * DAY + DAY / 2);
-    assert_eq!(world.auth.purge_expired().await.unwrap(), 1);
+    assert_eq!(world.auth.purge_dead().await.unwrap(), 1);
     assert_eq!(world.store.row(session_of(&idle)).await, None);
     assert_eq!(live.get(&world, "/me").await.body(), "alice");
 }

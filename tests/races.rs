@@ -16,7 +16,7 @@ use support::{
     browser::{ACCESS, REFRESH, set_cookie},
     probe::{DAMPING, carries_nothing, poll_once, session_of, with_bearer, with_refresh},
 };
-use tower_refresh::{EndReason, Handle};
+use tower_refresh::{SessionHandle, event::EndReason};
 
 type Racer = Pin<Box<dyn Future<Output = Response<Bytes>>>>;
 
@@ -26,7 +26,7 @@ type Racer = Pin<Box<dyn Future<Output = Response<Bytes>>>>;
 struct Race {
     world: World,
     browser: Browser,
-    session: Handle,
+    session: SessionHandle,
 }
 
 impl Race {

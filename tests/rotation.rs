@@ -14,7 +14,10 @@ use support::{
         with_refresh,
     },
 };
-use tower_refresh::{Class, EndReason, EventKind, RotationPolicy};
+use tower_refresh::{
+    RotationPolicy,
+    event::{EndReason, EventKind, TokenClass},
+};
 
 const HALF_A_DAY: Duration = Duration::from_secs(12 * 60 * 60);
 
@@ -29,7 +32,7 @@ async fn an_expired_access_token_is_refreshed_in_the_same_request() {
     assert_eq!((response.status(), response.body().as_ref()), (StatusCode::OK, b"alice".as_slice()));
     assert!(set_cookie(&response, ACCESS).is_some());
     assert_eq!(generation(&set_cookie(&response, REFRESH).unwrap()), 1);
-    assert_eq!(world.take_events(), [EventKind::Login, EventKind::Refresh(Class::Current)]);
+    assert_eq!(world.take_events(), [EventKind::Login, EventKind::Refresh(TokenClass::Current)]);
 }
 
 #[tokio::test]
@@ -72,7 +75,7 @@ async fn a_lost_response_is_made_up_for_within_the_grace() {
     assert_eq!(world.store.row(session).await.unwrap(), row);
     assert_eq!(
         world.take_events(),
-        [EventKind::Refresh(Class::Current), EventKind::Refresh(Class::Previous)]
+        [EventKind::Refresh(TokenClass::Current), EventKind::Refresh(TokenClass::Previous)]
     );
 }
 
@@ -93,7 +96,7 @@ async fn a_lost_response_is_made_up_for_after_the_grace_by_the_late_budget() {
     assert_eq!(row.late_budget, now.saturating_add(HALF_A_DAY));
     assert_eq!(
         world.take_events(),
-        [EventKind::Refresh(Class::Current), EventKind::Late, EventKind::Refresh(Class::Late)]
+        [EventKind::Refresh(TokenClass::Current), EventKind::Late, EventKind::Refresh(TokenClass::Late)]
     );
 
     let response = refresh(&world, &mut browser).await;
@@ -133,7 +136,7 @@ async fn the_late_budget_grows_back_by_one_in_half_a_day() {
     world.clock.advance(HALF_A_DAY - GRACE - MILLISECOND);
 
     lose_a_response(&world, &browser).await;
-    assert_eq!(world.take_events(), [EventKind::Late, EventKind::Refresh(Class::Late)]);
+    assert_eq!(world.take_events(), [EventKind::Late, EventKind::Refresh(TokenClass::Late)]);
 
     world.clock.advance(GRACE + MILLISECOND);
     assert_eq!(browser.get(&world, "/me").await.status(), 401);

@@ -17,12 +17,12 @@ use support::{
     schedule::{Choices, Task, for_every_schedule},
     store::Fault,
 };
-use tower_refresh::{EventKind, Handle};
+use tower_refresh::{SessionHandle, event::EventKind};
 
 type InFlight = Task<Response<Bytes>>;
 
 /// A browser whose access token has expired, and a store whose calls can be interrupted.
-fn world() -> (World, Browser, Handle) {
+fn world() -> (World, Browser, SessionHandle) {
     let world = World::new();
     let (browser, session) = now(expired_browser(&world, "alice"));
     world.store.pause_in_calls();

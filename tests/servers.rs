@@ -15,7 +15,10 @@ use support::{
     world::SECRET,
 };
 use tower_refresh::{
-    Class, Clock, EndReason, EventKind, KeyRing, RefreshKey, RotationPolicy, SessionStore, SigningKey,
+    Clock, KeyRing, RotationPolicy,
+    event::{EndReason, EventKind, TokenClass},
+    keys::{RefreshKey, SigningKey},
+    store::SessionStore,
 };
 
 /// Two servers on one store, the second one's clock `skew` ahead.
@@ -76,7 +79,7 @@ async fn a_lost_response_is_made_up_for_by_a_server_whose_clock_is_behind() {
     let response = browser.get(&behind, "/me").await;
 
     assert_eq!(generation(&set_cookie(&response, REFRESH).unwrap()), 1);
-    assert_eq!(behind.take_events(), [EventKind::Refresh(Class::Previous)]);
+    assert_eq!(behind.take_events(), [EventKind::Refresh(TokenClass::Previous)]);
 }
 
 #[tokio::test]
@@ -131,7 +134,7 @@ async fn a_store_that_lost_one_write_is_mended() {
     assert_eq!(set_cookie(&response, REFRESH), None);
     let row = world.store.row(session).await.unwrap();
     assert_eq!((row.generation, row.confirmed, row.rotated_at), (1, true, world.clock.now()));
-    assert_eq!(world.take_events(), [EventKind::Ahead, EventKind::Refresh(Class::Current)]);
+    assert_eq!(world.take_events(), [EventKind::Ahead, EventKind::Refresh(TokenClass::Current)]);
 
     let response = refresh(&world, &mut browser).await;
     assert_eq!(generation(&set_cookie(&response, REFRESH).unwrap()), 2);
@@ -171,7 +174,7 @@ async fn two_servers_mend_a_store_together() {
 
     assert_eq!(response.status(), 200);
     assert_eq!(world.store.row(session).await.unwrap().generation, 1);
-    assert_eq!(world.take_events(), [EventKind::Refresh(Class::Current)]);
+    assert_eq!(world.take_events(), [EventKind::Refresh(TokenClass::Current)]);
 }
 
 #[tokio::test]
@@ -295,7 +298,7 @@ async fn a_row_that_is_gone_is_nobody_and_no_cookie_is_touched() {
     let (mut browser, session) = expired_browser(&world, "alice").await;
     world.store.inner.end(session, EndReason::Revoked, world.clock.now()).await.unwrap();
     let later = world.clock.now().saturating_add(MILLISECOND);
-    assert_eq!(world.store.inner.purge_expired(later).await.unwrap(), 1);
+    assert_eq!(world.store.inner.purge_dead(later).await.unwrap(), 1);
 
     let response = browser.get(&world, "/me").await;
 

@@ -20,7 +20,7 @@ use support::{
     store::Fault,
 };
 use tokio::sync::Notify;
-use tower_refresh::{Class, EventKind};
+use tower_refresh::event::{EventKind, TokenClass};
 
 type InFlight = std::pin::Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
@@ -68,7 +68,7 @@ async fn a_request_that_is_dropped_in_its_handler_rotates_nothing() {
 
 #[tokio::test]
 async fn a_request_that_is_dropped_while_it_commits_counts_as_a_lost_response() {
-    for (after, class) in [(GRACE, Class::Previous), (GRACE + MILLISECOND, Class::Late)] {
+    for (after, class) in [(GRACE, TokenClass::Previous), (GRACE + MILLISECOND, TokenClass::Late)] {
         let world = World::new();
         let (mut browser, session) = expired_browser(&world, "alice").await;
         world.store.hold_answer(Op::Swap);
@@ -195,11 +195,11 @@ async fn claims_that_grew_old_and_cannot_be_asked_for_again_go_into_no_access_to
 
 #[tokio::test]
 async fn a_session_that_ends_or_expires_while_the_handler_runs_is_not_refreshed() {
-    type Fate = fn(&World, tower_refresh::Handle) -> futures_util::future::BoxFuture<'static, ()>;
+    type Fate = fn(&World, tower_refresh::SessionHandle) -> futures_util::future::BoxFuture<'static, ()>;
     let ended_elsewhere: Fate = |world, session| {
         let (store, now) = (world.store.inner.clone(), tower_refresh::Clock::now(&world.clock));
         Box::pin(async move {
-            use tower_refresh::{EndReason, SessionStore};
+            use tower_refresh::{event::EndReason, store::SessionStore};
             assert!(store.end(session, EndReason::Revoked, now).await.unwrap());
         })
     };
@@ -233,9 +233,9 @@ async fn a_session_that_is_purged_while_the_handler_runs_is_nobodys_when_it_asks
     let purge = move |request: Request<()>| {
         let store = store.clone();
         async move {
-            use tower_refresh::{EndReason, SessionStore, Timestamp};
+            use tower_refresh::{Timestamp, event::EndReason, store::SessionStore};
             store.end(session, EndReason::Revoked, Timestamp::from_secs(1)).await.unwrap();
-            assert_eq!(store.purge_expired(Timestamp::from_secs(2)).await.unwrap(), 1);
+            assert_eq!(store.purge_dead(Timestamp::from_secs(2)).await.unwrap(), 1);
             support::world::routes(request).await
         }
     };

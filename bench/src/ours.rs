@@ -20,10 +20,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 use tower::{Layer, ServiceExt};
-use tower_refresh::{
-    Auth, AuthBuilder, Authenticated, Clock, Identity, MemoryStore, Refresh, Rejection, Session, SystemClock,
-    Timestamp,
-};
+use tower_refresh::{middleware::Refresh, Auth, AuthBuilder, Authenticated, Clock, Identity, MemoryStore, Rejection, Session, SystemClock, Timestamp};
 
 use crate::{algorithm::Algorithm, requests};
 

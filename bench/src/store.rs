@@ -5,9 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use tower_refresh::{
-    EndReason, EndWatcher, Handle, MemoryStore, Row, SessionStore, StoreError, Subject, Timestamp,
-};
+use tower_refresh::{event::EndReason, store::{EndWatcher, SessionRow, SessionStore, StoreError}, SessionHandle, MemoryStore, Subject, Timestamp};
 
 /// Counts loads and swaps, and all calls.
 #[derive(Clone, Debug, Default)]
@@ -43,38 +41,38 @@ impl CountingStore {
 }
 
 impl SessionStore for CountingStore {
-    async fn create(&self, row: &Row) -> Result<(), StoreError> {
+    async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
         self.other().await.create(row).await
     }
 
-    async fn load(&self, handle: Handle) -> Result<Option<Row>, StoreError> {
+    async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
         self.count(&self.calls.loads).await.load(handle).await
     }
 
-    async fn compare_and_swap(&self, row: &Row) -> Result<bool, StoreError> {
+    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
         self.count(&self.calls.swaps).await.compare_and_swap(row).await
     }
 
-    async fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
+    async fn end(&self, handle: SessionHandle, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
         self.other().await.end(handle, reason, now).await
     }
 
     async fn end_subject(
         &self,
         subject: &Subject,
-        except: Option<Handle>,
+        except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
-    ) -> Result<Vec<Handle>, StoreError> {
+    ) -> Result<Vec<SessionHandle>, StoreError> {
         self.other().await.end_subject(subject, except, reason, now).await
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Row>, StoreError> {
+    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
         self.other().await.list(subject, now).await
     }
 
-    async fn purge_expired(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
-        self.other().await.purge_expired(dead_before).await
+    async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
+        self.other().await.purge_dead(dead_before).await
     }
 
     async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {

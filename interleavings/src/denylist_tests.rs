@@ -6,7 +6,7 @@ use loom::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
-use tower_refresh_core::{Handle, Timestamp};
+use tower_refresh_core::{SessionHandle, Timestamp};
 
 use crate::{denylist::Denylist, model::explore};
 
@@ -14,10 +14,10 @@ const NOW: Timestamp = Timestamp::from_secs(1000);
 const UNTIL: Timestamp = Timestamp::from_secs(2000);
 
 /// In the same shard as every other one of these.
-fn session(number: u8) -> Handle {
+fn session(number: u8) -> SessionHandle {
     let mut bytes = [0; 16];
     bytes[15] = number;
-    Handle::from_bytes(bytes)
+    SessionHandle::from_bytes(bytes)
 }
 
 /// The thread that denies says so, and whoever hears of it asks.

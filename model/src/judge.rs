@@ -1,6 +1,6 @@
 //! Judges what the rules decided, by what the world knows without them.
 
-use tower_refresh_core::rotation::Class;
+use tower_refresh_core::rotation::TokenClass;
 
 use crate::{
     properties as property,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl World {
-    pub(crate) fn judge_class(&self, state: &mut State, request: &Request, class: Class) {
+    pub(crate) fn judge_class(&self, state: &mut State, request: &Request, class: TokenClass) {
         let (presented, newest) = (request.presented, state.stored.generation);
         let is_live = state.is_live(&self.scenario);
         let accepted = class.is_accepted();
@@ -21,12 +21,12 @@ impl World {
         let faults = &mut state.faults;
         faults.note(property::LET_IN, honest && is_live && !accepted);
         let had_loss = state.losses > 0 || had_failover;
-        faults.note(property::NOT_LATE, honest && class == Class::Late && !had_loss);
+        faults.note(property::NOT_LATE, honest && class == TokenClass::Late && !had_loss);
         faults.note(property::ENDED, state.ended && accepted);
         faults.note(property::EXPIRED, accepted && !state.stored.known.has_left(0));
         faults.note(property::KNOWN, accepted && !is_known);
         let two_behind = presented + 2 <= newest;
-        faults.note(property::TWO_BEHIND, is_live && two_behind && class != Class::Reuse);
+        faults.note(property::TWO_BEHIND, is_live && two_behind && class != TokenClass::Reuse);
         let is_stale = presented + 1 == newest && seen > self.scenario.grace() + self.scenario.skew;
         faults.note(property::STALE, is_stale && accepted);
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tower_refresh_core::{
-    LateBudget, RotationPolicy, Row, Timestamp,
-    rotation::{Class, Decision, Rule, Tokens, classify, commit, roll_forward},
+    LateBudget, RotationPolicy, SessionRow, Timestamp,
+    rotation::{Decision, Rule, TokenClass, Tokens, classify, commit, roll_forward},
 };
 
 use crate::{properties, scenario::Scenario};
@@ -101,34 +101,34 @@ impl Mutant {
 
     pub(crate) fn classify(
         self,
-        row: &Row,
+        row: &SessionRow,
         denied: bool,
         presented: u32,
         now: Timestamp,
         policy: &RotationPolicy,
-    ) -> Class {
+    ) -> TokenClass {
         let previous = row.generation.saturating_sub(1);
         let (row, presented) = match self {
             Self::AnyOlderGeneration => (row.clone(), presented.max(previous)),
             _ => (self.seen_by(row, now, policy), presented),
         };
         match classify(Some(&row), denied, presented, now, policy) {
-            Class::Ahead if self == Self::NoRollForward => Class::Impossible,
+            TokenClass::Ahead if self == Self::NoRollForward => TokenClass::Impossible,
             class => class,
         }
     }
 
     pub(crate) fn commit(
         self,
-        row: &Row,
+        row: &SessionRow,
         denied: bool,
         presented: u32,
-        class: Class,
+        class: TokenClass,
         now: Timestamp,
         policy: &RotationPolicy,
     ) -> Decision {
         let mut seen = self.seen_by(row, now, policy);
-        let class = if self == Self::LateForAnyClass { Class::Late } else { class };
+        let class = if self == Self::LateForAnyClass { TokenClass::Late } else { class };
         if self == Self::BudgetSpentOnArrival {
             seen.late_budget = Timestamp::default();
         }
@@ -158,7 +158,7 @@ impl Mutant {
         decision
     }
 
-    pub(crate) fn roll_forward(self, row: &Row, presented: u32, now: Timestamp) -> Row {
+    pub(crate) fn roll_forward(self, row: &SessionRow, presented: u32, now: Timestamp) -> SessionRow {
         let mut mended = roll_forward(row, presented, now);
         match self {
             Self::RollForwardKeepsTime => mended.rotated_at = row.rotated_at,
@@ -169,7 +169,7 @@ impl Mutant {
     }
 
     /// What the mutant takes the row for.
-    fn seen_by(self, row: &Row, now: Timestamp, policy: &RotationPolicy) -> Row {
+    fn seen_by(self, row: &SessionRow, now: Timestamp, policy: &RotationPolicy) -> SessionRow {
         let mut seen = row.clone();
         match (self, row.ended) {
             (Self::EndSharesGrace, Some(ended)) if now.saturating_since(ended.at) <= policy.grace => {

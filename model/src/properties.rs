@@ -1,7 +1,7 @@
 //! What must hold, each by a sentence.
 
 use stateright::Property;
-use tower_refresh_core::rotation::Class;
+use tower_refresh_core::rotation::TokenClass;
 
 use crate::{
     scenario::Scenario,
@@ -118,10 +118,12 @@ fn examples(scenario: &Scenario) -> Vec<Property<World>> {
                 .any(|request| matches!(request.stage, Stage::Answered { carries: Some(_), .. }))
         })];
     if scenario.turns.is_none() {
-        examples
-            .push(Property::sometimes("the previous token comes within the grace", |_, state: &State| {
-                state.requests.iter().any(|request| is_handled_as(request, Class::Previous))
-            }));
+        examples.push(Property::sometimes(
+            "the previous token comes within the grace",
+            |_, state: &State| {
+                state.requests.iter().any(|request| is_handled_as(request, TokenClass::Previous))
+            },
+        ));
     }
     if scenario.tabs > 1 {
         examples.push(Property::sometimes("a swap meets a conflict", |_, state: &State| {
@@ -130,7 +132,7 @@ fn examples(scenario: &Scenario) -> Vec<Property<World>> {
     }
     if scenario.losses > 0 || scenario.thieves > 0 {
         examples.push(Property::sometimes("a token comes late", |_, state: &State| {
-            state.requests.iter().any(|request| is_handled_as(request, Class::Late))
+            state.requests.iter().any(|request| is_handled_as(request, TokenClass::Late))
         }));
         examples.push(Property::sometimes("a response is granted late", |_, state: &State| state.lates > 0));
     }
@@ -161,6 +163,6 @@ fn examples(scenario: &Scenario) -> Vec<Property<World>> {
     examples
 }
 
-fn is_handled_as(request: &Request, wanted: Class) -> bool {
+fn is_handled_as(request: &Request, wanted: TokenClass) -> bool {
     matches!(request.stage, Stage::Handling { class, .. } if class == wanted)
 }

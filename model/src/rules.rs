@@ -1,8 +1,8 @@
 //! The rules that the world runs on: those of `tower_refresh_core`, or a mutant of them.
 
 use tower_refresh_core::{
-    RotationPolicy, Row, Timestamp,
-    rotation::{Class, Decision, classify, commit, roll_forward},
+    RotationPolicy, SessionRow, Timestamp,
+    rotation::{Decision, TokenClass, classify, commit, roll_forward},
 };
 
 use crate::mutant::Mutant;
@@ -27,7 +27,13 @@ impl Rules {
         self.mutant == Some(mutant)
     }
 
-    pub(crate) fn classify(&self, row: &Row, denied: bool, presented: u8, now: Timestamp) -> Class {
+    pub(crate) fn classify(
+        &self,
+        row: &SessionRow,
+        denied: bool,
+        presented: u8,
+        now: Timestamp,
+    ) -> TokenClass {
         let presented = presented.into();
         match self.mutant {
             None => classify(Some(row), denied, presented, now, &self.policy),
@@ -37,10 +43,10 @@ impl Rules {
 
     pub(crate) fn commit(
         &self,
-        row: &Row,
+        row: &SessionRow,
         denied: bool,
         presented: u8,
-        class: Class,
+        class: TokenClass,
         now: Timestamp,
     ) -> Decision {
         let presented = presented.into();
@@ -50,7 +56,7 @@ impl Rules {
         }
     }
 
-    pub(crate) fn roll_forward(&self, row: &Row, presented: u8, now: Timestamp) -> Row {
+    pub(crate) fn roll_forward(&self, row: &SessionRow, presented: u8, now: Timestamp) -> SessionRow {
         let presented = presented.into();
         match self.mutant {
             None => roll_forward(row, presented, now),

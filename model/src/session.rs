@@ -1,6 +1,6 @@
 //! A row, as small as a state needs it, and back.
 
-use tower_refresh_core::{EndReason, Ended, Handle, Row};
+use tower_refresh_core::{EndReason, Ended, SessionHandle, SessionRow};
 
 use crate::scenario::Scenario;
 
@@ -60,7 +60,7 @@ impl Session {
         }
     }
 
-    pub(crate) fn to_row(&self, scenario: &Scenario) -> Row {
+    pub(crate) fn to_row(&self, scenario: &Scenario) -> SessionRow {
         let (idle, absolute) = match self.expiry {
             Some(expiry) => (scenario.at(expiry.idle.into()), scenario.at(expiry.absolute.into())),
             None => {
@@ -69,7 +69,8 @@ impl Session {
             }
         };
         let login = scenario.at(scenario.oldest().into());
-        let mut row = Row::new(Handle::from_bytes([1; 16]), "alice".into(), login, idle, absolute);
+        let mut row =
+            SessionRow::new(SessionHandle::from_bytes([1; 16]), "alice".into(), login, idle, absolute);
         row.generation = self.generation.into();
         row.rotated_at = scenario.at(self.rotated_at.into());
         row.confirmed = self.confirmed;
@@ -82,7 +83,7 @@ impl Session {
     }
 
     /// What `row`, made of this session, has become.
-    pub(crate) fn with(&self, row: &Row, scenario: &Scenario) -> Self {
+    pub(crate) fn with(&self, row: &SessionRow, scenario: &Scenario) -> Self {
         let refill = scenario.refill();
         Self {
             version: self.version,

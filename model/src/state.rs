@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use tower_refresh_core::rotation::{Class, Decision};
+use tower_refresh_core::rotation::{Decision, TokenClass};
 
 use crate::{
     properties::Faults,
@@ -79,12 +79,12 @@ pub(crate) enum Stage {
     },
     /// The handler runs. `seen` is the row of the first decision, while a swap with its version can succeed.
     Handling {
-        class: Class,
+        class: TokenClass,
         seen: Option<Session>,
     },
     /// About to swap in what the second decision wrote.
     Swapping {
-        class: Class,
+        class: TokenClass,
         write: Option<Session>,
         decision: Sends,
         round: u8,

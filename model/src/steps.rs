@@ -1,6 +1,6 @@
 //! What each step does. The order of loads, decisions and swaps is that of the middleware.
 
-use tower_refresh_core::rotation::{Class, Rule};
+use tower_refresh_core::rotation::{Rule, TokenClass};
 
 use crate::{
     mutant::Mutant,
@@ -104,19 +104,21 @@ impl World {
         let class = self.rules.classify(&row, denied, request.presented, now);
         self.judge_class(state, &request, class);
         request.stage = match class {
-            Class::Current | Class::Previous | Class::Late if self.rules.are(Mutant::CommitBeforeHandler) => {
+            TokenClass::Current | TokenClass::Previous | TokenClass::Late
+                if self.rules.are(Mutant::CommitBeforeHandler) =>
+            {
                 request.stage = Stage::Handling { class, seen: Some(state.stored.clone()) };
                 return self.commit(state, request);
             }
-            Class::Current | Class::Previous | Class::Late => {
-                if class == Class::Late && self.rules.are(Mutant::BudgetSpentOnArrival) {
+            TokenClass::Current | TokenClass::Previous | TokenClass::Late => {
+                if class == TokenClass::Late && self.rules.are(Mutant::BudgetSpentOnArrival) {
                     let late = state.stored.late + 1;
                     self.compare_and_swap(state, &Session { late, ..state.stored.clone() }, false);
                 }
                 Stage::Handling { class, seen: Some(state.stored.clone()) }
             }
-            Class::Reuse => Stage::Ending { logout: false },
-            Class::Ahead => {
+            TokenClass::Reuse => Stage::Ending { logout: false },
+            TokenClass::Ahead => {
                 let mended = self.rules.roll_forward(&row, request.presented, now);
                 Stage::Mending { write: state.stored.with(&mended, &self.scenario) }
             }
@@ -150,7 +152,7 @@ impl World {
         let Stage::Mending { write } = request.stage else { return };
         if self.compare_and_swap(state, &write, true) {
             state.stored.known.seen.get_or_insert(0);
-            request.stage = Stage::Handling { class: Class::Current, seen: Some(state.stored.clone()) };
+            request.stage = Stage::Handling { class: TokenClass::Current, seen: Some(state.stored.clone()) };
             request.waited = 0;
             state.requests.push(request);
         } else {
@@ -177,7 +179,7 @@ impl World {
         self.reload(state, request, class, 1);
     }
 
-    fn reload(&self, state: &mut State, mut request: Request, class: Class, round: u8) {
+    fn reload(&self, state: &mut State, mut request: Request, class: TokenClass, round: u8) {
         if round > MOST_RELOADS {
             return self.answer(state, request, None, false);
         }

@@ -17,14 +17,14 @@ use crate::{
     cross_site,
     denylist::Denylist,
     event::{Event, Events},
-    feed::{Feed, FeedLoss},
+    feed::{Feed, FeedLossPolicy},
     identity::ClaimsSource,
     keys::KeyRing,
     refresh::Flights,
     rejection::{CustomResponse, Presentation, Rejection},
     room::Room,
+    session_store::{DynStore, Store},
     shared::Shared,
-    store::{DynStore, Store},
     token::Context,
     verify::ring::Ring,
 };
@@ -51,10 +51,10 @@ pub struct AuthBuilder<C> {
     domain: Option<String>,
     trusted_origins: Vec<String>,
     client_ip: Option<Box<ClientIp>>,
-    store_time_limit: Duration,
-    keep_dead: Duration,
-    feed_loss: FeedLoss,
-    token_cache: usize,
+    backend_timeout: Duration,
+    dead_session_retention: Duration,
+    feed_loss: FeedLossPolicy,
+    token_cache_capacity: usize,
     custom_rejection: Option<CustomResponse>,
     clock: Box<dyn Clock>,
     events: Events,
@@ -78,10 +78,10 @@ impl<C: CustomClaims> AuthBuilder<C> {
             domain: None,
             trusted_origins: Vec::new(),
             client_ip: None,
-            store_time_limit: Duration::from_secs(2),
-            keep_dead: Duration::from_secs(24 * 60 * 60),
-            feed_loss: FeedLoss::GoOn,
-            token_cache: 16_384,
+            backend_timeout: Duration::from_secs(2),
+            dead_session_retention: Duration::from_secs(24 * 60 * 60),
+            feed_loss: FeedLossPolicy::GoOn,
+            token_cache_capacity: 16_384,
             custom_rejection: None,
             clock: Box::new(SystemClock),
             events: Events::default(),
@@ -111,7 +111,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
     }
 
     /// What a user may do, asked at each login and each refresh: `None` for a subject that is gone or disabled, which ends
-    /// its session; an error, a panic, or no answer within [`store_time_limit`](Self::store_time_limit), when the call is
+    /// its session; an error, a panic, or no answer within [`backend_timeout`](Self::backend_timeout), when the call is
     /// dropped, answers 503 and changes nothing. The scope and the claims go into the access token and are relied on while
     /// it lives.
     pub fn claims<F, Fut, E>(mut self, load: F) -> Self
@@ -206,20 +206,20 @@ impl<C: CustomClaims> AuthBuilder<C> {
 
     /// How long one call of the store, or of the claims source, may take; then it counts as failed. 2 s by default: longer
     /// than a healthy database ever takes, and short enough that waiting requests do not pile up.
-    pub fn store_time_limit(mut self, limit: Duration) -> Self {
-        self.store_time_limit = limit;
+    pub fn backend_timeout(mut self, limit: Duration) -> Self {
+        self.backend_timeout = limit;
         self
     }
 
-    /// How long ended and expired sessions stay in the store, by [`Auth::purge_expired`]. 24 h by default; at least the access
+    /// How long ended and expired sessions stay in the store, by [`Auth::purge_dead`]. 24 h by default; at least the access
     /// lifetime and 60 s, for servers that must still learn of the end.
-    pub fn keep_dead(mut self, keep: Duration) -> Self {
-        self.keep_dead = keep;
+    pub fn dead_session_retention(mut self, keep: Duration) -> Self {
+        self.dead_session_retention = keep;
         self
     }
 
-    /// What to do with valid access tokens while the store's feed of ends is not heard. [`FeedLoss::GoOn`] by default.
-    pub fn on_feed_loss(mut self, what: FeedLoss) -> Self {
+    /// What to do with valid access tokens while the store's feed of ends is not heard. [`FeedLossPolicy::GoOn`] by default.
+    pub fn feed_loss_policy(mut self, what: FeedLossPolicy) -> Self {
         self.feed_loss = what;
         self
     }
@@ -230,8 +230,8 @@ impl<C: CustomClaims> AuthBuilder<C> {
     ///
     /// Only the check of the signature and of unchanging claims is saved: expiry, revocation and the key ring are looked at on
     /// every request.
-    pub fn token_cache(mut self, tokens: usize) -> Self {
-        self.token_cache = tokens;
+    pub fn token_cache_capacity(mut self, tokens: usize) -> Self {
+        self.token_cache_capacity = tokens;
         self
     }
 
@@ -265,7 +265,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
     pub fn build(self) -> Result<Auth<C>, ConfigError> {
         self.policy.validate()?;
         self.check()?;
-        let store = self.store.ok_or(ConfigError::StoreMissing)?;
+        let store = self.store.ok_or(ConfigError::MissingStore)?;
         let settings = Settings {
             context: Context::new(&self.issuer),
             presentation: Arc::new(Presentation {
@@ -280,15 +280,15 @@ impl<C: CustomClaims> AuthBuilder<C> {
             cookies: Cookies::new(&self.access_name, &self.refresh_name, self.secure, self.domain),
             trusted_origins: self.trusted_origins,
             client_ip: self.client_ip,
-            keep_dead: self.keep_dead,
+            dead_session_retention: self.dead_session_retention,
             feed_loss: self.feed_loss,
         };
         let auth = Auth {
             shared: Arc::new(Shared {
                 settings,
-                ring: Ring::new(self.keys.prepare()?, self.token_cache),
-                store: Store::new(store, self.store_time_limit),
-                claims: self.claims.ok_or(ConfigError::ClaimsMissing)?,
+                ring: Ring::new(self.keys.prepare()?, self.token_cache_capacity),
+                store: Store::new(store, self.backend_timeout),
+                claims: self.claims.ok_or(ConfigError::MissingClaims)?,
                 clock: self.clock,
                 denylist: Denylist::new(),
                 feed: Feed::new(),
@@ -308,38 +308,38 @@ impl<C: CustomClaims> AuthBuilder<C> {
         let printable =
             |text: &str| !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         if !printable(&self.issuer) || self.issuer.len() > LONGEST_ISSUER {
-            return Err(ConfigError::Issuer);
+            return Err(ConfigError::InvalidIssuer);
         }
         if self.audience.is_empty() {
-            return Err(ConfigError::Audience);
+            return Err(ConfigError::InvalidAudience);
         }
         if self.access_header.is_none() && !self.access_cookie {
-            return Err(ConfigError::NoChannel);
+            return Err(ConfigError::NoTransport);
         }
         if let Some(name) = self.access_header.as_ref().filter(|name| TAKEN_HEADERS.contains(&name.as_str()))
         {
-            return Err(ConfigError::AccessHeader { name: name.to_string() });
+            return Err(ConfigError::InvalidAccessHeader { name: name.to_string() });
         }
         if let Some(origin) = self.trusted_origins.iter().find(|origin| !cross_site::is_origin(origin)) {
-            return Err(ConfigError::TrustedOrigin { origin: origin.clone() });
+            return Err(ConfigError::InvalidTrustedOrigin { origin: origin.clone() });
         }
         if !is_cookie_name(&self.access_name)
             || !is_cookie_name(&self.refresh_name)
             || self.access_name == self.refresh_name
         {
-            return Err(ConfigError::CookieName);
+            return Err(ConfigError::InvalidCookieName);
         }
         if self.domain.as_deref().is_some_and(|domain| !is_host_name(domain)) {
-            return Err(ConfigError::CookieDomain);
+            return Err(ConfigError::InvalidCookieDomain);
         }
-        if self.store_time_limit.is_zero() {
-            return Err(ConfigError::StoreTimeLimit);
+        if self.backend_timeout.is_zero() {
+            return Err(ConfigError::InvalidBackendTimeout);
         }
-        if self.keep_dead < self.policy.access_lifetime + Duration::from_secs(60) {
-            return Err(ConfigError::KeepDead);
+        if self.dead_session_retention < self.policy.access_lifetime + Duration::from_secs(60) {
+            return Err(ConfigError::InvalidDeadSessionRetention);
         }
-        if self.token_cache > LARGEST_CACHE {
-            return Err(ConfigError::TokenCache);
+        if self.token_cache_capacity > LARGEST_CACHE {
+            return Err(ConfigError::InvalidTokenCacheCapacity);
         }
         Ok(())
     }

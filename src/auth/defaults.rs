@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tower_refresh_core::{LateBudget, RotationPolicy};
 
 use super::AuthBuilder;
-use crate::{Auth, KeyRing, clock::Clock, feed::FeedLoss};
+use crate::{Auth, KeyRing, clock::Clock, feed::FeedLossPolicy};
 
 const GUIDE: &str = include_str!("../guide/defaults.md");
 const REQUIRED: &str = "must be given";
@@ -60,10 +60,10 @@ fn the_guide_has_every_setting_of_the_builder_with_its_default() {
         domain,
         trusted_origins,
         client_ip,
-        store_time_limit,
-        keep_dead,
+        backend_timeout,
+        dead_session_retention,
         feed_loss,
-        token_cache,
+        token_cache_capacity,
         custom_rejection,
         clock,
         events,
@@ -74,8 +74,8 @@ fn the_guide_has_every_setting_of_the_builder_with_its_default() {
     );
     assert_eq!(policy, RotationPolicy::balanced());
     let feed_loss = match feed_loss {
-        FeedLoss::GoOn => "GoOn",
-        FeedLoss::AskStore => "AskStore",
+        FeedLossPolicy::GoOn => "GoOn",
+        FeedLossPolicy::AskStore => "AskStore",
     };
     let system = crate::SystemClock.now();
     let is_system = clock.now().saturating_since(system) < Duration::from_secs(3600);
@@ -97,10 +97,10 @@ fn the_guide_has_every_setting_of_the_builder_with_its_default() {
         ("cookie_domain", optional(domain)),
         ("trusted_origin", optional(trusted_origins.first())),
         ("client_ip", optional(client_ip)),
-        ("store_time_limit", time(store_time_limit)),
-        ("keep_dead", time(keep_dead)),
-        ("on_feed_loss", feed_loss.to_owned()),
-        ("token_cache", token_cache.to_string()),
+        ("backend_timeout", time(backend_timeout)),
+        ("dead_session_retention", time(dead_session_retention)),
+        ("feed_loss_policy", feed_loss.to_owned()),
+        ("token_cache_capacity", token_cache_capacity.to_string()),
         ("on_rejection", optional(custom_rejection)),
         ("on_event", optional(events.contains("true").then_some(()))),
         ("clock", if is_system { "the system's" } else { "another" }.to_owned()),

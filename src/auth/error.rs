@@ -11,62 +11,70 @@ use crate::keys::KeyError;
 #[non_exhaustive]
 pub enum ConfigError {
     /// A key.
-    Key(KeyError),
+    InvalidKey(KeyError),
     /// The rotation policy.
-    Policy(PolicyError),
+    InvalidPolicy(PolicyError),
     /// No issuer, or an empty, overlong or non-printable one.
-    Issuer,
+    InvalidIssuer,
     /// No audience, or an empty one.
-    Audience,
+    InvalidAudience,
     /// No store.
-    StoreMissing,
+    MissingStore,
     /// No claims source.
-    ClaimsMissing,
+    MissingClaims,
     /// Both channels of the access token are off.
-    NoChannel,
+    NoTransport,
     /// The access token's response header is one that HTTP or the middleware uses otherwise.
     #[non_exhaustive]
-    AccessHeader {
+    InvalidAccessHeader {
         /// The name that was given.
         name: String,
     },
     /// Not an origin: `scheme://host`, with a port unless it is the scheme's default, all lower case.
     #[non_exhaustive]
-    TrustedOrigin {
+    InvalidTrustedOrigin {
         /// What was given.
         origin: String,
     },
     /// A cookie name is no token (RFC 6265 §4.1.1), has a prefix of its own, or both are the same.
-    CookieName,
+    InvalidCookieName,
     /// The cookie domain is not a host name.
-    CookieDomain,
+    InvalidCookieDomain,
     /// The store's time limit is zero.
-    StoreTimeLimit,
+    InvalidBackendTimeout,
     /// Dead sessions are kept for less than the access lifetime and 60 s.
-    KeepDead,
+    InvalidDeadSessionRetention,
     /// The token cache is for more than 2^24 tokens.
-    TokenCache,
+    InvalidTokenCacheCapacity,
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Key(_) => f.write_str("a key is not in order"),
-            Self::Policy(_) => f.write_str("the rotation policy is not in order"),
-            Self::Issuer => f.write_str("the issuer must be given: printable ASCII, at most 1024 characters"),
-            Self::Audience => f.write_str("the audience must be given"),
-            Self::StoreMissing => f.write_str("a session store must be given"),
-            Self::ClaimsMissing => f.write_str("a claims source must be given"),
-            Self::NoChannel => f.write_str("the access token needs a channel: header, cookie or both"),
-            Self::AccessHeader { name } => write!(f, "`{name}` cannot be the access token's response header"),
-            Self::TrustedOrigin { origin } => {
+            Self::InvalidKey(_) => f.write_str("a key is not in order"),
+            Self::InvalidPolicy(_) => f.write_str("the rotation policy is not in order"),
+            Self::InvalidIssuer => {
+                f.write_str("the issuer must be given: printable ASCII, at most 1024 characters")
+            }
+            Self::InvalidAudience => f.write_str("the audience must be given"),
+            Self::MissingStore => f.write_str("a session store must be given"),
+            Self::MissingClaims => f.write_str("a claims source must be given"),
+            Self::NoTransport => f.write_str("the access token needs a channel: header, cookie or both"),
+            Self::InvalidAccessHeader { name } => {
+                write!(f, "`{name}` cannot be the access token's response header")
+            }
+            Self::InvalidTrustedOrigin { origin } => {
                 write!(f, "`{origin}` is not an origin such as https://app.example.com")
             }
-            Self::CookieName => f.write_str("the cookie names must be two different tokens without a prefix"),
-            Self::CookieDomain => f.write_str("the cookie domain must be a host name"),
-            Self::StoreTimeLimit => f.write_str("the store's time limit must not be zero"),
-            Self::TokenCache => f.write_str("the token cache must be for 16 777 216 tokens at most"),
-            Self::KeepDead => {
+            Self::InvalidCookieName => {
+                f.write_str("the cookie names must be two different tokens without a prefix")
+            }
+            Self::InvalidCookieDomain => f.write_str("the cookie domain must be a host name"),
+            Self::InvalidBackendTimeout => f.write_str("the store's time limit must not be zero"),
+            Self::InvalidTokenCacheCapacity => {
+                f.write_str("the token cache must be for 16 777 216 tokens at most")
+            }
+            Self::InvalidDeadSessionRetention => {
                 f.write_str("dead sessions must be kept for the access lifetime and 60 s at least")
             }
         }
@@ -76,8 +84,8 @@ impl fmt::Display for ConfigError {
 impl Error for ConfigError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Key(error) => Some(error),
-            Self::Policy(error) => Some(error),
+            Self::InvalidKey(error) => Some(error),
+            Self::InvalidPolicy(error) => Some(error),
             _ => None,
         }
     }
@@ -85,12 +93,12 @@ impl Error for ConfigError {
 
 impl From<KeyError> for ConfigError {
     fn from(error: KeyError) -> Self {
-        Self::Key(error)
+        Self::InvalidKey(error)
     }
 }
 
 impl From<PolicyError> for ConfigError {
     fn from(error: PolicyError) -> Self {
-        Self::Policy(error)
+        Self::InvalidPolicy(error)
     }
 }

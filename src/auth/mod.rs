@@ -7,7 +7,7 @@ pub(crate) mod settings;
 use std::{fmt, pin::pin, sync::Arc, task::Poll};
 
 use futures_util::future::poll_fn;
-use tower_refresh_core::{EndReason, Handle, StoreError, Subject};
+use tower_refresh_core::{EndReason, SessionHandle, StoreError, Subject};
 
 pub use self::{builder::AuthBuilder, error::ConfigError};
 use crate::{
@@ -91,7 +91,7 @@ impl<C: CustomClaims> Auth<C> {
     ///
     /// # Cancel safety
     /// Once polled it goes on although it is dropped, where the feature `tokio` is on and a runtime is there.
-    pub async fn end_session(&self, session: Handle) -> Result<bool, StoreError> {
+    pub async fn end_session(&self, session: SessionHandle) -> Result<bool, StoreError> {
         self.shared.end(session, None, EndReason::Revoked).await
     }
 
@@ -126,18 +126,18 @@ impl<C: CustomClaims> Auth<C> {
     }
 
     /// Deletes what the store keeps of sessions that died long enough ago
-    /// ([`AuthBuilder::keep_dead`]). Returns how many. Call it now and then, from one server or several.
+    /// ([`AuthBuilder::dead_session_retention`]). Returns how many. Call it now and then, from one server or several.
     ///
     /// # Errors
     /// If the store fails; what was deleted until then stays deleted.
     ///
     /// # Cancel safety
     /// It deletes batch by batch and can be dropped between any two.
-    pub async fn purge_expired(&self) -> Result<u64, StoreError> {
-        let dead_before = self.shared.now().saturating_sub(self.shared.settings.keep_dead);
+    pub async fn purge_dead(&self) -> Result<u64, StoreError> {
+        let dead_before = self.shared.now().saturating_sub(self.shared.settings.dead_session_retention);
         let mut purged = 0;
         loop {
-            match self.shared.store.purge_expired(dead_before).await? {
+            match self.shared.store.purge_dead(dead_before).await? {
                 0 => return Ok(purged),
                 batch => purged += batch,
             }

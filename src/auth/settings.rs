@@ -5,7 +5,9 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 use http::{Extensions, HeaderMap, HeaderName};
 use tower_refresh_core::RotationPolicy;
 
-use crate::{cookies::Cookies, feed::FeedLoss, rejection::Presentation, token::Context, verify::Expected};
+use crate::{
+    cookies::Cookies, feed::FeedLossPolicy, rejection::Presentation, token::Context, verify::Expected,
+};
 
 /// How far apart the clocks of servers may be for ended sessions to stay refused.
 pub(crate) const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
@@ -20,8 +22,8 @@ pub(crate) struct Settings {
     pub(crate) cookies: Cookies,
     pub(crate) trusted_origins: Vec<String>,
     pub(crate) client_ip: Option<Box<ClientIp>>,
-    pub(crate) keep_dead: Duration,
-    pub(crate) feed_loss: FeedLoss,
+    pub(crate) dead_session_retention: Duration,
+    pub(crate) feed_loss: FeedLossPolicy,
     pub(crate) presentation: Arc<Presentation>,
 }
 
@@ -51,7 +53,7 @@ impl fmt::Debug for Settings {
             .field("channels", &self.channels)
             .field("cookies", &self.cookies)
             .field("trusted_origins", &self.trusted_origins)
-            .field("keep_dead", &self.keep_dead)
+            .field("dead_session_retention", &self.dead_session_retention)
             .field("feed_loss", &self.feed_loss)
             .finish_non_exhaustive()
     }

@@ -28,8 +28,8 @@ impl RefreshKey {
     /// go on to hold:
     ///
     /// ```
-    /// # use tower_refresh::{KeyRing, RefreshKey, SigningKey};
-    /// # fn ring(secret: &[u8], random: [u8; 32]) -> Result<KeyRing, tower_refresh::KeyError> {
+    /// # use tower_refresh::{keys::{RefreshKey, SigningKey}, KeyRing};
+    /// # fn ring(secret: &[u8], random: [u8; 32]) -> Result<KeyRing, tower_refresh::keys::KeyError> {
     /// let signing = SigningKey::hs256(secret)?;
     /// let before = RefreshKey::derive(&signing)?;
     /// let ring = KeyRing::new(signing).refresh_key(RefreshKey::from_bytes(random)).accept_refresh_key(before);

@@ -23,9 +23,9 @@ use crate::crypto;
 /// 3. once the last refresh token of the old key has expired, leave the old key out.
 ///
 /// ```
-/// use tower_refresh::{KeyRing, RefreshKey, SigningKey};
+/// use tower_refresh::{keys::{RefreshKey, SigningKey}, KeyRing};
 ///
-/// # fn main() -> Result<(), tower_refresh::KeyError> {
+/// # fn main() -> Result<(), tower_refresh::keys::KeyError> {
 /// # let (old, new) = ([1; 32], [2; 32]);
 /// let next = SigningKey::hs256(new)?;
 /// let first = KeyRing::hs256(old)?

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tower_refresh_core::{
-    Row, Timestamp,
+    SessionRow, Timestamp,
     rotation::{Rule, Tokens, commit as decide},
 };
 
@@ -81,7 +81,7 @@ fn send<C: CustomClaims>(
     token: &RefreshToken,
     live: &Live<C>,
     user: Option<&User<C>>,
-    row: &Row,
+    row: &SessionRow,
     tokens: Tokens,
     now: Timestamp,
 ) -> Committed {

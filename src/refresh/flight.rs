@@ -17,7 +17,7 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared as SharedFuture, WeakShared},
 };
-use tower_refresh_core::Handle;
+use tower_refresh_core::SessionHandle;
 
 use super::load::{Loaded, Mode, load};
 use crate::{CustomClaims, measure::load_span, shared::Shared, token::RefreshToken};
@@ -25,7 +25,7 @@ use crate::{CustomClaims, measure::load_span, shared::Shared, token::RefreshToke
 /// A load that is under way, or the result of one.
 pub(crate) type Flight<C> = BoxFuture<'static, Arc<Loaded<C>>>;
 
-type Key = (Handle, u32, Mode);
+type Key = (SessionHandle, u32, Mode);
 type Load<C> = BoxFuture<'static, Arc<Loaded<C>>>;
 type UnderWay<C> = Arc<Mutex<HashMap<Key, (u64, WeakShared<Load<C>>), RandomState>>>;
 

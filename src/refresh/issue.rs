@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tower_refresh_core::{Handle, Row, Timestamp};
+use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -57,7 +57,7 @@ pub(crate) fn issue_access<C: CustomClaims>(
     shared: &Shared<C>,
     keys: &Keys,
     user: &User<C>,
-    row: &Row,
+    row: &SessionRow,
     now: Timestamp,
 ) -> Result<IssuedAccess, MintError> {
     let settings = &shared.settings;
@@ -93,7 +93,7 @@ pub(crate) fn issue_refresh<C: CustomClaims>(
     shared: &Shared<C>,
     keys: &Keys,
     token: &RefreshToken,
-    row: &Row,
+    row: &SessionRow,
     now: Timestamp,
 ) -> Result<IssuedRefresh, crypto::CryptoError> {
     Ok(IssuedRefresh {
@@ -104,7 +104,7 @@ pub(crate) fn issue_refresh<C: CustomClaims>(
 
 /// Up to 5 % of `lifetime`, in whole seconds, so that what was issued in one moment does not expire in one. It is the
 /// session's own: handles are hashes, and spread as well as random numbers would.
-fn jitter(lifetime: u64, session: Handle) -> u64 {
+fn jitter(lifetime: u64, session: SessionHandle) -> u64 {
     let most = u128::from(lifetime / 20);
     (u128::from_le_bytes(*session.as_bytes()) % (most + 1)) as u64
 }

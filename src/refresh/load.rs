@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tower_refresh_core::{
-    EndReason, Row, StoreError, Timestamp,
-    rotation::{Class, classify, roll_forward},
+    EndReason, SessionRow, StoreError, Timestamp,
+    rotation::{TokenClass, classify, roll_forward},
 };
 
 use crate::{CustomClaims, SessionInfo, event::EventKind, shared::Shared, token::RefreshToken, user::User};
@@ -23,8 +23,8 @@ pub(crate) enum Loaded<C> {
 }
 
 pub(crate) struct Live<C> {
-    pub(crate) class: Class,
-    pub(crate) row: Box<Row>,
+    pub(crate) class: TokenClass,
+    pub(crate) row: Box<SessionRow>,
     pub(crate) user: Arc<User<C>>,
     /// When the claims were asked for.
     pub(crate) claims_at: Timestamp,
@@ -42,7 +42,7 @@ pub(crate) enum Dead {
 impl Dead {
     /// Of a session that has ended, expired, or is being ended. One that a login in the same browser replaces is no reason
     /// to remove cookies: the browser may have the newer ones by the time it hears of it.
-    fn of(row: &Row, now: Timestamp) -> Self {
+    fn of(row: &SessionRow, now: Timestamp) -> Self {
         match row.ended {
             Some(ended) if ended.reason == EndReason::Superseded => Self::Refused,
             None if row.is_live(now) => Self::Refused,
@@ -107,31 +107,31 @@ pub(crate) async fn load<C: CustomClaims>(
         let class = classify(row.as_deref(), denied, token.generation, now, &shared.settings.policy);
         let Some(row) = row else { return Loaded::Dead(Dead::Refused) };
         let (row, class) = match class {
-            Class::Current | Class::Previous => (row, class),
-            Class::Late => {
+            TokenClass::Current | TokenClass::Previous => (row, class),
+            TokenClass::Late => {
                 shared.emit_for(EventKind::Late, &row);
                 (row, class)
             }
-            Class::Ended => {
+            TokenClass::Ended => {
                 // Perhaps another server ended it, while its access tokens are still about.
                 if let Some(ended) = row.ended {
                     shared.deny_ended(row.handle, ended.at);
                 }
                 return Loaded::Dead(Dead::of(&row, now));
             }
-            Class::Expired => return Loaded::Dead(Dead::Over),
-            Class::Reuse if mode == Mode::Deciding => {
+            TokenClass::Expired => return Loaded::Dead(Dead::Over),
+            TokenClass::Reuse if mode == Mode::Deciding => {
                 shared.emit_for(EventKind::Reuse, &row);
                 return end(&shared, row, EndReason::Reuse).await;
             }
-            Class::Ahead if mode == Mode::Deciding => {
+            TokenClass::Ahead if mode == Mode::Deciding => {
                 match mend(&shared, &row, token.generation, now).await {
-                    Ok(Some(mended)) => (mended, Class::Current),
+                    Ok(Some(mended)) => (mended, TokenClass::Current),
                     Ok(None) => continue,
                     Err(_) => return Loaded::Unavailable,
                 }
             }
-            Class::Impossible => {
+            TokenClass::Impossible => {
                 shared.emit_for(EventKind::Impossible, &row);
                 return Loaded::Dead(Dead::Refused);
             }
@@ -149,8 +149,8 @@ pub(crate) async fn ask_again<C: CustomClaims>(shared: &Arc<Shared<C>>, live: &L
 
 async fn with_claims<C: CustomClaims>(
     shared: &Arc<Shared<C>>,
-    class: Class,
-    row: Box<Row>,
+    class: TokenClass,
+    row: Box<SessionRow>,
     mode: Mode,
 ) -> Loaded<C> {
     match load_user(shared, &row).await {
@@ -164,7 +164,7 @@ async fn with_claims<C: CustomClaims>(
 /// The user of a session by the claims source, and when it was asked; `None` if the subject is gone (c11).
 pub(super) async fn load_user<C: CustomClaims>(
     shared: &Shared<C>,
-    row: &Row,
+    row: &SessionRow,
 ) -> Result<Option<(Arc<User<C>>, Timestamp)>, ()> {
     let asked_at = shared.now();
     let (subject, session) = (row.subject.clone(), SessionInfo::new(row.clone()));
@@ -184,10 +184,10 @@ pub(super) async fn load_user<C: CustomClaims>(
 /// Makes up for a write that the store lost (c8); `None` if the session was written meanwhile.
 async fn mend<C: CustomClaims>(
     shared: &Shared<C>,
-    row: &Row,
+    row: &SessionRow,
     generation: u32,
     now: Timestamp,
-) -> Result<Option<Box<Row>>, StoreError> {
+) -> Result<Option<Box<SessionRow>>, StoreError> {
     let mut mended = Box::new(roll_forward(row, generation, now));
     match shared.store.compare_and_swap(&mended).await {
         Ok(true) => {
@@ -203,7 +203,7 @@ async fn mend<C: CustomClaims>(
 /// Boxed, because the future of every refresh would be twice as large with room for it.
 fn end<C: CustomClaims>(
     shared: &Arc<Shared<C>>,
-    row: Box<Row>,
+    row: Box<SessionRow>,
     reason: EndReason,
 ) -> BoxFuture<'_, Loaded<C>> {
     let end = async move {

@@ -2,21 +2,21 @@
 
 use std::{fmt, net::IpAddr};
 
-use tower_refresh_core::{Handle, Row, Timestamp};
+use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
 
 /// A session, as the claims source and the list of sessions see it.
 #[derive(Clone)]
 pub struct SessionInfo {
-    row: Row,
+    row: SessionRow,
 }
 
 impl SessionInfo {
-    pub(crate) fn new(row: Row) -> Self {
+    pub(crate) fn new(row: SessionRow) -> Self {
         Self { row }
     }
 
     /// Names the session; what [`Auth::end_session`](crate::Auth::end_session) takes.
-    pub fn handle(&self) -> Handle {
+    pub fn handle(&self) -> SessionHandle {
         self.row.handle
     }
 

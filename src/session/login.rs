@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use tower_refresh_core::{EndReason, Handle, Meta, Row, Subject, Timestamp};
+use tower_refresh_core::{EndReason, SessionHandle, SessionMeta, SessionRow, Subject, Timestamp};
 
 use super::{Session, SessionInfo, TokenResponse};
 use crate::{
@@ -107,7 +107,7 @@ impl<C: CustomClaims> Session<C> {
         let token = RefreshToken::first(session_id, carrier, absolute_expiry)
             .map_err(|_| self.reject(RejectionKind::Internal))?;
         let idle_expiry = now.saturating_add(policy.idle);
-        let mut row = Row::new(token.handle, subject, now, idle_expiry, absolute_expiry);
+        let mut row = SessionRow::new(token.handle, subject, now, idle_expiry, absolute_expiry);
         row.meta = self.meta(options.label);
         row.data = options.data;
 
@@ -117,7 +117,12 @@ impl<C: CustomClaims> Session<C> {
     }
 
     /// Stores the new session, and ends the `old` ones.
-    pub(super) async fn replace(&self, old: Vec<Handle>, row: &Row, change: Change) -> Result<(), Rejection> {
+    pub(super) async fn replace(
+        &self,
+        old: Vec<SessionHandle>,
+        row: &SessionRow,
+        change: Change,
+    ) -> Result<(), Rejection> {
         let shared = &self.state.shared;
         if let Err(error) = shared.store.create(row).await {
             return Err(self.unavailable(shared.store_failed(row.handle, Some(row.subject.clone()), error)));
@@ -138,7 +143,7 @@ impl<C: CustomClaims> Session<C> {
 
     /// Every session that this client holds a token of: the refresh tokens' by their MACs alone, the access token's, and
     /// one that this request logged in to.
-    pub(super) fn held_sessions(&self) -> Result<Vec<Handle>, Rejection> {
+    pub(super) fn held_sessions(&self) -> Result<Vec<SessionHandle>, Rejection> {
         let mut sessions = self.state.presented().sessions().to_vec();
         sessions.extend(self.state.origin.access_session);
         sessions.extend(self.made()?);
@@ -148,14 +153,14 @@ impl<C: CustomClaims> Session<C> {
     }
 
     /// The session that this request logged in to.
-    pub(super) fn made(&self) -> Result<Option<Handle>, Rejection> {
+    pub(super) fn made(&self) -> Result<Option<SessionHandle>, Rejection> {
         Ok(match self.state.change()? {
             Some(Change::LoggedIn { session, .. } | Change::LoggedInNative { session, .. }) => Some(session),
             Some(Change::Refreshed { .. } | Change::LoggedOut) | None => None,
         })
     }
 
-    async fn user_of(&self, row: &Row) -> Result<Arc<User<C>>, Rejection> {
+    async fn user_of(&self, row: &SessionRow) -> Result<Arc<User<C>>, Rejection> {
         let shared = &self.state.shared;
         let (subject, session) = (row.subject.clone(), SessionInfo::new(row.clone()));
         let identity = match shared.claims.load(subject, session, shared.store.time_limit()).await {
@@ -173,7 +178,7 @@ impl<C: CustomClaims> Session<C> {
         &self,
         token: &RefreshToken,
         user: &User<C>,
-        row: &Row,
+        row: &SessionRow,
         now: Timestamp,
     ) -> Result<(IssuedAccess, IssuedRefresh), Rejection> {
         let shared = &self.state.shared;
@@ -199,13 +204,13 @@ impl<C: CustomClaims> Session<C> {
         }
     }
 
-    fn meta(&self, label: Option<String>) -> Meta {
+    fn meta(&self, label: Option<String>) -> SessionMeta {
         let origin = &self.state.origin;
         let user_agent = origin.fields.user_agent.as_ref().map(|field| {
             let bytes = field.as_bytes();
             shown(&String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_TEXT)]))
         });
-        let mut meta = Meta::default();
+        let mut meta = SessionMeta::default();
         meta.user_agent = user_agent;
         meta.ip = origin.ip;
         meta.label = label.as_deref().map(shown);
@@ -213,7 +218,7 @@ impl<C: CustomClaims> Session<C> {
     }
 
     /// Ends a session that was made, but whose tokens will not be sent.
-    async fn take_back(&self, row: &Row) {
+    async fn take_back(&self, row: &SessionRow) {
         // If that fails too, a session is left that nobody holds a token of, and it expires.
         let _ = self.state.shared.end(row.handle, Some(row.subject.clone()), EndReason::Superseded).await;
     }
@@ -221,7 +226,7 @@ impl<C: CustomClaims> Session<C> {
 
 /// A session that is not stored yet.
 pub(super) struct Begun {
-    pub(super) row: Row,
+    pub(super) row: SessionRow,
     pub(super) access: IssuedAccess,
     pub(super) refresh: IssuedRefresh,
 }

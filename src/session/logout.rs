@@ -1,6 +1,6 @@
 //! Logging out, and ending other sessions.
 
-use tower_refresh_core::{EndReason, Handle};
+use tower_refresh_core::{EndReason, SessionHandle};
 
 use super::Session;
 use crate::{CustomClaims, RejectionKind, rejection::Rejection, state::Change};
@@ -56,7 +56,7 @@ impl<C: CustomClaims> Session<C> {
     ///
     /// # Cancel safety
     /// As [`logout`](Self::logout).
-    pub async fn end(&self, session: Handle) -> Result<(), Rejection> {
+    pub async fn end(&self, session: SessionHandle) -> Result<(), Rejection> {
         self.writable()?;
         let (subject, _) = self.acting()?;
         let shared = &self.state.shared;
@@ -81,7 +81,7 @@ impl<C: CustomClaims> Session<C> {
         self.end(session).await
     }
 
-    async fn end_all_but(&self, except: Option<Handle>) -> Result<usize, Rejection> {
+    async fn end_all_but(&self, except: Option<SessionHandle>) -> Result<usize, Rejection> {
         self.writable()?;
         let (subject, session) = self.acting()?;
         let shared = &self.state.shared;
@@ -91,7 +91,7 @@ impl<C: CustomClaims> Session<C> {
         }
     }
 
-    async fn end_held(&self, session: Handle) -> Result<(), Rejection> {
+    async fn end_held(&self, session: SessionHandle) -> Result<(), Rejection> {
         let acting = self.acting().ok().filter(|(_, own)| *own == session);
         let subject = acting.map(|(subject, _)| subject);
         match self.state.shared.end(session, subject, EndReason::Logout).await {

@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc};
 
 use http::Extensions;
 use serde::Serialize;
-use tower_refresh_core::{Handle, StoreError, Subject};
+use tower_refresh_core::{SessionHandle, StoreError, Subject};
 use zeroize::Zeroizing;
 
 pub use self::{info::SessionInfo, login::LoginOptions};
@@ -52,7 +52,7 @@ impl<C: CustomClaims> Session<C> {
     /// The session of a request that passed the layer, read from its extensions: for services without axum.
     ///
     /// # Errors
-    /// [`RejectionKind::LayerMissing`] and [`RejectionKind::OtherClaims`].
+    /// [`RejectionKind::MissingLayer`] and [`RejectionKind::ClaimsTypeMismatch`].
     pub fn from_extensions(extensions: &Extensions) -> Result<Self, Rejection> {
         Ok(Self { state: state::shared_of(extensions)? })
     }
@@ -71,12 +71,12 @@ impl<C: CustomClaims> Session<C> {
     }
 
     /// The session of this request: the one that this handler logged in to, else the logged-in user's.
-    pub fn current(&self) -> Option<Handle> {
+    pub fn current(&self) -> Option<SessionHandle> {
         self.state.acting().ok().flatten().map(|(_, session)| session)
     }
 
     /// Whose sessions the handler may list and end, and which one is this.
-    fn acting(&self) -> Result<(Subject, Handle), Rejection> {
+    fn acting(&self) -> Result<(Subject, SessionHandle), Rejection> {
         self.state.acting()?.ok_or_else(|| self.reject(RejectionKind::Unauthenticated))
     }
 

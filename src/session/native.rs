@@ -1,6 +1,6 @@
 //! Logging in native clients.
 
-use tower_refresh_core::{Handle, Subject};
+use tower_refresh_core::{SessionHandle, Subject};
 
 use super::{LoginOptions, Session, login::Begun};
 use crate::{
@@ -52,7 +52,7 @@ impl<C: CustomClaims> Session<C> {
     }
 
     /// The sessions of the bearer header, and one that this request logged in to.
-    fn held_without_cookies(&self) -> Result<Vec<Handle>, Rejection> {
+    fn held_without_cookies(&self) -> Result<Vec<SessionHandle>, Rejection> {
         let origin = &self.state.origin;
         let by_header = origin.access_session.filter(|_| origin.channel == Channel::Header);
         let made = self.made()?.filter(|made| by_header != Some(*made));

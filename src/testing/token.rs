@@ -1,6 +1,6 @@
 use std::{error::Error, fmt, sync::Arc};
 
-use tower_refresh_core::{Handle, Row, Subject, Timestamp};
+use tower_refresh_core::{SessionHandle, SessionRow, Subject, Timestamp};
 
 use crate::{Auth, Authenticated, CustomClaims, Identity, crypto, refresh::issue_access, user::User};
 
@@ -18,9 +18,9 @@ pub fn access_token<C: CustomClaims>(
     let shared = &auth.shared;
     let now = shared.now();
     let expires_at = now.saturating_add(shared.settings.policy.access_lifetime);
-    let session = Handle::from_bytes(crypto::random().map_err(TestTokenError::new)?);
+    let session = SessionHandle::from_bytes(crypto::random().map_err(TestTokenError::new)?);
     let user = User::new(subject.into(), session, identity, expires_at);
-    let row = Row::new(session, user.subject.clone(), now, expires_at, expires_at);
+    let row = SessionRow::new(session, user.subject.clone(), now, expires_at, expires_at);
     let access = issue_access(shared, &shared.ring.keys(), &user, &row, now).map_err(TestTokenError::new)?;
     Ok(access.token.to_string())
 }
@@ -40,7 +40,7 @@ pub fn access_token<C: CustomClaims>(
 /// # }
 /// ```
 pub fn authenticated<C>(subject: impl Into<Subject>, identity: Identity<C>) -> Authenticated<C> {
-    let session = Handle::from_bytes(*b"a testing handle");
+    let session = SessionHandle::from_bytes(*b"a testing handle");
     let the_end = Timestamp::from_millis(u64::MAX);
     Authenticated::new(Arc::new(User::new(subject.into(), session, identity, the_end)))
 }

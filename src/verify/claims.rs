@@ -7,13 +7,13 @@ use serde::{
     de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::error::Category;
-use tower_refresh_core::{Handle, Subject, Timestamp};
+use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
 use super::{
-    AccessToken, Expected, InvalidToken,
+    AccessToken, Expected, InvalidTokenReason,
     custom::CustomDeserializer,
     duplicates::{self, Names},
-    values::{HasAudience, Is, NonEmpty, NumericDate, SessionHandle, TokenId},
+    values::{HasAudience, Is, NonEmpty, NumericDate, SidClaim, TokenId},
 };
 
 /// Reads the claims of a payload. Every reason to refuse it but its age is found here. A member that occurs twice is the first
@@ -22,7 +22,7 @@ pub(super) fn read<C: DeserializeOwned>(
     payload: &str,
     expected: &Expected<'_>,
     now: Timestamp,
-) -> Result<AccessToken<C>, InvalidToken> {
+) -> Result<AccessToken<C>, InvalidTokenReason> {
     let mut standard = Standard::default();
     let custom = pass::<C>(payload, expected, &mut standard);
     if custom.is_err() || !standard.names.differ() || !duplicates::is_flat(payload) {
@@ -35,8 +35,8 @@ pub(super) fn read<C: DeserializeOwned>(
             // the claims that come later: the reason must not depend on the order of the members.
             standard = Standard::default();
             pass::<IgnoredAny>(payload, expected, &mut standard).map_err(|error| match error.classify() {
-                Category::Data => InvalidToken::BadClaims,
-                Category::Syntax | Category::Eof | Category::Io => InvalidToken::Malformed,
+                Category::Data => InvalidTokenReason::BadClaims,
+                Category::Syntax | Category::Eof | Category::Io => InvalidTokenReason::Malformed,
             })?;
             None
         }
@@ -190,7 +190,7 @@ pub(super) struct Standard {
     not_before: Option<Timestamp>,
     issued_at: Option<Timestamp>,
     token_id: Option<TokenId>,
-    session: Option<Handle>,
+    session: Option<SessionHandle>,
     scope: Option<String>,
     names: Names,
 }
@@ -211,7 +211,7 @@ impl Standard {
             Claim::NotBefore => self.not_before = Some(map.next_value::<NumericDate>()?.0),
             Claim::IssuedAt => self.issued_at = Some(map.next_value::<NumericDate>()?.0),
             Claim::TokenId => self.token_id = Some(map.next_value()?),
-            Claim::Session => self.session = Some(map.next_value::<SessionHandle>()?.0),
+            Claim::Session => self.session = Some(map.next_value::<SidClaim>()?.0),
             Claim::Scope => self.scope = Some(map.next_value()?),
         }
         Ok(())
@@ -219,7 +219,7 @@ impl Standard {
 
     /// The claims, if they are all there and none is wrong. An `iat` in the future is none of our business: it
     /// extends nothing, and servers' clocks differ.
-    fn judge<C>(self, now: Timestamp, custom: Option<C>) -> Result<AccessToken<C>, InvalidToken> {
+    fn judge<C>(self, now: Timestamp, custom: Option<C>) -> Result<AccessToken<C>, InvalidTokenReason> {
         let Self {
             issuer: Some(issuer),
             audience: Some(audience),
@@ -233,18 +233,18 @@ impl Standard {
             names: _,
         } = self
         else {
-            return Err(InvalidToken::BadClaims);
+            return Err(InvalidTokenReason::BadClaims);
         };
         if !issuer {
-            return Err(InvalidToken::WrongIssuer);
+            return Err(InvalidTokenReason::WrongIssuer);
         }
         if !audience {
-            return Err(InvalidToken::WrongAudience);
+            return Err(InvalidTokenReason::WrongAudience);
         }
         if not_before.is_some_and(|not_before| not_before > now) {
-            return Err(InvalidToken::NotYetValid);
+            return Err(InvalidTokenReason::NotYetValid);
         }
-        let custom = custom.ok_or(InvalidToken::BadCustomClaims)?;
+        let custom = custom.ok_or(InvalidTokenReason::BadCustomClaims)?;
         let subject = Subject::from(subject);
         let scope = scope.unwrap_or_default();
         Ok(AccessToken { subject, session, scope, issued_at, expires_at, not_before, custom })

@@ -13,7 +13,7 @@ use std::{borrow::Cow, hash::BuildHasher};
 use foldhash::fast::FixedState;
 use memchr::{memchr, memchr_iter};
 
-use super::{InvalidToken, claims::Claim};
+use super::{InvalidTokenReason, claims::Claim};
 
 /// The deepest nesting that serde_json reads.
 const MAX_DEPTH: usize = 127;
@@ -53,7 +53,7 @@ impl Names {
 }
 
 /// Checks that no object in `json` has a member twice, and that it is not nested too deep.
-pub(crate) fn refuse(json: &str) -> Result<(), InvalidToken> {
+pub(crate) fn refuse(json: &str) -> Result<(), InvalidTokenReason> {
     let bytes = json.as_bytes();
     // The names of all objects that are open, those of the innermost last: one buffer for all depths.
     let mut names: Vec<Cow<'_, str>> = Vec::with_capacity(16);
@@ -68,18 +68,18 @@ pub(crate) fn refuse(json: &str) -> Result<(), InvalidToken> {
             b'"' => {
                 at += string_len(bytes.get(at..).unwrap_or_default())?;
                 if name_is_next {
-                    names.push(name(json.get(start..at).ok_or(InvalidToken::Malformed)?)?);
+                    names.push(name(json.get(start..at).ok_or(InvalidTokenReason::Malformed)?)?);
                     name_is_next = false;
                 }
             }
-            b'{' | b'[' if open.len() == MAX_DEPTH => return Err(InvalidToken::Malformed),
+            b'{' | b'[' if open.len() == MAX_DEPTH => return Err(InvalidTokenReason::Malformed),
             b'{' => {
                 open.push(Some(names.len()));
                 name_is_next = true;
             }
             b'[' => open.push(None),
             b'}' | b']' => {
-                if let Some(start) = open.pop().ok_or(InvalidToken::Malformed)? {
+                if let Some(start) = open.pop().ok_or(InvalidTokenReason::Malformed)? {
                     close(&mut names, start)?;
                 }
             }
@@ -92,7 +92,7 @@ pub(crate) fn refuse(json: &str) -> Result<(), InvalidToken> {
 
 /// How far the closing quote goes, in what follows the opening one. Byte by byte, because most strings are too short for
 /// a search by words to pay.
-fn string_len(bytes: &[u8]) -> Result<usize, InvalidToken> {
+fn string_len(bytes: &[u8]) -> Result<usize, InvalidTokenReason> {
     let mut is_escaped = false;
     for (at, byte) in bytes.iter().enumerate() {
         match byte {
@@ -102,28 +102,28 @@ fn string_len(bytes: &[u8]) -> Result<usize, InvalidToken> {
             _ => {}
         }
     }
-    Err(InvalidToken::Malformed)
+    Err(InvalidTokenReason::Malformed)
 }
 
 /// What a string in quotes says.
-fn name(string: &str) -> Result<Cow<'_, str>, InvalidToken> {
+fn name(string: &str) -> Result<Cow<'_, str>, InvalidTokenReason> {
     if memchr(b'\\', string.as_bytes()).is_some() {
-        return serde_json::from_str(string).map(Cow::Owned).map_err(|_| InvalidToken::Malformed);
+        return serde_json::from_str(string).map(Cow::Owned).map_err(|_| InvalidTokenReason::Malformed);
     }
     string
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'))
         .map(Cow::Borrowed)
-        .ok_or(InvalidToken::Malformed)
+        .ok_or(InvalidTokenReason::Malformed)
 }
 
 /// Forgets the names of an object that ends, unless two are the same. Sorting keeps an object of many members cheap,
 /// and cannot be attacked as a hash can.
-fn close(names: &mut Vec<Cow<'_, str>>, start: usize) -> Result<(), InvalidToken> {
+fn close(names: &mut Vec<Cow<'_, str>>, start: usize) -> Result<(), InvalidTokenReason> {
     if let Some(names) = names.get_mut(start..) {
         names.sort_unstable_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
         if names.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
-            return Err(InvalidToken::DuplicateMember);
+            return Err(InvalidTokenReason::DuplicateMember);
         }
     }
     names.truncate(start);

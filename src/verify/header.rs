@@ -11,11 +11,11 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::{InvalidToken, decode, duplicates};
+use super::{InvalidTokenReason, decode, duplicates};
 use crate::keys::{Keys, Verifier};
 
 /// The key that the encoded header names.
-pub(super) fn key<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, InvalidToken> {
+pub(super) fn key<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, InvalidTokenReason> {
     match keys.verifier_by_header(segment) {
         Some(key) => Ok(key),
         None => foreign(segment, keys),
@@ -23,20 +23,20 @@ pub(super) fn key<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, In
 }
 
 /// The same for a header that is not, byte for byte, the one that we write.
-fn foreign<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, InvalidToken> {
+fn foreign<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, InvalidTokenReason> {
     let json = decode(segment)?;
-    let json = str::from_utf8(&json).map_err(|_| InvalidToken::Malformed)?;
+    let json = str::from_utf8(&json).map_err(|_| InvalidTokenReason::Malformed)?;
     duplicates::refuse(json)?;
-    let header = read(json).map_err(|_| InvalidToken::Malformed)?;
+    let header = read(json).map_err(|_| InvalidTokenReason::Malformed)?;
     if header.unsupported {
-        return Err(InvalidToken::UnsupportedHeader);
+        return Err(InvalidTokenReason::UnsupportedHeader);
     }
     if !header.typ.as_deref().is_some_and(is_access_token) {
-        return Err(InvalidToken::WrongType);
+        return Err(InvalidTokenReason::WrongType);
     }
-    let key = header.kid.and_then(|kid| keys.verifier(&kid)).ok_or(InvalidToken::UnknownKey)?;
+    let key = header.kid.and_then(|kid| keys.verifier(&kid)).ok_or(InvalidTokenReason::UnknownKey)?;
     if header.alg.as_deref() != Some(key.algorithm()) {
-        return Err(InvalidToken::WrongAlgorithm);
+        return Err(InvalidTokenReason::WrongAlgorithm);
     }
     Ok(key)
 }

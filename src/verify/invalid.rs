@@ -7,7 +7,7 @@ use std::{error::Error, fmt};
 /// Clients are told no more than `invalid_token`; this is for logs and for the rejection's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum InvalidToken {
+pub enum InvalidTokenReason {
     /// Longer than 8192 bytes.
     TooLarge,
     /// Not three segments of canonical base64url, or not JSON in them.
@@ -40,7 +40,7 @@ pub enum InvalidToken {
     Revoked,
 }
 
-impl InvalidToken {
+impl InvalidTokenReason {
     /// The stable name that logs and metrics show.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ impl InvalidToken {
     }
 }
 
-impl fmt::Display for InvalidToken {
+impl fmt::Display for InvalidTokenReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::TooLarge => "the access token is too long",
@@ -85,4 +85,4 @@ impl fmt::Display for InvalidToken {
     }
 }
 
-impl Error for InvalidToken {}
+impl Error for InvalidTokenReason {}

@@ -17,7 +17,7 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use memchr::{memchr, memrchr};
 use serde::de::DeserializeOwned;
-use tower_refresh_core::{Handle, Subject, Timestamp};
+use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
 use crate::keys::Keys;
 
@@ -35,7 +35,7 @@ mod tests;
 mod values;
 
 pub(crate) use self::glance::says_expired;
-pub use self::invalid::InvalidToken;
+pub use self::invalid::InvalidTokenReason;
 
 /// The longest token that is looked at. Servers refuse header fields of about this size, so no honest one is longer.
 pub(crate) const MAX_TOKEN_LEN: usize = 8192;
@@ -52,7 +52,7 @@ pub(crate) struct Expected<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct AccessToken<C> {
     pub(crate) subject: Subject,
-    pub(crate) session: Handle,
+    pub(crate) session: SessionHandle,
     pub(crate) scope: String,
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
@@ -66,9 +66,9 @@ pub(crate) enum Verdict<T> {
     Valid(T),
     /// All is good but the time.
     Expired {
-        session: Handle,
+        session: SessionHandle,
     },
-    Invalid(InvalidToken),
+    Invalid(InvalidTokenReason),
 }
 
 /// Judges a token.
@@ -86,9 +86,9 @@ fn judge<C: DeserializeOwned>(
     keys: &Keys,
     expected: &Expected<'_>,
     now: Timestamp,
-) -> Result<Verdict<AccessToken<C>>, InvalidToken> {
+) -> Result<Verdict<AccessToken<C>>, InvalidTokenReason> {
     let payload = authentic_payload(token, keys)?;
-    let payload = str::from_utf8(&payload).map_err(|_| InvalidToken::Malformed)?;
+    let payload = str::from_utf8(&payload).map_err(|_| InvalidTokenReason::Malformed)?;
     let claims = claims::read(payload, expected, now)?;
     let too_old = claims.issued_at.saturating_add(expected.access_lifetime);
     if now >= claims.expires_at || now >= too_old {
@@ -98,42 +98,42 @@ fn judge<C: DeserializeOwned>(
 }
 
 /// The decoded payload, once the signature has been found good.
-fn authentic_payload(token: &[u8], keys: &Keys) -> Result<Vec<u8>, InvalidToken> {
+fn authentic_payload(token: &[u8], keys: &Keys) -> Result<Vec<u8>, InvalidTokenReason> {
     if token.len() > MAX_TOKEN_LEN {
-        return Err(InvalidToken::TooLarge);
+        return Err(InvalidTokenReason::TooLarge);
     }
     let (message, signature) = split_at_dot(token, memrchr(b'.', token))?;
     let (header, payload) = split_at_dot(message, memchr(b'.', message))?;
     if memchr(b'.', payload).is_some() {
-        return Err(InvalidToken::Malformed);
+        return Err(InvalidTokenReason::Malformed);
     }
     let key = header::key(header, keys)?;
     let mut decoded = Vec::with_capacity(payload.len().max(signature.len()));
     decode_into(signature, &mut decoded)?;
     if !key.accepts(message, &decoded) {
-        return Err(InvalidToken::BadSignature);
+        return Err(InvalidTokenReason::BadSignature);
     }
     decode_into(payload, &mut decoded)?;
     Ok(decoded)
 }
 
 /// Both sides of a dot, neither of which may be empty.
-fn split_at_dot(text: &[u8], dot: Option<usize>) -> Result<(&[u8], &[u8]), InvalidToken> {
+fn split_at_dot(text: &[u8], dot: Option<usize>) -> Result<(&[u8], &[u8]), InvalidTokenReason> {
     match dot.and_then(|dot| text.split_at_checked(dot)) {
         Some((before, [_, after @ ..])) if !before.is_empty() && !after.is_empty() => Ok((before, after)),
-        _ => Err(InvalidToken::Malformed),
+        _ => Err(InvalidTokenReason::Malformed),
     }
 }
 
 /// Decodes a segment. The engine refuses padding, spaces and trailing bits, so each content has one form only.
-fn decode(segment: &[u8]) -> Result<Vec<u8>, InvalidToken> {
+fn decode(segment: &[u8]) -> Result<Vec<u8>, InvalidTokenReason> {
     let mut decoded = Vec::new();
     decode_into(segment, &mut decoded)?;
     Ok(decoded)
 }
 
 /// The same, in place of what the buffer holds.
-fn decode_into(segment: &[u8], buffer: &mut Vec<u8>) -> Result<(), InvalidToken> {
+fn decode_into(segment: &[u8], buffer: &mut Vec<u8>) -> Result<(), InvalidTokenReason> {
     buffer.clear();
-    URL_SAFE_NO_PAD.decode_vec(segment, buffer).map_err(|_| InvalidToken::Malformed)
+    URL_SAFE_NO_PAD.decode_vec(segment, buffer).map_err(|_| InvalidTokenReason::Malformed)
 }

@@ -6,7 +6,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, Error, SeqAccess, Visitor},
 };
-use tower_refresh_core::{Handle, Timestamp};
+use tower_refresh_core::{SessionHandle, Timestamp};
 
 /// `iss`, and each of several `aud`: a string; whether it is this one, byte for byte.
 pub(super) struct Is<'a>(pub(super) &'a str);
@@ -71,9 +71,9 @@ impl<'de> Deserialize<'de> for TokenId {
 }
 
 /// `sid`: the canonical text of a session's handle.
-pub(super) struct SessionHandle(pub(super) Handle);
+pub(super) struct SidClaim(pub(super) SessionHandle);
 
-impl<'de> Deserialize<'de> for SessionHandle {
+impl<'de> Deserialize<'de> for SidClaim {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let read = |text: &str| text.parse().ok().map(Self);
         deserializer.deserialize_str(Text("a session's handle", read))

@@ -12,7 +12,10 @@ use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde::Deserialize;
-use tower_refresh::{KeyRing, SigningKey, VerifyingKey};
+use tower_refresh::{
+    KeyRing,
+    keys::{SigningKey, VerifyingKey},
+};
 
 use crate::support::world::SECRET;
 

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use tower_refresh::{Clock, KeyRing, RefreshKey, Rejection, RejectionKind};
+use tower_refresh::{Clock, KeyRing, Rejection, RejectionKind, keys::RefreshKey};
 
 use crate::{
     support::{
@@ -19,7 +19,7 @@ use crate::{
 /// One refresh token, by its differences to the one that a login sent.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
+struct SessionRow {
     reason: String,
     version: Option<u8>,
     key_id: Option<u8>,
@@ -96,7 +96,7 @@ impl Good {
         Self { bytes: bytes(&browser), browser, other, handle, now: world.clock.now().as_secs() }
     }
 
-    fn token(&self, row: &Row) -> String {
+    fn token(&self, row: &SessionRow) -> String {
         let mut bytes = self.bytes.clone();
         let (body, sent_mac) = bytes.split_at_mut(27);
         body[0] = row.version.unwrap_or(body[0]);
@@ -192,7 +192,7 @@ fn removed(headers: &HeaderMap) -> bool {
 async fn a_forged_refresh_token_is_nobody_and_no_store_hears_of_it() {
     let world = world();
     let good = Good::new(&world).await;
-    let rows: Vec<Row> = serde_json::from_str(include_str!("refresh.json")).unwrap();
+    let rows: Vec<SessionRow> = serde_json::from_str(include_str!("refresh.json")).unwrap();
     for row in &rows {
         check(&world, &row.reason, good.token(row).as_bytes(), row.expect).await;
     }
@@ -261,7 +261,7 @@ async fn neither_token_is_good_in_the_place_of_the_other() {
     let response = world.send(with_field("/me", "authorization", "Bearer ", refresh.as_bytes())).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     let kind = response.extensions().get::<Rejection>().unwrap().kind().clone();
-    assert_eq!(kind, RejectionKind::InvalidToken(tower_refresh::InvalidToken::Malformed));
+    assert_eq!(kind, RejectionKind::InvalidToken(tower_refresh::InvalidTokenReason::Malformed));
     assert_eq!(world.store.take_calls(), []);
 }
 

@@ -1,7 +1,7 @@
 //! It fails while the layer finds out who is there.
 
 use http::Request;
-use tower_refresh::{EventKind, SessionStore};
+use tower_refresh::{event::EventKind, store::SessionStore};
 
 use super::{
     ACCESS_LIFETIME, CLEAN_FAULTS, FAULTS, assert_unavailable, assert_untouched, break_all,

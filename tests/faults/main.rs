@@ -22,7 +22,7 @@ const ACCESS_LIFETIME: Duration = Duration::from_secs(600);
 
 /// A world that does not wait long for a store that hangs.
 fn world() -> World {
-    World::with(|builder| builder.store_time_limit(Duration::from_millis(20)))
+    World::with(|builder| builder.backend_timeout(Duration::from_millis(20)))
 }
 
 fn break_all(world: &World, fault: Fault) {

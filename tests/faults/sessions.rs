@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{Request, Response};
-use tower_refresh::{Clock, EndReason, Handle, Rejection, Session, SessionStore};
+use tower_refresh::{Clock, Rejection, Session, SessionHandle, event::EndReason, store::SessionStore};
 
 use super::{
     ACCESS_LIFETIME, CLEAN_FAULTS, FAULTS, assert_unavailable, assert_untouched, break_all,
@@ -15,11 +15,11 @@ use super::{
     world,
 };
 
-fn session(browser: &Browser) -> Handle {
+fn session(browser: &Browser) -> SessionHandle {
     mint::session(browser.access().unwrap())
 }
 
-async fn is_live(world: &World, session: Handle) -> bool {
+async fn is_live(world: &World, session: SessionHandle) -> bool {
     world.store.row(session).await.is_some_and(|row| row.is_live(world.clock.now()))
 }
 
@@ -310,13 +310,13 @@ async fn an_end_that_the_store_did_not_make_is_an_error_and_denies_nobody() {
         assert!(world.auth.sessions("alice").await.is_err(), "{case}");
         assert!(world.auth.end_session(session(&browser)).await.is_err(), "{case}");
         assert!(world.auth.end_subject("alice").await.is_err(), "{case}");
-        assert!(world.auth.purge_expired().await.is_err(), "{case}");
+        assert!(world.auth.purge_dead().await.is_err(), "{case}");
 
         assert_eq!(world.send(browser.request("/me")).await.status(), 200, "{case}");
         world.store.mend();
         assert!(world.auth.end_session(session(&browser)).await.unwrap(), "{case}");
         assert_eq!(world.send(browser.request("/me")).await.status(), 401, "{case}");
-        assert!(world.auth.purge_expired().await.is_ok(), "{case}");
+        assert!(world.auth.purge_dead().await.is_ok(), "{case}");
     }
 }
 

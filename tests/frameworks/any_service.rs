@@ -4,7 +4,7 @@ use std::{cell::Cell, fmt, rc::Rc, time::Duration};
 
 use http::{Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_refresh::{Authenticated, Refresh, RejectionKind};
+use tower_refresh::{Authenticated, RejectionKind, middleware::Refresh};
 
 use crate::support::{Browser, Claims, World};
 

@@ -8,7 +8,7 @@ mod play;
 #[path = "../support/mod.rs"]
 mod support;
 
-use tower_refresh::EndReason;
+use tower_refresh::event::EndReason;
 
 use self::play::play;
 

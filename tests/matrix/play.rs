@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use tower_refresh::{Clock, EndReason, Handle, KeyRing, SessionStore, Timestamp};
+use tower_refresh::{Clock, KeyRing, SessionHandle, Timestamp, event::EndReason, store::SessionStore};
 
 use super::{
     Access, Case, Channel, Outcome, Refresh,
@@ -18,7 +18,7 @@ use super::{
 
 /// A login, and its refresh tokens by generation.
 struct Login {
-    session: Handle,
+    session: SessionHandle,
     tokens: Vec<String>,
 }
 
@@ -95,7 +95,7 @@ pub(super) async fn play(case: Case) -> Outcome {
     seen(&response, calls(&world, case), world.users.loads() - claims, ended_now)
 }
 
-async fn ended(world: &World, session: Handle) -> Option<EndReason> {
+async fn ended(world: &World, session: SessionHandle) -> Option<EndReason> {
     Some(world.store.row(session).await?.ended?.reason)
 }
 
@@ -198,7 +198,7 @@ const SOON: Duration = Duration::from_secs(10);
 const LATER: Duration = Duration::from_secs(600);
 
 /// The store loses writes: it is at `generation` again.
-async fn set_back(world: &World, session: Handle, generation: u32) {
+async fn set_back(world: &World, session: SessionHandle, generation: u32) {
     let mut row = world.store.row(session).await.unwrap();
     row.generation = generation;
     assert!(world.store.inner.compare_and_swap(&row).await.unwrap());

@@ -11,7 +11,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
-use tower_refresh::{Authenticated, Handle, NativeTokenResponse, Rejection, Session};
+use tower_refresh::{Authenticated, NativeTokenResponse, Rejection, Session, SessionHandle};
 
 use crate::support::{Claims, World, mint};
 
@@ -77,7 +77,7 @@ impl Client {
         send(world, method, path, &[("authorization", &bearer)], "").await
     }
 
-    pub(crate) fn session(&self) -> Handle {
+    pub(crate) fn session(&self) -> SessionHandle {
         mint::session(&self.access)
     }
 }

@@ -2,7 +2,10 @@
 
 use http::{Method, Request, Response, StatusCode};
 use serde_json::json;
-use tower_refresh::{EndReason, EventKind, LoginOptions, RejectionKind, RotationPolicy, Session};
+use tower_refresh::{
+    LoginOptions, RejectionKind, RotationPolicy, Session,
+    event::{EndReason, EventKind},
+};
 
 use crate::{
     client::{Client, FORM, assert_is_not_cached, call, json as body_of, send},
@@ -72,7 +75,7 @@ async fn a_browser_never_gets_a_refresh_token_in_a_body() {
         assert!(!response.body().windows(13).any(|part| part == b"refresh_token"));
         assert_eq!(world.store.take_calls(), [], "{fields:?}");
         let events = world.take_events();
-        assert!(matches!(events[..], [EventKind::Refused(_)]), "{fields:?}: {events:?}");
+        assert!(matches!(events[..], [EventKind::Rejected(_)]), "{fields:?}: {events:?}");
     }
 }
 

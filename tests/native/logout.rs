@@ -1,7 +1,7 @@
 //! Native clients log out by their access token (no revocation endpoint of RFC 7009 is needed).
 
 use http::{Method, StatusCode};
-use tower_refresh::{EndReason, EventKind};
+use tower_refresh::event::{EndReason, EventKind};
 
 use crate::{
     client::{Client, assert_error, json},

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
-use tower_refresh::{Class, EndReason, EventKind, RotationPolicy};
+use tower_refresh::{
+    RotationPolicy,
+    event::{EndReason, EventKind, TokenClass},
+};
 
 use crate::{
     client::{Client, assert_error, exchange, json, new_refresh},
@@ -34,7 +37,7 @@ async fn an_exchange_rotates_and_the_new_tokens_are_good() {
         let response = client.exchange(&world).await;
         assert_eq!(generation(&new_refresh(&response).unwrap()), rotated);
         assert_eq!(world.store.take_calls(), [(Op::Load, 1), (Op::Swap, 1)]);
-        assert_eq!(world.take_events(), [EventKind::Refresh(Class::Current)]);
+        assert_eq!(world.take_events(), [EventKind::Refresh(TokenClass::Current)]);
         assert_eq!(client.send(&world, Method::GET, "/me").await.body(), "alice");
         world.clock.advance(ACCESS_LIFETIME);
     }

@@ -1,7 +1,7 @@
 //! Which tokens the cache keeps, by the counter that tells a token from the cache from one that was verified.
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-use tower_refresh::{KeyRing, SigningKey};
+use tower_refresh::{KeyRing, keys::SigningKey};
 
 use super::support::{
     Browser, World,
@@ -21,7 +21,7 @@ impl Counted {
     fn new(places: usize) -> Self {
         let recorder = DebuggingRecorder::new();
         let snapshotter = recorder.snapshotter();
-        Self { world: World::with(|builder| builder.token_cache(places)), recorder, snapshotter }
+        Self { world: World::with(|builder| builder.token_cache_capacity(places)), recorder, snapshotter }
     }
 
     async fn new_token(&self) -> String {

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use http::Response;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_refresh::{EventKind, Handle, InvalidToken, Refusal, Subject};
+use tower_refresh::{
+    InvalidTokenReason, SessionHandle, Subject,
+    event::{EventKind, RejectionReason},
+};
 
 use crate::support::{
     Browser, World,
@@ -13,14 +16,14 @@ use crate::support::{
     request,
 };
 
-type Told = Vec<(EventKind, Option<Handle>, Option<Subject>)>;
+type Told = Vec<(EventKind, Option<SessionHandle>, Option<Subject>)>;
 
 fn told(world: &World) -> Told {
     world.events.lock().unwrap().drain(..).map(|event| (event.kind, event.session, event.subject)).collect()
 }
 
-fn nobodys(refusal: Refusal) -> Told {
-    vec![(EventKind::Refused(refusal), None, None)]
+fn nobodys(refusal: RejectionReason) -> Told {
+    vec![(EventKind::Rejected(refusal), None, None)]
 }
 
 #[tokio::test]
@@ -31,27 +34,27 @@ async fn each_request_that_is_refused_for_what_it_brought_is_told_of_once() {
     told(&world);
 
     world.send(with_bearer("/public", &forged_access(&access))).await;
-    assert_eq!(told(&world), nobodys(Refusal::InvalidToken(InvalidToken::BadSignature)));
+    assert_eq!(told(&world), nobodys(RejectionReason::InvalidToken(InvalidTokenReason::BadSignature)));
     world.send(with_bearer("/me", "no token at all")).await;
-    assert_eq!(told(&world), nobodys(Refusal::InvalidToken(InvalidToken::Malformed)));
+    assert_eq!(told(&world), nobodys(RejectionReason::InvalidToken(InvalidTokenReason::Malformed)));
 
     let bearer = format!("Bearer {access}");
     world.send(request("/me", &[("authorization", &bearer), ("authorization", &bearer)])).await;
-    assert_eq!(told(&world), nobodys(Refusal::InvalidRequest));
+    assert_eq!(told(&world), nobodys(RejectionReason::InvalidRequest));
 
     for path in ["/me", "/public", "/logout", "/login/alice"] {
         world.send(request(path, &[("cookie", &cookies), ("sec-fetch-site", "cross-site")])).await;
-        assert_eq!(told(&world), nobodys(Refusal::CrossSite), "{path} with cookies");
+        assert_eq!(told(&world), nobodys(RejectionReason::CrossSite), "{path} with cookies");
     }
     for path in ["/logout", "/login/alice"] {
         world.send(request(path, &[("sec-fetch-site", "cross-site")])).await;
-        assert_eq!(told(&world), nobodys(Refusal::CrossSite), "{path} without cookies");
+        assert_eq!(told(&world), nobodys(RejectionReason::CrossSite), "{path} without cookies");
     }
 
     world.auth.end_session(session_of(&browser)).await.unwrap();
     told(&world);
     world.send(with_bearer("/me", &access)).await;
-    assert_eq!(told(&world), nobodys(Refusal::InvalidToken(InvalidToken::Revoked)));
+    assert_eq!(told(&world), nobodys(RejectionReason::InvalidToken(InvalidTokenReason::Revoked)));
 }
 
 #[tokio::test]
@@ -71,7 +74,7 @@ async fn refresh_tokens_of_which_none_holds_are_told_of_once_a_request() {
     for (case, cookies) in cases {
         for path in ["/me", "/public"] {
             world.send(request(path, &[("cookie", &cookies)])).await;
-            assert_eq!(told(&world), nobodys(Refusal::InvalidRefreshToken), "{case}: {path}");
+            assert_eq!(told(&world), nobodys(RejectionReason::InvalidRefreshToken), "{case}: {path}");
         }
     }
 }
@@ -92,7 +95,7 @@ async fn a_refresh_token_that_holds_beside_one_that_does_not_or_that_nobody_look
     let both = format!("{REFRESH}={forged}; {REFRESH}={refresh}");
     let response = world.send(request("/me", &[("cookie", &both)])).await;
     assert_eq!(response.body(), "alice");
-    assert!(!told(&world).iter().any(|(kind, ..)| matches!(kind, EventKind::Refused(_))));
+    assert!(!told(&world).iter().any(|(kind, ..)| matches!(kind, EventKind::Rejected(_))));
 }
 
 #[tokio::test]
@@ -121,6 +124,7 @@ async fn a_user_who_lacks_a_scope_is_named() {
 
     assert_eq!(response.status(), 403);
     let alice = Subject::new("alice");
-    let expected = (EventKind::Refused(Refusal::InsufficientScope), Some(session_of(&browser)), Some(alice));
+    let expected =
+        (EventKind::Rejected(RejectionReason::InsufficientScope), Some(session_of(&browser)), Some(alice));
     assert_eq!(told(&world), [expected]);
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-use tower_refresh::{EndReason, FeedLoss};
+use tower_refresh::{FeedLossPolicy, event::EndReason};
 
 use super::support::{
     Browser, ManualClock, Op, TestStore, World,
@@ -81,7 +81,7 @@ fn a_valid_access_token_of_which_the_store_was_asked_is_no_refresh() {
     let snapshotter = recorder.snapshotter();
     let _guard = metrics::set_default_local_recorder(&recorder);
     // Outside of a runtime, so that nobody follows the feed.
-    let world = World::with(|builder| builder.on_feed_loss(FeedLoss::AskStore));
+    let world = World::with(|builder| builder.feed_loss_policy(FeedLossPolicy::AskStore));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let mut browser = Browser::logged_in(&world, "alice").await;

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tower_refresh::Class;
+use tower_refresh::event::TokenClass;
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
@@ -81,7 +81,7 @@ async fn both_halves_of_a_refresh_have_a_span_that_names_the_session() {
     assert_eq!(lines.spans, halves);
     assert_eq!(lines.entered, [0_usize; 0]);
     let [(said, around)] = &lines.events[..] else { panic!("{:?}", lines.events) };
-    assert!(said.contains(&format!("detail={:?}", Class::Current.as_str())), "{said}");
+    assert!(said.contains(&format!("detail={:?}", TokenClass::Current.as_str())), "{said}");
     assert_eq!(around, &halves[1..]);
 }
 

@@ -5,9 +5,11 @@ use std::{convert::Infallible, fmt::Debug, sync::Mutex, time::Duration};
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_refresh::{
-    Auth, Authenticated, Class, ConfigError, EndReason, Ended, EventKind, FeedLoss, Handle, Identity,
-    InvalidToken, KeyError, KeyRing, LateBudget, LoginOptions, MemoryStore, PolicyError, RefreshKey, Refusal,
-    Rejection, RotationPolicy, Session, SigningKey, StoreError, StoreErrorKind, SystemClock, VerifyingKey,
+    Auth, Authenticated, ConfigError, FeedLossPolicy, Identity, InvalidTokenReason, KeyRing, LateBudget,
+    LoginOptions, MemoryStore, PolicyError, Rejection, RotationPolicy, Session, SessionHandle, SystemClock,
+    event::{EndReason, EventKind, RejectionReason, TokenClass},
+    keys::{KeyError, RefreshKey, SigningKey, VerifyingKey},
+    store::{Ended, StoreError, StoreErrorKind},
 };
 
 use crate::{
@@ -83,12 +85,12 @@ fn show_settings(shown: &mut Shown, secrets: &mut Secrets) {
         .claims(|_, _| async { Ok::<_, Infallible>(None) })
         .build()
         .unwrap_err();
-    assert!(matches!(error, ConfigError::Key(KeyError::RefreshKeyIdClash)), "{error:?}");
+    assert!(matches!(error, ConfigError::InvalidKey(KeyError::RefreshKeyIdClash)), "{error:?}");
     shown.of("ConfigError", &error);
     shown.of("RotationPolicy", &RotationPolicy::balanced());
     shown.of("LateBudget", &LateBudget::Unbounded);
     shown.of("PolicyError", &PolicyError::DampingTooShort);
-    shown.of("FeedLoss", &FeedLoss::AskStore);
+    shown.of("FeedLossPolicy", &FeedLossPolicy::AskStore);
     shown.of("SystemClock", &SystemClock);
     shown.of("Identity", &Identity::new(()).scope("user"));
     shown.of("StoreError", &StoreError::new(StoreErrorKind::Unavailable));
@@ -131,15 +133,15 @@ async fn no_public_type_shows_a_secret() {
     shown.of("Session", session);
     shown.of("Authenticated", user);
     shown.of("Subject", user.subject());
-    shown.of("Handle", &user.session());
+    shown.of("SessionHandle", &user.session());
     shown.of("Timestamp", &user.expires_at());
     shown.of("TokenResponse", tokens);
     shown.of("SessionInfo", &world.auth.sessions("alice").await.unwrap());
     let row = world.store.row(user.session()).await.unwrap();
-    shown.of("Row", &row);
-    shown.of("Meta", &row.meta);
+    shown.of("SessionRow", &row);
+    shown.of("SessionMeta", &row.meta);
     shown.of("Ended", &Ended::new(EndReason::Logout, user.expires_at()));
-    shown.of("ParseHandleError", &"no handle".parse::<Handle>());
+    shown.of("ParseSessionHandleError", &"no handle".parse::<SessionHandle>());
 
     // A native client's tokens, and what it gets for none.
     let native = Mutex::default();
@@ -173,7 +175,7 @@ async fn no_public_type_shows_a_secret() {
     let rejection = rejected.extensions().get::<Rejection>().unwrap();
     shown.of("Rejection", rejection);
     shown.of("RejectionKind", rejection.kind());
-    shown.of("InvalidToken", &InvalidToken::BadSignature);
+    shown.of("InvalidTokenReason", &InvalidTokenReason::BadSignature);
 
     shown.of("Auth", &world.auth);
     shown.of("RefreshLayer", &world.auth.layer());
@@ -182,10 +184,10 @@ async fn no_public_type_shows_a_secret() {
     shown.of("LoginOptions", &LoginOptions::new().label("a phone"));
     shown.of("Event", &*world.events.lock().unwrap());
     shown.of("EventKind", &EventKind::End(EndReason::Logout));
-    shown.of("Refusal", &Refusal::InvalidToken(InvalidToken::BadSignature));
+    shown.of("RejectionReason", &RejectionReason::InvalidToken(InvalidTokenReason::BadSignature));
     shown.of("EndReason", &EndReason::Logout);
-    shown.of("Class", &Class::Current);
-    shown.of("Handle", &Handle::from_bytes([7; 16]));
+    shown.of("TokenClass", &TokenClass::Current);
+    shown.of("SessionHandle", &SessionHandle::from_bytes([7; 16]));
 
     for (name, text) in &shown.0 {
         secrets.assert_absent(name, text);

@@ -7,7 +7,12 @@ use std::{
 };
 
 use http::{Response, StatusCode};
-use tower_refresh::{EndReason, EventKind, KeyRing, RefreshKey, Session, SessionStore};
+use tower_refresh::{
+    KeyRing, Session,
+    event::{EndReason, EventKind},
+    keys::RefreshKey,
+    store::SessionStore,
+};
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
@@ -214,7 +219,7 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
     world.auth.end_subject("bob").await.unwrap();
     get(&world, &mut browser, &mut secrets, "/me").await;
     get(&world, &mut browser, &mut secrets, "/logout").await;
-    world.auth.purge_expired().await.unwrap();
+    world.auth.purge_dead().await.unwrap();
 
     let events = world.events.lock().unwrap().clone();
     for kind in [

@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
-use tower_refresh::{Handle, SessionStore, Timestamp};
+use tower_refresh::{SessionHandle, Timestamp, store::SessionStore};
 
 use super::{
     ManualClock, TestStore, World,
@@ -13,7 +13,7 @@ use super::{
 /// The access token that a server would have issued at `at` to the holder of `refresh`, which is of `session`.
 ///
 /// That server has a clock and a copy of the session of its own, so nothing changes in `world`.
-pub async fn access_token(world: &World, session: Handle, refresh: &str, at: Timestamp) -> String {
+pub async fn access_token(world: &World, session: SessionHandle, refresh: &str, at: Timestamp) -> String {
     let mut row = world.store.row(session).await.unwrap();
     row.generation = generation(refresh);
     row.rotated_at = at;
@@ -36,7 +36,7 @@ pub fn claims(access: &str) -> Value {
 }
 
 /// The session of an access token.
-pub fn session(access: &str) -> Handle {
+pub fn session(access: &str) -> SessionHandle {
     claims(access)["sid"].as_str().unwrap().parse().unwrap()
 }
 

@@ -5,8 +5,12 @@ use std::{pin::Pin, task::Poll, time::Duration};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
-use tower_refresh::{EventKind, Handle, Refusal, SessionStore, Timestamp};
-use tower_refresh_core::Row;
+use tower_refresh::{
+    SessionHandle, Timestamp,
+    event::{EventKind, RejectionReason},
+    store::SessionStore,
+};
+use tower_refresh_core::SessionRow;
 
 use super::{Browser, World, browser::REFRESH, mint, request};
 
@@ -17,10 +21,10 @@ pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// What is told of a refresh token that does not hold.
-pub const INVALID_REFRESH_TOKEN: EventKind = EventKind::Refused(Refusal::InvalidRefreshToken);
+pub const INVALID_REFRESH_TOKEN: EventKind = EventKind::Rejected(RejectionReason::InvalidRefreshToken);
 
 /// The session of a browser that has an access cookie.
-pub fn session_of(browser: &Browser) -> Handle {
+pub fn session_of(browser: &Browser) -> SessionHandle {
     mint::session(browser.access().unwrap())
 }
 
@@ -30,7 +34,7 @@ pub fn expiry(access: &str) -> Timestamp {
 }
 
 /// Logs `subject` in, and lets the access token expire.
-pub async fn expired_browser(world: &World, subject: &str) -> (Browser, Handle) {
+pub async fn expired_browser(world: &World, subject: &str) -> (Browser, SessionHandle) {
     let browser = Browser::logged_in(world, subject).await;
     world.clock.advance(ACCESS_LIFETIME);
     let session = session_of(&browser);
@@ -80,7 +84,7 @@ pub fn carries_nothing(response: &Response<Bytes>) -> bool {
 }
 
 /// Changes a stored row behind everybody's back.
-pub async fn alter_row(world: &World, session: Handle, change: impl FnOnce(&mut Row)) {
+pub async fn alter_row(world: &World, session: SessionHandle, change: impl FnOnce(&mut SessionRow)) {
     let mut row = world.store.row(session).await.unwrap();
     change(&mut row);
     assert!(world.store.inner.compare_and_swap(&row).await.unwrap());

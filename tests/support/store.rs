@@ -7,9 +7,11 @@ use std::{
 
 use tokio::sync::Semaphore;
 use tower_refresh::{
-    EndReason, EndWatcher, Handle, MemoryStore, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
+    MemoryStore, SessionHandle, Subject, Timestamp,
+    event::EndReason,
+    store::{EndWatcher, SessionStore, StoreError, StoreErrorKind},
 };
-use tower_refresh_core::Row;
+use tower_refresh_core::SessionRow;
 
 /// The calls of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,7 +52,7 @@ struct State {
     answer_gates: HashMap<Op, Arc<Semaphore>>,
     pauses: bool,
     feed_is_lost: bool,
-    told: Vec<(Handle, Timestamp)>,
+    told: Vec<(SessionHandle, Timestamp)>,
 }
 
 impl TestStore {
@@ -77,7 +79,7 @@ impl TestStore {
     }
 
     /// Whoever joins the feed of ends from now on is told of this one, whatever the store knows.
-    pub fn tell(&self, session: Handle, at: Timestamp) {
+    pub fn tell(&self, session: SessionHandle, at: Timestamp) {
         self.state.lock().unwrap().told.push((session, at));
     }
 
@@ -110,7 +112,7 @@ impl TestStore {
     }
 
     /// The row of a session, without counting as a call.
-    pub async fn row(&self, handle: Handle) -> Option<Row> {
+    pub async fn row(&self, handle: SessionHandle) -> Option<SessionRow> {
         self.inner.load(handle).await.unwrap()
     }
 
@@ -154,38 +156,43 @@ impl TestStore {
 }
 
 impl SessionStore for TestStore {
-    async fn create(&self, row: &Row) -> Result<(), StoreError> {
+    async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
         self.call(Op::Create, self.inner.create(row)).await
     }
 
-    async fn load(&self, handle: Handle) -> Result<Option<Row>, StoreError> {
+    async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
         self.call(Op::Load, self.inner.load(handle)).await
     }
 
-    async fn compare_and_swap(&self, row: &Row) -> Result<bool, StoreError> {
+    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
         self.call(Op::Swap, self.inner.compare_and_swap(row)).await
     }
 
-    async fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
+    async fn end(
+        &self,
+        handle: SessionHandle,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         self.call(Op::End, self.inner.end(handle, reason, now)).await
     }
 
     async fn end_subject(
         &self,
         subject: &Subject,
-        except: Option<Handle>,
+        except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
-    ) -> Result<Vec<Handle>, StoreError> {
+    ) -> Result<Vec<SessionHandle>, StoreError> {
         self.call(Op::EndSubject, self.inner.end_subject(subject, except, reason, now)).await
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Row>, StoreError> {
+    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
         self.call(Op::List, self.inner.list(subject, now)).await
     }
 
-    async fn purge_expired(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
-        self.call(Op::Purge, self.inner.purge_expired(dead_before)).await
+    async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
+        self.call(Op::Purge, self.inner.purge_dead(dead_before)).await
     }
 
     async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {

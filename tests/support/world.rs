@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_refresh::{
-    Auth, AuthBuilder, Authenticated, Event, EventKind, KeyRing, LoginOptions, Rejection, Session, Subject,
+    Auth, AuthBuilder, Authenticated, KeyRing, LoginOptions, Rejection, Session, Subject,
+    event::{Event, EventKind},
 };
 
 use super::{Claims, ManualClock, TestStore, Users};

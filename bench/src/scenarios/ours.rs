@@ -46,7 +46,7 @@ fn hit_around(carry: Carry) -> Batches {
 }
 
 fn miss(algorithm: Algorithm) -> Batches {
-    let world = Ours::with(algorithm, |builder| builder.token_cache(0));
+    let world = Ours::with(algorithm, |builder| builder.token_cache_capacity(0));
     let tokens = world.login();
     requests(world.runtime.clone(), world.by_router_layer(), move || bearer(&tokens))
 }

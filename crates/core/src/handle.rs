@@ -10,9 +10,9 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 /// It is the SHA-256 of the session id, cut to 16 bytes; knowing it does not help to forge a refresh token. As
 /// text it is base64url without padding, 22 characters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Handle([u8; 16]);
+pub struct SessionHandle([u8; 16]);
 
-impl Handle {
+impl SessionHandle {
     /// The length of the text form, in characters.
     pub const TEXT_LEN: usize = 22;
 
@@ -27,7 +27,7 @@ impl Handle {
     }
 }
 
-impl fmt::Display for Handle {
+impl fmt::Display for SessionHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0; Self::TEXT_LEN];
         let len = URL_SAFE_NO_PAD.encode_slice(self.0, &mut text).map_err(|_| fmt::Error)?;
@@ -35,32 +35,32 @@ impl fmt::Display for Handle {
     }
 }
 
-impl fmt::Debug for Handle {
+impl fmt::Debug for SessionHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Handle({self})")
+        write!(f, "SessionHandle({self})")
     }
 }
 
-impl FromStr for Handle {
-    type Err = ParseHandleError;
+impl FromStr for SessionHandle {
+    type Err = ParseSessionHandleError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut bytes = [0; 16];
         match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
             Ok(16) => Ok(Self(bytes)),
-            _ => Err(ParseHandleError(())),
+            _ => Err(ParseSessionHandleError(())),
         }
     }
 }
 
-/// The text is not a [`Handle`]: 22 characters of canonical, unpadded base64url.
+/// The text is not a [`SessionHandle`]: 22 characters of canonical, unpadded base64url.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParseHandleError(());
+pub struct ParseSessionHandleError(());
 
-impl fmt::Display for ParseHandleError {
+impl fmt::Display for ParseSessionHandleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a session handle is 22 characters of unpadded base64url")
     }
 }
 
-impl Error for ParseHandleError {}
+impl Error for ParseSessionHandleError {}

@@ -4,21 +4,21 @@
 //! and no other project's types, so it changes rarely. Applications use `tower-refresh`, which re-exports what they
 //! need.
 //!
-//! - [`Row`] is one session; [`SessionStore`] keeps rows; [`MemoryStore`] is the reference.
+//! - [`SessionRow`] is one session; [`SessionStore`] keeps rows; [`MemoryStore`] is the reference.
 //! - [`rotation::classify`] and [`rotation::commit`] are the rotation protocol: pure functions of a row, the
 //!   presented generation, the time and a [`RotationPolicy`].
 //! - `conformance` (feature `conformance`) holds the laws of a store, as tests for implementors.
 //!
 //! ```
 //! use tower_refresh_core::{
-//!     Handle, Row, RotationPolicy, Timestamp,
-//!     rotation::{Class, classify},
+//!     SessionHandle, SessionRow, RotationPolicy, Timestamp,
+//!     rotation::{TokenClass, classify},
 //! };
 //!
 //! let policy = RotationPolicy::balanced();
 //! let login = Timestamp::from_secs(1_700_000_000);
-//! let mut row = Row::new(
-//!     Handle::from_bytes([7; 16]),
+//! let mut row = SessionRow::new(
+//!     SessionHandle::from_bytes([7; 16]),
 //!     "alice".into(),
 //!     login,
 //!     login.saturating_add(policy.idle),
@@ -27,8 +27,8 @@
 //! row.generation = 5;
 //!
 //! // The current token is welcome; one that is two generations old can only be a copy.
-//! assert_eq!(classify(Some(&row), false, 5, login, &policy), Class::Current);
-//! assert_eq!(classify(Some(&row), false, 3, login, &policy), Class::Reuse);
+//! assert_eq!(classify(Some(&row), false, 5, login, &policy), TokenClass::Current);
+//! assert_eq!(classify(Some(&row), false, 3, login, &policy), TokenClass::Reuse);
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -43,10 +43,10 @@ mod store;
 mod timestamp;
 
 pub use self::{
-    handle::{Handle, ParseHandleError},
+    handle::{ParseSessionHandleError, SessionHandle},
     memory::MemoryStore,
     policy::{LateBudget, PolicyError, RotationPolicy},
-    row::{EndReason, Ended, Meta, ParseEndReasonError, Row, Subject},
+    row::{EndReason, Ended, ParseEndReasonError, SessionMeta, SessionRow, Subject},
     store::{EndWatcher, SessionStore, StoreError, StoreErrorKind},
     timestamp::Timestamp,
 };

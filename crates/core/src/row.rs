@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, net::IpAddr, str::FromStr};
 
-use crate::{Handle, Timestamp};
+use crate::{SessionHandle, Timestamp};
 
 /// One login on one device: what a [`SessionStore`](crate::SessionStore) keeps of it.
 ///
@@ -10,9 +10,9 @@ use crate::{Handle, Timestamp};
 /// epoch and are passed in; a store never reads a clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Row {
+pub struct SessionRow {
     /// The key. Never changes.
-    pub handle: Handle,
+    pub handle: SessionHandle,
     /// Whose session it is. Never changes.
     pub subject: Subject,
     /// The generation of the newest refresh token, from 0; each rotation adds one.
@@ -34,15 +34,15 @@ pub struct Row {
     /// Counts the writes to this row; compare-and-swap tells by it whether another write came between.
     pub version: u64,
     /// What the login said of the device. Never changes.
-    pub meta: Meta,
+    pub meta: SessionMeta,
     /// Bytes of the application, given at login. Never changes.
     pub data: Vec<u8>,
 }
 
-impl Row {
+impl SessionRow {
     /// A session at generation 0, version 0, live, its late budget full, with no meta and no data.
     pub fn new(
-        handle: Handle,
+        handle: SessionHandle,
         subject: Subject,
         created_at: Timestamp,
         idle_expiry: Timestamp,
@@ -60,7 +60,7 @@ impl Row {
             absolute_expiry,
             ended: None,
             version: 0,
-            meta: Meta::default(),
+            meta: SessionMeta::default(),
             data: Vec::new(),
         }
     }
@@ -208,7 +208,7 @@ impl fmt::Debug for Subject {
 /// Nothing decides by it: user agents and addresses change under an honest user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Meta {
+pub struct SessionMeta {
     /// The `User-Agent` at login, cut to a bounded length by the middleware.
     pub user_agent: Option<String>,
     /// The client's address at login, where the application says how to tell it.

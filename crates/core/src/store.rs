@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, future::Future};
 
-use crate::{EndReason, Handle, Row, Subject, Timestamp};
+use crate::{EndReason, SessionHandle, SessionRow, Subject, Timestamp};
 
 /// Keeps sessions. Implement it for a database; `async fn` is enough.
 ///
@@ -24,13 +24,16 @@ pub trait SessionStore: Send + Sync + 'static {
     /// # Errors
     /// [`StoreErrorKind::AlreadyExists`] if the handle is taken, with the stored row unchanged; else as the
     /// database fails.
-    fn create(&self, row: &Row) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn create(&self, row: &SessionRow) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// The row of `handle`, ended and expired ones too, or `None` if there is none.
     ///
     /// # Errors
     /// As the database fails.
-    fn load(&self, handle: Handle) -> impl Future<Output = Result<Option<Row>, StoreError>> + Send;
+    fn load(
+        &self,
+        handle: SessionHandle,
+    ) -> impl Future<Output = Result<Option<SessionRow>, StoreError>> + Send;
 
     /// Replaces the row of `row.handle` if it is not ended and its version still is `row.version`; the stored
     /// version becomes one more. Returns whether it did.
@@ -40,7 +43,7 @@ pub trait SessionStore: Send + Sync + 'static {
     ///
     /// # Errors
     /// As the database fails. After an error the write may or may not have happened.
-    fn compare_and_swap(&self, row: &Row) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn compare_and_swap(&self, row: &SessionRow) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Ends the session whatever its version, and adds one to the version. Returns whether this call ended it:
     /// `false` if it was ended before or there is no such row, in which case nothing changes.
@@ -49,7 +52,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// As the database fails. After an error the session may or may not be ended.
     fn end(
         &self,
-        handle: Handle,
+        handle: SessionHandle,
         reason: EndReason,
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
@@ -62,12 +65,12 @@ pub trait SessionStore: Send + Sync + 'static {
     fn end_subject(
         &self,
         subject: &Subject,
-        except: Option<Handle>,
+        except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Vec<Handle>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<SessionHandle>, StoreError>> + Send;
 
-    /// The sessions of `subject` that are live at `now` ([`Row::is_live`]), newest login first.
+    /// The sessions of `subject` that are live at `now` ([`SessionRow::is_live`]), newest login first.
     ///
     /// # Errors
     /// As the database fails.
@@ -75,14 +78,14 @@ pub trait SessionStore: Send + Sync + 'static {
         &self,
         subject: &Subject,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Vec<Row>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<SessionRow>, StoreError>> + Send;
 
-    /// Deletes a bounded number of the rows that were dead before `dead_before` ([`Row::dead_since`]); returns how
+    /// Deletes a bounded number of the rows that were dead before `dead_before` ([`SessionRow::dead_since`]); returns how
     /// many. The caller repeats it until it returns 0, so that no call holds up a refresh for long.
     ///
     /// # Errors
     /// As the database fails. It can be repeated.
-    fn purge_expired(&self, dead_before: Timestamp) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    fn purge_dead(&self, dead_before: Timestamp) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// The feed of ends: tells `watcher` of every session that ended at `since` or later, whoever ended it, and goes on
     /// telling of each new end. It does not return while it works.
@@ -109,7 +112,7 @@ pub trait SessionStore: Send + Sync + 'static {
 /// Who follows a store's [feed of ends](SessionStore::watch_ends).
 pub trait EndWatcher: Send + Sync {
     /// The session ended, at `at` by the clock of whoever ended it. Quick, and never panics.
-    fn ended(&self, session: Handle, at: Timestamp);
+    fn ended(&self, session: SessionHandle, at: Timestamp);
 
     /// What ended before was told; from now on ends are told as they happen.
     fn caught_up(&self);

@@ -6,29 +6,29 @@ use std::time::Duration;
 
 use support::{DAY, HOUR, MS, ROTATED, SECOND, row};
 use tower_refresh_core::{
-    EndReason, Ended, LateBudget, RotationPolicy, Row, Timestamp,
-    rotation::{Class, classify, roll_forward},
+    EndReason, Ended, LateBudget, RotationPolicy, SessionRow, Timestamp,
+    rotation::{TokenClass, classify, roll_forward},
 };
 
 /// A generation presented to a row: by default 5 to generation 5, at the moment of the rotation, by the balanced
 /// policy.
 struct Case {
     reason: &'static str,
-    class: Class,
-    row: Option<Row>,
+    class: TokenClass,
+    row: Option<SessionRow>,
     denied: bool,
     presented: u32,
     now: Timestamp,
     policy: RotationPolicy,
 }
 
-fn case(class: Class, reason: &'static str) -> Case {
+fn case(class: TokenClass, reason: &'static str) -> Case {
     let policy = RotationPolicy::balanced();
     Case { reason, class, row: Some(row()), denied: false, presented: 5, now: ROTATED, policy }
 }
 
 impl Case {
-    fn row(mut self, change: impl FnOnce(&mut Row)) -> Self {
+    fn row(mut self, change: impl FnOnce(&mut SessionRow)) -> Self {
         self.row.as_mut().map(change);
         self
     }
@@ -64,55 +64,55 @@ fn check(cases: impl IntoIterator<Item = Case>) {
     }
 }
 
-fn ended(reason: EndReason) -> impl FnOnce(&mut Row) {
+fn ended(reason: EndReason) -> impl FnOnce(&mut SessionRow) {
     move |row| row.ended = Some(Ended::new(reason, ROTATED))
 }
 
 #[test]
 fn c0_without_a_row_the_session_is_unknown() {
     check([
-        case(Class::Unknown, "never created, or purged").no_row(),
-        case(Class::Unknown, "the denylist does not invent a row").no_row().denied(),
-        case(Class::Unknown, "at any generation").no_row().presents(u32::MAX),
+        case(TokenClass::Unknown, "never created, or purged").no_row(),
+        case(TokenClass::Unknown, "the denylist does not invent a row").no_row().denied(),
+        case(TokenClass::Unknown, "at any generation").no_row().presents(u32::MAX),
     ]);
 }
 
 #[test]
 fn c1_an_ended_or_denied_session_is_ended_whatever_is_presented() {
     for reason in EndReason::ALL {
-        check([case(Class::Ended, reason.as_str()).row(ended(reason))]);
+        check([case(TokenClass::Ended, reason.as_str()).row(ended(reason))]);
     }
     check([
-        case(Class::Ended, "ended in the row, and denied").row(ended(EndReason::Logout)).denied(),
-        case(Class::Ended, "denied here, not yet seen in the row").denied(),
-        case(Class::Ended, "an end that another clock puts in the future counts at once")
+        case(TokenClass::Ended, "ended in the row, and denied").row(ended(EndReason::Logout)).denied(),
+        case(TokenClass::Ended, "denied here, not yet seen in the row").denied(),
+        case(TokenClass::Ended, "an end that another clock puts in the future counts at once")
             .row(|row| row.ended = Some(Ended::new(EndReason::Logout, ROTATED.saturating_add(DAY)))),
-        case(Class::Ended, "ended comes before expired").row(ended(EndReason::Logout)).after(DAY * 100),
-        case(Class::Ended, "ended comes before reuse").row(ended(EndReason::Reuse)).presents(0),
-        case(Class::Ended, "ended comes before previous").row(ended(EndReason::Logout)).presents(4),
-        case(Class::Ended, "ended comes before ahead").row(ended(EndReason::Logout)).presents(6),
-        case(Class::Ended, "denied comes before reuse").denied().presents(0),
+        case(TokenClass::Ended, "ended comes before expired").row(ended(EndReason::Logout)).after(DAY * 100),
+        case(TokenClass::Ended, "ended comes before reuse").row(ended(EndReason::Reuse)).presents(0),
+        case(TokenClass::Ended, "ended comes before previous").row(ended(EndReason::Logout)).presents(4),
+        case(TokenClass::Ended, "ended comes before ahead").row(ended(EndReason::Logout)).presents(6),
+        case(TokenClass::Ended, "denied comes before reuse").denied().presents(0),
     ]);
 }
 
 #[test]
 fn c2_a_session_past_an_expiry_is_expired_whatever_is_presented() {
     check([
-        case(Class::Current, "1 ms before the idle expiry").after(DAY * 7 - MS),
-        case(Class::Expired, "the idle expiry itself is past").after(DAY * 7),
-        case(Class::Current, "1 ms before the absolute expiry")
+        case(TokenClass::Current, "1 ms before the idle expiry").after(DAY * 7 - MS),
+        case(TokenClass::Expired, "the idle expiry itself is past").after(DAY * 7),
+        case(TokenClass::Current, "1 ms before the absolute expiry")
             .row(|row| row.absolute_expiry = ROTATED.saturating_add(HOUR))
             .after(HOUR - MS),
-        case(Class::Expired, "the absolute expiry itself is past")
+        case(TokenClass::Expired, "the absolute expiry itself is past")
             .row(|row| row.absolute_expiry = ROTATED.saturating_add(HOUR))
             .after(HOUR),
-        case(Class::Expired, "expired comes before reuse: nothing is left to protect")
+        case(TokenClass::Expired, "expired comes before reuse: nothing is left to protect")
             .after(DAY * 7)
             .presents(0),
-        case(Class::Expired, "expired comes before previous").after(DAY * 7).presents(4),
-        case(Class::Expired, "expired comes before ahead").after(DAY * 7).presents(6),
-        case(Class::Expired, "at the end of time").at(Timestamp::from_millis(u64::MAX)),
-        case(Class::Expired, "a row that expires at the epoch was never live")
+        case(TokenClass::Expired, "expired comes before previous").after(DAY * 7).presents(4),
+        case(TokenClass::Expired, "expired comes before ahead").after(DAY * 7).presents(6),
+        case(TokenClass::Expired, "at the end of time").at(Timestamp::from_millis(u64::MAX)),
+        case(TokenClass::Expired, "a row that expires at the epoch was never live")
             .row(|row| row.idle_expiry = Timestamp::default())
             .at(Timestamp::default()),
     ]);
@@ -121,15 +121,17 @@ fn c2_a_session_past_an_expiry_is_expired_whatever_is_presented() {
 #[test]
 fn c3_the_newest_generation_is_current() {
     check([
-        case(Class::Current, "at once"),
-        case(Class::Current, "after the grace").after(31 * SECOND),
-        case(Class::Current, "after the damping").after(61 * SECOND),
-        case(Class::Current, "confirmed").row(|row| row.confirmed = true),
-        case(Class::Current, "with the late budget spent")
+        case(TokenClass::Current, "at once"),
+        case(TokenClass::Current, "after the grace").after(31 * SECOND),
+        case(TokenClass::Current, "after the damping").after(61 * SECOND),
+        case(TokenClass::Current, "confirmed").row(|row| row.confirmed = true),
+        case(TokenClass::Current, "with the late budget spent")
             .row(|row| row.late_budget = ROTATED.saturating_add(DAY)),
-        case(Class::Current, "generation 0").row(|row| row.generation = 0).presents(0),
-        case(Class::Current, "the last generation").row(|row| row.generation = u32::MAX).presents(u32::MAX),
-        case(Class::Current, "by a clock that runs behind the one that rotated")
+        case(TokenClass::Current, "generation 0").row(|row| row.generation = 0).presents(0),
+        case(TokenClass::Current, "the last generation")
+            .row(|row| row.generation = u32::MAX)
+            .presents(u32::MAX),
+        case(TokenClass::Current, "by a clock that runs behind the one that rotated")
             .at(ROTATED.saturating_sub(HOUR)),
     ]);
 }
@@ -137,31 +139,31 @@ fn c3_the_newest_generation_is_current() {
 #[test]
 fn c4_the_generation_before_is_good_within_the_grace() {
     check([
-        case(Class::Previous, "at once").presents(4),
-        case(Class::Previous, "exactly at the end of the grace").presents(4).after(30 * SECOND),
-        case(Class::Late, "1 ms after the grace it is late").presents(4).after(30 * SECOND + MS),
-        case(Class::Previous, "even when the newest was seen: a parallel request")
+        case(TokenClass::Previous, "at once").presents(4),
+        case(TokenClass::Previous, "exactly at the end of the grace").presents(4).after(30 * SECOND),
+        case(TokenClass::Late, "1 ms after the grace it is late").presents(4).after(30 * SECOND + MS),
+        case(TokenClass::Previous, "even when the newest was seen: a parallel request")
             .row(|row| row.confirmed = true)
             .presents(4),
-        case(Class::Previous, "whatever the late budget")
+        case(TokenClass::Previous, "whatever the late budget")
             .row(|row| row.late_budget = ROTATED.saturating_add(DAY))
             .presents(4),
-        case(Class::Previous, "the strict policy has a grace too")
+        case(TokenClass::Previous, "the strict policy has a grace too")
             .policy(RotationPolicy::strict())
             .presents(4)
             .after(10 * SECOND),
-        case(Class::Reuse, "and nothing after it")
+        case(TokenClass::Reuse, "and nothing after it")
             .policy(RotationPolicy::strict())
             .presents(4)
             .after(10 * SECOND + MS),
-        case(Class::Previous, "a rotation in the future, by another clock, was just now")
+        case(TokenClass::Previous, "a rotation in the future, by another clock, was just now")
             .presents(4)
             .at(ROTATED.saturating_sub(HOUR)),
-        case(Class::Previous, "a rotation at the end of time")
+        case(TokenClass::Previous, "a rotation at the end of time")
             .row(|row| row.rotated_at = Timestamp::from_millis(u64::MAX))
             .presents(4),
-        case(Class::Previous, "generation 0 before 1").row(|row| row.generation = 1).presents(0),
-        case(Class::Previous, "before the last generation")
+        case(TokenClass::Previous, "generation 0 before 1").row(|row| row.generation = 1).presents(0),
+        case(TokenClass::Previous, "before the last generation")
             .row(|row| row.generation = u32::MAX)
             .presents(u32::MAX - 1),
     ]);
@@ -171,46 +173,46 @@ fn c4_the_generation_before_is_good_within_the_grace() {
 fn c5_the_generation_before_is_late_after_the_grace_while_unconfirmed_and_in_budget() {
     let hours = |hours: u32| ROTATED.saturating_add(HOUR * hours);
     check([
-        case(Class::Late, "a laptop that slept for an hour").presents(4).after(HOUR),
-        case(Class::Late, "until the session expires").presents(4).after(DAY * 7 - MS),
-        case(Class::Reuse, "the newest was seen, so the one before should be gone")
+        case(TokenClass::Late, "a laptop that slept for an hour").presents(4).after(HOUR),
+        case(TokenClass::Late, "until the session expires").presents(4).after(DAY * 7 - MS),
+        case(TokenClass::Reuse, "the newest was seen, so the one before should be gone")
             .row(|row| row.confirmed = true)
             .presents(4)
             .after(HOUR),
-        case(Class::Late, "one of two is spent: 12 h of 24 h")
+        case(TokenClass::Late, "one of two is spent: 12 h of 24 h")
             .row(|row| row.late_budget = hours(12 + 1))
             .presents(4)
             .at(hours(1)),
-        case(Class::Reuse, "1 ms more, and the second has not come back")
+        case(TokenClass::Reuse, "1 ms more, and the second has not come back")
             .row(|row| row.late_budget = hours(12 + 1).saturating_add(MS))
             .presents(4)
             .at(hours(1)),
-        case(Class::Reuse, "both are spent")
+        case(TokenClass::Reuse, "both are spent")
             .row(|row| row.late_budget = hours(24 + 1))
             .presents(4)
             .at(hours(1)),
-        case(Class::Late, "one came back 12 h later")
+        case(TokenClass::Late, "one came back 12 h later")
             .row(|row| row.late_budget = hours(24))
             .presents(4)
             .at(hours(12)),
-        case(Class::Reuse, "and not a moment earlier")
+        case(TokenClass::Reuse, "and not a moment earlier")
             .row(|row| row.late_budget = hours(24))
             .presents(4)
             .at(hours(12).saturating_sub(MS)),
-        case(Class::Reuse, "a budget spent until the end of time")
+        case(TokenClass::Reuse, "a budget spent until the end of time")
             .row(|row| row.late_budget = Timestamp::from_millis(u64::MAX))
             .presents(4)
             .after(HOUR),
-        case(Class::Reuse, "the strict policy has no budget")
+        case(TokenClass::Reuse, "the strict policy has no budget")
             .policy(RotationPolicy::strict())
             .presents(4)
             .after(HOUR),
-        case(Class::Late, "the tolerant policy has any")
+        case(TokenClass::Late, "the tolerant policy has any")
             .policy(RotationPolicy::tolerant())
             .row(|row| row.late_budget = Timestamp::from_millis(u64::MAX))
             .presents(4)
             .after(HOUR),
-        case(Class::Reuse, "but not once the newest was seen")
+        case(TokenClass::Reuse, "but not once the newest was seen")
             .policy(RotationPolicy::tolerant())
             .row(|row| row.confirmed = true)
             .presents(4)
@@ -221,37 +223,41 @@ fn c5_the_generation_before_is_late_after_the_grace_while_unconfirmed_and_in_bud
 #[test]
 fn c6_older_generations_are_reuse_at_any_time() {
     check([
-        case(Class::Reuse, "two behind, at once").presents(3),
-        case(Class::Reuse, "two behind, by a clock that runs behind")
+        case(TokenClass::Reuse, "two behind, at once").presents(3),
+        case(TokenClass::Reuse, "two behind, by a clock that runs behind")
             .presents(3)
             .at(ROTATED.saturating_sub(HOUR)),
-        case(Class::Reuse, "two behind, with an unbounded budget")
+        case(TokenClass::Reuse, "two behind, with an unbounded budget")
             .policy(RotationPolicy::tolerant())
             .presents(3),
-        case(Class::Reuse, "the first of five").presents(0),
-        case(Class::Reuse, "0 to 2").row(|row| row.generation = 2).presents(0),
-        case(Class::Reuse, "0 to the last").row(|row| row.generation = u32::MAX).presents(0),
-        case(Class::Reuse, "two before the last").row(|row| row.generation = u32::MAX).presents(u32::MAX - 2),
+        case(TokenClass::Reuse, "the first of five").presents(0),
+        case(TokenClass::Reuse, "0 to 2").row(|row| row.generation = 2).presents(0),
+        case(TokenClass::Reuse, "0 to the last").row(|row| row.generation = u32::MAX).presents(0),
+        case(TokenClass::Reuse, "two before the last")
+            .row(|row| row.generation = u32::MAX)
+            .presents(u32::MAX - 2),
     ]);
 }
 
 #[test]
 fn c8_one_generation_ahead_is_a_write_that_the_store_lost() {
     check([
-        case(Class::Ahead, "at once").presents(6),
-        case(Class::Ahead, "later").presents(6).after(DAY),
-        case(Class::Ahead, "1 to 0").row(|row| row.generation = 0).presents(1),
-        case(Class::Ahead, "the last generation").row(|row| row.generation = u32::MAX - 1).presents(u32::MAX),
+        case(TokenClass::Ahead, "at once").presents(6),
+        case(TokenClass::Ahead, "later").presents(6).after(DAY),
+        case(TokenClass::Ahead, "1 to 0").row(|row| row.generation = 0).presents(1),
+        case(TokenClass::Ahead, "the last generation")
+            .row(|row| row.generation = u32::MAX - 1)
+            .presents(u32::MAX),
     ]);
 }
 
 #[test]
 fn c9_two_generations_ahead_are_impossible() {
     check([
-        case(Class::Impossible, "two ahead").presents(7),
-        case(Class::Impossible, "far ahead").presents(u32::MAX),
-        case(Class::Impossible, "2 to 0").row(|row| row.generation = 0).presents(2),
-        case(Class::Impossible, "the last to 0").row(|row| row.generation = 0).presents(u32::MAX),
+        case(TokenClass::Impossible, "two ahead").presents(7),
+        case(TokenClass::Impossible, "far ahead").presents(u32::MAX),
+        case(TokenClass::Impossible, "2 to 0").row(|row| row.generation = 0).presents(2),
+        case(TokenClass::Impossible, "the last to 0").row(|row| row.generation = 0).presents(u32::MAX),
     ]);
 }
 
@@ -260,7 +266,7 @@ fn a_limited_budget_admits_as_many_as_its_burst_and_then_one_a_refill() {
     let mut policy = RotationPolicy::balanced();
     for (burst, left) in [(0, false), (1, true), (1000, true), (u32::MAX, true)] {
         policy.late = LateBudget::limited(burst, HOUR);
-        let class = if left { Class::Late } else { Class::Reuse };
+        let class = if left { TokenClass::Late } else { TokenClass::Reuse };
         check([case(class, "a full budget").policy(policy.clone()).presents(4).after(HOUR)]);
     }
 }
@@ -278,13 +284,13 @@ fn rolling_forward_confirms_the_presented_generation_as_of_now() {
     );
 
     let policy = RotationPolicy::balanced();
-    assert_eq!(classify(Some(&mended), false, 6, now, &policy), Class::Current);
+    assert_eq!(classify(Some(&mended), false, 6, now, &policy), TokenClass::Current);
     assert_eq!(
         classify(Some(&mended), false, 5, now, &policy),
-        Class::Previous,
+        TokenClass::Previous,
         "a request that was on its way"
     );
-    assert_eq!(classify(Some(&mended), false, 5, now.saturating_add(HOUR), &policy), Class::Reuse);
+    assert_eq!(classify(Some(&mended), false, 5, now.saturating_add(HOUR), &policy), TokenClass::Reuse);
 }
 
 #[test]
@@ -297,10 +303,16 @@ fn rolling_forward_takes_nothing_back() {
 
 #[test]
 fn accepted_are_exactly_current_previous_late_and_ahead() {
-    for class in [Class::Current, Class::Previous, Class::Late, Class::Ahead] {
+    for class in [TokenClass::Current, TokenClass::Previous, TokenClass::Late, TokenClass::Ahead] {
         assert!(class.is_accepted(), "{}", class.as_str());
     }
-    for class in [Class::Unknown, Class::Ended, Class::Expired, Class::Reuse, Class::Impossible] {
+    for class in [
+        TokenClass::Unknown,
+        TokenClass::Ended,
+        TokenClass::Expired,
+        TokenClass::Reuse,
+        TokenClass::Impossible,
+    ] {
         assert!(!class.is_accepted(), "{}", class.as_str());
     }
 }
@@ -308,15 +320,15 @@ fn accepted_are_exactly_current_previous_late_and_ahead() {
 #[test]
 fn the_names_of_classes_never_change() {
     for (class, name, is_accepted) in [
-        (Class::Unknown, "unknown", false),
-        (Class::Ended, "ended", false),
-        (Class::Expired, "expired", false),
-        (Class::Current, "current", true),
-        (Class::Previous, "previous", true),
-        (Class::Late, "late", true),
-        (Class::Reuse, "reuse", false),
-        (Class::Ahead, "ahead", true),
-        (Class::Impossible, "impossible", false),
+        (TokenClass::Unknown, "unknown", false),
+        (TokenClass::Ended, "ended", false),
+        (TokenClass::Expired, "expired", false),
+        (TokenClass::Current, "current", true),
+        (TokenClass::Previous, "previous", true),
+        (TokenClass::Late, "late", true),
+        (TokenClass::Reuse, "reuse", false),
+        (TokenClass::Ahead, "ahead", true),
+        (TokenClass::Impossible, "impossible", false),
     ] {
         assert_eq!((class.as_str(), class.is_accepted()), (name, is_accepted));
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use support::{DAY, HOUR, MS, ROTATED, SECOND, row};
 use tower_refresh_core::{
-    EndReason, Ended, RotationPolicy, Row, Timestamp,
-    rotation::{Class, Decision, Rule, Tokens, commit},
+    EndReason, Ended, RotationPolicy, SessionRow, Timestamp,
+    rotation::{Decision, Rule, TokenClass, Tokens, commit},
 };
 
 /// A generation presented to a row: by default 5 to generation 5, at the moment of the rotation, by the balanced
@@ -16,11 +16,11 @@ struct Case {
     reason: &'static str,
     rule: Rule,
     send: Tokens,
-    write: Option<Row>,
-    row: Option<Row>,
+    write: Option<SessionRow>,
+    row: Option<SessionRow>,
     denied: bool,
     presented: u32,
-    class: Class,
+    class: TokenClass,
     now: Timestamp,
     policy: RotationPolicy,
 }
@@ -34,7 +34,7 @@ fn case(rule: Rule, send: Tokens, reason: &'static str) -> Case {
         row: Some(row()),
         denied: false,
         presented: 5,
-        class: Class::Current,
+        class: TokenClass::Current,
         now: ROTATED,
         policy: RotationPolicy::balanced(),
     }
@@ -45,7 +45,7 @@ fn refresh(generation: u32) -> Tokens {
 }
 
 impl Case {
-    fn row(mut self, change: impl FnOnce(&mut Row)) -> Self {
+    fn row(mut self, change: impl FnOnce(&mut SessionRow)) -> Self {
         self.row.as_mut().map(change);
         self
     }
@@ -58,7 +58,7 @@ impl Case {
         Self { denied: true, ..self }
     }
 
-    fn presents(self, presented: u32, class: Class) -> Self {
+    fn presents(self, presented: u32, class: TokenClass) -> Self {
         Self { presented, class, ..self }
     }
 
@@ -75,7 +75,7 @@ impl Case {
     }
 
     /// Expects the row to be written with `change`; to be called last.
-    fn writes(self, change: impl FnOnce(&mut Row, Timestamp)) -> Self {
+    fn writes(self, change: impl FnOnce(&mut SessionRow, Timestamp)) -> Self {
         let mut write = self.row.clone();
         if let Some(row) = &mut write {
             change(row, self.now);
@@ -99,7 +99,7 @@ fn r1_a_session_that_is_not_live_sends_nothing() {
     check([
         dead("no row").no_row(),
         dead("denied").denied(),
-        dead("denied, the previous generation").denied().presents(4, Class::Previous),
+        dead("denied, the previous generation").denied().presents(4, TokenClass::Previous),
         dead("ended while the handler ran")
             .row(|row| row.ended = Some(Ended::new(EndReason::Logout, ROTATED)))
             .after(HOUR),
@@ -107,7 +107,7 @@ fn r1_a_session_that_is_not_live_sends_nothing() {
             .row(|row| row.ended = Some(Ended::new(EndReason::Logout, ROTATED.saturating_add(DAY)))),
         dead("ended, and presented late")
             .row(|row| row.ended = Some(Ended::new(EndReason::Reuse, ROTATED)))
-            .presents(4, Class::Late)
+            .presents(4, TokenClass::Late)
             .after(HOUR),
         dead("expired by idleness while the handler ran").after(DAY * 7),
         dead("expired absolutely while the handler ran")
@@ -118,7 +118,7 @@ fn r1_a_session_that_is_not_live_sends_nothing() {
 
 #[test]
 fn r2_the_current_generation_is_not_rotated_within_the_damping() {
-    let confirmation = |row: &mut Row, now: Timestamp| {
+    let confirmation = |row: &mut SessionRow, now: Timestamp| {
         row.confirmed = true;
         row.rotated_at = now.max(ROTATED);
     };
@@ -132,20 +132,20 @@ fn r2_the_current_generation_is_not_rotated_within_the_damping() {
             .at(ROTATED.saturating_sub(HOUR)),
         damped("the generations are used up")
             .row(|row| (row.generation, row.confirmed) = (u32::MAX, true))
-            .presents(u32::MAX, Class::Current)
+            .presents(u32::MAX, TokenClass::Current)
             .after(DAY),
         damped("the generations are used up, and the last is confirmed")
             .row(|row| row.generation = u32::MAX)
-            .presents(u32::MAX, Class::Current)
+            .presents(u32::MAX, TokenClass::Current)
             .after(DAY)
             .writes(confirmation),
         damped("rolled forward in this very request")
             .row(|row| row.confirmed = true)
-            .presents(5, Class::Ahead),
+            .presents(5, TokenClass::Ahead),
         damped("confirmed by a clock that runs behind").at(ROTATED.saturating_sub(HOUR)).writes(confirmation),
         damped("a login in this minute is not rotated")
             .row(|row| row.generation = 0)
-            .presents(0, Class::Current)
+            .presents(0, TokenClass::Current)
             .writes(confirmation),
     ]);
 }
@@ -153,7 +153,7 @@ fn r2_the_current_generation_is_not_rotated_within_the_damping() {
 #[test]
 fn r3_the_current_generation_is_rotated_after_the_damping() {
     let rotation = |next| {
-        move |row: &mut Row, now: Timestamp| {
+        move |row: &mut SessionRow, now: Timestamp| {
             (row.generation, row.rotated_at, row.confirmed) = (next, now, false);
             row.idle_expiry = now.saturating_add(DAY * 7).min(row.absolute_expiry);
         }
@@ -176,12 +176,12 @@ fn r3_the_current_generation_is_rotated_after_the_damping() {
             }),
         rotate(1, "the first rotation")
             .row(|row| row.generation = 0)
-            .presents(0, Class::Current)
+            .presents(0, TokenClass::Current)
             .after(HOUR)
             .writes(rotation(1)),
         rotate(u32::MAX, "the last rotation")
             .row(|row| row.generation = u32::MAX - 1)
-            .presents(u32::MAX - 1, Class::Current)
+            .presents(u32::MAX - 1, TokenClass::Current)
             .after(HOUR)
             .writes(rotation(u32::MAX)),
         rotate(6, "the late budget stays")
@@ -193,32 +193,32 @@ fn r3_the_current_generation_is_rotated_after_the_damping() {
 
 #[test]
 fn r4_the_generation_before_is_handed_the_successor_that_exists() {
-    let redeliver = |reason| case(Rule::Redeliver, refresh(5), reason).presents(4, Class::Previous);
+    let redeliver = |reason| case(Rule::Redeliver, refresh(5), reason).presents(4, TokenClass::Previous);
     check([
         redeliver("at once"),
         redeliver("exactly at the end of the grace").after(30 * SECOND),
         redeliver("even when the successor was seen").row(|row| row.confirmed = true),
         redeliver("it was current when the request arrived: another request rotated")
-            .presents(4, Class::Current),
+            .presents(4, TokenClass::Current),
         redeliver("it was late when the request arrived: another request paid")
-            .presents(4, Class::Late)
+            .presents(4, TokenClass::Late)
             .after(30 * SECOND),
         redeliver("a rotation in the future, by another clock, was just now")
             .at(ROTATED.saturating_sub(HOUR)),
         redeliver("the strict policy").policy(RotationPolicy::strict()).after(10 * SECOND),
         case(Rule::Redeliver, refresh(u32::MAX), "the last generation")
             .row(|row| row.generation = u32::MAX)
-            .presents(u32::MAX - 1, Class::Previous),
+            .presents(u32::MAX - 1, TokenClass::Previous),
     ]);
 }
 
 #[test]
 fn r5_a_late_generation_is_handed_the_successor_for_one_of_the_budget() {
     let spent = |until: Timestamp| {
-        move |row: &mut Row, now: Timestamp| (row.late_budget, row.rotated_at) = (until, now)
+        move |row: &mut SessionRow, now: Timestamp| (row.late_budget, row.rotated_at) = (until, now)
     };
     let hours = |hours: u32| ROTATED.saturating_add(HOUR * hours);
-    let late = |reason| case(Rule::Late, refresh(5), reason).presents(4, Class::Late);
+    let late = |reason| case(Rule::Late, refresh(5), reason).presents(4, TokenClass::Late);
     check([
         late("1 ms after the grace")
             .after(30 * SECOND + MS)
@@ -243,26 +243,26 @@ fn r6_whoever_was_overtaken_meanwhile_is_sent_nothing() {
     check([
         overtaken("late, and the successor was seen while the handler ran")
             .row(|row| row.confirmed = true)
-            .presents(4, Class::Late)
+            .presents(4, TokenClass::Late)
             .after(HOUR),
         overtaken("late, and the last of the budget went to another request long ago")
             .row(|row| row.late_budget = hours(24))
-            .presents(4, Class::Late)
+            .presents(4, TokenClass::Late)
             .at(hours(1)),
         overtaken("the strict policy has no budget")
             .policy(RotationPolicy::strict())
-            .presents(4, Class::Late)
+            .presents(4, TokenClass::Late)
             .after(HOUR),
         overtaken("previous when it arrived, and slow: only a late class may spend the budget")
-            .presents(4, Class::Previous)
+            .presents(4, TokenClass::Previous)
             .after(30 * SECOND + MS),
         overtaken("current when it arrived, and slower than another request's rotation and grace")
-            .presents(4, Class::Current)
+            .presents(4, TokenClass::Current)
             .after(HOUR),
-        overtaken("two behind").presents(3, Class::Current).after(HOUR),
-        overtaken("two behind, within the grace").presents(3, Class::Previous),
-        overtaken("ahead of a row that lost the write").presents(6, Class::Ahead),
-        overtaken("far ahead").presents(u32::MAX, Class::Impossible),
-        overtaken("far behind").row(|row| row.generation = u32::MAX).presents(0, Class::Reuse),
+        overtaken("two behind").presents(3, TokenClass::Current).after(HOUR),
+        overtaken("two behind, within the grace").presents(3, TokenClass::Previous),
+        overtaken("ahead of a row that lost the write").presents(6, TokenClass::Ahead),
+        overtaken("far ahead").presents(u32::MAX, TokenClass::Impossible),
+        overtaken("far behind").row(|row| row.generation = u32::MAX).presents(0, TokenClass::Reuse),
     ]);
 }

@@ -10,7 +10,7 @@ use std::{
 use futures_executor::block_on;
 use support::{DAY, HOUR, MS, ROTATED};
 use tower_refresh_core::{
-    EndReason, Handle, MemoryStore, Row, SessionStore, Subject, Timestamp, conformance_tests,
+    EndReason, MemoryStore, SessionHandle, SessionRow, SessionStore, Subject, Timestamp, conformance_tests,
 };
 
 conformance_tests! {
@@ -30,13 +30,13 @@ mod in_a_shared_store {
 }
 
 /// A session of one hour.
-fn session(number: u64, subject: &str, login: Timestamp) -> Row {
-    let handle = Handle::from_bytes(u128::from(number).to_le_bytes());
+fn session(number: u64, subject: &str, login: Timestamp) -> SessionRow {
+    let handle = SessionHandle::from_bytes(u128::from(number).to_le_bytes());
     let expiry = login.saturating_add(HOUR);
-    Row::new(handle, subject.into(), login, expiry, expiry)
+    SessionRow::new(handle, subject.into(), login, expiry, expiry)
 }
 
-fn create(store: &MemoryStore, row: &Row) {
+fn create(store: &MemoryStore, row: &SessionRow) {
     block_on(store.create(row)).expect("the handle is free");
 }
 
@@ -63,7 +63,7 @@ fn a_purge_removes_at_most_1024_rows_a_call_and_counts_them() {
     (0..ROWS).for_each(|number| create(&store, &session(number, "alice", ROTATED)));
     let mut purged = 0;
     for calls in 0.. {
-        let now = block_on(store.purge_expired(ROTATED.saturating_add(HOUR + MS))).unwrap();
+        let now = block_on(store.purge_dead(ROTATED.saturating_add(HOUR + MS))).unwrap();
         assert!(now <= 1024, "{now} rows in a call");
         purged += now;
         assert_eq!(store.len() as u64, ROWS - purged, "what was counted is gone");
@@ -131,7 +131,7 @@ fn threads_that_create_end_and_purge_one_subject_leave_no_session_behind() {
                         1 if number % 100 == 1 => {
                             block_on(store.end_subject(&alice, None, EndReason::Revoked, ROTATED)).unwrap();
                         }
-                        2 => drop(block_on(store.purge_expired(ROTATED.saturating_add(MS))).unwrap()),
+                        2 => drop(block_on(store.purge_dead(ROTATED.saturating_add(MS))).unwrap()),
                         _ => drop(block_on(store.compare_and_swap(&row)).unwrap()),
                     }
                 }
@@ -143,7 +143,7 @@ fn threads_that_create_end_and_purge_one_subject_leave_no_session_behind() {
     let live = block_on(store.list(&alice, ROTATED)).unwrap().len();
     let ended = block_on(store.end_subject(&alice, None, EndReason::Revoked, ROTATED)).unwrap().len();
     assert_eq!(live, ended, "the list and the index agree");
-    while block_on(store.purge_expired(ROTATED.saturating_add(MS))).unwrap() > 0 {}
+    while block_on(store.purge_dead(ROTATED.saturating_add(MS))).unwrap() > 0 {}
     assert!(store.is_empty());
     assert_eq!(block_on(store.list(&alice, ROTATED)).unwrap(), []);
 }

@@ -4,7 +4,7 @@ use std::{alloc::System, net::Ipv4Addr, time::Duration};
 
 use futures_executor::block_on;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use tower_refresh_core::{Handle, MemoryStore, Row, SessionStore, Timestamp};
+use tower_refresh_core::{MemoryStore, SessionHandle, SessionRow, SessionStore, Timestamp};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -41,13 +41,13 @@ fn bytes_after_purge() -> u64 {
     let region = Region::new(ALLOCATOR);
     fill(&store, |_| {});
     let later = LOGIN.saturating_add(2 * MONTH);
-    while block_on(store.purge_expired(later)).expect("it can be purged") > 0 {}
+    while block_on(store.purge_dead(later)).expect("it can be purged") > 0 {}
     assert!(store.is_empty());
     let change = region.change();
     (change.bytes_allocated - change.bytes_deallocated) as u64 / SESSIONS
 }
 
-fn bytes_per_session(describe: impl Fn(&mut Row)) -> u64 {
+fn bytes_per_session(describe: impl Fn(&mut SessionRow)) -> u64 {
     let store = MemoryStore::new();
     let region = Region::new(ALLOCATOR);
     fill(&store, describe);
@@ -55,13 +55,14 @@ fn bytes_per_session(describe: impl Fn(&mut Row)) -> u64 {
     (change.bytes_allocated - change.bytes_deallocated) as u64 / SESSIONS
 }
 
-fn fill(store: &MemoryStore, describe: impl Fn(&mut Row)) {
+fn fill(store: &MemoryStore, describe: impl Fn(&mut SessionRow)) {
     for number in 0..SESSIONS {
         // Spread over all shards, as hashes are.
         let handle = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
         let expiry = LOGIN.saturating_add(MONTH);
         let subject = format!("user-{number}").as_str().into();
-        let mut row = Row::new(Handle::from_bytes(handle.to_be_bytes()), subject, LOGIN, expiry, expiry);
+        let mut row =
+            SessionRow::new(SessionHandle::from_bytes(handle.to_be_bytes()), subject, LOGIN, expiry, expiry);
         describe(&mut row);
         block_on(store.create(&row)).expect("each is new");
     }

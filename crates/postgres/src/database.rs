@@ -74,7 +74,7 @@ impl Drop for Lease {
     }
 }
 
-/// Class 22: a value that the server refuses, such as a text with U+0000.
+/// TokenClass 22: a value that the server refuses, such as a text with U+0000.
 fn is_of_the_values(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|state| state.code().starts_with("22"))
 }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use tower_refresh_core::{EndReason, Handle};
+use tower_refresh_core::{EndReason, SessionHandle};
 
 use crate::{database::Database, error::Failure, group::Work, row::read_handle};
 
@@ -13,7 +13,7 @@ pub(crate) struct Ends(pub(crate) Arc<Database>);
 
 /// An end, its time in a number that the column holds.
 pub(crate) struct End {
-    pub(crate) handle: Handle,
+    pub(crate) handle: SessionHandle,
     pub(crate) reason: EndReason,
     pub(crate) at: i64,
 }

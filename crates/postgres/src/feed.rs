@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::timeout;
 use tokio_postgres::AsyncMessage;
-use tower_refresh_core::{EndWatcher, Handle, StoreErrorKind, Timestamp};
+use tower_refresh_core::{EndWatcher, SessionHandle, StoreErrorKind, Timestamp};
 
 use crate::{
     connect::{Dial, Line, Messages},
@@ -88,7 +88,7 @@ impl Ear<'_> {
     }
 }
 
-fn parse(payload: &str) -> Option<(Handle, Timestamp)> {
+fn parse(payload: &str) -> Option<(SessionHandle, Timestamp)> {
     let (session, at) = payload.split_once(' ')?;
     Some((session.parse().ok()?, Timestamp::from_millis(at.parse().ok()?)))
 }

@@ -1,12 +1,12 @@
 //! Sessions of [`tower-refresh`](https://docs.rs/tower-refresh) in PostgreSQL, for any number of servers.
 //!
 //! ```no_run
-//! use tower_refresh_core::{Handle, SessionStore};
+//! use tower_refresh_core::{SessionHandle, SessionStore};
 //! use tower_refresh_postgres::PostgresStore;
 //!
 //! # async fn open() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = PostgresStore::connect("postgresql://app@localhost/app").await?;
-//! let session = store.load(Handle::from_bytes([7; 16])).await?;
+//! let session = store.load(SessionHandle::from_bytes([7; 16])).await?;
 //! # Ok(())
 //! # }
 //! ```

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use tower_refresh_core::{Handle, Row};
+use tower_refresh_core::{SessionHandle, SessionRow};
 
 use crate::{
     database::Database,
@@ -14,10 +14,10 @@ use crate::{
 pub(crate) struct Loads(pub(crate) Arc<Database>);
 
 impl Work for Loads {
-    type Question = Handle;
-    type Answer = Option<Row>;
+    type Question = SessionHandle;
+    type Answer = Option<SessionRow>;
 
-    async fn answer(&self, handles: Vec<Handle>) -> Result<Vec<Option<Row>>, Failure> {
+    async fn answer(&self, handles: Vec<SessionHandle>) -> Result<Vec<Option<SessionRow>>, Failure> {
         let Self(database) = self;
         let statements = &database.statements;
         if let [handle] = &*handles {

@@ -3,7 +3,9 @@
 use std::error::Error;
 
 use tokio_postgres::{Row as Columns, types::FromSql};
-use tower_refresh_core::{EndReason, Ended, Handle, Meta, Row, StoreErrorKind, Timestamp};
+use tower_refresh_core::{
+    EndReason, Ended, SessionHandle, SessionMeta, SessionRow, StoreErrorKind, Timestamp,
+};
 
 use crate::error::Failure;
 
@@ -22,10 +24,10 @@ pub(crate) fn millis(at: Timestamp) -> Result<i64, Failure> {
 }
 
 /// The row of a query for [`COLUMNS`].
-pub(crate) fn read(columns: &Columns) -> Result<Row, Failure> {
+pub(crate) fn read(columns: &Columns) -> Result<SessionRow, Failure> {
     let time = |index| read_time(columns, index);
     let subject: String = read_column(columns, 1)?;
-    let mut row = Row::new(read_handle(columns, 0)?, subject.into(), time(6)?, time(7)?, time(8)?);
+    let mut row = SessionRow::new(read_handle(columns, 0)?, subject.into(), time(6)?, time(7)?, time(8)?);
     row.generation = u32::try_from(read_column::<i64>(columns, 2)?).map_err(corrupt)?;
     row.rotated_at = time(3)?;
     row.confirmed = read_column(columns, 4)?;
@@ -37,7 +39,7 @@ pub(crate) fn read(columns: &Columns) -> Result<Row, Failure> {
         (Some(_), None) | (None, Some(_)) => return Err(StoreErrorKind::Corrupt.into()),
     };
     row.version = u64::try_from(read_column::<i64>(columns, 11)?).map_err(corrupt)?;
-    row.meta = Meta::default();
+    row.meta = SessionMeta::default();
     row.meta.user_agent = read_column(columns, 12)?;
     let ip: Option<&str> = read_column(columns, 13)?;
     row.meta.ip = ip.map(str::parse).transpose().map_err(corrupt)?;
@@ -46,9 +48,9 @@ pub(crate) fn read(columns: &Columns) -> Result<Row, Failure> {
     Ok(row)
 }
 
-pub(crate) fn read_handle(columns: &Columns, index: usize) -> Result<Handle, Failure> {
+pub(crate) fn read_handle(columns: &Columns, index: usize) -> Result<SessionHandle, Failure> {
     let bytes: &[u8] = read_column(columns, index)?;
-    bytes.try_into().map(Handle::from_bytes).map_err(corrupt)
+    bytes.try_into().map(SessionHandle::from_bytes).map_err(corrupt)
 }
 
 pub(crate) fn read_time(columns: &Columns, index: usize) -> Result<Timestamp, Failure> {

@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use tower_refresh_core::{
-    EndReason, EndWatcher, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
+    EndReason, EndWatcher, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind, Subject,
+    Timestamp,
 };
 
 use crate::{
@@ -70,40 +71,45 @@ impl fmt::Debug for PostgresStore {
 }
 
 impl SessionStore for PostgresStore {
-    async fn create(&self, row: &Row) -> Result<(), StoreError> {
+    async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
         if self.0.insert(row).await? { Ok(()) } else { Err(StoreError::new(StoreErrorKind::AlreadyExists)) }
     }
 
-    async fn load(&self, handle: Handle) -> Result<Option<Row>, StoreError> {
+    async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
         self.0.loads.ask(handle).await
     }
 
-    async fn compare_and_swap(&self, row: &Row) -> Result<bool, StoreError> {
+    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
         match Swap::new(row)? {
             Some(swap) => self.0.swaps.ask(swap).await,
             None => Ok(false),
         }
     }
 
-    async fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
+    async fn end(
+        &self,
+        handle: SessionHandle,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         self.0.ends.ask(End { handle, reason, at: millis(now)? }).await
     }
 
     async fn end_subject(
         &self,
         subject: &Subject,
-        except: Option<Handle>,
+        except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
-    ) -> Result<Vec<Handle>, StoreError> {
+    ) -> Result<Vec<SessionHandle>, StoreError> {
         Ok(self.0.end_subject(subject, except, reason, now).await?)
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Row>, StoreError> {
+    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
         Ok(self.0.list(subject, now).await?)
     }
 
-    async fn purge_expired(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
+    async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
         Ok(self.0.purge(dead_before).await?)
     }
 
@@ -116,7 +122,7 @@ impl SessionStore for PostgresStore {
 
 impl Inner {
     /// Returns whether the handle was free.
-    async fn insert(&self, row: &Row) -> Result<bool, Failure> {
+    async fn insert(&self, row: &SessionRow) -> Result<bool, Failure> {
         let ended_at = row.ended.map(|ended| millis(ended.at)).transpose()?;
         let inserted = self
             .database
@@ -148,10 +154,10 @@ impl Inner {
     async fn end_subject(
         &self,
         subject: &Subject,
-        except: Option<Handle>,
+        except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
-    ) -> Result<Vec<Handle>, Failure> {
+    ) -> Result<Vec<SessionHandle>, Failure> {
         if cannot_be_stored(subject) {
             return Ok(Vec::new());
         }
@@ -166,7 +172,7 @@ impl Inner {
         ended.iter().map(|columns| read_handle(columns, 0)).collect()
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Row>, Failure> {
+    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, Failure> {
         if cannot_be_stored(subject) {
             return Ok(Vec::new());
         }

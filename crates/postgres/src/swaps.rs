@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio_postgres::Row as Columns;
-use tower_refresh_core::{Handle, Row};
+use tower_refresh_core::{SessionHandle, SessionRow};
 
 use crate::{
     database::Database,
@@ -20,7 +20,7 @@ pub(crate) struct Swaps(pub(crate) Arc<Database>);
 /// What a swap writes, in numbers that the columns hold.
 #[derive(Clone, Copy)]
 pub(crate) struct Swap {
-    handle: Handle,
+    handle: SessionHandle,
     version: i64,
     generation: i64,
     rotated_at: i64,
@@ -32,7 +32,7 @@ pub(crate) struct Swap {
 impl Swap {
     /// Refuses what the server would refuse, so that no swap fails its group. `None` if no row can be swapped so: no
     /// version comes after the largest.
-    pub(crate) fn new(row: &Row) -> Result<Option<Self>, Failure> {
+    pub(crate) fn new(row: &SessionRow) -> Result<Option<Self>, Failure> {
         let version = match i64::try_from(row.version) {
             Ok(version) if version < i64::MAX => version,
             _ => return Ok(None),
@@ -48,7 +48,7 @@ impl Swap {
         }))
     }
 
-    fn key(&self) -> (Handle, i64) {
+    fn key(&self) -> (SessionHandle, i64) {
         (self.handle, self.version)
     }
 }
@@ -102,6 +102,6 @@ impl Work for Swaps {
 }
 
 /// The row that was swapped, and the version it was at.
-fn read_key(columns: &Columns) -> Result<(Handle, i64), Failure> {
+fn read_key(columns: &Columns) -> Result<(SessionHandle, i64), Failure> {
     Ok((read_handle(columns, 0)?, read_column::<i64>(columns, 1)? - 1))
 }

@@ -19,7 +19,9 @@ use redis::{
     Client, ConnectionInfo, IntoConnectionInfo, Script, aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 use tokio::task::JoinSet;
-use tower_refresh_core::{EndReason, EndWatcher, Handle, Row, SessionStore, Subject, Timestamp};
+use tower_refresh_core::{
+    EndReason, EndWatcher, SessionHandle, SessionRow, SessionStore, Subject, Timestamp,
+};
 use tower_refresh_redis::{Options, RedisStore, Server};
 
 const SLICE: Duration = Duration::from_millis(150);
@@ -290,7 +292,7 @@ async fn purge(store: &RedisStore, others: &RedisStore) -> Result<()> {
     });
     let (started, mut purged) = (Instant::now(), 0);
     while purged < SESSIONS {
-        purged += store.purge_expired(NOW.saturating_add(WEEK * 52)).await?;
+        purged += store.purge_dead(NOW.saturating_add(WEEK * 52)).await?;
     }
     let took = started.elapsed();
     over.store(true, Ordering::Relaxed);
@@ -310,11 +312,11 @@ struct Ear(Mutex<Heard>);
 #[derive(Default)]
 struct Heard {
     caught_up: bool,
-    last: Option<(Handle, Instant)>,
+    last: Option<(SessionHandle, Instant)>,
 }
 
 impl EndWatcher for Ear {
-    fn ended(&self, session: Handle, _: Timestamp) {
+    fn ended(&self, session: SessionHandle, _: Timestamp) {
         if let Ok(mut heard) = self.0.lock()
             && heard.last.is_none_or(|(last, _)| last != session)
         {
@@ -367,18 +369,18 @@ fn subject(number: u64) -> Subject {
     Subject::new(format!("user-{number:07}"))
 }
 
-fn row(number: u64) -> Row {
+fn row(number: u64) -> SessionRow {
     let expiry = NOW.saturating_add(WEEK);
-    let mut row = Row::new(handle(number), subject(number), NOW, expiry, expiry.saturating_add(WEEK));
+    let mut row = SessionRow::new(handle(number), subject(number), NOW, expiry, expiry.saturating_add(WEEK));
     row.meta.user_agent = Some(
         "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36".into(),
     );
     row
 }
 
-fn handle(number: u64) -> Handle {
+fn handle(number: u64) -> SessionHandle {
     let bits = (u128::from(scatter(number)) << 64) | u128::from(number);
-    Handle::from_bytes(bits.to_be_bytes())
+    SessionHandle::from_bytes(bits.to_be_bytes())
 }
 
 /// Spreads numbers over all of `u64`, each to another (the finaliser of SplitMix64).

@@ -5,7 +5,7 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use redis::{Value, cmd};
-use tower_refresh_core::{Ended, Handle, StoreError, StoreErrorKind, Subject, Timestamp};
+use tower_refresh_core::{Ended, SessionHandle, StoreError, StoreErrorKind, Subject, Timestamp};
 
 use crate::{error::failed, feed, inner::Inner, list, options::Wait, request::Request, row, scripts};
 
@@ -13,7 +13,7 @@ const NOTES_AT_ONCE: usize = 250;
 const ENDS_AT_ONCE: usize = 128;
 
 /// Notes that the sessions are about to be ended.
-pub(crate) async fn note(inner: &Inner, handles: &[Handle], at: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn note(inner: &Inner, handles: &[SessionHandle], at: Timestamp) -> Result<(), StoreError> {
     let (key, window) = (inner.keys.log(), inner.feed_window.as_millis().to_string());
     let at = at.as_millis().to_be_bytes();
     for handles in handles.chunks(NOTES_AT_ONCE) {
@@ -27,7 +27,7 @@ pub(crate) async fn note(inner: &Inner, handles: &[Handle], at: Timestamp) -> Re
 /// Ends the session, if it is one of `only`, where given. Returns its subject if this call ended it.
 pub(crate) async fn end(
     inner: &Inner,
-    handle: Handle,
+    handle: SessionHandle,
     only: Option<&Subject>,
     ended: Ended,
 ) -> Result<Option<Subject>, StoreError> {
@@ -63,9 +63,9 @@ pub(crate) async fn end(
 pub(crate) async fn end_all(
     inner: &Inner,
     subject: &Subject,
-    handles: &[Handle],
+    handles: &[SessionHandle],
     ended: Ended,
-) -> Result<Vec<Handle>, StoreError> {
+) -> Result<Vec<SessionHandle>, StoreError> {
     let mut all = Vec::new();
     for handles in handles.chunks(ENDS_AT_ONCE * 4) {
         note(inner, handles, ended.at).await?;
@@ -80,10 +80,10 @@ pub(crate) async fn end_all(
 
 async fn end_one_of(
     inner: &Inner,
-    handle: Handle,
+    handle: SessionHandle,
     subject: &Subject,
     ended: Ended,
-) -> Result<Option<Handle>, StoreError> {
+) -> Result<Option<SessionHandle>, StoreError> {
     Ok(end(inner, handle, Some(subject), ended).await?.map(|_| handle))
 }
 

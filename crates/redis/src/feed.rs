@@ -11,7 +11,7 @@ use redis::{
     aio::{PubSub, PubSubSink},
 };
 use tokio::time::{Instant, timeout, timeout_at};
-use tower_refresh_core::{EndWatcher, Handle, StoreError, StoreErrorKind, Timestamp};
+use tower_refresh_core::{EndWatcher, SessionHandle, StoreError, StoreErrorKind, Timestamp};
 
 use crate::{cluster, error::failed, inner::Inner, log::Log, server::Route};
 
@@ -19,17 +19,17 @@ use crate::{cluster, error::failed, inner::Inner, log::Log, server::Route};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What is told on the channel.
-pub(crate) fn message(handle: Handle, at: Timestamp) -> [u8; 24] {
+pub(crate) fn message(handle: SessionHandle, at: Timestamp) -> [u8; 24] {
     let mut message = [0; 24];
     message[..16].copy_from_slice(handle.as_bytes());
     message[16..].copy_from_slice(&at.as_millis().to_be_bytes());
     message
 }
 
-fn read_message(message: &[u8]) -> Option<(Handle, Timestamp)> {
+fn read_message(message: &[u8]) -> Option<(SessionHandle, Timestamp)> {
     let (handle, at) = message.split_first_chunk()?;
     let at = u64::from_be_bytes(at.try_into().ok()?);
-    Some((Handle::from_bytes(*handle), Timestamp::from_millis(at)))
+    Some((SessionHandle::from_bytes(*handle), Timestamp::from_millis(at)))
 }
 
 pub(crate) async fn watch(

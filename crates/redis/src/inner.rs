@@ -11,7 +11,7 @@ use std::{
 };
 
 use redis::FromRedisValue;
-use tower_refresh_core::{Handle, Row, StoreError, StoreErrorKind, Timestamp};
+use tower_refresh_core::{SessionHandle, SessionRow, StoreError, StoreErrorKind, Timestamp};
 
 use crate::{
     ConnectError, ConnectErrorKind, Options, Server, error::failed, keys::Keys, link::Link, options::Wait,
@@ -77,7 +77,7 @@ impl Inner {
         millis(dead_since.saturating_add(self.retention)).to_string()
     }
 
-    pub(crate) fn decode(&self, handle: Handle, value: &[u8]) -> Result<Row, StoreError> {
+    pub(crate) fn decode(&self, handle: SessionHandle, value: &[u8]) -> Result<SessionRow, StoreError> {
         row::decode(handle, value).map_err(|_| StoreError::new(StoreErrorKind::Corrupt))
     }
 }

@@ -1,6 +1,6 @@
 //! The names of the store's keys.
 
-use tower_refresh_core::{Handle, Subject};
+use tower_refresh_core::{SessionHandle, Subject};
 
 use crate::{ConnectError, ConnectErrorKind};
 
@@ -24,8 +24,8 @@ impl Keys {
     }
 
     /// One session: a string, see [`row`](crate::row).
-    pub(crate) fn row(&self, handle: Handle) -> String {
-        let mut key = String::with_capacity(self.prefix.len() + 3 + Handle::TEXT_LEN);
+    pub(crate) fn row(&self, handle: SessionHandle) -> String {
+        let mut key = String::with_capacity(self.prefix.len() + 3 + SessionHandle::TEXT_LEN);
         key.push_str(&self.prefix);
         key.push_str(":s:");
         key.push_str(&handle.to_string());
@@ -33,7 +33,7 @@ impl Keys {
     }
 
     /// The handle of a [`row`](Self::row)'s key.
-    pub(crate) fn handle(&self, key: &[u8]) -> Option<Handle> {
+    pub(crate) fn handle(&self, key: &[u8]) -> Option<SessionHandle> {
         let text = key.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b":s:")?;
         str::from_utf8(text).ok()?.parse().ok()
     }

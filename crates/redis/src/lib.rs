@@ -2,13 +2,13 @@
 //! servers as share it.
 //!
 //! ```no_run
-//! use tower_refresh_core::{Handle, Row, SessionStore, Subject, Timestamp};
+//! use tower_refresh_core::{SessionHandle, SessionRow, SessionStore, Subject, Timestamp};
 //! use tower_refresh_redis::RedisStore;
 //!
 //! # async {
 //! let login = Timestamp::from_secs(4_000_000_000);
 //! let expiry = Timestamp::from_secs(4_000_600_000);
-//! let row = Row::new(Handle::from_bytes([7; 16]), "alice".into(), login, expiry, expiry);
+//! let row = SessionRow::new(SessionHandle::from_bytes([7; 16]), "alice".into(), login, expiry, expiry);
 //!
 //! let store = RedisStore::connect("redis://127.0.0.1:6379").await?;
 //! store.create(&row).await?;
@@ -38,7 +38,7 @@
 //!
 //! # Expiry
 //! Redis itself removes a session's row when the session has been dead for [the retention](Options::with_retention), by its own
-//! clock. [`purge_expired`](tower_refresh_core::SessionStore::purge_expired) then has nothing to do and says so at once; asked to
+//! clock. [`purge_dead`](tower_refresh_core::SessionStore::purge_dead) then has nothing to do and says so at once; asked to
 //! remove more than that, it looks through all keys, some hundreds at a time.
 //!
 //! Rows are gone early if Redis evicts them: the server must have **`maxmemory-policy noeviction`**. With any other policy it

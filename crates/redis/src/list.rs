@@ -7,7 +7,7 @@
 use std::{cmp::Reverse, time::Duration};
 
 use redis::cmd;
-use tower_refresh_core::{Handle, Row, StoreError, StoreErrorKind, Subject, Timestamp};
+use tower_refresh_core::{SessionHandle, SessionRow, StoreError, StoreErrorKind, Subject, Timestamp};
 
 use crate::{
     inner::{Inner, millis},
@@ -18,7 +18,7 @@ const ROWS_AT_ONCE: usize = 500;
 /// The end of a session does not wait longer for its place in the index to be cleared.
 const CLEAR_WITHIN: Duration = Duration::from_millis(100);
 
-pub(crate) async fn add(inner: &Inner, row: &Row) -> Result<(), StoreError> {
+pub(crate) async fn add(inner: &Inner, row: &SessionRow) -> Result<(), StoreError> {
     let key = inner.keys.index(&row.subject);
     let dead = millis(row.absolute_expiry).to_string();
     let forgotten = inner.forgotten_at(row.absolute_expiry);
@@ -30,7 +30,7 @@ pub(crate) async fn add(inner: &Inner, row: &Row) -> Result<(), StoreError> {
 
 /// Takes ended or deleted sessions out of the list, which saves whoever reads it the trouble to look at them. If it fails,
 /// they do look.
-pub(crate) async fn remove(inner: &Inner, subject: &Subject, handles: &[Handle]) {
+pub(crate) async fn remove(inner: &Inner, subject: &Subject, handles: &[SessionHandle]) {
     if handles.is_empty() {
         return;
     }
@@ -42,18 +42,22 @@ pub(crate) async fn remove(inner: &Inner, subject: &Subject, handles: &[Handle])
     let _ = tokio::time::timeout(CLEAR_WITHIN, inner.link.ask(&Request::Command(remove))).await;
 }
 
-pub(crate) async fn handles(inner: &Inner, subject: &Subject) -> Result<Vec<Handle>, StoreError> {
+pub(crate) async fn handles(inner: &Inner, subject: &Subject) -> Result<Vec<SessionHandle>, StoreError> {
     let mut range = cmd("ZRANGE");
     range.arg(inner.keys.index(subject)).arg(0).arg(-1);
     let handles: Vec<Vec<u8>> = inner.ask(Request::Command(range)).await?;
     handles
         .into_iter()
-        .map(|bytes| bytes.try_into().map(Handle::from_bytes))
+        .map(|bytes| bytes.try_into().map(SessionHandle::from_bytes))
         .collect::<Result<_, _>>()
         .map_err(|_| StoreError::new(StoreErrorKind::Corrupt))
 }
 
-pub(crate) async fn live(inner: &Inner, subject: &Subject, now: Timestamp) -> Result<Vec<Row>, StoreError> {
+pub(crate) async fn live(
+    inner: &Inner,
+    subject: &Subject,
+    now: Timestamp,
+) -> Result<Vec<SessionRow>, StoreError> {
     let (mut live, mut ended) = (Vec::new(), Vec::new());
     for handles in handles(inner, subject).await?.chunks(ROWS_AT_ONCE) {
         for row in rows(inner, handles).await?.into_iter().flatten().filter(|row| row.subject == *subject) {
@@ -70,7 +74,7 @@ pub(crate) async fn live(inner: &Inner, subject: &Subject, now: Timestamp) -> Re
 }
 
 /// The rows of some handles, in their order.
-async fn rows(inner: &Inner, handles: &[Handle]) -> Result<Vec<Option<Row>>, StoreError> {
+async fn rows(inner: &Inner, handles: &[SessionHandle]) -> Result<Vec<Option<SessionRow>>, StoreError> {
     let mut get = cmd("MGET");
     for &handle in handles {
         get.arg(inner.keys.row(handle));

@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use redis::{Value, cmd};
 use tokio::time::Instant;
-use tower_refresh_core::{EndWatcher, Ended, Handle, StoreError, StoreErrorKind, Timestamp};
+use tower_refresh_core::{EndWatcher, Ended, SessionHandle, StoreError, StoreErrorKind, Timestamp};
 
 use crate::{inner::Inner, request::Request, row};
 
@@ -29,7 +29,7 @@ pub(crate) struct Log {
 
 #[derive(Clone, Copy)]
 struct Entry {
-    handle: Handle,
+    handle: SessionHandle,
     at: Timestamp,
 }
 
@@ -107,7 +107,7 @@ impl Entry {
         let [_, handle, _, at] = fields else { return None };
         let at = u64::from_be_bytes(at.as_slice().try_into().ok()?);
         Some(Self {
-            handle: Handle::from_bytes(handle.as_slice().try_into().ok()?),
+            handle: SessionHandle::from_bytes(handle.as_slice().try_into().ok()?),
             at: Timestamp::from_millis(at),
         })
     }

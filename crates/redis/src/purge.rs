@@ -7,7 +7,7 @@ use std::{sync::PoisonError, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use redis::cmd;
-use tower_refresh_core::{Handle, StoreError, Subject, Timestamp};
+use tower_refresh_core::{SessionHandle, StoreError, Subject, Timestamp};
 
 use crate::{
     cluster,
@@ -84,7 +84,7 @@ async fn remove(inner: &Inner, keys: &[Vec<u8>], dead_before: Timestamp) -> Resu
 }
 
 /// Returns 1 if the session was dead before.
-async fn remove_one(inner: &Inner, handle: Handle, dead_before: Timestamp) -> Result<u64, StoreError> {
+async fn remove_one(inner: &Inner, handle: SessionHandle, dead_before: Timestamp) -> Result<u64, StoreError> {
     let key = inner.keys.row(handle);
     let request = Request::script(&inner.scripts.purge, &key, &[&dead_before.as_millis().to_be_bytes()]);
     let Some(subject) = inner.ask::<Option<String>>(request).await? else { return Ok(0) };

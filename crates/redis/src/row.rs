@@ -12,7 +12,7 @@
 
 use std::net::IpAddr;
 
-use tower_refresh_core::{EndReason, Ended, Handle, Meta, Row, Subject, Timestamp};
+use tower_refresh_core::{EndReason, Ended, SessionHandle, SessionMeta, SessionRow, Subject, Timestamp};
 
 pub(crate) const HEAD: usize = 55;
 const FORMAT: u8 = 1;
@@ -23,7 +23,7 @@ const ABSENT: u32 = u32::MAX;
 pub(crate) struct Unreadable;
 
 /// The value of a new row; `None` if a text is longer than can be stored.
-pub(crate) fn encode(row: &Row, writer: u64) -> Option<Vec<u8>> {
+pub(crate) fn encode(row: &SessionRow, writer: u64) -> Option<Vec<u8>> {
     let mut value = Vec::with_capacity(160 + row.subject.as_str().len() + row.data.len());
     put_head(&mut value, row, row.ended, row.version, writer);
     put_time(&mut value, row.absolute_expiry);
@@ -47,7 +47,7 @@ pub(crate) fn encode(row: &Row, writer: u64) -> Option<Vec<u8>> {
 }
 
 /// The head of a row after a swap.
-pub(crate) fn swapped_head(row: &Row, writer: u64) -> Vec<u8> {
+pub(crate) fn swapped_head(row: &SessionRow, writer: u64) -> Vec<u8> {
     let mut head = Vec::with_capacity(HEAD);
     put_head(&mut head, row, None, row.version.wrapping_add(1), writer);
     head
@@ -63,7 +63,7 @@ pub(crate) fn ended(ended: Option<Ended>) -> [u8; 9] {
     bytes
 }
 
-pub(crate) fn decode(handle: Handle, value: &[u8]) -> Result<Row, Unreadable> {
+pub(crate) fn decode(handle: SessionHandle, value: &[u8]) -> Result<SessionRow, Unreadable> {
     read(handle, value).ok_or(Unreadable)
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn decode_end(head: &[u8]) -> Result<Option<Ended>, Unreadable> {
     read_end(&mut rest).ok_or(Unreadable)
 }
 
-fn put_head(value: &mut Vec<u8>, row: &Row, end: Option<Ended>, version: u64, writer: u64) {
+fn put_head(value: &mut Vec<u8>, row: &SessionRow, end: Option<Ended>, version: u64, writer: u64) {
     value.push(FORMAT);
     value.extend(version.to_be_bytes());
     value.extend(ended(end));
@@ -100,7 +100,7 @@ fn put_text(value: &mut Vec<u8>, text: Option<&str>) -> Option<()> {
     Some(())
 }
 
-fn read(handle: Handle, value: &[u8]) -> Option<Row> {
+fn read(handle: SessionHandle, value: &[u8]) -> Option<SessionRow> {
     let mut rest = Rest(value);
     let version = u64::from_be_bytes(*value.get(1..)?.first_chunk()?);
     let ended = read_end(&mut rest)?;
@@ -114,8 +114,8 @@ fn read(handle: Handle, value: &[u8]) -> Option<Row> {
     let (rotated_at, late_budget, idle_expiry) = (rest.time()?, rest.time()?, rest.time()?);
     let (absolute_expiry, created_at) = (rest.time()?, rest.time()?);
     let subject = Subject::new(rest.text()??);
-    let mut row = Row::new(handle, subject, created_at, idle_expiry, absolute_expiry);
-    row.meta = Meta::default();
+    let mut row = SessionRow::new(handle, subject, created_at, idle_expiry, absolute_expiry);
+    row.meta = SessionMeta::default();
     row.meta.user_agent = rest.text()?;
     row.meta.label = rest.text()?;
     row.meta.ip = match rest.take()? {

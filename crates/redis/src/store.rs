@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc};
 
 use redis::cmd;
 use tower_refresh_core::{
-    EndReason, EndWatcher, Ended, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
+    EndReason, EndWatcher, Ended, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
+    Subject, Timestamp,
 };
 
 use crate::{ConnectError, Options, Server, end, feed, inner::Inner, list, purge, request::Request, row};
@@ -37,7 +38,7 @@ impl RedisStore {
 impl SessionStore for RedisStore {
     /// The subject's index comes first: if the row never follows, the index names a session that is not there, which nobody
     /// sees; the other way round a session would be missing when its subject is ended.
-    async fn create(&self, row: &Row) -> Result<(), StoreError> {
+    async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
         let inner = &*self.inner;
         let value = row::encode(row, inner.writer())
             .ok_or_else(|| StoreError::with_source(StoreErrorKind::Unavailable, "a text is too long"))?;
@@ -54,7 +55,7 @@ impl SessionStore for RedisStore {
         }
     }
 
-    async fn load(&self, handle: Handle) -> Result<Option<Row>, StoreError> {
+    async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
         let inner = &*self.inner;
         let mut get = cmd("GET");
         get.arg(inner.keys.row(handle));
@@ -62,7 +63,7 @@ impl SessionStore for RedisStore {
         value.map(|value| inner.decode(handle, &value)).transpose()
     }
 
-    async fn compare_and_swap(&self, row: &Row) -> Result<bool, StoreError> {
+    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
         let inner = &*self.inner;
         let head = row::swapped_head(row, inner.writer());
         let expiry = inner.forgotten_at(row.expires_at());
@@ -71,7 +72,12 @@ impl SessionStore for RedisStore {
         inner.ask(Request::script(&inner.scripts.swap, &key, &arguments)).await
     }
 
-    async fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
+    async fn end(
+        &self,
+        handle: SessionHandle,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let ended = Ended::new(reason, now);
         end::note(&self.inner, &[handle], now).await?;
         let Some(subject) = end::end(&self.inner, handle, None, ended).await? else { return Ok(false) };
@@ -82,20 +88,20 @@ impl SessionStore for RedisStore {
     async fn end_subject(
         &self,
         subject: &Subject,
-        except: Option<Handle>,
+        except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
-    ) -> Result<Vec<Handle>, StoreError> {
+    ) -> Result<Vec<SessionHandle>, StoreError> {
         let mut handles = list::handles(&self.inner, subject).await?;
         handles.retain(|&handle| Some(handle) != except);
         end::end_all(&self.inner, subject, &handles, Ended::new(reason, now)).await
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Row>, StoreError> {
+    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
         list::live(&self.inner, subject, now).await
     }
 
-    async fn purge_expired(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
+    async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
         purge::purge(&self.inner, dead_before).await
     }
 

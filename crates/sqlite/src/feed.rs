@@ -7,7 +7,7 @@ use std::{
 
 use futures_channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use rusqlite::Connection;
-use tower_refresh_core::{Handle, Timestamp};
+use tower_refresh_core::{SessionHandle, Timestamp};
 
 use crate::{error::Failure, row::Column};
 
@@ -35,18 +35,18 @@ struct State {
 struct Watcher {
     /// The number of the last end it knows.
     last: i64,
-    told: UnboundedSender<Result<(Handle, Timestamp), Failure>>,
+    told: UnboundedSender<Result<(SessionHandle, Timestamp), Failure>>,
 }
 
 struct End {
     number: i64,
-    handle: Handle,
+    handle: SessionHandle,
     at: Timestamp,
 }
 
 impl Feed {
     /// The ends with a number above `last`.
-    pub(crate) fn follow(&self, last: i64) -> UnboundedReceiver<Result<(Handle, Timestamp), Failure>> {
+    pub(crate) fn follow(&self, last: i64) -> UnboundedReceiver<Result<(SessionHandle, Timestamp), Failure>> {
         let (told, ends) = mpsc::unbounded();
         let mut state = self.lock();
         state.watchers.push(Watcher { last, told });

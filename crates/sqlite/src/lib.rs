@@ -2,7 +2,7 @@
 //! server to install.
 //!
 //! ```
-//! use tower_refresh_core::{Handle, Row, SessionStore, Subject, Timestamp};
+//! use tower_refresh_core::{SessionHandle, SessionRow, SessionStore, Subject, Timestamp};
 //! use tower_refresh_sqlite::SqliteStore;
 //!
 //! # let folder = tempfile::tempdir()?;
@@ -10,7 +10,7 @@
 //! # futures_executor::block_on(async {
 //! let login = Timestamp::from_secs(1_700_000_000);
 //! let expiry = Timestamp::from_secs(1_700_600_000);
-//! let row = Row::new(Handle::from_bytes([7; 16]), "alice".into(), login, expiry, expiry);
+//! let row = SessionRow::new(SessionHandle::from_bytes([7; 16]), "alice".into(), login, expiry, expiry);
 //!
 //! let store = SqliteStore::open(&path).await?;
 //! store.create(&row).await?;
@@ -44,7 +44,7 @@
 //! restored; where that matters, start with an empty file instead, which logs everybody out.
 //!
 //! # Size
-//! [`purge_expired`](tower_refresh_core::SessionStore::purge_expired) makes room that later sessions use; the file does not
+//! [`purge_dead`](tower_refresh_core::SessionStore::purge_dead) makes room that later sessions use; the file does not
 //! shrink by itself.
 
 mod checkpoint;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use futures_channel::oneshot::Sender;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
-use tower_refresh_core::{Handle, Row, Subject, Timestamp};
+use tower_refresh_core::{SessionHandle, SessionRow, Subject, Timestamp};
 
 use crate::{
     error::Failure,
@@ -15,18 +15,18 @@ use crate::{
 /// What is asked of a reader, and where the answer goes.
 pub(crate) enum Read {
     Load(Load),
-    List(Subject, Timestamp, Sender<Result<Vec<Row>, Failure>>),
+    List(Subject, Timestamp, Sender<Result<Vec<SessionRow>, Failure>>),
     Ends(Timestamp, Sender<Result<Ends, Failure>>),
 }
 
 pub(crate) struct Load {
-    pub(crate) handle: Handle,
-    pub(crate) reply: Sender<Result<Option<Row>, Failure>>,
+    pub(crate) handle: SessionHandle,
+    pub(crate) reply: Sender<Result<Option<SessionRow>, Failure>>,
 }
 
 /// What ended so far.
 pub(crate) struct Ends {
-    pub(crate) told: Vec<(Handle, Timestamp)>,
+    pub(crate) told: Vec<(SessionHandle, Timestamp)>,
     /// The number of the last end that is stored, whether it was asked for or not.
     pub(crate) last: i64,
 }
@@ -101,11 +101,11 @@ impl Load {
     }
 }
 
-fn load(connection: &Connection, handle: Handle) -> rusqlite::Result<Option<Row>> {
+fn load(connection: &Connection, handle: SessionHandle) -> rusqlite::Result<Option<SessionRow>> {
     connection.prepare_cached(LOAD)?.query_row([Column(handle)], row::read).optional()
 }
 
-fn list(connection: &Connection, subject: &Subject, now: Timestamp) -> rusqlite::Result<Vec<Row>> {
+fn list(connection: &Connection, subject: &Subject, now: Timestamp) -> rusqlite::Result<Vec<SessionRow>> {
     let mut statement = connection.prepare_cached(LIST)?;
     statement.query_map(params![subject.as_str(), Column(now)], row::read)?.collect()
 }

@@ -4,7 +4,7 @@ use rusqlite::{
     Row as Columns, ToSql,
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Type, ValueRef},
 };
-use tower_refresh_core::{EndReason, Ended, Handle, Meta, Row, Timestamp};
+use tower_refresh_core::{EndReason, Ended, SessionHandle, SessionMeta, SessionRow, Timestamp};
 
 /// The columns that [`read`] expects, in its order.
 macro_rules! columns {
@@ -18,15 +18,15 @@ pub(crate) use columns;
 /// A value of the core in one column.
 pub(crate) struct Column<T>(pub(crate) T);
 
-impl ToSql for Column<Handle> {
+impl ToSql for Column<SessionHandle> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(ValueRef::Blob(self.0.as_bytes())))
     }
 }
 
-impl FromSql for Column<Handle> {
+impl FromSql for Column<SessionHandle> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        FromSql::column_result(value).map(|bytes| Self(Handle::from_bytes(bytes)))
+        FromSql::column_result(value).map(|bytes| Self(SessionHandle::from_bytes(bytes)))
     }
 }
 
@@ -57,10 +57,10 @@ impl FromSql for Column<EndReason> {
 }
 
 /// The row of a query for [`columns`].
-pub(crate) fn read(columns: &Columns<'_>) -> rusqlite::Result<Row> {
+pub(crate) fn read(columns: &Columns<'_>) -> rusqlite::Result<SessionRow> {
     let time = |index| columns.get(index).map(|Column(time): Column<Timestamp>| time);
     let Column(handle) = columns.get(0)?;
-    let mut row = Row::new(handle, columns.get::<_, String>(1)?.into(), time(6)?, time(7)?, time(8)?);
+    let mut row = SessionRow::new(handle, columns.get::<_, String>(1)?.into(), time(6)?, time(7)?, time(8)?);
     row.generation = columns.get(2)?;
     row.rotated_at = time(3)?;
     row.confirmed = columns.get(4)?;
@@ -68,7 +68,7 @@ pub(crate) fn read(columns: &Columns<'_>) -> rusqlite::Result<Row> {
     row.idle_expiry = time(7)?;
     row.ended = ended(columns.get(9)?, columns.get(10)?)?;
     row.version = columns.get(11)?;
-    row.meta = Meta::default();
+    row.meta = SessionMeta::default();
     row.meta.user_agent = columns.get(12)?;
     let ip = columns.get::<_, Option<String>>(13)?.map(|ip| ip.parse()).transpose();
     row.meta.ip = ip.map_err(|error| unreadable(13, error))?;

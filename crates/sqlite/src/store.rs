@@ -9,7 +9,8 @@ use std::{
 
 use futures_channel::oneshot::{self, Receiver, Sender};
 use tower_refresh_core::{
-    EndReason, EndWatcher, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
+    EndReason, EndWatcher, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind, Subject,
+    Timestamp,
 };
 
 use crate::{
@@ -86,11 +87,11 @@ async fn receive<T>(answer: Receiver<Result<T, Failure>>) -> Result<T, StoreErro
 /// Dropping a future takes nothing back: what it asked for is done all the same, also all of
 /// [`end_subject`](SessionStore::end_subject).
 impl SessionStore for SqliteStore {
-    async fn create(&self, row: &Row) -> Result<(), StoreError> {
+    async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
         self.write(Create(row.clone())).await
     }
 
-    async fn load(&self, handle: Handle) -> Result<Option<Row>, StoreError> {
+    async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
         let (reply, answer) = oneshot::channel();
         let shared = &self.inner.shared;
         if let Err(Work::Load(load)) = shared.writes.queue.push_if_idle(Work::Load(Load { handle, reply })) {
@@ -99,29 +100,34 @@ impl SessionStore for SqliteStore {
         receive(answer).await
     }
 
-    async fn compare_and_swap(&self, row: &Row) -> Result<bool, StoreError> {
+    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
         self.write(Swap::from(row)).await
     }
 
-    async fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
+    async fn end(
+        &self,
+        handle: SessionHandle,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         self.write(End { handle, reason, now }).await
     }
 
     async fn end_subject(
         &self,
         subject: &Subject,
-        except: Option<Handle>,
+        except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
-    ) -> Result<Vec<Handle>, StoreError> {
+    ) -> Result<Vec<SessionHandle>, StoreError> {
         self.write(EndSubject::new(subject.clone(), except, reason, now)).await
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Row>, StoreError> {
+    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
         self.read(|reply| Read::List(subject.clone(), now, reply)).await
     }
 
-    async fn purge_expired(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
+    async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
         self.write(Purge(dead_before)).await
     }
 

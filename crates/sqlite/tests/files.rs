@@ -190,7 +190,7 @@ fn numbers_beyond_a_signed_column_are_refused_and_never_wrap() {
         store.compare_and_swap(&beyond).await.unwrap_err();
         let end_of_time = tower_refresh_core::Timestamp::from_millis(u64::MAX);
         store.end(handle(0), EndReason::Logout, end_of_time).await.unwrap_err();
-        store.purge_expired(end_of_time).await.unwrap_err();
+        store.purge_dead(end_of_time).await.unwrap_err();
         store.list(&"alice".into(), end_of_time).await.unwrap_err();
         assert_eq!(store.load(handle(0)).await.unwrap(), Some(largest), "nothing has changed");
         assert_eq!(store.load(handle(1)).await.unwrap(), None);

@@ -6,7 +6,7 @@ mod support;
 
 use rusqlite::Connection;
 use tokio::task::{JoinSet, yield_now};
-use tower_refresh_core::{EndReason, Row, SessionStore, StoreErrorKind};
+use tower_refresh_core::{EndReason, SessionRow, SessionStore, StoreErrorKind};
 use tower_refresh_sqlite::SqliteStore;
 
 use self::support::{NOW, handle, open, row, sqlite};
@@ -119,7 +119,7 @@ async fn a_file_that_stays_locked_fails_all_that_wait_and_nothing_after() {
 
 fn create(
     store: &SqliteStore,
-    row: Row,
+    row: SessionRow,
 ) -> impl Future<Output = Result<(), tower_refresh_core::StoreError>> + Send + 'static {
     let store = store.clone();
     async move { store.create(&row).await }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use tokio::task::JoinSet;
-use tower_refresh_core::{EndReason, EndWatcher, Handle, SessionStore, Timestamp};
+use tower_refresh_core::{EndReason, EndWatcher, SessionHandle, SessionStore, Timestamp};
 
 use self::support::{DAY, NOW, handle, open, row, sqlite};
 
@@ -83,10 +83,10 @@ async fn what_one_store_acknowledged_the_other_sees() {
 
 /// Collects what it is told.
 #[derive(Default)]
-struct Told(Mutex<Vec<(Handle, Timestamp)>>);
+struct Told(Mutex<Vec<(SessionHandle, Timestamp)>>);
 
 impl EndWatcher for Told {
-    fn ended(&self, session: Handle, at: Timestamp) {
+    fn ended(&self, session: SessionHandle, at: Timestamp) {
         self.0.lock().unwrap().push((session, at));
     }
 
@@ -158,7 +158,7 @@ async fn a_purge_looks_at_refreshed_sessions_and_forgets_their_ends() {
     store.create(&last).await.unwrap();
     assert!(store.end(handle(0), EndReason::Logout, NOW).await.unwrap());
 
-    let purge = |days| store.purge_expired(NOW.saturating_add(DAY * days));
+    let purge = |days| store.purge_dead(NOW.saturating_add(DAY * days));
     assert_eq!(purge(1).await.unwrap(), 1, "the ended one");
     assert_eq!(purge(9).await.unwrap(), 1, "the one behind those that were refreshed");
     assert_eq!(purge(9).await.unwrap(), 0);

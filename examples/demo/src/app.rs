@@ -18,7 +18,7 @@ use axum::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{broadcast, watch};
 use tower_http::cors::CorsLayer;
-use tower_refresh::{Auth, AuthBuilder, EventKind, Handle, MemoryStore, SessionStore};
+use tower_refresh::{Auth, AuthBuilder, MemoryStore, SessionHandle, event::EventKind, store::SessionStore};
 use tower_refresh_postgres::PostgresStore;
 use tower_refresh_redis::{ConnectError, ConnectErrorKind, RedisStore, Server};
 use tower_refresh_sqlite::SqliteStore;
@@ -49,7 +49,7 @@ pub(crate) struct App {
     /// Turns true when the server shuts down. Whoever holds a receiver is waited for.
     pub(crate) stopping: Arc<watch::Sender<bool>>,
     /// Tells of the sessions that this server ends.
-    pub(crate) ended: broadcast::Sender<Handle>,
+    pub(crate) ended: broadcast::Sender<SessionHandle>,
     pub(crate) access_lifetime: Duration,
 }
 
@@ -143,7 +143,7 @@ fn builder<S: SessionStore>(
     keys: &Keys,
     store: S,
     users: &Users,
-    ended: &broadcast::Sender<Handle>,
+    ended: &broadcast::Sender<SessionHandle>,
 ) -> Result<AuthBuilder<Claims>> {
     let (users, ended) = (users.clone(), ended.clone());
     let mut builder = Auth::builder(keys.ring()?)

@@ -15,7 +15,7 @@ use aws_lc_rs::{
 };
 use pem::Pem;
 use tempfile::NamedTempFile;
-use tower_refresh::{KeyRing, RefreshKey};
+use tower_refresh::{KeyRing, keys::RefreshKey};
 
 use crate::options::{Algorithm, Options};
 

@@ -144,6 +144,6 @@ async fn purge_now_and_then(auth: Auth<Claims>) {
     loop {
         now_and_then.tick().await;
         // What failed is tried again, and /healthz tells of a store that is gone.
-        let _ = auth.purge_expired().await;
+        let _ = auth.purge_dead().await;
     }
 }

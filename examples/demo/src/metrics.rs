@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tower_refresh::{Class, EndReason, EventKind};
+use tower_refresh::event::{EndReason, EventKind, TokenClass};
 
 const EVENTS: &str = "tower_refresh_events_total";
 
@@ -21,7 +21,7 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
     for kind in [EventKind::Login, EventKind::Late, EventKind::Reuse, EventKind::StoreFailed] {
         start(kind.as_str(), "");
     }
-    for class in [Class::Current, Class::Previous] {
+    for class in [TokenClass::Current, TokenClass::Previous] {
         start(EventKind::Refresh(class).as_str(), class.as_str());
     }
     for reason in EndReason::ALL {

@@ -17,9 +17,11 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower::ServiceExt;
 use tower_refresh::{
-    EndReason, Handle, MemoryStore, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
+    MemoryStore, SessionHandle, Subject, Timestamp,
+    event::EndReason,
+    store::{SessionStore, StoreError, StoreErrorKind},
 };
-use tower_refresh_core::Row;
+use tower_refresh_core::SessionRow;
 
 use crate::{app::on_store, cookies::CookieNames, options::Options, store::StoreUrl};
 
@@ -39,38 +41,43 @@ impl Unpluggable {
 }
 
 impl SessionStore for Unpluggable {
-    async fn create(&self, row: &Row) -> Result<(), StoreError> {
+    async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
         self.plugged()?.create(row).await
     }
 
-    async fn load(&self, handle: Handle) -> Result<Option<Row>, StoreError> {
+    async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
         self.plugged()?.load(handle).await
     }
 
-    async fn compare_and_swap(&self, row: &Row) -> Result<bool, StoreError> {
+    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
         self.plugged()?.compare_and_swap(row).await
     }
 
-    async fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
+    async fn end(
+        &self,
+        handle: SessionHandle,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         self.plugged()?.end(handle, reason, now).await
     }
 
     async fn end_subject(
         &self,
         subject: &Subject,
-        except: Option<Handle>,
+        except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
-    ) -> Result<Vec<Handle>, StoreError> {
+    ) -> Result<Vec<SessionHandle>, StoreError> {
         self.plugged()?.end_subject(subject, except, reason, now).await
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Row>, StoreError> {
+    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
         self.plugged()?.list(subject, now).await
     }
 
-    async fn purge_expired(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
-        self.plugged()?.purge_expired(dead_before).await
+    async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
+        self.plugged()?.purge_dead(dead_before).await
     }
 }
 

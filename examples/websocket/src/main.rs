@@ -28,8 +28,8 @@ use tokio::{
     time::sleep,
 };
 use tower_refresh::{
-    Auth, Authenticated, Clock, ConfigError, EventKind, Handle, Identity, KeyRing, MemoryStore, Rejection,
-    Session, SystemClock, TokenResponse,
+    Auth, Authenticated, Clock, ConfigError, Identity, KeyRing, MemoryStore, Rejection, Session,
+    SessionHandle, SystemClock, TokenResponse, event::EventKind,
 };
 
 #[tokio::main]
@@ -42,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 fn app() -> Result<Router, ConfigError> {
     // Room for a burst of ends; who falls behind closes, to be on the safe side.
-    let (ends, _) = broadcast::channel::<Handle>(256);
+    let (ends, _) = broadcast::channel::<SessionHandle>(256);
     let told = ends.clone();
     // A real application reads its key from a file that all its servers share, so that a restart logs nobody out.
     let auth = Auth::builder(KeyRing::ephemeral()?)
@@ -72,7 +72,7 @@ async fn login(session: Session<()>) -> Result<Json<TokenResponse>, Rejection> {
 
 async fn open(
     user: Authenticated<()>,
-    Extension(ends): Extension<broadcast::Sender<Handle>>,
+    Extension(ends): Extension<broadcast::Sender<SessionHandle>>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     // Before the answer goes out: an end between it and the first message is then heard, too.
@@ -80,7 +80,7 @@ async fn open(
     upgrade.max_message_size(64 * 1024).on_upgrade(move |socket| serve(socket, user, ends))
 }
 
-async fn serve(mut socket: WebSocket, user: Authenticated<()>, ends: broadcast::Receiver<Handle>) {
+async fn serve(mut socket: WebSocket, user: Authenticated<()>, ends: broadcast::Receiver<SessionHandle>) {
     let left = user.expires_at().saturating_since(SystemClock.now());
     let mut over = std::pin::pin!(over(user.session(), left, ends));
     loop {
@@ -109,7 +109,11 @@ async fn serve(mut socket: WebSocket, user: Authenticated<()>, ends: broadcast::
 
 /// Completes when the token has expired, or its session was ended on this server. What another server ended is noticed when the
 /// token expires, 10 minutes later at most.
-async fn over(session: Handle, left: Duration, mut ends: broadcast::Receiver<Handle>) -> &'static str {
+async fn over(
+    session: SessionHandle,
+    left: Duration,
+    mut ends: broadcast::Receiver<SessionHandle>,
+) -> &'static str {
     let ended = async {
         loop {
             match ends.recv().await {

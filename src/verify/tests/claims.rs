@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn standard_claims_are_judged_one_by_one() {
-    let handle = Handle::from_bytes([7; 16]).to_string();
+    let handle = SessionHandle::from_bytes([7; 16]).to_string();
     let cases = [
         ("unchanged", json!({}), "valid"),
         ("iss other", json!({"iss": "https://issuer/"}), "wrong_issuer"),
@@ -126,7 +126,7 @@ fn expired_is_said_only_of_what_is_good_otherwise() {
     let late = at(NOW + 10_000);
     let good = json!({"name": "Alice"});
     match verify_payload::<Custom>(&claims_but(&good), late) {
-        Verdict::Expired { session } => assert_eq!(session, Handle::from_bytes([7; 16])),
+        Verdict::Expired { session } => assert_eq!(session, SessionHandle::from_bytes([7; 16])),
         other => panic!("{}", word(&other)),
     }
     let cases = [

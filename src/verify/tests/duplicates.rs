@@ -5,24 +5,24 @@ use crate::verify::duplicates::refuse;
 fn a_member_may_not_occur_twice_at_any_depth() {
     let cases = [
         (r#"{"a":1,"b":2}"#, Ok(())),
-        (r#"{"a":1,"a":1}"#, Err(InvalidToken::DuplicateMember)),
-        (r#"{"a":1,"b":2,"a":3}"#, Err(InvalidToken::DuplicateMember)),
-        (r#"{"a":1,"\u0061":1}"#, Err(InvalidToken::DuplicateMember)),
-        (r#"{"":1,"":1}"#, Err(InvalidToken::DuplicateMember)),
+        (r#"{"a":1,"a":1}"#, Err(InvalidTokenReason::DuplicateMember)),
+        (r#"{"a":1,"b":2,"a":3}"#, Err(InvalidTokenReason::DuplicateMember)),
+        (r#"{"a":1,"\u0061":1}"#, Err(InvalidTokenReason::DuplicateMember)),
+        (r#"{"":1,"":1}"#, Err(InvalidTokenReason::DuplicateMember)),
         (r#"{"a":1,"A":1}"#, Ok(())),
         (r#"{"a":{"a":{"a":1}},"b":{"a":1}}"#, Ok(())),
-        (r#"{"a":{"b":1,"b":2}}"#, Err(InvalidToken::DuplicateMember)),
-        (r#"{"a":[1,[{"b":1,"b":2}]]}"#, Err(InvalidToken::DuplicateMember)),
+        (r#"{"a":{"b":1,"b":2}}"#, Err(InvalidTokenReason::DuplicateMember)),
+        (r#"{"a":[1,[{"b":1,"b":2}]]}"#, Err(InvalidTokenReason::DuplicateMember)),
         (r#"[{"a":1},{"a":1}]"#, Ok(())),
-        (r#"{"a":{"x":1},"b":2,"a":{"y":1}}"#, Err(InvalidToken::DuplicateMember)),
+        (r#"{"a":{"x":1},"b":2,"a":{"y":1}}"#, Err(InvalidTokenReason::DuplicateMember)),
         (r#"{"a":{"b":{"c":1}},"b":1,"c":1}"#, Ok(())),
         (r#"{"a":"a","b":["a","b","a"],"c":{"a":"b"}}"#, Ok(())),
-        (r#"{"a":[1],"b":[{"a":1},2],"a":1}"#, Err(InvalidToken::DuplicateMember)),
+        (r#"{"a":[1],"b":[{"a":1},2],"a":1}"#, Err(InvalidTokenReason::DuplicateMember)),
         (r#"{"a":",{\"b\":1,\"b\":","b":"}"}"#, Ok(())),
         (r#"{"a\\":1,"a\"":2,"a\\\"":3}"#, Ok(())),
-        (r#"{"a\\":1,"a\u005c":2}"#, Err(InvalidToken::DuplicateMember)),
-        (r#"{ "a" : 1 , "a" : 2 }"#, Err(InvalidToken::DuplicateMember)),
-        ("{\"é\":1,\"\\u00e9\":2}", Err(InvalidToken::DuplicateMember)),
+        (r#"{"a\\":1,"a\u005c":2}"#, Err(InvalidTokenReason::DuplicateMember)),
+        (r#"{ "a" : 1 , "a" : 2 }"#, Err(InvalidTokenReason::DuplicateMember)),
+        ("{\"é\":1,\"\\u00e9\":2}", Err(InvalidTokenReason::DuplicateMember)),
         ("[null,true,false,1,-1,1.5,1e3,\"text\"]", Ok(())),
     ];
     for (json, expected) in cases {
@@ -34,8 +34,8 @@ fn a_member_may_not_occur_twice_at_any_depth() {
 fn nesting_is_bounded() {
     let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
     assert_eq!(refuse(&nested(127)), Ok(()));
-    assert_eq!(refuse(&nested(128)), Err(InvalidToken::Malformed));
-    assert_eq!(refuse(&"{\"a\":".repeat(1500)), Err(InvalidToken::Malformed));
+    assert_eq!(refuse(&nested(128)), Err(InvalidTokenReason::Malformed));
+    assert_eq!(refuse(&"{\"a\":".repeat(1500)), Err(InvalidTokenReason::Malformed));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn every_text_of_a_small_grammar_is_judged_as_by_a_parser() {
                 good += 1;
             }
             Err(error) if error.is_data() => {
-                assert_eq!(refuse(&text), Err(InvalidToken::DuplicateMember), "{text}");
+                assert_eq!(refuse(&text), Err(InvalidTokenReason::DuplicateMember), "{text}");
                 twice += 1;
             }
             Err(_) => {}

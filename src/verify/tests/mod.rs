@@ -5,9 +5,9 @@ use std::{collections::HashMap, time::Duration};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tower_refresh_core::{Handle, Subject, Timestamp};
+use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
-use super::{AccessToken, Expected, InvalidToken, MAX_TOKEN_LEN, Verdict, verify};
+use super::{AccessToken, Expected, InvalidTokenReason, MAX_TOKEN_LEN, Verdict, verify};
 use crate::{
     keys::{KeyRing, Keys, SigningKey, VerifyingKey},
     mint::{NewAccess, mint},
@@ -45,7 +45,7 @@ fn header() -> String {
 fn claims() -> Value {
     json!({
         "iss": "https://issuer", "sub": "alice", "aud": "web", "exp": NOW + 600, "iat": NOW, "jti": "1",
-        "sid": Handle::from_bytes([7; 16]).to_string(),
+        "sid": SessionHandle::from_bytes([7; 16]).to_string(),
     })
 }
 

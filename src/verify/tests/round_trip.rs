@@ -14,7 +14,7 @@ fn new_access<'a, C>(subject: &'a Subject, scope: &'a str, custom: &'a C) -> New
         issuer: EXPECTED.issuer,
         audience: EXPECTED.audience,
         subject,
-        session: Handle::from_bytes([7; 16]),
+        session: SessionHandle::from_bytes([7; 16]),
         scope,
         issued_at: Timestamp::from_millis(NOW * 1000 + 999),
         expires_at: Timestamp::from_millis((NOW + 300) * 1000 + 999),
@@ -30,7 +30,7 @@ fn what_is_minted_verifies() {
     let verdict = verify::<User>(token.as_bytes(), &keys(), &EXPECTED, at(NOW));
     let read = valid(verdict);
     assert_eq!(read.subject, subject);
-    assert_eq!(read.session, Handle::from_bytes([7; 16]));
+    assert_eq!(read.session, SessionHandle::from_bytes([7; 16]));
     assert_eq!(read.scope, "user admin");
     assert_eq!((read.issued_at, read.expires_at), (at(NOW), at(NOW + 300)));
     assert_eq!(read.custom, user);

@@ -40,13 +40,13 @@ pub fn check(data: &[u8]) {
         let in_header = response.headers().contains_key("x-access-token");
         match expected {
             Expected::InvalidRequest => assert_eq!(response.status(), StatusCode::BAD_REQUEST),
-            Expected::InvalidToken => assert_eq!(response.status(), StatusCode::UNAUTHORIZED),
+            Expected::InvalidTokenReason => assert_eq!(response.status(), StatusCode::UNAUTHORIZED),
             Expected::ByCookies | Expected::User(_) | Expected::Refreshed(_) => {
                 assert_eq!(response.status(), StatusCode::OK);
             }
         }
         match expected {
-            Expected::InvalidRequest | Expected::InvalidToken => {
+            Expected::InvalidRequest | Expected::InvalidTokenReason => {
                 assert!(!in_header && !response.headers().contains_key("set-cookie"), "{response:?}");
                 assert_eq!(scene.world.store.take_calls(), []);
             }
@@ -70,7 +70,7 @@ pub fn check(data: &[u8]) {
 
 enum Expected<'a> {
     InvalidRequest,
-    InvalidToken,
+    InvalidTokenReason,
     /// No access token in the header.
     ByCookies,
     User(&'a Person),
@@ -99,5 +99,5 @@ fn expected<'a>(scene: &'a Scene, fields: &[Vec<u8>], by_cookies: Option<&Person
             return Expected::Refreshed(person);
         }
     }
-    Expected::InvalidToken
+    Expected::InvalidTokenReason
 }

@@ -5,7 +5,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{Response, StatusCode, header::COOKIE};
-use tower_refresh::{Clock, EndReason};
+use tower_refresh::{Clock, event::EndReason};
 
 use super::{
     response,

@@ -2,7 +2,10 @@
 
 use std::{cell::RefCell, time::Duration};
 
-use tower_refresh::{Handle, KeyRing, RefreshKey, SigningKey};
+use tower_refresh::{
+    KeyRing, SessionHandle,
+    keys::{RefreshKey, SigningKey},
+};
 
 use super::block_on;
 use crate::support::{Browser, World, mint, world::SECRET};
@@ -24,7 +27,7 @@ pub struct Scene {
 
 pub struct Person {
     pub subject: &'static str,
-    pub session: Handle,
+    pub session: SessionHandle,
     /// Expired.
     pub old_access: String,
     pub access: String,

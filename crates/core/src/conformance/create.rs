@@ -6,13 +6,13 @@ use std::{
 };
 
 use super::trial::{DAY, LARGEST, MINUTE, NOW, Trial, after};
-use crate::{EndReason, Ended, Handle, Meta, Row, SessionStore, Subject, Timestamp};
+use crate::{EndReason, Ended, SessionHandle, SessionMeta, SessionRow, SessionStore, Subject, Timestamp};
 
 /// A loaded row has every field as it was created.
 pub async fn every_field_of_a_created_row_is_loaded<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     trial.round_trip(&trial.row(0)).await;
-    let row = Row {
+    let row = SessionRow {
         generation: 3,
         rotated_at: after(NOW, Duration::from_millis(1)),
         confirmed: true,
@@ -21,7 +21,7 @@ pub async fn every_field_of_a_created_row_is_loaded<S: SessionStore>(store: &S) 
         idle_expiry: after(NOW, Duration::from_millis(86_404_000)),
         absolute_expiry: after(NOW, Duration::from_millis(86_450_000)),
         version: 7,
-        meta: Meta {
+        meta: SessionMeta {
             user_agent: Some("Mozilla/5.0 (X11; Linux x86_64)".into()),
             ip: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
             label: Some("Anna's phone".into()),
@@ -36,7 +36,7 @@ pub async fn every_field_of_a_created_row_is_loaded<S: SessionStore>(store: &S) 
 pub async fn the_smallest_and_largest_numbers_are_kept<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let largest = Timestamp::from_millis(LARGEST);
-    let row = Row {
+    let row = SessionRow {
         generation: u32::MAX,
         rotated_at: largest,
         late_budget: largest,
@@ -48,11 +48,11 @@ pub async fn the_smallest_and_largest_numbers_are_kept<S: SessionStore>(store: &
     trial.round_trip(&row).await;
 
     let epoch = Timestamp::default();
-    let row = Row { rotated_at: epoch, late_budget: epoch, created_at: epoch, ..trial.row(1) };
+    let row = SessionRow { rotated_at: epoch, late_budget: epoch, created_at: epoch, ..trial.row(1) };
     trial.round_trip(&row).await;
 
     for (number, generation) in [(2, i32::MAX as u32), (3, i32::MIN as u32), (4, 1)] {
-        trial.round_trip(&Row { generation, ..trial.row(number) }).await;
+        trial.round_trip(&SessionRow { generation, ..trial.row(number) }).await;
     }
 }
 
@@ -72,9 +72,9 @@ pub async fn texts_are_kept_byte_for_byte<S: SessionStore>(store: &S) {
         "0",
     ];
     for (number, text) in (0..).zip(texts) {
-        let row = Row {
+        let row = SessionRow {
             subject: trial.subject(text),
-            meta: Meta { user_agent: Some(text.into()), ip: None, label: Some(text.into()) },
+            meta: SessionMeta { user_agent: Some(text.into()), ip: None, label: Some(text.into()) },
             data: text.as_bytes().to_vec(),
             ..trial.row(number)
         };
@@ -87,8 +87,9 @@ pub async fn texts_are_kept_byte_for_byte<S: SessionStore>(store: &S) {
 pub async fn a_text_with_nul_is_kept_or_refused<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let text = "before\0after";
-    let meta = Meta { user_agent: Some(text.into()), ip: None, label: Some(text.into()) };
-    let rows = [Row { subject: trial.subject(text), ..trial.row(0) }, Row { meta, ..trial.row(1) }];
+    let meta = SessionMeta { user_agent: Some(text.into()), ip: None, label: Some(text.into()) };
+    let rows =
+        [SessionRow { subject: trial.subject(text), ..trial.row(0) }, SessionRow { meta, ..trial.row(1) }];
     for row in rows {
         match store.create(&row).await {
             Ok(()) => trial.expect(&row).await,
@@ -102,8 +103,8 @@ pub async fn large_meta_and_data_are_kept<S: SessionStore>(store: &S) {
     const LENGTH: usize = 64 * 1024;
     let trial = Trial::new(store);
     let text = "é".repeat(LENGTH / 2);
-    let row = Row {
-        meta: Meta { user_agent: Some(text.clone()), ip: None, label: Some(text) },
+    let row = SessionRow {
+        meta: SessionMeta { user_agent: Some(text.clone()), ip: None, label: Some(text) },
         data: (0..LENGTH).map(|index| (index % 251) as u8).collect(),
         ..trial.row(0)
     };
@@ -113,18 +114,18 @@ pub async fn large_meta_and_data_are_kept<S: SessionStore>(store: &S) {
 /// `Some("")` stays, and is not the same as `None`.
 pub async fn an_empty_text_is_not_an_absent_one<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
-    let absent = Meta::default();
+    let absent = SessionMeta::default();
     let metas = [
         absent.clone(),
-        Meta { user_agent: Some(String::new()), ..absent.clone() },
-        Meta { label: Some(String::new()), ..absent.clone() },
-        Meta { user_agent: Some(String::new()), label: Some(String::new()), ..absent },
+        SessionMeta { user_agent: Some(String::new()), ..absent.clone() },
+        SessionMeta { label: Some(String::new()), ..absent.clone() },
+        SessionMeta { user_agent: Some(String::new()), label: Some(String::new()), ..absent },
     ];
     for (number, meta) in (0..).zip(metas) {
-        trial.round_trip(&Row { meta, ..trial.row(number) }).await;
+        trial.round_trip(&SessionRow { meta, ..trial.row(number) }).await;
     }
-    trial.round_trip(&Row { subject: Subject::new(""), ..trial.row(10) }).await;
-    trial.round_trip(&Row { data: vec![0], ..trial.row(11) }).await;
+    trial.round_trip(&SessionRow { subject: Subject::new(""), ..trial.row(10) }).await;
+    trial.round_trip(&SessionRow { data: vec![0], ..trial.row(11) }).await;
 }
 
 /// IPv4 and IPv6 addresses are kept, also those that are written in more than one way.
@@ -140,8 +141,8 @@ pub async fn every_kind_of_address_is_kept<S: SessionStore>(store: &S) {
         Ipv6Addr::from_bits(u128::MAX).into(),
     ];
     for (number, address) in (0..).zip(addresses) {
-        let meta = Meta { ip: Some(address), ..Meta::default() };
-        trial.round_trip(&Row { meta, ..trial.row(number) }).await;
+        let meta = SessionMeta { ip: Some(address), ..SessionMeta::default() };
+        trial.round_trip(&SessionRow { meta, ..trial.row(number) }).await;
     }
 }
 
@@ -158,11 +159,11 @@ pub async fn similar_handles_are_different_sessions<S: SessionStore>(store: &S) 
     let row = trial.created(0).await;
     for bit in 0..128 {
         let flipped = u128::from_be_bytes(*row.handle.as_bytes()) ^ (1 << bit);
-        trial.expect_none(Handle::from_bytes(flipped.to_be_bytes())).await;
+        trial.expect_none(SessionHandle::from_bytes(flipped.to_be_bytes())).await;
     }
 
     let text = row.handle.to_string();
-    let (free, last) = text.split_at(Handle::TEXT_LEN - 1);
+    let (free, last) = text.split_at(SessionHandle::TEXT_LEN - 1);
     for other in [free.to_lowercase(), free.to_uppercase()] {
         let other = format!("{other}{last}").parse().expect("the last character alone has to fit");
         if other != row.handle {
@@ -184,21 +185,21 @@ pub async fn create_refuses_the_handle_of_an_ended_session<S: SessionStore>(stor
     let row = trial.created(0).await;
     let at = after(NOW, MINUTE);
     assert!(trial.end(row.handle, EndReason::Logout, at).await, "the end is the first");
-    let ended = Row { ended: Some(Ended::new(EndReason::Logout, at)), version: 1, ..row };
+    let ended = SessionRow { ended: Some(Ended::new(EndReason::Logout, at)), version: 1, ..row };
     refuses(&trial, &ended).await;
 }
 
 /// The handle of an expired session is refused as long as its row is there.
 pub async fn create_refuses_the_handle_of_an_expired_session<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
-    let row = Row { idle_expiry: after(NOW, MINUTE), ..trial.row(0) };
+    let row = SessionRow { idle_expiry: after(NOW, MINUTE), ..trial.row(0) };
     trial.create(&row).await;
     refuses(&trial, &row).await;
 }
 
-async fn refuses<S: SessionStore>(trial: &Trial<'_, S>, stored: &Row) {
+async fn refuses<S: SessionStore>(trial: &Trial<'_, S>, stored: &SessionRow) {
     let bob = trial.subject("bob");
-    let other = Row {
+    let other = SessionRow {
         generation: 9,
         created_at: after(NOW, MINUTE * 2),
         idle_expiry: after(NOW, DAY),

@@ -1,7 +1,7 @@
 //! An end is for ever.
 
 use super::trial::{DAY, MINUTE, NOW, Trial, after, before};
-use crate::{EndReason, Ended, Meta, Row, SessionStore};
+use crate::{EndReason, Ended, SessionMeta, SessionRow, SessionStore};
 
 /// An ended session is loaded with the reason and the time of its end, whichever the reason.
 pub async fn an_end_is_loaded_with_its_reason_and_time<S: SessionStore>(store: &S) {
@@ -13,26 +13,26 @@ pub async fn an_end_is_loaded_with_its_reason_and_time<S: SessionStore>(store: &
             trial.end(row.handle, reason, at).await,
             "an end for {reason} says that it ended the session"
         );
-        trial.expect(&Row { ended: Some(Ended::new(reason, at)), version: 1, ..row }).await;
+        trial.expect(&SessionRow { ended: Some(Ended::new(reason, at)), version: 1, ..row }).await;
     }
 }
 
 /// An end sets `ended` and adds one to the version; the rest of the row stays.
 pub async fn an_end_changes_nothing_but_ended_and_version<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
-    let row = Row {
+    let row = SessionRow {
         generation: 4,
         rotated_at: after(NOW, MINUTE),
         confirmed: true,
         late_budget: after(NOW, DAY),
         version: 11,
-        meta: Meta { label: Some("phone".into()), ..Meta::default() },
+        meta: SessionMeta { label: Some("phone".into()), ..SessionMeta::default() },
         data: b"data".to_vec(),
         ..trial.row(0)
     };
     trial.create(&row).await;
     assert!(trial.end(row.handle, EndReason::Reuse, NOW).await, "the end is the first");
-    trial.expect(&Row { ended: Some(Ended::new(EndReason::Reuse, NOW)), version: 12, ..row }).await;
+    trial.expect(&SessionRow { ended: Some(Ended::new(EndReason::Reuse, NOW)), version: 12, ..row }).await;
 }
 
 /// A second end, for whatever reason and at whatever time, says `false` and changes nothing.
@@ -40,7 +40,7 @@ pub async fn an_end_happens_once<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let row = trial.created(0).await;
     assert!(trial.end(row.handle, EndReason::Logout, NOW).await, "the end is the first");
-    let ended = Row { ended: Some(Ended::new(EndReason::Logout, NOW)), version: 1, ..row.clone() };
+    let ended = SessionRow { ended: Some(Ended::new(EndReason::Logout, NOW)), version: 1, ..row.clone() };
     for at in [before(NOW, MINUTE), NOW, after(NOW, MINUTE)] {
         assert!(!trial.end(row.handle, EndReason::Reuse, at).await, "a second end says false");
         trial.expect(&ended).await;
@@ -54,11 +54,11 @@ pub async fn an_end_needs_no_version<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let mut row = trial.created(0).await;
     for version in 0..3 {
-        row = Row { generation: row.generation + 1, version, ..row };
+        row = SessionRow { generation: row.generation + 1, version, ..row };
         assert!(trial.swap(&row).await, "a swap at the stored version succeeds");
     }
     assert!(trial.end(row.handle, EndReason::Logout, NOW).await, "the end is the first");
-    trial.expect(&Row { ended: Some(Ended::new(EndReason::Logout, NOW)), version: 4, ..row }).await;
+    trial.expect(&SessionRow { ended: Some(Ended::new(EndReason::Logout, NOW)), version: 4, ..row }).await;
 }
 
 /// A swap that was prepared before the end, and comes after it, fails.
@@ -67,9 +67,11 @@ pub async fn an_end_defeats_a_swap_prepared_before<S: SessionStore>(store: &S) {
     trial.created(0).await;
     let prepared = trial.load(trial.handle(0)).await.expect("the row is there");
     assert!(trial.end(prepared.handle, EndReason::Logout, NOW).await, "the end is the first");
-    let next = Row { generation: 1, ..prepared.clone() };
+    let next = SessionRow { generation: 1, ..prepared.clone() };
     assert!(!trial.swap(&next).await, "a swap prepared before the end fails");
-    trial.expect(&Row { ended: Some(Ended::new(EndReason::Logout, NOW)), version: 1, ..prepared }).await;
+    trial
+        .expect(&SessionRow { ended: Some(Ended::new(EndReason::Logout, NOW)), version: 1, ..prepared })
+        .await;
 }
 
 /// An end of a handle that is not there says `false`, and creates nothing.
@@ -88,7 +90,7 @@ pub async fn an_expired_session_can_be_ended<S: SessionStore>(store: &S) {
     let row = trial.created(0).await;
     let at = after(row.absolute_expiry, MINUTE);
     assert!(trial.end(row.handle, EndReason::Disabled, at).await, "the end is the first");
-    trial.expect(&Row { ended: Some(Ended::new(EndReason::Disabled, at)), version: 1, ..row }).await;
+    trial.expect(&SessionRow { ended: Some(Ended::new(EndReason::Disabled, at)), version: 1, ..row }).await;
 }
 
 /// An end changes one row, not others of the subject.

@@ -1,22 +1,23 @@
 //! Ending a subject's sessions ends all of them, and no others.
 
 use super::trial::{DAY, EASILY_CONFUSED, MINUTE, NOW, Trial, after, similar_to, sorted};
-use crate::{EndReason, Ended, Handle, Row, SessionStore};
+use crate::{EndReason, Ended, SessionHandle, SessionRow, SessionStore};
 
 /// The row as [`Trial::end_subject`] leaves it.
-fn revoked(row: &Row) -> Row {
-    Row { ended: Some(Ended::new(EndReason::Revoked, NOW)), version: row.version + 1, ..row.clone() }
+fn revoked(row: &SessionRow) -> SessionRow {
+    SessionRow { ended: Some(Ended::new(EndReason::Revoked, NOW)), version: row.version + 1, ..row.clone() }
 }
 
-fn handles<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Handle> {
+fn handles<'a>(rows: impl IntoIterator<Item = &'a SessionRow>) -> Vec<SessionHandle> {
     sorted(rows.into_iter().map(|row| row.handle).collect())
 }
 
 /// Every session is ended and its version counted, expired ones too, which may be live by another server's clock.
 pub async fn ending_a_subject_ends_all_its_sessions<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
-    let mut rows: Vec<_> = (0..10).map(|number| Row { version: number, ..trial.row(number) }).collect();
-    rows.push(Row { idle_expiry: NOW, ..trial.row(10) });
+    let mut rows: Vec<_> =
+        (0..10).map(|number| SessionRow { version: number, ..trial.row(number) }).collect();
+    rows.push(SessionRow { idle_expiry: NOW, ..trial.row(10) });
     trial.create_all(&rows).await;
     assert_eq!(trial.end_subject(&rows[0].subject, None, NOW).await, handles(&rows), "all are ended");
     for row in &rows {
@@ -54,7 +55,7 @@ pub async fn ending_a_subject_returns_exactly_what_it_ended<S: SessionStore>(sto
     assert!(trial.end(gone.handle, EndReason::Logout, NOW).await, "the end is the first");
     let at = after(NOW, MINUTE);
     assert_eq!(trial.end_subject(&here.subject, None, at).await, [here.handle], "only the live one is ended");
-    trial.expect(&Row { ended: Some(Ended::new(EndReason::Logout, NOW)), version: 1, ..gone }).await;
+    trial.expect(&SessionRow { ended: Some(Ended::new(EndReason::Logout, NOW)), version: 1, ..gone }).await;
     assert_eq!(trial.end_subject(&here.subject, None, at).await, [], "there is nothing left to end");
 }
 
@@ -82,7 +83,10 @@ pub async fn ending_a_subject_defeats_swaps_prepared_before<S: SessionStore>(sto
     trial.create_all(&rows).await;
     trial.end_subject(&rows[0].subject, None, NOW).await;
     for row in &rows {
-        assert!(!trial.swap(&Row { generation: 1, ..row.clone() }).await, "a swap prepared before fails");
+        assert!(
+            !trial.swap(&SessionRow { generation: 1, ..row.clone() }).await,
+            "a swap prepared before fails"
+        );
         trial.expect(&revoked(row)).await;
     }
 }
@@ -95,7 +99,10 @@ pub async fn ending_a_subject_leaves_later_logins_alone<S: SessionStore>(store: 
     assert_eq!(trial.end_subject(&first.subject, None, later).await, [first.handle], "the session is ended");
     let second = trial.created(1).await;
     trial.expect(&second).await;
-    assert!(trial.swap(&Row { generation: 1, ..second.clone() }).await, "the new session can be swapped");
+    assert!(
+        trial.swap(&SessionRow { generation: 1, ..second.clone() }).await,
+        "the new session can be swapped"
+    );
     assert_eq!(trial.list(&second.subject, NOW).await.len(), 1, "the new session is listed");
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::trial::{MINUTE, NOW, TICK, Trial, after, before};
-use crate::{EndReason, EndWatcher, Handle, SessionStore, StoreErrorKind, Timestamp};
+use crate::{EndReason, EndWatcher, SessionHandle, SessionStore, StoreErrorKind, Timestamp};
 
 /// A watcher is told of each end after it caught up, also of those of a whole subject, with the time of the end.
 pub async fn a_watcher_is_told_of_each_end<S: SessionStore>(store: &S) {
@@ -120,7 +120,7 @@ struct Seen(Mutex<Told>);
 
 #[derive(Default)]
 struct Told {
-    ends: Vec<(Handle, Timestamp)>,
+    ends: Vec<(SessionHandle, Timestamp)>,
     caught_up: bool,
     waiting: Vec<Waker>,
 }
@@ -130,15 +130,15 @@ impl Seen {
         self.until(|told| told.caught_up).await;
     }
 
-    async fn until_told(&self, handle: Handle, at: Timestamp) {
+    async fn until_told(&self, handle: SessionHandle, at: Timestamp) {
         self.until(|told| told.ends.contains(&(handle, at))).await;
     }
 
-    fn was_told(&self, handle: Handle, at: Timestamp) -> bool {
+    fn was_told(&self, handle: SessionHandle, at: Timestamp) -> bool {
         self.read(|told| told.ends.contains(&(handle, at)))
     }
 
-    fn knows(&self, handle: Handle) -> bool {
+    fn knows(&self, handle: SessionHandle) -> bool {
         self.read(|told| told.ends.iter().any(|(known, _)| *known == handle))
     }
 
@@ -168,7 +168,7 @@ impl Seen {
 }
 
 impl EndWatcher for Seen {
-    fn ended(&self, session: Handle, at: Timestamp) {
+    fn ended(&self, session: SessionHandle, at: Timestamp) {
         self.tell(|told| told.ends.push((session, at)));
     }
 

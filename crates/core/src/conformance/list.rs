@@ -1,7 +1,7 @@
 //! A list shows the live sessions of one subject.
 
 use super::trial::{DAY, EASILY_CONFUSED, MINUTE, NOW, TICK, Trial, after, before, similar_to, sorted};
-use crate::{EndReason, Meta, Row, SessionStore};
+use crate::{EndReason, SessionMeta, SessionRow, SessionStore};
 
 /// The rows are whole, in the order of login from the newest to the oldest.
 pub async fn a_list_holds_whole_rows_newest_login_first<S: SessionStore>(store: &S) {
@@ -9,10 +9,10 @@ pub async fn a_list_holds_whole_rows_newest_login_first<S: SessionStore>(store: 
     let ages = [3, 0, 4, 1, 5, 2];
     let mut rows: Vec<_> = (0..)
         .zip(ages)
-        .map(|(number, age)| Row {
+        .map(|(number, age)| SessionRow {
             generation: age,
             created_at: before(NOW, TICK * age),
-            meta: Meta { label: Some(format!("device {age}")), ..Meta::default() },
+            meta: SessionMeta { label: Some(format!("device {age}")), ..SessionMeta::default() },
             data: vec![number as u8],
             ..trial.row(number)
         })
@@ -27,8 +27,8 @@ pub async fn a_list_leaves_out_ended_and_expired_sessions<S: SessionStore>(store
     let trial = Trial::new(store);
     let live = trial.created(0).await;
     let ended = trial.created(1).await;
-    let idle = Row { idle_expiry: after(NOW, MINUTE), ..trial.row(2) };
-    let absolute = Row { absolute_expiry: after(NOW, MINUTE), ..trial.row(3) };
+    let idle = SessionRow { idle_expiry: after(NOW, MINUTE), ..trial.row(2) };
+    let absolute = SessionRow { absolute_expiry: after(NOW, MINUTE), ..trial.row(3) };
     trial.create_all(&[idle, absolute]).await;
     let later = after(NOW, MINUTE * 2);
     assert!(trial.end(ended.handle, EndReason::Logout, after(NOW, DAY)).await, "the end is the first");
@@ -41,8 +41,8 @@ pub async fn an_expiry_equal_to_now_is_past_in_a_list<S: SessionStore>(store: &S
     let at = after(NOW, MINUTE);
     let (by_idle, by_absolute) = (trial.subject("idle"), trial.subject("absolute"));
     let rows = [
-        Row { idle_expiry: at, ..trial.row_of(&by_idle, 0) },
-        Row { absolute_expiry: at, ..trial.row_of(&by_absolute, 1) },
+        SessionRow { idle_expiry: at, ..trial.row_of(&by_idle, 0) },
+        SessionRow { absolute_expiry: at, ..trial.row_of(&by_absolute, 1) },
     ];
     trial.create_all(&rows).await;
     for row in rows {
@@ -56,10 +56,10 @@ pub async fn an_expiry_equal_to_now_is_past_in_a_list<S: SessionStore>(store: &S
 pub async fn a_list_shows_what_was_swapped<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let row = trial.created(0).await;
-    let next = Row { generation: 1, idle_expiry: after(row.idle_expiry, DAY), ..row.clone() };
+    let next = SessionRow { generation: 1, idle_expiry: after(row.idle_expiry, DAY), ..row.clone() };
     assert!(trial.swap(&next).await, "a swap at the stored version succeeds");
     let listed = trial.list(&row.subject, row.idle_expiry).await;
-    assert_eq!(listed, [Row { version: 1, ..next }], "the row is listed as it was swapped");
+    assert_eq!(listed, [SessionRow { version: 1, ..next }], "the row is listed as it was swapped");
 }
 
 /// Subjects are compared byte for byte.
@@ -79,7 +79,7 @@ pub async fn ten_thousand_sessions_of_one_subject_are_listed_and_ended<S: Sessio
     const SESSIONS: u32 = 10_000;
     let trial = Trial::new(store);
     let rows: Vec<_> = (0..SESSIONS)
-        .map(|age| Row { created_at: before(NOW, TICK * age), ..trial.row(age.into()) })
+        .map(|age| SessionRow { created_at: before(NOW, TICK * age), ..trial.row(age.into()) })
         .collect();
     trial.create_all(&rows).await;
     let listed = trial.list(&rows[0].subject, NOW).await;

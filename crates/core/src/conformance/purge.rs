@@ -1,12 +1,12 @@
 //! A purge removes dead rows, and they stay removed.
 
 use super::trial::{DAY, MINUTE, NOW, PURGE, TICK, Trial, after, before, sorted};
-use crate::{EndReason, Row, SessionStore, Timestamp};
+use crate::{EndReason, SessionRow, SessionStore, Timestamp};
 
 /// A session that logged in an hour before [`PURGE`].
-fn row<S: SessionStore>(trial: &Trial<'_, S>, number: u64) -> Row {
+fn row<S: SessionStore>(trial: &Trial<'_, S>, number: u64) -> SessionRow {
     let login = before(PURGE, MINUTE * 60);
-    Row { created_at: login, rotated_at: login, ..trial.row(number) }
+    SessionRow { created_at: login, rotated_at: login, ..trial.row(number) }
 }
 
 /// Rows that were dead before the time go; those that died at that very time or after it, and the living, stay.
@@ -14,15 +14,15 @@ pub async fn a_purge_removes_what_was_dead_before_and_nothing_else<S: SessionSto
     let trial = Trial::new(store);
     let (early, late) = (before(PURGE, TICK), after(PURGE, TICK));
     let gone = [
-        Row { idle_expiry: early, ..row(&trial, 0) },
-        Row { absolute_expiry: early, ..row(&trial, 1) },
-        Row { idle_expiry: early, absolute_expiry: early, ..row(&trial, 2) },
+        SessionRow { idle_expiry: early, ..row(&trial, 0) },
+        SessionRow { absolute_expiry: early, ..row(&trial, 1) },
+        SessionRow { idle_expiry: early, absolute_expiry: early, ..row(&trial, 2) },
         row(&trial, 3),
     ];
     let stays = [
-        Row { idle_expiry: PURGE, ..row(&trial, 10) },
-        Row { absolute_expiry: PURGE, ..row(&trial, 11) },
-        Row { idle_expiry: late, ..row(&trial, 12) },
+        SessionRow { idle_expiry: PURGE, ..row(&trial, 10) },
+        SessionRow { absolute_expiry: PURGE, ..row(&trial, 11) },
+        SessionRow { idle_expiry: late, ..row(&trial, 12) },
         row(&trial, 13),
     ];
     let ended_then = row(&trial, 14);
@@ -50,7 +50,7 @@ pub async fn a_purge_removes_what_was_dead_before_and_nothing_else<S: SessionSto
 pub async fn a_purge_counts_from_the_first_death<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let early = before(PURGE, MINUTE);
-    let expired_then_ended = Row { idle_expiry: early, ..row(&trial, 0) };
+    let expired_then_ended = SessionRow { idle_expiry: early, ..row(&trial, 0) };
     let ended_long_before_expiry = row(&trial, 1);
     let ended_at_the_epoch = row(&trial, 2);
     trial
@@ -79,15 +79,17 @@ pub async fn a_purge_counts_from_the_first_death<S: SessionStore>(store: &S) {
 pub async fn a_purge_follows_a_moved_expiry<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let (soon, late) = (after(PURGE, TICK), after(NOW, DAY));
-    let (prolonged, shortened) =
-        (Row { idle_expiry: soon, ..row(&trial, 0) }, Row { idle_expiry: late, ..row(&trial, 1) });
+    let (prolonged, shortened) = (
+        SessionRow { idle_expiry: soon, ..row(&trial, 0) },
+        SessionRow { idle_expiry: late, ..row(&trial, 1) },
+    );
     trial.create_all(&[prolonged.clone(), shortened.clone()]).await;
-    let prolonged = Row { idle_expiry: late, ..prolonged };
-    let shortened = Row { idle_expiry: before(PURGE, TICK), ..shortened };
+    let prolonged = SessionRow { idle_expiry: late, ..prolonged };
+    let shortened = SessionRow { idle_expiry: before(PURGE, TICK), ..shortened };
     assert!(trial.swap(&prolonged).await, "a swap at the stored version succeeds");
     assert!(trial.swap(&shortened).await, "a swap at the stored version succeeds");
     trial.purge().await;
-    trial.expect(&Row { version: 1, ..prolonged }).await;
+    trial.expect(&SessionRow { version: 1, ..prolonged }).await;
     trial.expect_none(shortened.handle).await;
 }
 
@@ -96,7 +98,10 @@ pub async fn purging_until_nothing_is_left_removes_all<S: SessionStore>(store: &
     const ROWS: u64 = 2_500;
     let trial = Trial::new(store);
     let rows: Vec<_> = (0..ROWS)
-        .map(|number| Row { idle_expiry: before(PURGE, TICK * (1 + number as u32)), ..row(&trial, number) })
+        .map(|number| SessionRow {
+            idle_expiry: before(PURGE, TICK * (1 + number as u32)),
+            ..row(&trial, number)
+        })
         .collect();
     trial.create_all(&rows).await;
     trial.purge().await;
@@ -117,11 +122,11 @@ pub async fn a_purge_before_the_first_death_removes_nothing<S: SessionStore>(sto
 pub async fn nothing_revives_a_purged_session<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let other = trial.created(10).await;
-    let purged = Row { idle_expiry: before(PURGE, TICK), ..row(&trial, 0) };
+    let purged = SessionRow { idle_expiry: before(PURGE, TICK), ..row(&trial, 0) };
     trial.create(&purged).await;
     trial.purge().await;
 
-    let prolonged = Row { idle_expiry: after(NOW, DAY), ..purged.clone() };
+    let prolonged = SessionRow { idle_expiry: after(NOW, DAY), ..purged.clone() };
     assert!(!trial.swap(&prolonged).await, "a swap of a purged row fails");
     trial.expect_none(purged.handle).await;
     assert!(!trial.end(purged.handle, EndReason::Logout, NOW).await, "an end of a purged row says false");

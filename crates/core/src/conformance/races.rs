@@ -4,7 +4,7 @@ use super::{
     join::join_all,
     trial::{MINUTE, NOW, Trial, after, sorted},
 };
-use crate::{EndReason, Ended, Row, SessionStore};
+use crate::{EndReason, Ended, SessionRow, SessionStore};
 
 const RACERS: u32 = 16;
 const ROUNDS: u64 = 10;
@@ -17,7 +17,8 @@ fn count(wins: &[bool]) -> usize {
 pub async fn of_many_creates_of_one_handle_one_succeeds<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     for round in 0..ROUNDS {
-        let rows: Vec<_> = (0..RACERS).map(|generation| Row { generation, ..trial.row(round) }).collect();
+        let rows: Vec<_> =
+            (0..RACERS).map(|generation| SessionRow { generation, ..trial.row(round) }).collect();
         let wins = join_all(rows.iter().map(|row| trial.try_create(row))).await;
         assert_eq!(count(&wins), 1, "exactly one create succeeds");
         let winner = rows.iter().zip(wins).find(|(_, won)| *won);
@@ -33,7 +34,7 @@ pub async fn of_many_swaps_at_one_version_one_succeeds<S: SessionStore>(store: &
         let row = trial.load(trial.handle(0)).await.expect("the row is there");
         assert_eq!(row.version, round, "each round added one to the version");
         let rows: Vec<_> = (0..RACERS)
-            .map(|racer| Row {
+            .map(|racer| SessionRow {
                 generation: racer,
                 rotated_at: after(NOW, MINUTE * racer),
                 confirmed: racer % 2 == 0,
@@ -43,7 +44,7 @@ pub async fn of_many_swaps_at_one_version_one_succeeds<S: SessionStore>(store: &
         let wins = join_all(rows.iter().map(|row| trial.swap(row))).await;
         assert_eq!(count(&wins), 1, "exactly one swap succeeds");
         let winner = rows.iter().zip(wins).find(|(_, won)| *won).expect("one won").0;
-        trial.expect(&Row { version: round + 1, ..winner.clone() }).await;
+        trial.expect(&SessionRow { version: round + 1, ..winner.clone() }).await;
     }
 }
 
@@ -59,7 +60,7 @@ pub async fn of_many_ends_one_succeeds<S: SessionStore>(store: &S) {
         let wins = join_all(ends.iter().map(|end| trial.end(row.handle, end.reason, end.at))).await;
         assert_eq!(count(&wins), 1, "exactly one end succeeds");
         let winner = ends.iter().zip(wins).find(|(_, won)| *won).expect("one won").0;
-        trial.expect(&Row { ended: Some(*winner), version: 1, ..row }).await;
+        trial.expect(&SessionRow { ended: Some(*winner), version: 1, ..row }).await;
     }
 }
 
@@ -74,14 +75,14 @@ pub async fn an_end_among_swaps_is_final<S: SessionStore>(store: &S) {
                 if u64::from(racer) == round {
                     return trial.end(row.handle, EndReason::Logout, NOW).await;
                 }
-                trial.swap(&Row { generation: 1 + racer, ..row.clone() }).await
+                trial.swap(&SessionRow { generation: 1 + racer, ..row.clone() }).await
             }
         };
         let wins = join_all((0..RACERS).map(racer)).await;
         assert!(wins[round as usize], "the end succeeds");
         let swapped = (0..RACERS).zip(&wins).find(|&(racer, &won)| won && u64::from(racer) != round);
         assert!(count(&wins) <= 2, "at most one swap succeeds");
-        let expected = Row {
+        let expected = SessionRow {
             generation: swapped.map_or(0, |(racer, _)| 1 + racer),
             ended: Some(Ended::new(EndReason::Logout, NOW)),
             version: count(&wins) as u64,
@@ -89,7 +90,7 @@ pub async fn an_end_among_swaps_is_final<S: SessionStore>(store: &S) {
         };
         trial.expect(&expected).await;
         assert!(
-            !trial.swap(&Row { ended: None, ..expected.clone() }).await,
+            !trial.swap(&SessionRow { ended: None, ..expected.clone() }).await,
             "no swap succeeds after the end"
         );
         trial.expect(&expected).await;

@@ -1,11 +1,11 @@
 //! A swap writes if nobody came between, and never brings anything into being.
 
 use super::trial::{DAY, LARGEST, MINUTE, NOW, Trial, after};
-use crate::{EndReason, Ended, Row, SessionStore, Timestamp};
+use crate::{EndReason, Ended, SessionRow, SessionStore, Timestamp};
 
 /// A rotation of the row, to be swapped in.
-fn rotated(row: &Row) -> Row {
-    Row {
+fn rotated(row: &SessionRow) -> SessionRow {
+    SessionRow {
         generation: row.generation + 1,
         rotated_at: after(row.rotated_at, MINUTE),
         confirmed: !row.confirmed,
@@ -18,27 +18,32 @@ fn rotated(row: &Row) -> Row {
 /// A swap writes generation, rotation time, confirmation, late budget and idle expiry, and adds one to the version.
 pub async fn a_swap_writes_what_rotations_change_and_counts_the_write<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
-    let row = Row { data: b"stays".to_vec(), ..trial.row(0) };
+    let row = SessionRow { data: b"stays".to_vec(), ..trial.row(0) };
     trial.create(&row).await;
     let next = rotated(&row);
     assert!(trial.swap(&next).await, "a swap at the stored version succeeds");
-    trial.expect(&Row { version: 1, ..next.clone() }).await;
+    trial.expect(&SessionRow { version: 1, ..next.clone() }).await;
 
-    let back = Row { version: 1, ..row };
+    let back = SessionRow { version: 1, ..row };
     assert!(trial.swap(&back).await, "a swap may write smaller values: the store decides nothing");
-    trial.expect(&Row { version: 2, ..back }).await;
+    trial.expect(&SessionRow { version: 2, ..back }).await;
 }
 
 /// A swap takes every generation, and times up to the largest that a signed 64-bit column holds.
 pub async fn a_swap_takes_the_largest_numbers<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let largest = Timestamp::from_millis(LARGEST);
-    let row = Row { version: LARGEST - 1, ..trial.row(0) };
+    let row = SessionRow { version: LARGEST - 1, ..trial.row(0) };
     trial.create(&row).await;
-    let next =
-        Row { generation: u32::MAX, rotated_at: largest, late_budget: largest, idle_expiry: largest, ..row };
+    let next = SessionRow {
+        generation: u32::MAX,
+        rotated_at: largest,
+        late_budget: largest,
+        idle_expiry: largest,
+        ..row
+    };
     assert!(trial.swap(&next).await, "a swap at the stored version succeeds");
-    trial.expect(&Row { version: LARGEST, ..next }).await;
+    trial.expect(&SessionRow { version: LARGEST, ..next }).await;
 }
 
 /// In a row of swaps, each succeeds at the version that the one before left, and the version counts them.
@@ -46,20 +51,20 @@ pub async fn each_swap_needs_the_version_of_the_one_before<S: SessionStore>(stor
     let trial = Trial::new(store);
     let mut row = trial.created(0).await;
     for version in 0..50 {
-        row = Row { version, ..rotated(&row) };
+        row = SessionRow { version, ..rotated(&row) };
         assert!(trial.swap(&row).await, "swap {version} succeeds at the version of the one before");
         assert!(!trial.swap(&row).await, "swap {version} does not succeed twice");
     }
-    trial.expect(&Row { version: 50, ..row }).await;
+    trial.expect(&SessionRow { version: 50, ..row }).await;
 }
 
 /// A swap at an older or a newer version than the stored one fails, and changes nothing.
 pub async fn a_swap_at_another_version_changes_nothing<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
-    let row = Row { version: 5, ..trial.row(0) };
+    let row = SessionRow { version: 5, ..trial.row(0) };
     trial.create(&row).await;
     for version in [0, 4, 6, 5 + (1 << 32), LARGEST] {
-        let next = Row { version, ..rotated(&row) };
+        let next = SessionRow { version, ..rotated(&row) };
         assert!(!trial.swap(&next).await, "a swap at version {version} of a row at version 5 fails");
         trial.expect(&row).await;
     }
@@ -81,9 +86,9 @@ pub async fn a_swap_of_an_ended_row_changes_nothing<S: SessionStore>(store: &S) 
     let row = trial.created(0).await;
     let at = after(NOW, MINUTE);
     assert!(trial.end(row.handle, EndReason::Logout, at).await, "the end is the first");
-    let ended = Row { ended: Some(Ended::new(EndReason::Logout, at)), version: 1, ..row.clone() };
+    let ended = SessionRow { ended: Some(Ended::new(EndReason::Logout, at)), version: 1, ..row.clone() };
     for version in 0..3 {
-        let next = Row { version, ..rotated(&row) };
+        let next = SessionRow { version, ..rotated(&row) };
         assert!(!trial.swap(&next).await, "a swap at version {version} of an ended row fails");
         trial.expect(&ended).await;
     }

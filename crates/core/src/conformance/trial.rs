@@ -3,7 +3,7 @@
 use std::{collections::hash_map::RandomState, hash::BuildHasher, time::Duration};
 
 use super::join::join_all;
-use crate::{EndReason, Handle, Row, SessionStore, StoreErrorKind, Subject, Timestamp};
+use crate::{EndReason, SessionHandle, SessionRow, SessionStore, StoreErrorKind, Subject, Timestamp};
 
 /// When the laws' sessions log in. In the far future, so that a database which expires rows by its own clock as well
 /// leaves them alone.
@@ -32,10 +32,10 @@ impl<'a, S: SessionStore> Trial<'a, S> {
         Self { store, seed: RandomState::new().hash_one("conformance") }
     }
 
-    pub(super) fn handle(&self, number: u64) -> Handle {
+    pub(super) fn handle(&self, number: u64) -> SessionHandle {
         let low = scatter(self.seed.wrapping_add(number));
         let high = scatter(self.seed) ^ low.rotate_left(32);
-        Handle::from_bytes(((u128::from(high) << 64) | u128::from(low)).to_be_bytes())
+        SessionHandle::from_bytes(((u128::from(high) << 64) | u128::from(low)).to_be_bytes())
     }
 
     pub(super) fn subject(&self, name: &str) -> Subject {
@@ -43,40 +43,40 @@ impl<'a, S: SessionStore> Trial<'a, S> {
     }
 
     /// A session of the subject `alice` that lives from [`NOW`] for seven days, at most thirty.
-    pub(super) fn row(&self, number: u64) -> Row {
+    pub(super) fn row(&self, number: u64) -> SessionRow {
         let idle = NOW.saturating_add(DAY * 7);
-        Row::new(self.handle(number), self.subject("alice"), NOW, idle, NOW.saturating_add(DAY * 30))
+        SessionRow::new(self.handle(number), self.subject("alice"), NOW, idle, NOW.saturating_add(DAY * 30))
     }
 
-    pub(super) fn row_of(&self, subject: &Subject, number: u64) -> Row {
-        Row { subject: subject.clone(), ..self.row(number) }
+    pub(super) fn row_of(&self, subject: &Subject, number: u64) -> SessionRow {
+        SessionRow { subject: subject.clone(), ..self.row(number) }
     }
 
-    pub(super) async fn create(&self, row: &Row) {
+    pub(super) async fn create(&self, row: &SessionRow) {
         self.store.create(row).await.expect("create of a new handle succeeds");
     }
 
-    pub(super) async fn create_all(&self, rows: &[Row]) {
+    pub(super) async fn create_all(&self, rows: &[SessionRow]) {
         for some in rows.chunks(CONCURRENT) {
             join_all(some.iter().map(|row| self.create(row))).await;
         }
     }
 
     /// Creates [`row`](Self::row) `number` and returns it.
-    pub(super) async fn created(&self, number: u64) -> Row {
+    pub(super) async fn created(&self, number: u64) -> SessionRow {
         let row = self.row(number);
         self.create(&row).await;
         row
     }
 
     /// Creates the row, which must come back as it is.
-    pub(super) async fn round_trip(&self, row: &Row) {
+    pub(super) async fn round_trip(&self, row: &SessionRow) {
         self.create(row).await;
         self.expect(row).await;
     }
 
     /// Returns whether the handle was free.
-    pub(super) async fn try_create(&self, row: &Row) -> bool {
+    pub(super) async fn try_create(&self, row: &SessionRow) -> bool {
         match self.store.create(row).await {
             Ok(()) => true,
             Err(error) if error.kind() == StoreErrorKind::AlreadyExists => false,
@@ -85,7 +85,7 @@ impl<'a, S: SessionStore> Trial<'a, S> {
     }
 
     /// The row as it is stored.
-    pub(super) async fn expect(&self, row: &Row) {
+    pub(super) async fn expect(&self, row: &SessionRow) {
         assert_eq!(
             self.load(row.handle).await.as_ref(),
             Some(row),
@@ -93,19 +93,19 @@ impl<'a, S: SessionStore> Trial<'a, S> {
         );
     }
 
-    pub(super) async fn expect_none(&self, handle: Handle) {
+    pub(super) async fn expect_none(&self, handle: SessionHandle) {
         assert_eq!(self.load(handle).await, None, "there is no such row");
     }
 
-    pub(super) async fn load(&self, handle: Handle) -> Option<Row> {
+    pub(super) async fn load(&self, handle: SessionHandle) -> Option<SessionRow> {
         self.store.load(handle).await.expect("load succeeds")
     }
 
-    pub(super) async fn swap(&self, row: &Row) -> bool {
+    pub(super) async fn swap(&self, row: &SessionRow) -> bool {
         self.store.compare_and_swap(row).await.expect("compare_and_swap succeeds, won or lost")
     }
 
-    pub(super) async fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> bool {
+    pub(super) async fn end(&self, handle: SessionHandle, reason: EndReason, now: Timestamp) -> bool {
         self.store.end(handle, reason, now).await.expect("end succeeds, first or not")
     }
 
@@ -113,14 +113,14 @@ impl<'a, S: SessionStore> Trial<'a, S> {
     pub(super) async fn end_subject(
         &self,
         subject: &Subject,
-        except: Option<Handle>,
+        except: Option<SessionHandle>,
         now: Timestamp,
-    ) -> Vec<Handle> {
+    ) -> Vec<SessionHandle> {
         let ended = self.store.end_subject(subject, except, EndReason::Revoked, now).await;
         sorted(ended.expect("end_subject succeeds"))
     }
 
-    pub(super) async fn list(&self, subject: &Subject, now: Timestamp) -> Vec<Row> {
+    pub(super) async fn list(&self, subject: &Subject, now: Timestamp) -> Vec<SessionRow> {
         self.store.list(subject, now).await.expect("list succeeds")
     }
 
@@ -132,11 +132,11 @@ impl<'a, S: SessionStore> Trial<'a, S> {
                 return;
             }
         }
-        panic!("purge_expired returns 0 in the end");
+        panic!("purge_dead returns 0 in the end");
     }
 
     pub(super) async fn purge_once(&self, dead_before: Timestamp) -> u64 {
-        self.store.purge_expired(dead_before).await.expect("purge_expired succeeds")
+        self.store.purge_dead(dead_before).await.expect("purge_dead succeeds")
     }
 }
 
@@ -148,7 +148,7 @@ pub(super) fn after(at: Timestamp, by: Duration) -> Timestamp {
     at.saturating_add(by)
 }
 
-pub(super) fn sorted(mut handles: Vec<Handle>) -> Vec<Handle> {
+pub(super) fn sorted(mut handles: Vec<SessionHandle>) -> Vec<SessionHandle> {
     handles.sort_unstable();
     handles
 }

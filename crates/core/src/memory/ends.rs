@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::lock;
-use crate::{Handle, Timestamp};
+use crate::{SessionHandle, Timestamp};
 
 /// Who watches. Those who stopped are forgotten at the next end.
 #[derive(Default)]
@@ -17,12 +17,12 @@ pub(super) struct Ends(Mutex<Vec<Weak<Mutex<Queue>>>>);
 /// What one watcher has not been told yet.
 #[derive(Default)]
 struct Queue {
-    ends: VecDeque<(Handle, Timestamp)>,
+    ends: VecDeque<(SessionHandle, Timestamp)>,
     waker: Option<Waker>,
 }
 
 impl Ends {
-    pub(super) fn publish(&self, handle: Handle, at: Timestamp) {
+    pub(super) fn publish(&self, handle: SessionHandle, at: Timestamp) {
         lock(&self.0).retain(|queue| {
             let Some(queue) = queue.upgrade() else { return false };
             let mut queue = lock(&queue);
@@ -45,7 +45,7 @@ impl Ends {
 pub(super) struct Subscription(Arc<Mutex<Queue>>);
 
 impl Subscription {
-    pub(super) async fn next(&self) -> (Handle, Timestamp) {
+    pub(super) async fn next(&self) -> (SessionHandle, Timestamp) {
         poll_fn(|context| {
             let mut queue = lock(&self.0);
             match queue.ends.pop_front() {

@@ -19,7 +19,8 @@ use std::{
 
 use self::{ends::Ends, shard::Shard, subjects::Subjects};
 use crate::{
-    EndReason, EndWatcher, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
+    EndReason, EndWatcher, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind, Subject,
+    Timestamp,
 };
 
 /// Keeps sessions in memory: for tests, development, and services of one process that may log everybody out when it
@@ -28,17 +29,17 @@ use crate::{
 /// A clone is another handle on the same sessions. It is the reference of what a [`SessionStore`] does; nothing in it
 /// is durable.
 ///
-/// Rows of dead sessions go when [`purge_expired`](SessionStore::purge_expired) is called, and a few with each new
+/// Rows of dead sessions go when [`purge_dead`](SessionStore::purge_dead) is called, and a few with each new
 /// session once they were dead for a day, so that a process which never purges does not grow without end.
 ///
 /// ```
-/// use tower_refresh_core::{Handle, MemoryStore, Row, SessionStore, Subject, Timestamp};
+/// use tower_refresh_core::{SessionHandle, MemoryStore, SessionRow, SessionStore, Subject, Timestamp};
 ///
 /// # futures_executor::block_on(async {
 /// let store = MemoryStore::new();
 /// let login = Timestamp::from_secs(1_700_000_000);
 /// let expiry = Timestamp::from_secs(1_700_600_000);
-/// store.create(&Row::new(Handle::from_bytes([7; 16]), "alice".into(), login, expiry, expiry)).await?;
+/// store.create(&SessionRow::new(SessionHandle::from_bytes([7; 16]), "alice".into(), login, expiry, expiry)).await?;
 ///
 /// assert_eq!(store.list(&Subject::new("alice"), login).await?.len(), 1);
 /// assert!(store.list(&Subject::new("alice"), expiry).await?.is_empty());
@@ -98,7 +99,7 @@ impl fmt::Debug for MemoryStore {
 }
 
 impl SessionStore for MemoryStore {
-    async fn create(&self, row: &Row) -> Result<(), StoreError> {
+    async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
         let purged = {
             let mut sessions = self.inner.subjects.lock(row.subject.as_str());
             let mut shard = self.inner.shard(row.handle);
@@ -113,15 +114,20 @@ impl SessionStore for MemoryStore {
         Ok(())
     }
 
-    async fn load(&self, handle: Handle) -> Result<Option<Row>, StoreError> {
+    async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
         Ok(self.inner.shard(handle).get(handle))
     }
 
-    async fn compare_and_swap(&self, row: &Row) -> Result<bool, StoreError> {
+    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
         Ok(self.inner.shard(row.handle).swap(row))
     }
 
-    async fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
+    async fn end(
+        &self,
+        handle: SessionHandle,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let Some(subject) = self.inner.shard(handle).end(handle, None, reason, now) else { return Ok(false) };
         self.inner.unlist(handle, &subject);
         self.inner.ends.publish(handle, now);
@@ -131,10 +137,10 @@ impl SessionStore for MemoryStore {
     async fn end_subject(
         &self,
         subject: &Subject,
-        except: Option<Handle>,
+        except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
-    ) -> Result<Vec<Handle>, StoreError> {
+    ) -> Result<Vec<SessionHandle>, StoreError> {
         let subject = subject.as_str();
         let mut ended = self.inner.subjects.lock(subject).handles(subject);
         ended.retain(|&handle| {
@@ -148,7 +154,7 @@ impl SessionStore for MemoryStore {
         Ok(ended)
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Row>, StoreError> {
+    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
         let handles = self.inner.subjects.lock(subject.as_str()).handles(subject.as_str());
         let rows = handles.into_iter().filter_map(|handle| self.inner.shard(handle).get(handle));
         let mut live: Vec<_> = rows.filter(|row| row.subject == *subject && row.is_live(now)).collect();
@@ -156,7 +162,7 @@ impl SessionStore for MemoryStore {
         Ok(live)
     }
 
-    async fn purge_expired(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
+    async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
         let mut purged = 0;
         for shard in &self.inner.shards {
             let limit = PURGED_PER_LOCK.min(PURGED_PER_CALL - purged);
@@ -182,11 +188,11 @@ impl SessionStore for MemoryStore {
 }
 
 impl Inner {
-    fn shard(&self, handle: Handle) -> MutexGuard<'_, Shard> {
+    fn shard(&self, handle: SessionHandle) -> MutexGuard<'_, Shard> {
         lock(&self.shards[shard_of(handle)])
     }
 
-    fn unlist_all(&self, removed: Vec<(Handle, Arc<str>)>) {
+    fn unlist_all(&self, removed: Vec<(SessionHandle, Arc<str>)>) {
         for (handle, subject) in removed {
             self.unlist(handle, &subject);
         }
@@ -195,7 +201,7 @@ impl Inner {
     /// Takes a session that ended or was removed out of its subject's list.
     ///
     /// It comes after the shard's lock was released, so it looks again: a session created since then stays listed.
-    fn unlist(&self, handle: Handle, subject: &str) {
+    fn unlist(&self, handle: SessionHandle, subject: &str) {
         let mut sessions = self.subjects.lock(subject);
         if !self.shard(handle).is_active(handle, subject) {
             sessions.remove(subject, handle);
@@ -204,7 +210,7 @@ impl Inner {
 }
 
 /// Handles are hashes already, but those of tests may be counters: all bytes take part.
-fn shard_of(handle: Handle) -> usize {
+fn shard_of(handle: SessionHandle) -> usize {
     let bits = u128::from_le_bytes(*handle.as_bytes());
     let mixed = (bits as u64 ^ (bits >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 32) as usize % SHARDS

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{EndReason, Ended, Handle, Meta, Row, Subject, Timestamp};
+use crate::{EndReason, Ended, SessionHandle, SessionMeta, SessionRow, Subject, Timestamp};
 
-/// A [`Row`] without its handle, which is the key it is found by.
+/// A [`SessionRow`] without its handle, which is the key it is found by.
 pub(super) struct Record {
     pub(super) subject: Arc<str>,
     pub(super) version: u64,
@@ -22,13 +22,13 @@ pub(super) struct Record {
 }
 
 struct Extra {
-    meta: Meta,
+    meta: SessionMeta,
     data: Box<[u8]>,
 }
 
 impl Record {
-    pub(super) fn new(row: &Row, subject: Arc<str>) -> Self {
-        let has_extra = row.meta != Meta::default() || !row.data.is_empty();
+    pub(super) fn new(row: &SessionRow, subject: Arc<str>) -> Self {
+        let has_extra = row.meta != SessionMeta::default() || !row.data.is_empty();
         Self {
             subject,
             version: row.version,
@@ -46,8 +46,8 @@ impl Record {
         }
     }
 
-    pub(super) fn to_row(&self, handle: Handle) -> Row {
-        Row {
+    pub(super) fn to_row(&self, handle: SessionHandle) -> SessionRow {
+        SessionRow {
             handle,
             subject: Subject::new(&*self.subject),
             generation: self.generation,
@@ -65,7 +65,7 @@ impl Record {
     }
 
     /// Takes over what rotations change, and counts the write.
-    pub(super) fn overwrite(&mut self, row: &Row) {
+    pub(super) fn overwrite(&mut self, row: &SessionRow) {
         self.generation = row.generation;
         self.rotated_at = row.rotated_at;
         self.confirmed = row.confirmed;
@@ -88,7 +88,7 @@ impl Record {
         self.version = self.version.wrapping_add(1);
     }
 
-    /// As [`Row::dead_since`].
+    /// As [`SessionRow::dead_since`].
     pub(super) fn dead_since(&self) -> Timestamp {
         let expires_at = self.idle_expiry.min(self.absolute_expiry);
         if self.is_ended() { self.ended_at.min(expires_at) } else { expires_at }

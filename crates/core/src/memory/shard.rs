@@ -6,13 +6,13 @@ use std::{
 };
 
 use super::record::Record;
-use crate::{EndReason, Handle, Row, Timestamp};
+use crate::{EndReason, SessionHandle, SessionRow, Timestamp};
 
 /// Holds one entry of `deaths` per row, always at the row's `dead_since`.
 #[derive(Default)]
 pub(super) struct Shard {
-    rows: HashMap<Handle, Box<Record>>,
-    deaths: BTreeSet<(Timestamp, Handle)>,
+    rows: HashMap<SessionHandle, Box<Record>>,
+    deaths: BTreeSet<(Timestamp, SessionHandle)>,
 }
 
 impl Shard {
@@ -21,23 +21,23 @@ impl Shard {
     }
 
     /// Whether the session is there, belongs to `subject`, and was not ended. It may have expired.
-    pub(super) fn is_active(&self, handle: Handle, subject: &str) -> bool {
+    pub(super) fn is_active(&self, handle: SessionHandle, subject: &str) -> bool {
         self.rows.get(&handle).is_some_and(|record| !record.is_ended() && *record.subject == *subject)
     }
 
-    pub(super) fn get(&self, handle: Handle) -> Option<Row> {
+    pub(super) fn get(&self, handle: SessionHandle) -> Option<SessionRow> {
         self.rows.get(&handle).map(|record| record.to_row(handle))
     }
 
     /// Returns whether the handle was free.
-    pub(super) fn insert(&mut self, row: &Row, subject: Arc<str>) -> bool {
+    pub(super) fn insert(&mut self, row: &SessionRow, subject: Arc<str>) -> bool {
         let Entry::Vacant(slot) = self.rows.entry(row.handle) else { return false };
         let record = slot.insert(Box::new(Record::new(row, subject)));
         self.deaths.insert((record.dead_since(), row.handle));
         true
     }
 
-    pub(super) fn swap(&mut self, row: &Row) -> bool {
+    pub(super) fn swap(&mut self, row: &SessionRow) -> bool {
         self.update(row.handle, |record| {
             let fits = !record.is_ended() && record.version == row.version;
             fits.then(|| record.overwrite(row))
@@ -48,7 +48,7 @@ impl Shard {
     /// Ends the session if it was not, and if it is one of `only`, where given; returns whose it was.
     pub(super) fn end(
         &mut self,
-        handle: Handle,
+        handle: SessionHandle,
         only: Option<&str>,
         reason: EndReason,
         now: Timestamp,
@@ -63,7 +63,7 @@ impl Shard {
     }
 
     /// Removes at most `limit` rows that were dead before `dead_before`, the longest dead first.
-    pub(super) fn purge(&mut self, dead_before: Timestamp, limit: usize) -> Vec<(Handle, Arc<str>)> {
+    pub(super) fn purge(&mut self, dead_before: Timestamp, limit: usize) -> Vec<(SessionHandle, Arc<str>)> {
         let mut removed = Vec::new();
         while removed.len() < limit {
             let Some(&(dead_since, handle)) = self.deaths.first() else { break };
@@ -78,12 +78,16 @@ impl Shard {
         removed
     }
 
-    pub(super) fn ended_since(&self, since: Timestamp) -> Vec<(Handle, Timestamp)> {
+    pub(super) fn ended_since(&self, since: Timestamp) -> Vec<(SessionHandle, Timestamp)> {
         let ended = self.rows.iter().filter_map(|(handle, record)| Some((*handle, record.ended_at()?)));
         ended.filter(|(_, at)| *at >= since).collect()
     }
 
-    fn update<T>(&mut self, handle: Handle, change: impl FnOnce(&mut Record) -> Option<T>) -> Option<T> {
+    fn update<T>(
+        &mut self,
+        handle: SessionHandle,
+        change: impl FnOnce(&mut Record) -> Option<T>,
+    ) -> Option<T> {
         let record = self.rows.get_mut(&handle)?;
         let before = record.dead_since();
         let changed = change(record)?;

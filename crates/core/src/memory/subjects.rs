@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{SHARDS, lock};
-use crate::Handle;
+use crate::SessionHandle;
 
 /// The index, in shards chosen by a keyed hash: users may choose their subjects.
 pub(super) struct Subjects {
@@ -22,12 +22,12 @@ pub(super) struct Sessions(HashMap<Arc<str>, Handles>);
 
 /// Most subjects have one session or a few, for which a set would take more room than the sessions.
 enum Handles {
-    One(Handle),
-    Few(Vec<Handle>),
+    One(SessionHandle),
+    Few(Vec<SessionHandle>),
     Many(Box<Set>),
 }
 
-struct Set(BTreeSet<Handle>);
+struct Set(BTreeSet<SessionHandle>);
 
 const FEW: usize = 8;
 
@@ -49,7 +49,7 @@ impl Sessions {
         self.0.get_key_value(subject).map_or_else(|| subject.into(), |(name, _)| Arc::clone(name))
     }
 
-    pub(super) fn handles(&self, subject: &str) -> Vec<Handle> {
+    pub(super) fn handles(&self, subject: &str) -> Vec<SessionHandle> {
         match self.0.get(subject) {
             None => Vec::new(),
             Some(Handles::One(handle)) => vec![*handle],
@@ -58,11 +58,11 @@ impl Sessions {
         }
     }
 
-    pub(super) fn add(&mut self, subject: Arc<str>, handle: Handle) {
+    pub(super) fn add(&mut self, subject: Arc<str>, handle: SessionHandle) {
         self.0.entry(subject).and_modify(|handles| handles.insert(handle)).or_insert(Handles::One(handle));
     }
 
-    pub(super) fn remove(&mut self, subject: &str, handle: Handle) {
+    pub(super) fn remove(&mut self, subject: &str, handle: SessionHandle) {
         let Some(handles) = self.0.get_mut(subject) else { return };
         let is_empty = match handles {
             Handles::One(only) => *only == handle,
@@ -82,7 +82,7 @@ impl Sessions {
 }
 
 impl Handles {
-    fn insert(&mut self, handle: Handle) {
+    fn insert(&mut self, handle: SessionHandle) {
         match self {
             Self::One(only) if *only == handle => {}
             Self::One(only) => *self = Self::Few(vec![*only, handle]),

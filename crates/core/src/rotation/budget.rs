@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use crate::{LateBudget, RotationPolicy, Row, Timestamp};
+use crate::{LateBudget, RotationPolicy, SessionRow, Timestamp};
 
 /// Whether the previous token may be accepted late once more.
-pub(super) fn has_left(row: &Row, now: Timestamp, policy: &RotationPolicy) -> bool {
+pub(super) fn has_left(row: &SessionRow, now: Timestamp, policy: &RotationPolicy) -> bool {
     spend(row, now, policy).is_some()
 }
 
 /// The row's `late_budget` once one is spent, or `None` if none is left.
-pub(super) fn spend(row: &Row, now: Timestamp, policy: &RotationPolicy) -> Option<Timestamp> {
+pub(super) fn spend(row: &SessionRow, now: Timestamp, policy: &RotationPolicy) -> Option<Timestamp> {
     match policy.late {
         LateBudget::Unbounded => Some(row.late_budget),
         LateBudget::Limited { burst, refill } => {

@@ -1,12 +1,12 @@
 //! The first decision, when a request arrives.
 
 use super::budget;
-use crate::{RotationPolicy, Row, Timestamp};
+use crate::{RotationPolicy, SessionRow, Timestamp};
 
 /// What a presented refresh token is, seen from its session's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Class {
+pub enum TokenClass {
     /// c0: there is no such session.
     Unknown,
     /// c1: the session was ended.
@@ -27,7 +27,7 @@ pub enum Class {
     Impossible,
 }
 
-impl Class {
+impl TokenClass {
     /// Whether the client is authenticated by it (c8 once the row was rolled forward).
     pub const fn is_accepted(self) -> bool {
         matches!(self, Self::Current | Self::Previous | Self::Late | Self::Ahead)
@@ -53,43 +53,43 @@ impl Class {
 ///
 /// `denied` says that the session's handle is in the denylist of this server, which counts as ended.
 pub fn classify(
-    row: Option<&Row>,
+    row: Option<&SessionRow>,
     denied: bool,
     presented: u32,
     now: Timestamp,
     policy: &RotationPolicy,
-) -> Class {
-    let Some(row) = row else { return Class::Unknown };
+) -> TokenClass {
+    let Some(row) = row else { return TokenClass::Unknown };
     if denied || row.ended.is_some() {
-        return Class::Ended;
+        return TokenClass::Ended;
     }
     if !row.is_live(now) {
-        return Class::Expired;
+        return TokenClass::Expired;
     }
     if presented == row.generation {
-        return Class::Current;
+        return TokenClass::Current;
     }
     if presented > row.generation {
-        return if presented - row.generation == 1 { Class::Ahead } else { Class::Impossible };
+        return if presented - row.generation == 1 { TokenClass::Ahead } else { TokenClass::Impossible };
     }
     if row.generation - presented > 1 {
-        return Class::Reuse;
+        return TokenClass::Reuse;
     }
     if within_grace(row, now, policy) {
-        return Class::Previous;
+        return TokenClass::Previous;
     }
     if !row.confirmed && budget::has_left(row, now, policy) {
-        return Class::Late;
+        return TokenClass::Late;
     }
-    Class::Reuse
+    TokenClass::Reuse
 }
 
 /// The row with generation `presented`, which a client holds although the store knows only the one before (c8).
 ///
 /// The write that the store lost was a rotation, and the client has its token: so the generation is confirmed, and
 /// counts as reached just now, which keeps the one before good for the grace.
-pub fn roll_forward(row: &Row, presented: u32, now: Timestamp) -> Row {
-    Row {
+pub fn roll_forward(row: &SessionRow, presented: u32, now: Timestamp) -> SessionRow {
+    SessionRow {
         generation: presented.max(row.generation),
         rotated_at: row.rotated_at.max(now),
         confirmed: true,
@@ -99,6 +99,6 @@ pub fn roll_forward(row: &Row, presented: u32, now: Timestamp) -> Row {
 
 /// Whether the previous token is still as good as the current one. A `rotated_at` in the future, from a server whose
 /// clock runs ahead, counts as just now.
-pub(super) fn within_grace(row: &Row, now: Timestamp, policy: &RotationPolicy) -> bool {
+pub(super) fn within_grace(row: &SessionRow, now: Timestamp, policy: &RotationPolicy) -> bool {
     now.saturating_since(row.rotated_at) <= policy.grace
 }

@@ -1,7 +1,7 @@
 //! The second decision, when the response head is ready.
 
-use super::{Class, budget, classify::within_grace};
-use crate::{RotationPolicy, Row, Timestamp};
+use super::{TokenClass, budget, classify::within_grace};
+use crate::{RotationPolicy, SessionRow, Timestamp};
 
 /// What to write and what to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct Decision {
     /// Which rule decided.
     pub rule: Rule,
     /// The row to swap in, by compare-and-swap on the version it carries. Nothing is sent unless the swap succeeds.
-    pub write: Option<Row>,
+    pub write: Option<SessionRow>,
     /// What goes out on the response.
     pub send: Tokens,
 }
@@ -53,10 +53,10 @@ pub enum Tokens {
 /// `class` is what [`classify`](super::classify) said of it when the request arrived; `denied` as there. It never
 /// ends a session.
 pub fn commit(
-    row: Option<&Row>,
+    row: Option<&SessionRow>,
     denied: bool,
     presented: u32,
-    class: Class,
+    class: TokenClass,
     now: Timestamp,
     policy: &RotationPolicy,
 ) -> Decision {
@@ -76,19 +76,19 @@ pub fn commit(
         if within_grace(row, now, policy) {
             return Decision { rule: Rule::Redeliver, write: None, send };
         }
-        if class == Class::Late
+        if class == TokenClass::Late
             && !row.confirmed
             && let Some(late_budget) = budget::spend(row, now, policy)
         {
-            let write = Row { late_budget, rotated_at: row.rotated_at.max(now), ..row.clone() };
+            let write = SessionRow { late_budget, rotated_at: row.rotated_at.max(now), ..row.clone() };
             return Decision { rule: Rule::Late, write: Some(write), send };
         }
     }
     Decision { rule: Rule::Overtaken, write: None, send: Tokens::None }
 }
 
-fn rotate(row: &Row, next: u32, now: Timestamp, policy: &RotationPolicy) -> Decision {
-    let write = Row {
+fn rotate(row: &SessionRow, next: u32, now: Timestamp, policy: &RotationPolicy) -> Decision {
+    let write = SessionRow {
         generation: next,
         rotated_at: row.rotated_at.max(now),
         confirmed: false,
@@ -100,8 +100,11 @@ fn rotate(row: &Row, next: u32, now: Timestamp, policy: &RotationPolicy) -> Deci
 
 /// The first sight of the current generation restarts the grace of the one before: where the rotation's response was
 /// lost, and a repeated one came at the end of the grace, requests with the old token may be on their way still.
-fn damped(row: &Row, now: Timestamp) -> Decision {
-    let write =
-        (!row.confirmed).then(|| Row { confirmed: true, rotated_at: row.rotated_at.max(now), ..row.clone() });
+fn damped(row: &SessionRow, now: Timestamp) -> Decision {
+    let write = (!row.confirmed).then(|| SessionRow {
+        confirmed: true,
+        rotated_at: row.rotated_at.max(now),
+        ..row.clone()
+    });
     Decision { rule: Rule::Damped, write, send: Tokens::Access }
 }

@@ -12,14 +12,14 @@
 //! ```
 //! use std::time::Duration;
 //! use tower_refresh_core::{
-//!     Handle, Row, RotationPolicy, Timestamp,
-//!     rotation::{Class, Rule, Tokens, classify, commit},
+//!     SessionHandle, SessionRow, RotationPolicy, Timestamp,
+//!     rotation::{TokenClass, Rule, Tokens, classify, commit},
 //! };
 //!
 //! let policy = RotationPolicy::balanced();
 //! let login = Timestamp::from_secs(1_700_000_000);
-//! let row = Row::new(
-//!     Handle::from_bytes([7; 16]),
+//! let row = SessionRow::new(
+//!     SessionHandle::from_bytes([7; 16]),
 //!     "alice".into(),
 //!     login,
 //!     login.saturating_add(policy.idle),
@@ -29,7 +29,7 @@
 //! // Ten minutes later the browser presents generation 0, and is handed generation 1.
 //! let now = login.saturating_add(Duration::from_secs(600));
 //! let class = classify(Some(&row), false, 0, now, &policy);
-//! assert_eq!(class, Class::Current);
+//! assert_eq!(class, TokenClass::Current);
 //! let decision = commit(Some(&row), false, 0, class, now, &policy);
 //! assert_eq!(decision.rule, Rule::Rotate);
 //! assert_eq!(decision.send, Tokens::AccessAndRefresh { generation: 1 });
@@ -41,6 +41,6 @@ mod classify;
 mod commit;
 
 pub use self::{
-    classify::{Class, classify, roll_forward},
+    classify::{TokenClass, classify, roll_forward},
     commit::{Decision, Rule, Tokens, commit},
 };

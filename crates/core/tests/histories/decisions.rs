@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tower_refresh_core::{
-    EndReason, Ended, Handle, LateBudget, RotationPolicy, Row, Timestamp,
-    rotation::{Class, Rule, Tokens, classify, commit, roll_forward},
+    EndReason, Ended, LateBudget, RotationPolicy, SessionHandle, SessionRow, Timestamp,
+    rotation::{Rule, TokenClass, Tokens, classify, commit, roll_forward},
 };
 
 use crate::config;
@@ -48,13 +48,19 @@ fn policies() -> impl Strategy<Value = RotationPolicy> {
     })
 }
 
-fn rows() -> impl Strategy<Value = Row> {
+fn rows() -> impl Strategy<Value = SessionRow> {
     let ended = prop::option::weighted(0.2, (0..EndReason::ALL.len(), times()))
         .prop_map(|ended| ended.map(|(reason, at)| Ended::new(EndReason::ALL[reason], at)));
     let moments = (times(), times(), times(), times(), times());
     (generations(), any::<bool>(), moments, ended, any::<u64>()).prop_map(
         |(generation, confirmed, (created_at, rotated_at, late_budget, idle, absolute), ended, version)| {
-            let mut row = Row::new(Handle::from_bytes([9; 16]), "alice".into(), created_at, idle, absolute);
+            let mut row = SessionRow::new(
+                SessionHandle::from_bytes([9; 16]),
+                "alice".into(),
+                created_at,
+                idle,
+                absolute,
+            );
             (row.generation, row.confirmed) = (generation, confirmed);
             (row.rotated_at, row.late_budget) = (rotated_at, late_budget);
             (row.ended, row.version) = (ended, version);
@@ -65,21 +71,21 @@ fn rows() -> impl Strategy<Value = Row> {
 }
 
 /// A generation near the row's, so that every rule is met.
-fn presented(row: &Row, offset: i64) -> u32 {
+fn presented(row: &SessionRow, offset: i64) -> u32 {
     row.generation.saturating_add_signed(offset as i32)
 }
 
-fn classes() -> impl Strategy<Value = Class> {
+fn classes() -> impl Strategy<Value = TokenClass> {
     prop::sample::select(vec![
-        Class::Unknown,
-        Class::Ended,
-        Class::Expired,
-        Class::Current,
-        Class::Previous,
-        Class::Late,
-        Class::Reuse,
-        Class::Ahead,
-        Class::Impossible,
+        TokenClass::Unknown,
+        TokenClass::Ended,
+        TokenClass::Expired,
+        TokenClass::Current,
+        TokenClass::Previous,
+        TokenClass::Late,
+        TokenClass::Reuse,
+        TokenClass::Ahead,
+        TokenClass::Impossible,
     ])
 }
 
@@ -100,7 +106,7 @@ proptest! {
         let decision = commit(row.as_ref(), denied, presented, class, now, &policy);
         let is_live = !denied && row.as_ref().is_some_and(|row| row.is_live(now));
         prop_assert_eq!(
-            matches!(first, Class::Unknown | Class::Ended | Class::Expired), !is_live,
+            matches!(first, TokenClass::Unknown | TokenClass::Ended | TokenClass::Expired), !is_live,
             "the first decision knows who is dead"
         );
         prop_assert_eq!(decision.rule == Rule::NotLive, !is_live, "and so does the second");
@@ -155,18 +161,18 @@ proptest! {
         let rule = commit(Some(&row), false, presented, class, now, &policy).rule;
         prop_assert!(
             match class {
-                Class::Unknown | Class::Ended | Class::Expired => rule == Rule::NotLive,
-                Class::Current => matches!(rule, Rule::Rotate | Rule::Damped),
-                Class::Previous => rule == Rule::Redeliver,
-                Class::Late => rule == Rule::Late,
-                Class::Reuse | Class::Ahead | Class::Impossible => rule == Rule::Overtaken,
+                TokenClass::Unknown | TokenClass::Ended | TokenClass::Expired => rule == Rule::NotLive,
+                TokenClass::Current => matches!(rule, Rule::Rotate | Rule::Damped),
+                TokenClass::Previous => rule == Rule::Redeliver,
+                TokenClass::Late => rule == Rule::Late,
+                TokenClass::Reuse | TokenClass::Ahead | TokenClass::Impossible => rule == Rule::Overtaken,
                 _ => false,
             },
             "{:?} became {:?}", class, rule
         );
-        if class == Class::Ahead {
+        if class == TokenClass::Ahead {
             let mended = roll_forward(&row, presented, now);
-            prop_assert_eq!(classify(Some(&mended), false, presented, now, &policy), Class::Current);
+            prop_assert_eq!(classify(Some(&mended), false, presented, now, &policy), TokenClass::Current);
         }
     }
 

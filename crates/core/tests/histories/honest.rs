@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tower_refresh_core::{LateBudget, RotationPolicy, rotation::Class};
+use tower_refresh_core::{LateBudget, RotationPolicy, rotation::TokenClass};
 
 use crate::{
     config,
@@ -125,7 +125,10 @@ fn a_token_repeated_at_the_end_of_the_grace_starts_the_grace_anew() {
     world.request(request(134_900, 5_000, 0, Fate::Delivered));
     world.request(request(136_000, 0, 0, Fate::Delivered));
     world.run();
-    assert_eq!(world.classes, [Class::Current, Class::Previous, Class::Current, Class::Previous]);
+    assert_eq!(
+        world.classes,
+        [TokenClass::Current, TokenClass::Previous, TokenClass::Current, TokenClass::Previous]
+    );
     assert_logged_in(&mut world, &policy);
 }
 
@@ -137,14 +140,14 @@ fn a_laptop_that_slept_after_a_lost_response_is_let_in_twice() {
         world.request(request(hours * HOUR, 0, 0, Fate::Lost));
     }
     world.run();
-    assert_eq!(world.classes, [Class::Current, Class::Late, Class::Late]);
+    assert_eq!(world.classes, [TokenClass::Current, TokenClass::Late, TokenClass::Late]);
     assert_eq!((world.jar, world.row.generation), (0, 1));
 
     world.request(request(4 * HOUR, 0, 0, Fate::Delivered));
     world.run();
     assert_eq!(
         world.classes.last(),
-        Some(&Class::Reuse),
+        Some(&TokenClass::Reuse),
         "the third time within 12 h it is taken for a thief"
     );
 }
@@ -160,7 +163,7 @@ proptest! {
         requests.into_iter().for_each(|request| world.request(request));
         world.run();
         for class in &world.classes {
-            prop_assert!(matches!(class, Class::Current | Class::Previous), "{class:?} of an honest browser");
+            prop_assert!(matches!(class, TokenClass::Current | TokenClass::Previous), "{class:?} of an honest browser");
         }
         assert_logged_in(&mut world, &policy);
     }
@@ -173,7 +176,7 @@ proptest! {
         requests.into_iter().for_each(|request| world.request(request));
         world.run();
         for class in &world.classes {
-            prop_assert!(class.is_accepted() && *class != Class::Ahead, "{class:?} of an honest browser");
+            prop_assert!(class.is_accepted() && *class != TokenClass::Ahead, "{class:?} of an honest browser");
         }
         assert_logged_in(&mut world, &policy);
     }
@@ -189,7 +192,7 @@ proptest! {
         requests.into_iter().for_each(|request| world.request(request));
         world.run();
         for class in &world.classes {
-            prop_assert!(class.is_accepted() && *class != Class::Ahead, "{class:?} of an honest browser");
+            prop_assert!(class.is_accepted() && *class != TokenClass::Ahead, "{class:?} of an honest browser");
         }
         assert_logged_in(&mut world, &policy);
     }

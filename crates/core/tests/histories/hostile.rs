@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tower_refresh_core::{EndReason, LateBudget, RotationPolicy, rotation::Class};
+use tower_refresh_core::{EndReason, LateBudget, RotationPolicy, rotation::TokenClass};
 
 use crate::{
     config,
@@ -82,7 +82,7 @@ proptest! {
             prop_assert_eq!(world.row.ended, Some(ended), "an end stays as it was");
             prop_assert_eq!(world.row.generation, generation, "an ended session does not rotate");
             prop_assert_eq!(world.delivered, delivered, "an ended session sends nothing");
-            prop_assert!(matches!(world.classes.last(), Some(Class::Ended)), "an ended session is ended");
+            prop_assert!(matches!(world.classes.last(), Some(TokenClass::Ended)), "an ended session is ended");
         }
     }
 }

@@ -11,8 +11,8 @@ use std::{
 };
 
 use tower_refresh_core::{
-    EndReason, Ended, Handle, RotationPolicy, Row, Timestamp,
-    rotation::{Class, Decision, Tokens, classify, commit, roll_forward},
+    EndReason, Ended, RotationPolicy, SessionHandle, SessionRow, Timestamp,
+    rotation::{Decision, TokenClass, Tokens, classify, commit, roll_forward},
 };
 
 pub(crate) const LOGIN: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -74,18 +74,18 @@ enum Event {
 /// A request on its way.
 struct Progress {
     presented: u32,
-    class: Class,
+    class: TokenClass,
     /// What the server read last.
-    seen: Row,
+    seen: SessionRow,
     decision: Option<Decision>,
 }
 
 pub(crate) struct World {
-    pub(crate) row: Row,
+    pub(crate) row: SessionRow,
     /// The generation in the browser's cookie jar.
     pub(crate) jar: u32,
     /// The classes of the browser's requests.
-    pub(crate) classes: Vec<Class>,
+    pub(crate) classes: Vec<TokenClass>,
     /// How many responses of the browser's carried tokens out.
     pub(crate) delivered: usize,
     policy: RotationPolicy,
@@ -94,7 +94,7 @@ pub(crate) struct World {
     events: BinaryHeap<Reverse<(u64, usize)>>,
     what: Vec<Event>,
     now: u64,
-    before_last_swap: Option<Row>,
+    before_last_swap: Option<SessionRow>,
     /// `None` where a lost write hides it.
     last_rotation: Option<Timestamp>,
     failed_over: bool,
@@ -105,7 +105,7 @@ impl World {
         let idle = LOGIN.saturating_add(policy.idle);
         let absolute = LOGIN.saturating_add(policy.absolute);
         Self {
-            row: Row::new(Handle::from_bytes([1; 16]), "alice".into(), LOGIN, idle, absolute),
+            row: SessionRow::new(SessionHandle::from_bytes([1; 16]), "alice".into(), LOGIN, idle, absolute),
             jar: 0,
             classes: Vec::new(),
             delivered: 0,
@@ -170,7 +170,8 @@ impl World {
             Sender::Prophet { ahead } => newest.saturating_add(ahead),
         };
         let seen = self.row.clone();
-        self.progress.insert(request, Progress { presented, class: Class::Unknown, seen, decision: None });
+        self.progress
+            .insert(request, Progress { presented, class: TokenClass::Unknown, seen, decision: None });
         self.schedule(self.now + self.requests[request].way_there, Event::Arrive(request));
     }
 
@@ -180,19 +181,19 @@ impl World {
         let class = classify(Some(&self.row), false, presented, now, &self.policy);
         assert!(!class.is_accepted() || self.row.is_live(now), "a dead session accepts nothing");
         if self.row.is_live(now) && presented < self.row.generation.saturating_sub(1) {
-            assert_eq!(class, Class::Reuse, "two generations behind always ends the session");
+            assert_eq!(class, TokenClass::Reuse, "two generations behind always ends the session");
         }
         if self.requests[request].from == Sender::Browser {
             self.classes.push(class);
         }
-        if class == Class::Reuse {
+        if class == TokenClass::Reuse {
             self.end(EndReason::Reuse);
         }
-        if class == Class::Ahead {
+        if class == TokenClass::Ahead {
             let next = roll_forward(&self.row, presented, now);
             self.last_rotation = None;
             assert!(self.compare_and_swap(&next), "nothing comes between a load and a swap at one moment");
-            assert_eq!(classify(Some(&self.row), false, presented, now, &self.policy), Class::Current);
+            assert_eq!(classify(Some(&self.row), false, presented, now, &self.policy), TokenClass::Current);
         }
         if !class.is_accepted() || self.requests[request].fate == Fate::Aborted {
             return;
@@ -238,7 +239,7 @@ impl World {
         }
     }
 
-    fn compare_and_swap(&mut self, next: &Row) -> bool {
+    fn compare_and_swap(&mut self, next: &SessionRow) -> bool {
         if self.row.ended.is_some() || self.row.version != next.version {
             return false;
         }

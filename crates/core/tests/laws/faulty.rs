@@ -9,7 +9,8 @@ use std::{
 };
 
 use tower_refresh_core::{
-    EndReason, EndWatcher, Ended, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
+    EndReason, EndWatcher, Ended, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
+    Subject, Timestamp,
 };
 
 use crate::fault::Fault;
@@ -21,7 +22,7 @@ const MOST_ROWS: usize = 9_000;
 
 pub(crate) struct FaultyStore {
     fault: Option<Fault>,
-    rows: Mutex<BTreeMap<String, Row>>,
+    rows: Mutex<BTreeMap<String, SessionRow>>,
     /// When subjects were ended.
     subjects: Mutex<BTreeMap<String, Timestamp>>,
 }
@@ -35,7 +36,7 @@ impl FaultyStore {
         self.fault == Some(fault)
     }
 
-    fn rows(&self) -> MutexGuard<'_, BTreeMap<String, Row>> {
+    fn rows(&self) -> MutexGuard<'_, BTreeMap<String, SessionRow>> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -43,7 +44,7 @@ impl FaultyStore {
         self.subjects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn key(&self, handle: Handle) -> String {
+    fn key(&self, handle: SessionHandle) -> String {
         let mut key = handle.to_string();
         match self.fault {
             Some(Fault::HandlesIgnoreCase) => key.to_lowercase(),
@@ -55,14 +56,14 @@ impl FaultyStore {
         }
     }
 
-    fn is_of(&self, row: &Row, subject: &Subject) -> bool {
+    fn is_of(&self, row: &SessionRow, subject: &Subject) -> bool {
         let (of, subject) = (row.subject.as_str(), subject.as_str());
         of == subject
             || self.has(Fault::SubjectsIgnoreCase) && of.to_lowercase() == subject.to_lowercase()
             || self.has(Fault::SubjectsByPrefix) && of.starts_with(subject)
     }
 
-    fn end_row(&self, row: &mut Row, reason: EndReason, now: Timestamp) -> bool {
+    fn end_row(&self, row: &mut SessionRow, reason: EndReason, now: Timestamp) -> bool {
         let spared = self.has(Fault::EndSparesExpired) && now >= row.expires_at()
             || self.has(Fault::EndNeedsAnUnwrittenRow) && row.version > 0;
         if row.ended.is_some() && !self.has(Fault::EndAgain) || spared {
@@ -76,7 +77,7 @@ impl FaultyStore {
     }
 
     /// The row as the faults of `create` leave it.
-    fn spoiled(&self, row: &Row) -> Row {
+    fn spoiled(&self, row: &SessionRow) -> SessionRow {
         let mut row = row.clone();
         if self.has(Fault::CreateLosesMilliseconds) {
             row.created_at = Timestamp::from_secs(row.created_at.as_secs());
@@ -123,7 +124,7 @@ impl FaultyStore {
 }
 
 impl SessionStore for FaultyStore {
-    async fn create(&self, row: &Row) -> Result<(), StoreError> {
+    async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
         let row = self.spoiled(row);
         let mut rows = self.rows();
         if let Some(old) = rows.get(&self.key(row.handle)) {
@@ -140,14 +141,14 @@ impl SessionStore for FaultyStore {
         Ok(())
     }
 
-    async fn load(&self, handle: Handle) -> Result<Option<Row>, StoreError> {
-        let hidden = |row: &Row| self.has(Fault::LoadHidesEnded) && row.ended.is_some();
+    async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
+        let hidden = |row: &SessionRow| self.has(Fault::LoadHidesEnded) && row.ended.is_some();
         let rows = self.rows();
         let invented = if self.has(Fault::LoadInvents) { rows.values().next() } else { None };
         Ok(rows.get(&self.key(handle)).or(invented).filter(|row| !hidden(row)).cloned())
     }
 
-    async fn compare_and_swap(&self, row: &Row) -> Result<bool, StoreError> {
+    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
         let mut rows = self.rows();
         let Some(old) = rows.get_mut(&self.key(row.handle)) else {
             if self.has(Fault::SwapInserts) {
@@ -183,7 +184,12 @@ impl SessionStore for FaultyStore {
         Ok(true)
     }
 
-    async fn end(&self, handle: Handle, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
+    async fn end(
+        &self,
+        handle: SessionHandle,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let mut rows = self.rows();
         if self.has(Fault::EndEndsTheSubject) {
             return Ok(rows
@@ -197,7 +203,7 @@ impl SessionStore for FaultyStore {
             return Ok(self.end_row(row, reason, now));
         }
         if self.has(Fault::EndInserts) {
-            let mut row = Row::new(handle, "".into(), now, now, now);
+            let mut row = SessionRow::new(handle, "".into(), now, now, now);
             row.ended = Some(Ended::new(reason, now));
             rows.insert(self.key(handle), row);
         }
@@ -207,10 +213,10 @@ impl SessionStore for FaultyStore {
     async fn end_subject(
         &self,
         subject: &Subject,
-        except: Option<Handle>,
+        except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
-    ) -> Result<Vec<Handle>, StoreError> {
+    ) -> Result<Vec<SessionHandle>, StoreError> {
         let mut ended = Vec::new();
         let mut rows = self.rows();
         let ends_all =
@@ -234,7 +240,7 @@ impl SessionStore for FaultyStore {
         Ok(ended)
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Row>, StoreError> {
+    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
         let now =
             if self.has(Fault::ListAtExpiry) { now.saturating_sub(Duration::from_millis(1)) } else { now };
         let mut rows: Vec<_> = self.rows().values().filter(|row| self.is_of(row, subject)).cloned().collect();
@@ -249,12 +255,12 @@ impl SessionStore for FaultyStore {
         Ok(rows)
     }
 
-    async fn purge_expired(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
+    async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
         const MOST: usize = 100;
-        let dead_since = |row: &Row| {
+        let dead_since = |row: &SessionRow| {
             if self.has(Fault::PurgeByExpiryOnly) { row.expires_at() } else { row.dead_since() }
         };
-        let is_dead = |row: &Row| {
+        let is_dead = |row: &SessionRow| {
             let at_the_time = self.has(Fault::PurgeAtTheTime) && dead_since(row) == dead_before;
             dead_since(row) < dead_before || at_the_time
         };

@@ -7,17 +7,19 @@ use std::{
 };
 
 use tokio::{sync::mpsc, task::JoinSet, time::sleep};
-use tower_refresh_core::{EndReason, EndWatcher, Handle, Row, SessionStore, Subject, Timestamp};
+use tower_refresh_core::{
+    EndReason, EndWatcher, SessionHandle, SessionRow, SessionStore, Subject, Timestamp,
+};
 use tower_refresh_postgres::PostgresStore;
 
 use crate::{NOW, open, percentile, server::Server};
 
-fn row(subject: &str, number: u64) -> Row {
-    let handle = Handle::from_bytes(
+fn row(subject: &str, number: u64) -> SessionRow {
+    let handle = SessionHandle::from_bytes(
         u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes(),
     );
     let expiry = NOW.saturating_add(Duration::from_secs(30 * 24 * 60 * 60));
-    Row::new(handle, subject.into(), NOW, expiry, expiry)
+    SessionRow::new(handle, subject.into(), NOW, expiry, expiry)
 }
 
 async fn create(store: &PostgresStore, subject: &'static str, count: u64) {
@@ -49,10 +51,10 @@ pub(crate) async fn subject(server: &Server, count: u64) -> Result<(), Box<dyn E
     Ok(())
 }
 
-struct Told(mpsc::UnboundedSender<Option<(Handle, Instant)>>);
+struct Told(mpsc::UnboundedSender<Option<(SessionHandle, Instant)>>);
 
 impl EndWatcher for Told {
-    fn ended(&self, session: Handle, _: Timestamp) {
+    fn ended(&self, session: SessionHandle, _: Timestamp) {
         let _ = self.0.send(Some((session, Instant::now())));
     }
 

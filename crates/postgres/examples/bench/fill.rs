@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use tower_refresh_core::Handle;
+use tower_refresh_core::SessionHandle;
 
 use crate::{NOW, server::Server};
 
@@ -43,8 +43,8 @@ async fn fill(
 }
 
 /// The live sessions, in an order that has nothing to do with that on disk.
-pub(crate) async fn handles(server: &Server, database: &str) -> Result<Vec<Handle>, Box<dyn Error>> {
+pub(crate) async fn handles(server: &Server, database: &str) -> Result<Vec<SessionHandle>, Box<dyn Error>> {
     let statement = "SELECT handle FROM tower_refresh.sessions WHERE idle_expiry > $1 ORDER BY md5(handle)";
     let rows = server.client(database).await.query(statement, &[&(NOW.as_millis() as i64)]).await?;
-    rows.iter().map(|row| Ok(Handle::from_bytes(row.try_get::<_, &[u8]>(0)?.try_into()?))).collect()
+    rows.iter().map(|row| Ok(SessionHandle::from_bytes(row.try_get::<_, &[u8]>(0)?.try_into()?))).collect()
 }

@@ -29,7 +29,7 @@ pub(crate) async fn beside_refreshes(
         let (mut purged, mut longest) = (0, Duration::ZERO);
         while start.elapsed() < at_most {
             let call = Instant::now();
-            let some = store.purge_expired(NOW).await.expect("purges");
+            let some = store.purge_dead(NOW).await.expect("purges");
             longest = longest.max(call.elapsed());
             purged += some;
             if some == 0 {

@@ -9,7 +9,7 @@ use std::{
 use deadpool_postgres::{Manager, Pool};
 use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
-use tower_refresh_core::{Handle, SessionStore};
+use tower_refresh_core::{SessionHandle, SessionStore};
 use tower_refresh_postgres::PostgresStore;
 
 use crate::{fill, percentile, server::Server};
@@ -28,7 +28,7 @@ const RAW_SWAP: &str = "UPDATE tower_refresh.sessions SET version = version + 1,
 #[derive(Clone)]
 pub(crate) struct Refreshes {
     by: By,
-    handles: Arc<Vec<Handle>>,
+    handles: Arc<Vec<SessionHandle>>,
 }
 
 #[derive(Clone)]
@@ -54,7 +54,7 @@ impl Refreshes {
         Ok(Self { by: By::Raw(pool), ..self.clone() })
     }
 
-    async fn one(&self, handle: Handle) {
+    async fn one(&self, handle: SessionHandle) {
         match &self.by {
             By::Store(store) => by_store(store, handle).await,
             By::Raw(pool) => by_hand(pool, handle).await.expect("the server answers"),
@@ -86,14 +86,14 @@ impl Refreshes {
     }
 }
 
-async fn by_store(store: &PostgresStore, handle: Handle) {
+async fn by_store(store: &PostgresStore, handle: SessionHandle) {
     let mut row = store.load(handle).await.expect("loads").expect("the session is there");
     row.generation += 1;
     row.idle_expiry = row.idle_expiry.saturating_add(Duration::from_millis(1));
     assert!(store.compare_and_swap(&row).await.expect("swaps"), "nobody else swaps");
 }
 
-async fn by_hand(pool: &Pool, handle: Handle) -> Result<(), Box<dyn Error>> {
+async fn by_hand(pool: &Pool, handle: SessionHandle) -> Result<(), Box<dyn Error>> {
     let handle = handle.as_bytes().as_slice();
     let row = {
         let connection = pool.get().await?;

@@ -6,7 +6,7 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tower_refresh_core::{EndReason, Ended, Row, SessionStore, StoreError, StoreErrorKind, Subject};
+use tower_refresh_core::{EndReason, Ended, SessionRow, SessionStore, StoreError, StoreErrorKind, Subject};
 use tower_refresh_postgres::PostgresStore;
 
 use crate::support::{NOW, block_on, handle, rotated, row, server::Server, watcher::Watcher};
@@ -29,7 +29,7 @@ async fn recovered(store: &PostgresStore) -> Duration {
 }
 
 /// Logs in, rotates and logs out until the store fails; returns the sessions as they were acknowledged last.
-async fn live(store: PostgresStore, first: u64) -> Vec<Row> {
+async fn live(store: PostgresStore, first: u64) -> Vec<SessionRow> {
     let mut acknowledged = Vec::new();
     for number in first.. {
         let mut known = row(number);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use tokio::{sync::Barrier, task::JoinSet, time::timeout};
-use tower_refresh_core::{EndReason, Row, SessionStore, Timestamp};
+use tower_refresh_core::{EndReason, SessionRow, SessionStore, Timestamp};
 use tower_refresh_postgres::PostgresStore;
 
 use crate::support::{NOW, block_on, handle, open, rotated, row, server, unique};
@@ -156,7 +156,7 @@ fn ends_and_swaps_of_the_same_rows_at_one_time_end_each_row_once() {
         assert_eq!(ends, TASKS, "each row ended once");
         let mut versions = 0;
         for number in 0..TASKS {
-            let row: Row = store.load(handle(number)).await.expect("loads").expect("is there");
+            let row: SessionRow = store.load(handle(number)).await.expect("loads").expect("is there");
             assert!(row.ended.is_some());
             versions += row.version;
         }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, Pool};
 use tokio::{task::JoinSet, time::timeout};
 use tokio_postgres::{Config, NoTls};
-use tower_refresh_core::{EndReason, EndWatcher, Handle, SessionStore, StoreErrorKind, Subject, Timestamp};
+use tower_refresh_core::{
+    EndReason, EndWatcher, SessionHandle, SessionStore, StoreErrorKind, Subject, Timestamp,
+};
 use tower_refresh_postgres::{OpenError, OpenErrorKind, PostgresStore};
 
 use crate::support::{NOW, block_on, handle, own_table, row, server, unique, watcher::Watcher};
@@ -14,7 +16,7 @@ use crate::support::{NOW, block_on, handle, own_table, row, server, unique, watc
 struct Nobody;
 
 impl EndWatcher for Nobody {
-    fn ended(&self, _: Handle, _: Timestamp) {}
+    fn ended(&self, _: SessionHandle, _: Timestamp) {}
     fn caught_up(&self) {}
 }
 

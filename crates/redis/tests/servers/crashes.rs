@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::{Commands, Connection};
-use tower_refresh_core::{EndReason, Row, SessionStore, StoreErrorKind, Subject, Timestamp};
+use tower_refresh_core::{EndReason, SessionRow, SessionStore, StoreErrorKind, Subject, Timestamp};
 use tower_refresh_redis::RedisStore;
 
 use crate::support::{NOW, Redis, follow, handle, row, with};
@@ -16,7 +16,7 @@ async fn start() -> (Redis, RedisStore, Connection) {
 }
 
 /// What a login leaves behind that ends after its first write.
-fn list_only(raw: &mut Connection, row: &Row) {
+fn list_only(raw: &mut Connection, row: &SessionRow) {
     let key = format!("tower-refresh:u:{}", row.subject);
     let _: () = raw.zadd(key, row.handle.as_bytes(), row.absolute_expiry.as_millis()).unwrap();
 }
@@ -51,7 +51,7 @@ async fn a_login_that_was_slow_between_its_writes_is_listed() {
     // Whoever looks meanwhile must not take it for a leftover.
     store.list(&slow.subject, NOW).await.unwrap();
     store.end_subject(&slow.subject, None, EndReason::Revoked, NOW).await.unwrap();
-    store.purge_expired(NOW).await.unwrap();
+    store.purge_dead(NOW).await.unwrap();
     let _: () = raw.set(format!("tower-refresh:s:{}", slow.handle), value).unwrap();
 
     assert_eq!(store.list(&slow.subject, NOW).await.unwrap(), std::slice::from_ref(&slow));
@@ -126,7 +126,7 @@ async fn what_is_no_row_is_an_error_and_stays_as_it_is() {
 async fn redis_itself_removes_what_is_long_dead() {
     let (_server, store, mut raw) = start().await;
     let day = 24 * 60 * 60 * 1000;
-    let expiry = |raw: &mut Connection, row: &Row| -> u64 {
+    let expiry = |raw: &mut Connection, row: &SessionRow| -> u64 {
         redis::cmd("PEXPIRETIME").arg(format!("tower-refresh:s:{}", row.handle)).query(raw).unwrap()
     };
     let mut row = row(1);
@@ -140,6 +140,6 @@ async fn redis_itself_removes_what_is_long_dead() {
 
     let index: u64 = redis::cmd("EXISTS").arg("tower-refresh:u:alice").query(&mut raw).unwrap();
     assert_eq!(index, 0, "the list of a subject without sessions is gone");
-    assert_eq!(store.purge_expired(Timestamp::from_secs(1_700_000_000)).await.unwrap(), 0);
+    assert_eq!(store.purge_dead(Timestamp::from_secs(1_700_000_000)).await.unwrap(), 0);
     assert_eq!(store.list(&Subject::new("alice"), NOW).await.unwrap(), []);
 }

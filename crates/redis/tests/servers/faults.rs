@@ -33,7 +33,7 @@ async fn a_server_that_forgot_the_scripts_is_told_them_again() {
     forget();
     assert_eq!(store.end_subject(&row(1).subject, None, EndReason::Logout, NOW).await.unwrap(), [handle(2)]);
     forget();
-    store.purge_expired(NOW).await.unwrap();
+    store.purge_dead(NOW).await.unwrap();
 }
 
 /// What a task knows to be stored: at least this many swaps, and the end.

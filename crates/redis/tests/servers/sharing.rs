@@ -20,7 +20,7 @@ async fn stores_of_two_prefixes_do_not_see_each_other() {
 
     assert_eq!(forum.load(row(1).handle).await.unwrap(), None);
     assert_eq!(forum.list(&row(1).subject, NOW).await.unwrap(), []);
-    assert_eq!(shop.purge_expired(NOW.saturating_add(std::time::Duration::from_secs(1))).await.unwrap(), 0);
+    assert_eq!(shop.purge_dead(NOW.saturating_add(std::time::Duration::from_secs(1))).await.unwrap(), 0);
     assert_eq!(forum.load(dead.handle).await.unwrap(), Some(dead));
     let (seen, _following) = follow(&forum, NOW);
     seen.until_caught_up().await;

@@ -14,7 +14,7 @@ const REFRESHES: u64 = 20;
 const TIME: Duration = Duration::from_secs(30);
 
 /// One file, and how long each way took with it.
-struct Row<'a> {
+struct SessionRow<'a> {
     sessions: &'a Sessions,
     raw: OneByOne,
     blocking: Vec<f64>,
@@ -27,19 +27,19 @@ pub(crate) async fn table(few: &Sessions, many: &Sessions) -> Result<()> {
         "| one task, median | statements, blocking the task | statements, off the task | store | to blocking | to off |"
     );
     println!("|---|---|---|---|---|---|");
-    let mut rows = [Row::new(few)?, Row::new(many)?];
+    let mut rows = [SessionRow::new(few)?, SessionRow::new(many)?];
     let started = Instant::now();
     for turn in (0..TURNS).take_while(|_| started.elapsed() < TIME) {
         for row in &mut rows {
             row.measure(turn).await?;
         }
     }
-    let [with_few, with_many] = rows.map(Row::print);
+    let [with_few, with_many] = rows.map(SessionRow::print);
     println!("| cost with {} sessions | | | {:.2} times |\n", many.rows, with_many / with_few);
     Ok(())
 }
 
-impl<'a> Row<'a> {
+impl<'a> SessionRow<'a> {
     fn new(sessions: &'a Sessions) -> Result<Self> {
         let raw = OneByOne::open(sessions)?;
         Ok(Self { sessions, raw, blocking: Vec::new(), off: Vec::new(), stored: Vec::new() })

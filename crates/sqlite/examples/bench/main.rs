@@ -57,7 +57,7 @@ async fn purge(store: &SqliteStore) -> Result<u64> {
     let started = Instant::now();
     let mut purged = 0;
     while started.elapsed().as_secs() < 180 {
-        match store.purge_expired(END_OF_TIME).await? {
+        match store.purge_dead(END_OF_TIME).await? {
             0 => break,
             some => purged += some,
         }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, params};
-use tower_refresh_core::Handle;
+use tower_refresh_core::SessionHandle;
 
 use crate::{Result, sessions::Sessions};
 
@@ -27,14 +27,14 @@ impl OneByOne {
     }
 
     /// On the thread that calls it.
-    pub(crate) fn refresh(&self, handle: Handle) -> Result<()> {
+    pub(crate) fn refresh(&self, handle: SessionHandle) -> Result<()> {
         let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = load(&connection, handle)?;
         swap(&connection, handle, &loaded)
     }
 
     /// As an async program has to, whose threads must not be blocked.
-    pub(crate) async fn refresh_off_thread(&self, handle: Handle) -> Result<()> {
+    pub(crate) async fn refresh_off_thread(&self, handle: SessionHandle) -> Result<()> {
         let connection = Arc::clone(&self.0);
         let loading = move || load(&connection.lock().unwrap_or_else(PoisonError::into_inner), handle);
         let loaded = tokio::task::spawn_blocking(loading).await??;
@@ -45,7 +45,7 @@ impl OneByOne {
     }
 }
 
-fn load(connection: &Connection, handle: Handle) -> Result<Loaded> {
+fn load(connection: &Connection, handle: SessionHandle) -> Result<Loaded> {
     let mut statement = connection.prepare_cached("SELECT * FROM sessions WHERE handle = ?1")?;
     let loaded = statement.query_row([handle.as_bytes()], |row| {
         let _: (String, bool, i64, i64, i64) = (
@@ -68,7 +68,7 @@ fn load(connection: &Connection, handle: Handle) -> Result<Loaded> {
     Ok(loaded)
 }
 
-fn swap(connection: &Connection, handle: Handle, loaded: &Loaded) -> Result<()> {
+fn swap(connection: &Connection, handle: SessionHandle, loaded: &Loaded) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "UPDATE sessions SET generation = ?1, rotated_at = ?2, confirmed = 0, late_budget = 0, idle_expiry = ?3,
            version = version + 1

@@ -7,7 +7,7 @@ use std::{
 };
 
 use rusqlite::{Connection, params};
-use tower_refresh_core::{Handle, Row, SessionStore, Timestamp};
+use tower_refresh_core::{SessionHandle, SessionRow, SessionStore, Timestamp};
 use tower_refresh_sqlite::SqliteStore;
 
 use crate::Result;
@@ -48,24 +48,24 @@ impl Sessions {
     }
 
     /// One of those that a purge leaves, each its own for small numbers.
-    pub(crate) fn immortal(&self, number: u64) -> Handle {
+    pub(crate) fn immortal(&self, number: u64) -> SessionHandle {
         handle(self.rows + number % IMMORTAL)
     }
 
     /// One of all, each its own for tasks that are not the same: no two refresh one session at one time.
-    pub(crate) fn random(&self, step: u64, task: u64, tasks: u64) -> Handle {
+    pub(crate) fn random(&self, step: u64, task: u64, tasks: u64) -> SessionHandle {
         self.handles()(step, task, tasks)
     }
 
     /// [`random`](Self::random), to take along.
-    pub(crate) fn handles(&self) -> impl Fn(u64, u64, u64) -> Handle + Send + 'static {
+    pub(crate) fn handles(&self) -> impl Fn(u64, u64, u64) -> SessionHandle + Send + 'static {
         let rows = self.rows;
         move |step, task, tasks| handle(scatter((step << 8) | task) % (rows / tasks) * tasks + task)
     }
 }
 
 /// Refreshes the session once.
-pub(crate) async fn refresh(store: &SqliteStore, handle: Handle) -> Result<()> {
+pub(crate) async fn refresh(store: &SqliteStore, handle: SessionHandle) -> Result<()> {
     let mut row = store.load(handle).await?.ok_or("the session is gone")?;
     row.generation += 1;
     row.rotated_at = row.rotated_at.saturating_add(Duration::from_millis(1));
@@ -73,7 +73,7 @@ pub(crate) async fn refresh(store: &SqliteStore, handle: Handle) -> Result<()> {
     store.compare_and_swap(&row).await?.then_some(()).ok_or("somebody came between".into())
 }
 
-fn row(number: u64) -> Row {
+fn row(number: u64) -> SessionRow {
     let login = NOW.saturating_sub(Duration::from_millis(number));
     let subject = if number % ALICES_SHARE == 7 {
         ALICES.into()
@@ -81,14 +81,14 @@ fn row(number: u64) -> Row {
         format!("user-{}", scatter(number) % MANY / 2)
     };
     let (idle, absolute) = (login.saturating_add(DAY * 7), login.saturating_add(DAY * 30));
-    let mut row = Row::new(handle(number), subject.into(), login, idle, absolute);
+    let mut row = SessionRow::new(handle(number), subject.into(), login, idle, absolute);
     row.meta.user_agent = Some(USER_AGENT.into());
     row
 }
 
-fn handle(number: u64) -> Handle {
+fn handle(number: u64) -> SessionHandle {
     let (high, low) = (scatter(number), scatter(!number));
-    Handle::from_bytes(((u128::from(high) << 64) | u128::from(low)).to_be_bytes())
+    SessionHandle::from_bytes(((u128::from(high) << 64) | u128::from(low)).to_be_bytes())
 }
 
 /// A million creates would take longer than all of the measurements.

@@ -16,7 +16,7 @@ const TURNS: u64 = 40;
 const TURN: Duration = Duration::from_millis(250);
 
 /// One file, and how many refreshes a second each way did with it.
-struct Row<'a> {
+struct SessionRow<'a> {
     sessions: &'a Sessions,
     raw: OneByOne,
     by_statement: Vec<f64>,
@@ -26,7 +26,7 @@ struct Row<'a> {
 pub(crate) async fn table(few: &Sessions, many: &Sessions) -> Result<()> {
     println!("| {TASKS} tasks, median of {TURNS} turns | statements | store | |");
     println!("|---|---|---|---|");
-    let mut rows = [Row::new(few)?, Row::new(many)?];
+    let mut rows = [SessionRow::new(few)?, SessionRow::new(many)?];
     for turn in 0..TURNS {
         for row in &mut rows {
             let first = turn << 32;
@@ -35,12 +35,12 @@ pub(crate) async fn table(few: &Sessions, many: &Sessions) -> Result<()> {
             row.by_store.push(store(row.sessions, first).await?);
         }
     }
-    let [with_few, with_many] = rows.map(Row::print);
+    let [with_few, with_many] = rows.map(SessionRow::print);
     println!("| cost with {} sessions | | {:.2} times | |\n", many.rows, with_few / with_many);
     Ok(())
 }
 
-impl<'a> Row<'a> {
+impl<'a> SessionRow<'a> {
     fn new(sessions: &'a Sessions) -> Result<Self> {
         let raw = OneByOne::open(sessions)?;
         Ok(Self { sessions, raw, by_statement: Vec::new(), by_store: Vec::new() })

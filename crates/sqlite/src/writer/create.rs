@@ -1,7 +1,7 @@
 //! A new session.
 
 use rusqlite::{Connection, ErrorCode, ffi::SQLITE_CONSTRAINT_UNIQUE, params};
-use tower_refresh_core::{Row, StoreErrorKind};
+use tower_refresh_core::{SessionRow, StoreErrorKind};
 
 use super::job::{Step, Write};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     row::{Column, columns},
 };
 
-pub(crate) struct Create(pub(crate) Row);
+pub(crate) struct Create(pub(crate) SessionRow);
 
 const CREATE: &str = concat!(
     "INSERT INTO sessions (",

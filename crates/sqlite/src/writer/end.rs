@@ -1,13 +1,13 @@
 //! The end of a session.
 
 use rusqlite::{Connection, params};
-use tower_refresh_core::{EndReason, Handle, Timestamp};
+use tower_refresh_core::{EndReason, SessionHandle, Timestamp};
 
 use super::job::{Step, Write};
 use crate::{error::Failure, row::Column};
 
 pub(crate) struct End {
-    pub(crate) handle: Handle,
+    pub(crate) handle: SessionHandle,
     pub(crate) reason: EndReason,
     pub(crate) now: Timestamp,
 }

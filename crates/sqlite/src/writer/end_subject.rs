@@ -3,17 +3,17 @@
 use std::mem;
 
 use rusqlite::{Connection, params};
-use tower_refresh_core::{EndReason, Handle, Subject, Timestamp};
+use tower_refresh_core::{EndReason, SessionHandle, Subject, Timestamp};
 
 use super::job::{Step, Write};
 use crate::{error::Failure, row::Column};
 
 pub(crate) struct EndSubject {
     subject: Subject,
-    except: Option<Handle>,
+    except: Option<SessionHandle>,
     reason: EndReason,
     now: Timestamp,
-    ended: Vec<Handle>,
+    ended: Vec<SessionHandle>,
 }
 
 const END_SUBJECT: &str = "
@@ -22,20 +22,25 @@ const END_SUBJECT: &str = "
     RETURNING handle";
 
 impl EndSubject {
-    pub(crate) fn new(subject: Subject, except: Option<Handle>, reason: EndReason, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        subject: Subject,
+        except: Option<SessionHandle>,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Self {
         Self { subject, except, reason, now, ended: Vec::new() }
     }
 }
 
 /// A subject may have thousands of sessions: they are ended some at a time, with refreshes between.
 impl Write for EndSubject {
-    type Output = Vec<Handle>;
+    type Output = Vec<SessionHandle>;
 
     const LONG: bool = true;
 
     const ENDS: bool = true;
 
-    fn step(&mut self, connection: &Connection, rows: usize) -> Result<Step<Vec<Handle>>, Failure> {
+    fn step(&mut self, connection: &Connection, rows: usize) -> Result<Step<Vec<SessionHandle>>, Failure> {
         let mut statement = connection.prepare_cached(END_SUBJECT)?;
         let ended = statement.query_map(
             params![
@@ -47,7 +52,7 @@ impl Write for EndSubject {
             ],
             |columns| columns.get(0).map(|Column(handle)| handle),
         )?;
-        let ended = ended.collect::<Result<Vec<Handle>, _>>()?;
+        let ended = ended.collect::<Result<Vec<SessionHandle>, _>>()?;
         let is_last = ended.len() < rows;
         self.ended.extend(ended);
         Ok(if is_last { Step::Done(mem::take(&mut self.ended)) } else { Step::More })

@@ -1,14 +1,14 @@
 //! A compare-and-swap.
 
 use rusqlite::{Connection, named_params};
-use tower_refresh_core::{Handle, Row, Timestamp};
+use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
 
 use super::job::{Step, Write};
 use crate::{error::Failure, row::Column};
 
 /// What a swap compares and writes.
 pub(crate) struct Swap {
-    handle: Handle,
+    handle: SessionHandle,
     version: u64,
     generation: u32,
     rotated_at: Timestamp,
@@ -32,8 +32,8 @@ macro_rules! swap {
 const LONGER: &str = swap!("", " AND look_at <= min(:idle_expiry, absolute_expiry)");
 const SHORTER: &str = swap!(", look_at = min(:idle_expiry, absolute_expiry)", "");
 
-impl From<&Row> for Swap {
-    fn from(row: &Row) -> Self {
+impl From<&SessionRow> for Swap {
+    fn from(row: &SessionRow) -> Self {
         Self {
             handle: row.handle,
             version: row.version,

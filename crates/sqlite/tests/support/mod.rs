@@ -5,20 +5,20 @@
 use std::{path::Path, time::Duration};
 
 use rusqlite::Connection;
-use tower_refresh_core::{Handle, Row, Timestamp};
+use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
 use tower_refresh_sqlite::SqliteStore;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-pub(crate) fn handle(number: u64) -> Handle {
-    Handle::from_bytes(u128::from(number).to_be_bytes())
+pub(crate) fn handle(number: u64) -> SessionHandle {
+    SessionHandle::from_bytes(u128::from(number).to_be_bytes())
 }
 
 /// A session of alice that lives from [`NOW`] for seven days.
-pub(crate) fn row(number: u64) -> Row {
+pub(crate) fn row(number: u64) -> SessionRow {
     let idle = NOW.saturating_add(DAY * 7);
-    Row::new(handle(number), "alice".into(), NOW, idle, NOW.saturating_add(DAY * 30))
+    SessionRow::new(handle(number), "alice".into(), NOW, idle, NOW.saturating_add(DAY * 30))
 }
 
 pub(crate) async fn open(path: impl AsRef<Path>) -> SqliteStore {

@@ -16,7 +16,7 @@ use tokio::{
     },
     time::{Instant, timeout_at},
 };
-use tower_refresh::{Auth, Authenticated, Clock, Handle, Subject, SystemClock};
+use tower_refresh::{Auth, Authenticated, Clock, SessionHandle, Subject, SystemClock};
 
 use crate::{app::App, users::Claims};
 
@@ -76,11 +76,11 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
 struct Life {
     auth: Auth<Claims>,
     subject: Subject,
-    session: Handle,
+    session: SessionHandle,
     /// Until when the access token says that the session lives.
     sure_until: Instant,
     access_lifetime: Duration,
-    ended: broadcast::Receiver<Handle>,
+    ended: broadcast::Receiver<SessionHandle>,
 }
 
 impl Life {

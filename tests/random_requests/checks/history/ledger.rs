@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use tower_refresh::{Clock, EventKind, Handle, Row, Subject, Timestamp};
+use tower_refresh::{Clock, SessionHandle, Subject, Timestamp, event::EventKind, store::SessionRow};
 
 use super::steps::Key;
 use crate::support::{
@@ -17,16 +17,16 @@ pub struct Ledger {
     pub tokens: Vec<Token>,
     by_text: HashMap<String, usize>,
     /// By the session id that its refresh tokens carry.
-    ids: HashMap<Vec<u8>, Handle>,
-    pub sessions: BTreeMap<Handle, Known>,
+    ids: HashMap<Vec<u8>, SessionHandle>,
+    pub sessions: BTreeMap<SessionHandle, Known>,
     /// Their end was told, so nothing of them is good any more. The last time that it was.
-    pub denied: BTreeMap<Handle, Timestamp>,
+    pub denied: BTreeMap<SessionHandle, Timestamp>,
 }
 
 #[derive(Clone, Debug)]
 pub struct Token {
     pub text: String,
-    pub session: Handle,
+    pub session: SessionHandle,
     pub subject: Subject,
     pub key: Key,
     pub kind: Kind,
@@ -40,7 +40,7 @@ pub enum Kind {
 
 #[derive(Debug)]
 pub struct Known {
-    row: Row,
+    row: SessionRow,
     rotated_at: Timestamp,
     /// Nobody but one browser has used its refresh tokens, each in time.
     pub is_honest: bool,
@@ -162,7 +162,7 @@ impl Ledger {
 }
 
 impl Known {
-    fn compare(&mut self, row: Row, now: Timestamp) {
+    fn compare(&mut self, row: SessionRow, now: Timestamp) {
         let before = &self.row;
         assert!(before.ended.is_none() || row.ended == before.ended, "{before:?} {row:?}");
         assert_eq!((&row.subject, row.absolute_expiry), (&before.subject, before.absolute_expiry));
@@ -180,7 +180,7 @@ impl Known {
     }
 }
 
-fn refresh(row: &Row, generation: u32, now: Timestamp) -> Worth {
+fn refresh(row: &SessionRow, generation: u32, now: Timestamp) -> Worth {
     let in_grace = now.saturating_since(row.rotated_at) <= GRACE;
     match row.generation.checked_sub(generation) {
         Some(0) => Worth::Good,

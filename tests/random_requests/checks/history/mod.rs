@@ -17,7 +17,11 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use tower_refresh::{Clock, KeyRing, RefreshKey, SessionStore, SigningKey};
+use tower_refresh::{
+    Clock, KeyRing,
+    keys::{RefreshKey, SigningKey},
+    store::SessionStore,
+};
 
 use self::{
     ledger::{Ledger, Token},
@@ -171,7 +175,7 @@ impl History {
                 self.world.auth.rotate_keys(ring(key, before)).unwrap();
                 self.keys = [Some(key), before].into_iter().flatten().collect();
             }
-            Step::Purge => assert!(self.world.auth.purge_expired().await.is_ok()),
+            Step::Purge => assert!(self.world.auth.purge_dead().await.is_ok()),
         }
     }
 

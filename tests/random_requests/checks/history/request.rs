@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use tower_refresh::{Clock, Handle};
+use tower_refresh::{Clock, SessionHandle};
 
 use super::{
     ledger::{Kind, Ledger, Token, Worth},
@@ -29,7 +29,7 @@ pub struct Facts {
     /// Nothing fails, and nothing else goes on.
     pub is_alone: bool,
     /// What a logout ends, and another login, if the token's key is still good then.
-    pub named: Vec<(Handle, Key)>,
+    pub named: Vec<(SessionHandle, Key)>,
     /// An explicit refresh finds all it needs.
     pub can_refresh: bool,
 }
@@ -134,7 +134,7 @@ impl Facts {
     }
 
     /// The sessions of which it presents a token.
-    pub fn sessions(&self) -> impl Iterator<Item = Handle> {
+    pub fn sessions(&self) -> impl Iterator<Item = SessionHandle> {
         [&self.presented.access, &self.presented.refresh].into_iter().flatten().map(|token| token.session)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use tower_refresh::{Clock, EndReason, Handle, Timestamp};
+use tower_refresh::{Clock, SessionHandle, Timestamp, event::EndReason};
 
 use super::super::response;
 use super::{
@@ -34,7 +34,7 @@ impl History {
         &mut self,
         request: &UnderWay,
         response: &Response<Bytes>,
-        denied: &BTreeMap<Handle, Timestamp>,
+        denied: &BTreeMap<SessionHandle, Timestamp>,
     ) {
         self.ledger.watch(&self.world).await;
         let facts = &request.facts;
@@ -141,7 +141,7 @@ impl History {
     }
 
     /// Once an end was acknowledged, it is in the store.
-    pub(super) async fn ended(&mut self, session: Handle) {
+    pub(super) async fn ended(&mut self, session: SessionHandle) {
         let row = self.world.store.row(session).await;
         assert!(row.is_none_or(|row| row.ended.is_some()), "it ended, and lives on");
         self.ledger.denied.insert(session, self.world.clock.now());

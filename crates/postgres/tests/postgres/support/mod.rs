@@ -13,7 +13,7 @@ use std::{
 };
 
 use tokio::runtime::Runtime;
-use tower_refresh_core::{Handle, Row, Timestamp};
+use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
 use tower_refresh_postgres::{PostgresBuilder, PostgresStore};
 
 use self::server::Server;
@@ -50,18 +50,18 @@ pub(crate) async fn open(server: &Server) -> PostgresStore {
     own_table().connect(&server.url("postgres")).await.expect("an empty database is opened")
 }
 
-pub(crate) fn handle(number: u64) -> Handle {
-    Handle::from_bytes((u128::from(number) << 64 | 7).to_be_bytes())
+pub(crate) fn handle(number: u64) -> SessionHandle {
+    SessionHandle::from_bytes((u128::from(number) << 64 | 7).to_be_bytes())
 }
 
 /// A session of `alice` that lives for thirty days.
-pub(crate) fn row(number: u64) -> Row {
+pub(crate) fn row(number: u64) -> SessionRow {
     let expiry = NOW.saturating_add(DAY * 30);
-    Row::new(handle(number), "alice".into(), NOW, expiry, expiry)
+    SessionRow::new(handle(number), "alice".into(), NOW, expiry, expiry)
 }
 
 /// The row's next rotation.
-pub(crate) fn rotated(row: &Row) -> Row {
+pub(crate) fn rotated(row: &SessionRow) -> SessionRow {
     let mut next = row.clone();
     next.generation += 1;
     next

@@ -7,14 +7,14 @@ use std::{
 };
 
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
-use tower_refresh_core::{EndWatcher, Handle, SessionStore, StoreErrorKind, Timestamp};
+use tower_refresh_core::{EndWatcher, SessionHandle, SessionStore, StoreErrorKind, Timestamp};
 use tower_refresh_postgres::PostgresStore;
 
 const LONG: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 struct Told {
-    ends: Vec<(Handle, Timestamp)>,
+    ends: Vec<(SessionHandle, Timestamp)>,
     times_caught_up: u32,
 }
 
@@ -31,7 +31,7 @@ impl Notebook {
 }
 
 impl EndWatcher for Notebook {
-    fn ended(&self, session: Handle, at: Timestamp) {
+    fn ended(&self, session: SessionHandle, at: Timestamp) {
         self.told().ends.push((session, at));
         self.changed.notify_waiters();
     }
@@ -58,11 +58,11 @@ impl Watcher {
         watcher
     }
 
-    pub(crate) async fn until_told(&self, session: Handle, at: Timestamp) {
+    pub(crate) async fn until_told(&self, session: SessionHandle, at: Timestamp) {
         self.until(|told| told.ends.contains(&(session, at))).await;
     }
 
-    pub(crate) fn knows(&self, session: Handle) -> bool {
+    pub(crate) fn knows(&self, session: SessionHandle) -> bool {
         self.notebook.told().ends.iter().any(|(known, _)| *known == session)
     }
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tower_refresh_core::{Handle, Row, Timestamp};
+use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
 
 pub(crate) use self::{cluster::Cluster, seen::follow, sentinel::Watched};
 
@@ -188,17 +188,17 @@ pub(crate) async fn until_async(what: &str, mut condition: impl AsyncFnMut() -> 
 /// In the far future, so that Redis leaves the sessions alone.
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(4_000_000_000);
 
-pub(crate) fn handle(number: u64) -> Handle {
-    Handle::from_bytes(u128::from(number).to_be_bytes())
+pub(crate) fn handle(number: u64) -> SessionHandle {
+    SessionHandle::from_bytes(u128::from(number).to_be_bytes())
 }
 
-pub(crate) fn row(number: u64) -> Row {
+pub(crate) fn row(number: u64) -> SessionRow {
     let expiry = NOW.saturating_add(Duration::from_secs(7 * 24 * 60 * 60));
-    Row::new(handle(number), "alice".into(), NOW, expiry, expiry)
+    SessionRow::new(handle(number), "alice".into(), NOW, expiry, expiry)
 }
 
 /// The row with something else in it.
-pub(crate) fn with(mut row: Row, change: impl FnOnce(&mut Row)) -> Row {
+pub(crate) fn with(mut row: SessionRow, change: impl FnOnce(&mut SessionRow)) -> SessionRow {
     change(&mut row);
     row
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::task::AbortHandle;
-use tower_refresh_core::{EndWatcher, Handle, SessionStore, StoreError, Timestamp};
+use tower_refresh_core::{EndWatcher, SessionHandle, SessionStore, StoreError, Timestamp};
 use tower_refresh_redis::RedisStore;
 
 use super::until_async;
@@ -13,7 +13,7 @@ pub(crate) struct Seen(Arc<Mutex<Told>>);
 
 #[derive(Default)]
 struct Told {
-    ends: Vec<(Handle, Timestamp)>,
+    ends: Vec<(SessionHandle, Timestamp)>,
     caught_up: usize,
     error: Option<StoreError>,
 }
@@ -39,7 +39,7 @@ pub(crate) fn follow(store: &RedisStore, since: Timestamp) -> (Seen, Following) 
 }
 
 impl Seen {
-    pub(crate) fn knows(&self, handle: Handle) -> bool {
+    pub(crate) fn knows(&self, handle: SessionHandle) -> bool {
         self.0.lock().unwrap().ends.iter().any(|(known, _)| *known == handle)
     }
 
@@ -47,7 +47,7 @@ impl Seen {
         until_async("the feed catches up", async || self.0.lock().unwrap().caught_up > 0).await;
     }
 
-    pub(crate) async fn until_told(&self, handle: Handle, at: Timestamp) {
+    pub(crate) async fn until_told(&self, handle: SessionHandle, at: Timestamp) {
         let is_told = async || self.0.lock().unwrap().ends.contains(&(handle, at));
         until_async("the end is told", is_told).await;
     }
@@ -59,7 +59,7 @@ impl Seen {
 }
 
 impl EndWatcher for Seen {
-    fn ended(&self, session: Handle, at: Timestamp) {
+    fn ended(&self, session: SessionHandle, at: Timestamp) {
         self.0.lock().unwrap().ends.push((session, at));
     }
 

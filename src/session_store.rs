@@ -8,7 +8,8 @@ use futures_util::{
     future::{BoxFuture, poll_fn},
 };
 use tower_refresh_core::{
-    EndReason, EndWatcher, Handle, Row, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
+    EndReason, EndWatcher, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind, Subject,
+    Timestamp,
 };
 
 use crate::measure::Stopwatch;
@@ -29,21 +30,21 @@ impl Store {
         self.time_limit
     }
 
-    pub(crate) async fn create(&self, row: &Row) -> Result<(), StoreError> {
+    pub(crate) async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
         self.guard("create", async { self.inner.create(row).await }).await
     }
 
-    pub(crate) async fn load(&self, handle: Handle) -> Result<Option<Row>, StoreError> {
+    pub(crate) async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
         self.guard("load", async { self.inner.load(handle).await }).await
     }
 
-    pub(crate) async fn compare_and_swap(&self, row: &Row) -> Result<bool, StoreError> {
+    pub(crate) async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
         self.guard("compare_and_swap", async { self.inner.compare_and_swap(row).await }).await
     }
 
     pub(crate) async fn end(
         &self,
-        handle: Handle,
+        handle: SessionHandle,
         reason: EndReason,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -53,19 +54,23 @@ impl Store {
     pub(crate) async fn end_subject(
         &self,
         subject: &Subject,
-        except: Option<Handle>,
+        except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
-    ) -> Result<Vec<Handle>, StoreError> {
+    ) -> Result<Vec<SessionHandle>, StoreError> {
         self.guard("end_subject", async { self.inner.end_subject(subject, except, reason, now).await }).await
     }
 
-    pub(crate) async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<Row>, StoreError> {
+    pub(crate) async fn list(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+    ) -> Result<Vec<SessionRow>, StoreError> {
         self.guard("list", async { self.inner.list(subject, now).await }).await
     }
 
-    pub(crate) async fn purge_expired(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
-        self.guard("purge_expired", async { self.inner.purge_expired(dead_before).await }).await
+    pub(crate) async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
+        self.guard("purge_dead", async { self.inner.purge_dead(dead_before).await }).await
     }
 
     /// Has no time limit: it is meant to last.
@@ -112,47 +117,47 @@ pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::O
 
 /// [`SessionStore`] in a form that can be a trait object.
 pub(crate) trait DynStore: Send + Sync {
-    fn create<'a>(&'a self, row: &'a Row) -> BoxFuture<'a, Result<(), StoreError>>;
-    fn load(&self, handle: Handle) -> BoxFuture<'_, Result<Option<Row>, StoreError>>;
-    fn compare_and_swap<'a>(&'a self, row: &'a Row) -> BoxFuture<'a, Result<bool, StoreError>>;
+    fn create<'a>(&'a self, row: &'a SessionRow) -> BoxFuture<'a, Result<(), StoreError>>;
+    fn load(&self, handle: SessionHandle) -> BoxFuture<'_, Result<Option<SessionRow>, StoreError>>;
+    fn compare_and_swap<'a>(&'a self, row: &'a SessionRow) -> BoxFuture<'a, Result<bool, StoreError>>;
     fn end(
         &self,
-        handle: Handle,
+        handle: SessionHandle,
         reason: EndReason,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<bool, StoreError>>;
     fn end_subject<'a>(
         &'a self,
         subject: &'a Subject,
-        except: Option<Handle>,
+        except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<Vec<Handle>, StoreError>>;
+    ) -> BoxFuture<'a, Result<Vec<SessionHandle>, StoreError>>;
     fn list<'a>(
         &'a self,
         subject: &'a Subject,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<Vec<Row>, StoreError>>;
-    fn purge_expired(&self, dead_before: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>>;
+    ) -> BoxFuture<'a, Result<Vec<SessionRow>, StoreError>>;
+    fn purge_dead(&self, dead_before: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>>;
     fn watch_ends<'a>(&'a self, since: Timestamp, watcher: &'a dyn EndWatcher) -> BoxFuture<'a, StoreError>;
 }
 
 impl<S: SessionStore> DynStore for S {
-    fn create<'a>(&'a self, row: &'a Row) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn create<'a>(&'a self, row: &'a SessionRow) -> BoxFuture<'a, Result<(), StoreError>> {
         SessionStore::create(self, row).boxed()
     }
 
-    fn load(&self, handle: Handle) -> BoxFuture<'_, Result<Option<Row>, StoreError>> {
+    fn load(&self, handle: SessionHandle) -> BoxFuture<'_, Result<Option<SessionRow>, StoreError>> {
         SessionStore::load(self, handle).boxed()
     }
 
-    fn compare_and_swap<'a>(&'a self, row: &'a Row) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn compare_and_swap<'a>(&'a self, row: &'a SessionRow) -> BoxFuture<'a, Result<bool, StoreError>> {
         SessionStore::compare_and_swap(self, row).boxed()
     }
 
     fn end(
         &self,
-        handle: Handle,
+        handle: SessionHandle,
         reason: EndReason,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<bool, StoreError>> {
@@ -162,10 +167,10 @@ impl<S: SessionStore> DynStore for S {
     fn end_subject<'a>(
         &'a self,
         subject: &'a Subject,
-        except: Option<Handle>,
+        except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<Vec<Handle>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<SessionHandle>, StoreError>> {
         SessionStore::end_subject(self, subject, except, reason, now).boxed()
     }
 
@@ -173,12 +178,12 @@ impl<S: SessionStore> DynStore for S {
         &'a self,
         subject: &'a Subject,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<Vec<Row>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<SessionRow>, StoreError>> {
         SessionStore::list(self, subject, now).boxed()
     }
 
-    fn purge_expired(&self, dead_before: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>> {
-        SessionStore::purge_expired(self, dead_before).boxed()
+    fn purge_dead(&self, dead_before: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>> {
+        SessionStore::purge_dead(self, dead_before).boxed()
     }
 
     fn watch_ends<'a>(&'a self, since: Timestamp, watcher: &'a dyn EndWatcher) -> BoxFuture<'a, StoreError> {
