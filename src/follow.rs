@@ -29,7 +29,7 @@ pub(crate) fn follow<C: CustomClaims>(
         while let Some(since) = watcher.begin() {
             let watch = AssertUnwindSafe(async { store.watch_ends(since, &watcher).await });
             let error = watch.catch_unwind().await;
-            if error.is_ok_and(|error| error.kind() == StoreErrorKind::Unsupported) {
+            if matches!(error, Ok(Err(error)) if error.kind() == StoreErrorKind::Unsupported) {
                 return;
             }
             watcher.lost();

@@ -1,6 +1,8 @@
 //! The session store, with its type erased, its calls bounded in time, and its panics caught.
 
-use std::{fmt, panic::AssertUnwindSafe, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{
+    convert::Infallible, fmt, panic::AssertUnwindSafe, pin::pin, sync::Arc, task::Poll, time::Duration,
+};
 
 use futures_timer::Delay;
 use futures_util::{
@@ -74,7 +76,11 @@ impl Store {
     }
 
     /// Has no time limit: it is meant to last.
-    pub(crate) async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {
+    pub(crate) async fn watch_ends(
+        &self,
+        since: Timestamp,
+        watcher: &dyn EndWatcher,
+    ) -> Result<Infallible, StoreError> {
         self.inner.watch_ends(since, watcher).await
     }
 
@@ -139,7 +145,11 @@ pub(crate) trait DynStore: Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<SessionRow>, StoreError>>;
     fn purge_dead(&self, dead_before: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>>;
-    fn watch_ends<'a>(&'a self, since: Timestamp, watcher: &'a dyn EndWatcher) -> BoxFuture<'a, StoreError>;
+    fn watch_ends<'a>(
+        &'a self,
+        since: Timestamp,
+        watcher: &'a dyn EndWatcher,
+    ) -> BoxFuture<'a, Result<Infallible, StoreError>>;
 }
 
 impl<S: SessionStore> DynStore for S {
@@ -186,7 +196,11 @@ impl<S: SessionStore> DynStore for S {
         SessionStore::purge_dead(self, dead_before).boxed()
     }
 
-    fn watch_ends<'a>(&'a self, since: Timestamp, watcher: &'a dyn EndWatcher) -> BoxFuture<'a, StoreError> {
+    fn watch_ends<'a>(
+        &'a self,
+        since: Timestamp,
+        watcher: &'a dyn EndWatcher,
+    ) -> BoxFuture<'a, Result<Infallible, StoreError>> {
         SessionStore::watch_ends(self, since, watcher).boxed()
     }
 }

@@ -29,7 +29,10 @@ fn hits_by(tokens: usize, then: usize) -> Batches {
     let world = Ours::with(Algorithm::Hs256, |builder| {
         let mut policy = RotationPolicy::balanced();
         policy.access_lifetime = Duration::from_secs(12 * 60 * 60);
-        builder.token_cache_capacity(2 * tokens).policy(policy).dead_session_retention(Duration::from_secs(24 * 60 * 60))
+        builder
+            .token_cache_capacity(2 * tokens)
+            .policy(policy)
+            .dead_session_retention(Duration::from_secs(24 * 60 * 60))
     });
     let tokens: Rc<[String]> = (0..tokens).map(|_| world.login().access).collect();
     let router = world.by_router_layer();

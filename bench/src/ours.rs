@@ -20,7 +20,10 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 use tower::{Layer, ServiceExt};
-use tower_refresh::{middleware::Refresh, Auth, AuthBuilder, Authenticated, Clock, Identity, MemoryStore, Rejection, Session, SystemClock, Timestamp};
+use tower_refresh::{
+    Auth, AuthBuilder, Authenticated, Clock, Identity, MemoryStore, Rejection, Session, SystemClock,
+    Timestamp, middleware::Refresh,
+};
 
 use crate::{algorithm::Algorithm, requests};
 

@@ -1,11 +1,18 @@
 //! A store in memory that counts its calls, and gives way before it answers, as a database does.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use tower_refresh::{event::EndReason, store::{EndWatcher, SessionRow, SessionStore, StoreError}, SessionHandle, MemoryStore, Subject, Timestamp};
+use tower_refresh::{
+    MemoryStore, SessionHandle, Subject, Timestamp,
+    event::EndReason,
+    store::{EndWatcher, SessionRow, SessionStore, StoreError},
+};
 
 /// Counts loads and swaps, and all calls.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +60,12 @@ impl SessionStore for CountingStore {
         self.count(&self.calls.swaps).await.compare_and_swap(row).await
     }
 
-    async fn end(&self, handle: SessionHandle, reason: EndReason, now: Timestamp) -> Result<bool, StoreError> {
+    async fn end(
+        &self,
+        handle: SessionHandle,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         self.other().await.end(handle, reason, now).await
     }
 
@@ -75,7 +87,7 @@ impl SessionStore for CountingStore {
         self.other().await.purge_dead(dead_before).await
     }
 
-    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {
+    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
         self.inner.watch_ends(since, watcher).await
     }
 }

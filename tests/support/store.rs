@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     sync::{Arc, Mutex},
 };
 
@@ -195,9 +196,9 @@ impl SessionStore for TestStore {
         self.call(Op::Purge, self.inner.purge_dead(dead_before)).await
     }
 
-    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {
+    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
         if self.state.lock().unwrap().feed_is_lost {
-            return StoreError::new(StoreErrorKind::Unavailable);
+            return Err(StoreError::new(StoreErrorKind::Unavailable));
         }
         let told = self.state.lock().unwrap().told.clone();
         told.iter().for_each(|(session, at)| watcher.ended(*session, *at));

@@ -1,6 +1,6 @@
 //! The contract of a session store.
 
-use std::{error::Error, fmt, future::Future};
+use std::{convert::Infallible, error::Error, fmt, future::Future, sync::Arc};
 
 use crate::{EndReason, SessionHandle, SessionRow, Subject, Timestamp};
 
@@ -97,15 +97,15 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The default has no feed.
     ///
     /// # Errors
-    /// The future's output: [`StoreErrorKind::Unsupported`] at once if the store has no feed; else how the connection was
+    /// [`StoreErrorKind::Unsupported`] at once if the store has no feed; else how the connection was
     /// lost. The caller calls again, with a `since` that leaves out nothing.
     fn watch_ends(
         &self,
         since: Timestamp,
         watcher: &dyn EndWatcher,
-    ) -> impl Future<Output = StoreError> + Send {
+    ) -> impl Future<Output = Result<Infallible, StoreError>> + Send {
         let _ = (since, watcher);
-        std::future::ready(StoreError::new(StoreErrorKind::Unsupported))
+        std::future::ready(Err(StoreError::new(StoreErrorKind::Unsupported)))
     }
 }
 
@@ -121,10 +121,11 @@ pub trait EndWatcher: Send + Sync {
 /// Why a store could not do what it was asked.
 ///
 /// `Display` tells this level only; the driver's own error is the [`source`](Error::source).
-#[derive(Debug)]
+/// Cheap to clone: one failure may be that of many calls.
+#[derive(Clone, Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl StoreError {
@@ -135,7 +136,7 @@ impl StoreError {
 
     /// An error of `kind` that `source` caused.
     pub fn with_source(kind: StoreErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, source: Some(source.into()) }
+        Self { kind, source: Some(source.into().into()) }
     }
 
     /// What kind of failure it was.

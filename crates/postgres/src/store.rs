@@ -1,6 +1,6 @@
 //! The store: which operation is which statement.
 
-use std::{fmt, sync::Arc};
+use std::{convert::Infallible, fmt, sync::Arc};
 
 use tower_refresh_core::{
     EndReason, EndWatcher, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind, Subject,
@@ -113,10 +113,9 @@ impl SessionStore for PostgresStore {
         Ok(self.0.purge(dead_before).await?)
     }
 
-    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {
-        let Some(dial) = &self.0.dial else { return StoreError::new(StoreErrorKind::Unsupported) };
-        let Err(failure) = feed::follow(&self.0.database, dial, since, watcher).await;
-        failure.into()
+    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
+        let Some(dial) = &self.0.dial else { return Err(StoreError::new(StoreErrorKind::Unsupported)) };
+        Ok(feed::follow(&self.0.database, dial, since, watcher).await?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The store: what each call asks of the server.
 
-use std::{fmt, sync::Arc};
+use std::{convert::Infallible, fmt, sync::Arc};
 
 use redis::cmd;
 use tower_refresh_core::{
@@ -107,11 +107,8 @@ impl SessionStore for RedisStore {
 
     /// Fails at once, with [`StoreErrorKind::Unavailable`], if `since` is longer ago than
     /// [the feed's window](Options::with_feed_window) and ends of that time are no longer known.
-    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {
-        match feed::watch(&self.inner, since, watcher).await {
-            Err(error) => error,
-            Ok(never) => match never {},
-        }
+    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
+        feed::watch(&self.inner, since, watcher).await
     }
 }
 

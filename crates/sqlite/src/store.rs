@@ -1,6 +1,7 @@
 //! The store: a path for questions to the threads, and for answers back.
 
 use std::{
+    convert::Infallible,
     fmt,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
@@ -132,19 +133,16 @@ impl SessionStore for SqliteStore {
     }
 
     /// Also of ends that other processes write to the file: those are told within a tenth of a second.
-    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {
-        let past = match self.read(|reply| Read::Ends(since, reply)).await {
-            Ok(past) => past,
-            Err(error) => return error,
-        };
+    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
+        let past = self.read(|reply| Read::Ends(since, reply)).await?;
         let mut ends = self.inner.shared.feed.follow(past.last);
         past.told.into_iter().for_each(|(handle, at)| watcher.ended(handle, at));
         watcher.caught_up();
         loop {
             match ends.recv().await {
                 Ok(Ok((handle, at))) => watcher.ended(handle, at),
-                Ok(Err(failure)) => return failure.into(),
-                Err(gone) => return StoreError::with_source(StoreErrorKind::Unavailable, gone),
+                Ok(Err(failure)) => return Err(failure.into()),
+                Err(gone) => return Err(StoreError::with_source(StoreErrorKind::Unavailable, gone)),
             }
         }
     }

@@ -101,7 +101,7 @@ async fn watch_while<S: SessionStore>(
     let mut watching = pin!(store.watch_ends(since, seen));
     let mut working = pin!(work);
     poll_fn(|context| {
-        if let Poll::Ready(error) = watching.as_mut().poll(context) {
+        if let Poll::Ready(Err(error)) = watching.as_mut().poll(context) {
             assert_eq!(
                 error.kind(),
                 StoreErrorKind::Unsupported,

@@ -12,6 +12,7 @@ mod subjects;
 use std::{
     array,
     cmp::Reverse,
+    convert::Infallible,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -173,7 +174,7 @@ impl SessionStore for MemoryStore {
         Ok(purged as u64)
     }
 
-    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {
+    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
         let subscription = self.inner.ends.subscribe();
         for shard in &self.inner.shards {
             let ended = lock(shard).ended_since(since);

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
     future::poll_fn,
     sync::{Mutex, MutexGuard, PoisonError},
     task::Poll,
@@ -275,7 +276,7 @@ impl SessionStore for FaultyStore {
     }
 
     /// Looks at every row again and again.
-    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> StoreError {
+    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
         let mut told = BTreeSet::new();
         let mut rounds = 0;
         poll_fn(|context| {
@@ -303,6 +304,6 @@ impl SessionStore for FaultyStore {
             Poll::Pending
         })
         .await;
-        StoreError::new(StoreErrorKind::Unavailable)
+        Err(StoreError::new(StoreErrorKind::Unavailable))
     }
 }

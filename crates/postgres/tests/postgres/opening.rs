@@ -163,7 +163,7 @@ fn a_store_on_a_pool_has_a_feed_where_it_can_connect_for_it() {
         assert!(deaf.end(handle(0), EndReason::Logout, NOW).await.expect("ends"));
         watcher.until_told(handle(0), NOW).await;
 
-        assert_eq!(deaf.watch_ends(NOW, &Nobody).await.kind(), StoreErrorKind::Unsupported);
+        assert_eq!(deaf.watch_ends(NOW, &Nobody).await.unwrap_err().kind(), StoreErrorKind::Unsupported);
     });
 }
 

@@ -52,7 +52,7 @@ impl Watcher {
     pub(crate) async fn follow(store: &PostgresStore, since: Timestamp) -> Self {
         let notebook = Arc::<Notebook>::default();
         let (store, told) = (store.clone(), Arc::clone(&notebook));
-        let task = tokio::spawn(async move { store.watch_ends(since, &*told).await.kind() });
+        let task = tokio::spawn(async move { store.watch_ends(since, &*told).await.unwrap_err().kind() });
         let watcher = Self { notebook, task };
         watcher.until(|told| told.times_caught_up == 1).await;
         watcher

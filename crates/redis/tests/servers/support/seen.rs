@@ -32,7 +32,7 @@ pub(crate) fn follow(store: &RedisStore, since: Timestamp) -> (Seen, Following) 
     let (store, seen) = (store.clone(), Seen::default());
     let watcher = seen.clone();
     let task = tokio::spawn(async move {
-        let error = store.watch_ends(since, &watcher).await;
+        let Err(error) = store.watch_ends(since, &watcher).await;
         watcher.0.lock().unwrap().error = Some(error);
     });
     (seen, Following(task.abort_handle()))
