@@ -1,4 +1,4 @@
-//! Where the time comes from.
+//! The source of the time.
 
 use std::{
     sync::Arc,
@@ -7,7 +7,7 @@ use std::{
 
 use tower_refresh_core::Timestamp;
 
-/// Tells the time. The middleware reads it through this trait alone, so that tests need no sleeping.
+/// A source of the time. The middleware reads the time only through this trait, so that tests need not sleep.
 ///
 /// ```
 /// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
@@ -38,7 +38,7 @@ impl<T: Clock + ?Sized> Clock for Arc<T> {
 
 /// The clock of the operating system: the default. A time before 1970 reads as 1970.
 #[derive(Clone, Copy, Debug, Default)]
-#[allow(clippy::exhaustive_structs, reason = "it has nothing to configure, and is named as a value")]
+#[allow(clippy::exhaustive_structs, reason = "it has no settings, and is used as a value")]
 pub struct SystemClock;
 
 impl Clock for SystemClock {

@@ -1,4 +1,4 @@
-//! The two cookies: how they are named, set and removed.
+//! The two cookies: their names, and how they are set and removed.
 //!
 //! | | access | refresh |
 //! |---|---|---|
@@ -6,8 +6,8 @@
 //! | attributes | `HttpOnly; Secure; SameSite=Lax; Path=/` | the same |
 //! | `Max-Age` | to the token's `exp` | to the session's expiry, at most 400 d |
 //!
-//! With a domain the prefix is `__Secure-`, since `__Host-` forbids one (RFC 6265bis §4.1.3). `SameSite=Strict`
-//! would log a user out who follows a link from a mail; what it adds is the cross-site rule's work.
+//! With a domain the prefix is `__Secure-`, since `__Host-` forbids a domain (RFC 6265bis §4.1.3). With `SameSite=Strict` a user
+//! who follows a link from a mail would appear logged out; the cross-site rules give the protection that it would add.
 
 use std::fmt::Write;
 
@@ -15,32 +15,60 @@ use cookie::{Cookie, SameSite};
 use http::HeaderValue;
 use time::{Duration, OffsetDateTime};
 
-/// Browsers keep no cookie for longer (RFC 6265bis §5.5).
+/// Browsers keep no cookie for longer, in seconds (RFC 6265bis §5.5).
 const LONGEST_MAX_AGE: u64 = 400 * 24 * 60 * 60;
 
 /// Browsers store no cookie whose name and value are longer together (RFC 6265bis §5.6).
 pub(crate) const LONGEST_NAME_AND_VALUE: usize = 4096;
 
-/// What a name and the attributes take, unless they are unusually long.
+/// The length of the name and the attributes, unless they are unusually long.
 const LONGEST_REST: usize = 128;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Cookies {
+    /// The names without prefix.
+    pub(crate) base_names: [String; 2],
+    pub(crate) secure: bool,
+    pub(crate) domain: Option<String>,
     access: String,
     refresh: String,
-    secure: bool,
-    domain: Option<String>,
+}
+
+impl Default for Cookies {
+    fn default() -> Self {
+        let cookies = Self {
+            base_names: ["access".to_owned(), "refresh".to_owned()],
+            secure: true,
+            domain: None,
+            access: String::new(),
+            refresh: String::new(),
+        };
+        cookies.with_prefix()
+    }
 }
 
 impl Cookies {
     /// `access` and `refresh` are names without prefix.
-    pub(crate) fn new(access: &str, refresh: &str, secure: bool, domain: Option<String>) -> Self {
-        let prefix = match (secure, &domain) {
+    pub(crate) fn with_names(self, access: String, refresh: String) -> Self {
+        Self { base_names: [access, refresh], ..self }.with_prefix()
+    }
+
+    pub(crate) fn with_domain(self, domain: String) -> Self {
+        Self { domain: Some(domain), ..self }.with_prefix()
+    }
+
+    pub(crate) fn insecure(self) -> Self {
+        Self { secure: false, ..self }.with_prefix()
+    }
+
+    fn with_prefix(self) -> Self {
+        let prefix = match (self.secure, &self.domain) {
             (true, None) => "__Host-",
             (true, Some(_)) => "__Secure-",
             (false, _) => "",
         };
-        Self { access: format!("{prefix}{access}"), refresh: format!("{prefix}{refresh}"), secure, domain }
+        let [access, refresh] = self.base_names.each_ref().map(|name| format!("{prefix}{name}"));
+        Self { access, refresh, ..self }
     }
 
     pub(crate) fn access_name(&self) -> &str {
@@ -61,17 +89,17 @@ impl Cookies {
         self.set(&self.refresh, token, max_age)
     }
 
-    /// The removal of both, the refresh cookie's last: curl before 8 honours only the last removal of a response.
+    /// The removal of both cookies, the refresh cookie last: curl before 8 honours only the last removal of a response.
     pub(crate) fn removals(&self) -> impl Iterator<Item = HeaderValue> {
         [&self.access, &self.refresh].into_iter().filter_map(|name| {
             let mut cookie = self.build(name, "", 0);
             cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
-            field(&cookie)
+            header_value(&cookie)
         })
     }
 
     fn set(&self, name: &str, value: &str, max_age: u64) -> Option<HeaderValue> {
-        field(&self.build(name, value, max_age))
+        header_value(&self.build(name, value, max_age))
     }
 
     fn build<'a>(&'a self, name: &'a str, value: &'a str, max_age: u64) -> Cookie<'a> {
@@ -90,11 +118,11 @@ impl Cookies {
     }
 }
 
-fn field(cookie: &Cookie<'_>) -> Option<HeaderValue> {
-    // Tokens are long, and the text comes in two dozen pieces.
+fn header_value(cookie: &Cookie<'_>) -> Option<HeaderValue> {
+    // One allocation: tokens are long, and the text is written in two dozen pieces.
     let mut text = String::with_capacity(cookie.value().len() + LONGEST_REST);
     write!(text, "{cookie}").ok()?;
-    let mut field = HeaderValue::try_from(text).ok()?;
-    field.set_sensitive(true);
-    Some(field)
+    let mut header = HeaderValue::try_from(text).ok()?;
+    header.set_sensitive(true);
+    Some(header)
 }

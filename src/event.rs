@@ -1,6 +1,7 @@
-//! What happens to sessions, told to the application, to `tracing` and to `metrics`.
+//! Events of sessions, for the application's audit log, for `tracing` and for `metrics`.
 
 use std::{
+    error::Error,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -8,25 +9,25 @@ use std::{
 };
 
 pub use tower_refresh_core::{EndReason, rotation::TokenClass};
-use tower_refresh_core::{SessionHandle, Subject, Timestamp};
+use tower_refresh_core::{SessionHandle, SessionRow, Subject, Timestamp};
 
-use crate::{RejectionKind, verify::InvalidTokenReason};
+use crate::{RejectionKind, access_token::InvalidTokenReason, clock::Clock};
 
-/// Something that happened to a session, for an audit log. It holds no token and no secret.
+/// An event of a session, for an audit log. It contains no token and no secret.
 ///
-/// Given to the closure of [`AuthBuilder::on_event`](crate::AuthBuilder::on_event).
+/// Passed to the closure of [`AuthBuilder::on_event`](crate::AuthBuilder::on_event).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Event {
     /// What happened.
     pub kind: EventKind,
-    /// The session, for all that happens to one.
+    /// The session, if the event concerns one.
     pub session: Option<SessionHandle>,
-    /// Whose session it is, where that is known.
+    /// The subject of the session, if it is known.
     pub subject: Option<Subject>,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// How long before that the session's refresh token rotated, for events of a refresh.
+    /// For events of a refresh: the time since the last rotation of the refresh token.
     pub since_rotation: Option<Duration>,
 }
 
@@ -34,38 +35,40 @@ pub struct Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// A user logged in: a session began.
+    /// A user logged in: a session started.
     Login,
-    /// A request was authenticated by its refresh token, which was of this class.
+    /// A request was authenticated by a refresh token of this class.
     Refresh(TokenClass),
-    /// The refresh token was a generation old and its successor never seen: a lost response, or a copy.
+    /// The refresh token was one generation old, and no client has used its successor: a response was lost, or somebody has a
+    /// copy.
     Late,
-    /// A refresh token was used that an honest client cannot still hold. The session is being ended.
+    /// A refresh token was used that an honest client no longer has. The session is ended.
     Reuse,
-    /// The store had lost a rotation, and was mended from the token.
+    /// The store had lost a rotation, which was restored from the token.
     Ahead,
-    /// A refresh token was further ahead of the store than one lost write explains: a store was set back.
+    /// A refresh token was further ahead of the store than one lost write explains: the store was restored from a backup.
     Impossible,
     /// The session ended.
     End(EndReason),
-    /// A request brought what does not hold, or asked for what it may not. Tokens that have merely expired are everyday, and not
-    /// told of.
+    /// A request had invalid credentials or lacked permission. Expired tokens are routine, and not reported.
     Rejected(RejectionReason),
-    /// The store could not do what it was asked. The token was good, and nothing was changed.
+    /// A call of the store failed or timed out. No session was ended and no cookie removed because of it.
     StoreFailed,
-    /// The claims source failed, panicked or took too long, and nothing was changed; or what it gave cannot go into an access token, and
-    /// none was sent.
+    /// The claims source failed, panicked or timed out, and nothing was changed; or its claims do not fit into an access token,
+    /// and none was sent.
     ClaimsFailed,
-    /// The store's feed of ends was lost: until it is back, sessions that other servers end stay good here until their
-    /// access tokens expire. A store without a feed, and a feed that nobody follows, raise no event: that was so from the
-    /// start, and the gauge `tower_refresh_feed_up` shows it as 0.
+    /// The cryptographic backend failed to sign a token or to draw random bytes, and the token was not sent.
+    CryptoFailed,
+    /// The store's feed of ended sessions was lost. Until it is back, access tokens of sessions that other servers end stay valid
+    /// here until they expire. A store without a feed, and a feed that is not followed, raise no event; the gauge
+    /// `tower_refresh_feed_up` is 0.
     FeedLost,
     /// The feed is back, and this server has caught up with it.
     FeedRestored,
 }
 
 impl EventKind {
-    /// The stable name that logs and metrics show.
+    /// The stable name in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Login => "login",
@@ -78,47 +81,48 @@ impl EventKind {
             Self::Rejected(_) => "rejected",
             Self::StoreFailed => "store_failed",
             Self::ClaimsFailed => "claims_failed",
+            Self::CryptoFailed => "crypto_failed",
             Self::FeedRestored => "feed_restored",
             Self::FeedLost => "feed_lost",
         }
     }
 
-    /// The class of a refresh, the reason of an end or of a refusal, else empty.
+    /// The class of a refresh, the reason of a session end or of a rejection, else empty.
     #[cfg(any(feature = "tracing", feature = "metrics"))]
     const fn detail(self) -> &'static str {
         match self {
             Self::Refresh(class) => class.as_str(),
             Self::End(reason) => reason.as_str(),
-            Self::Rejected(refusal) => refusal.as_str(),
+            Self::Rejected(reason) => reason.as_str(),
             _ => "",
         }
     }
 }
 
-/// What a request brought that does not hold, or what it may not.
+/// Why a request was rejected.
 ///
-/// Anybody can cause these events, as often as they like, so `tracing` has them at DEBUG.
+/// Any client can cause these events at any rate, so `tracing` logs them at DEBUG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectionReason {
-    /// The bearer token does not hold. Whose it is nobody knows.
+    /// The bearer token is invalid, so its user is unknown.
     InvalidToken(InvalidTokenReason),
-    /// Its refresh token has another form, key, issuer or way to travel, or was changed; or it has tokens of two sessions.
-    /// A refresh cookie like that counts as none. Many of them at once after a change of keys: it was too early for the old one
-    /// to go.
+    /// The refresh token is malformed, was modified, or has another key, issuer or transport; or the request has refresh tokens of
+    /// two sessions. Such a refresh cookie counts as absent. Many of these events after a change of keys: the old key was
+    /// removed too early.
     InvalidRefreshToken,
-    /// Two `Authorization` fields.
+    /// Two `Authorization` headers.
     InvalidRequest,
-    /// A login as a native client, by a browser.
+    /// A browser requested a login as a native client.
     FromBrowser,
-    /// Its cookies do not count, because it came from another site.
+    /// The cookies were ignored, because another site started the request.
     CrossSite,
-    /// The user lacks a scope. The event names the user.
+    /// The user lacks a scope. The event has the user.
     InsufficientScope,
 }
 
 impl RejectionReason {
-    /// The stable name that logs and metrics show: that of the [`InvalidTokenReason`], or of the refusal.
+    /// The stable name in logs and metrics: that of the [`InvalidTokenReason`] for an invalid token.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InvalidToken(reason) => reason.as_str(),
@@ -143,22 +147,36 @@ impl RejectionReason {
     }
 }
 
-/// Where events go.
-#[derive(Clone, Default)]
+/// Reports events, with the time of the clock.
+#[derive(Clone)]
 pub(crate) struct Events {
     listener: Option<Arc<Listener>>,
+    clock: Arc<dyn Clock>,
 }
 
-type Listener = dyn Fn(&Event) + Send + Sync;
+pub(crate) type Listener = dyn Fn(&Event) + Send + Sync;
 
 impl Events {
-    pub(crate) fn new(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        Self { listener: Some(Arc::new(listener)) }
+    pub(crate) fn new(listener: Option<Arc<Listener>>, clock: Arc<dyn Clock>) -> Self {
+        Self { listener, clock }
     }
 
-    pub(crate) fn emit(&self, event: &Event) {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn emit(
+        &self,
+        kind: EventKind,
+        session: Option<SessionHandle>,
+        subject: Option<&Subject>,
+        rotated_at: Option<Timestamp>,
+    ) {
+        let at = self.now();
+        let since_rotation = rotated_at.map(|rotated_at| at.saturating_since(rotated_at));
+        let event = Event { kind, session, subject: subject.cloned(), at, since_rotation };
         #[cfg(feature = "tracing")]
-        trace(event);
+        trace(&event);
         #[cfg(feature = "metrics")]
         metrics::counter!(
             "tower_refresh_events_total",
@@ -167,15 +185,52 @@ impl Events {
         )
         .increment(1);
         if let Some(listener) = &self.listener {
-            // A panicking audit log must not take the request with it.
-            let _ = catch_unwind(AssertUnwindSafe(|| listener(event)));
+            // A panic in the audit log must not fail the request.
+            let _ = catch_unwind(AssertUnwindSafe(|| listener(&event)));
         }
+    }
+
+    /// An event of a refresh.
+    pub(crate) fn emit_for(&self, kind: EventKind, row: &SessionRow) {
+        self.emit(kind, Some(row.handle), Some(&row.subject), Some(row.rotated_at));
+    }
+
+    /// A request was rejected, unless only because its token has expired.
+    pub(crate) fn rejected(
+        &self,
+        kind: &RejectionKind,
+        session: Option<SessionHandle>,
+        subject: Option<&Subject>,
+    ) {
+        if let Some(reason) = RejectionReason::of(kind) {
+            self.emit(EventKind::Rejected(reason), session, subject, None);
+        }
+    }
+
+    /// A failure, with its cause for the log.
+    pub(crate) fn failed(
+        &self,
+        kind: EventKind,
+        session: Option<SessionHandle>,
+        subject: Option<&Subject>,
+        error: &(dyn Error + 'static),
+    ) {
+        #[cfg(feature = "tracing")]
+        tracing::error!(
+            target: "tower_refresh",
+            session = session.map(tracing::field::display),
+            error,
+            "{error}",
+        );
+        #[cfg(not(feature = "tracing"))]
+        let _ = error;
+        self.emit(kind, session, subject, None);
     }
 }
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events").field("listener", &self.listener.is_some()).finish()
+        f.debug_struct("Events").field("listener", &self.listener.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -202,6 +257,6 @@ fn trace(event: &Event) {
         | EventKind::Ahead
         | EventKind::Impossible
         | EventKind::FeedLost => at!(WARN),
-        EventKind::StoreFailed | EventKind::ClaimsFailed => at!(ERROR),
+        EventKind::StoreFailed | EventKind::ClaimsFailed | EventKind::CryptoFailed => at!(ERROR),
     }
 }

@@ -113,89 +113,52 @@
 //! A feature only adds. Without a cryptographic backend everything compiles, and no key can be made.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod access;
-mod arrival;
+mod access_token;
 mod auth;
-mod authenticated;
+mod auth_inner;
+#[cfg(feature = "axum")]
+mod axum;
+mod claims;
 mod clock;
 mod cookies;
 mod credentials;
-mod cross_site;
 mod crypto;
-mod denylist;
 pub mod event;
-#[cfg(feature = "axum")]
-mod extract;
-mod feed;
-mod fields;
-mod finish;
-mod follow;
-mod future;
 #[cfg(any(doc, doctest))]
 pub mod guide;
-mod identity;
 pub mod keys;
-mod layer;
-mod measure;
-mod mint;
+pub mod middleware;
 mod native;
-mod outlive;
 mod refresh;
+mod refresh_token;
 mod rejection;
-mod require;
-mod respond;
-mod room;
-#[cfg(feature = "axum")]
-mod routes;
-mod scope;
-mod service;
 mod session;
-mod session_store;
-mod shared;
+mod sessions;
+mod settings;
 mod state;
+pub mod store;
 mod sync;
+mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod token;
-mod user;
-mod verify;
-
-pub mod store {
-    //! What a session store keeps, and the contract that it fulfils.
-
-    pub use tower_refresh_core::{
-        EndReason, EndWatcher, Ended, MemoryStore, ParseEndReasonError, ParseSessionHandleError,
-        SessionHandle, SessionMeta, SessionRow, SessionStore, StoreError, StoreErrorKind, Subject, Timestamp,
-    };
-}
-
-pub mod middleware {
-    //! The Tower types: what [`Auth`](crate::Auth) makes and a router wraps.
-
-    pub use crate::{
-        future::ResponseFuture,
-        layer::RefreshLayer,
-        require::{ProblemResponse, RequireAuth, RequireAuthFuture, RequireAuthLayer, RespondToRejection},
-        service::Refresh,
-    };
-}
+mod timeout;
+mod tokens;
 
 pub use tower_refresh_core::{
     LateBudget, MemoryStore, PolicyError, RotationPolicy, SessionHandle, Subject, Timestamp,
 };
 
 pub use self::{
+    access_token::InvalidTokenReason,
     auth::{Auth, AuthBuilder, ConfigError},
-    authenticated::Authenticated,
+    claims::{CustomClaims, Identity, SessionInfo},
     clock::{Clock, SystemClock},
-    feed::FeedLossPolicy,
-    identity::{CustomClaims, Identity},
     keys::KeyRing,
-    layer::RefreshLayer,
+    middleware::RefreshLayer,
     native::{NativeTokenResponse, TokenError},
     rejection::{Rejection, RejectionKind},
-    session::{LoginOptions, Session, SessionInfo, TokenResponse},
-    verify::InvalidTokenReason,
+    session::{Authenticated, LoginOptions, Session, TokenResponse},
+    settings::FeedLossPolicy,
 };
 
 #[cfg(all(doctest, feature = "axum"))]

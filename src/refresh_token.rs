@@ -1,8 +1,8 @@
-//! Refresh tokens: the opaque, MAC'd text of the refresh cookie, or of a native client's.
+//! Refresh tokens: opaque strings with a MAC, in the refresh cookie or with a native client.
 //!
-//! `version(1) ‖ key id(1) ‖ session id(16) ‖ generation(4) ‖ absolute expiry(5) ‖ MAC(16)`, base64url without
-//! padding. The MAC is HMAC-SHA256 over a context, which names the carrier, the format and the issuer, and all that
-//! precedes it. A session id and a generation decide the token, so every server hands out the same successor.
+//! `version(1) ‖ key id(1) ‖ session id(16) ‖ generation(4) ‖ absolute expiry(5) ‖ MAC(16)`, base64url without padding. The MAC
+//! is HMAC-SHA256 over a context, which contains the transport, the format and the issuer, and over all preceding bytes. The
+//! session id and the generation determine the token, so every server issues the same successor.
 
 use std::{fmt, slice};
 
@@ -20,46 +20,46 @@ const BODY_LEN: usize = 27;
 const MAC_LEN: usize = 16;
 const LEN: usize = BODY_LEN + MAC_LEN;
 const TEXT_LEN: usize = LEN * 4 / 3 + 1;
-/// The latest second that five bytes hold: in the year 36 812.
+/// The latest second that fits into five bytes: in the year 36 812.
 const LATEST_SECOND: u64 = (1 << 40) - 1;
 
-/// How the refresh tokens of a session travel. It is settled at login, and a token is nothing by the other way.
+/// How the refresh tokens of a session are sent. The login decides, and a token is invalid over the other transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Carrier {
-    /// In its cookie, which no script reads.
+pub(crate) enum RefreshTransport {
+    /// In the refresh cookie, which no script can read.
     Cookie,
-    /// In bodies: a native client keeps it.
+    /// In request and response bodies: a native client keeps the token.
     Body,
 }
 
-/// What goes before every token in the MAC: a token of a staging server is nothing in production, and one that came by
-/// a cookie nothing in a body.
+/// The prefix of every MAC input. With it a token of a staging server is rejected in production, and a token from a cookie is
+/// rejected in a body.
 #[derive(Clone)]
-pub(crate) struct Context {
+pub(crate) struct MacContext {
     cookie: Box<[u8]>,
     body: Box<[u8]>,
 }
 
-impl Context {
-    /// The longest issuer whose length the context can state.
+impl MacContext {
+    /// The longest issuer whose length fits into the context.
     pub(crate) const LONGEST_ISSUER: usize = u16::MAX as usize;
 
     pub(crate) fn new(issuer: &str) -> Self {
         let len = u16::try_from(issuer.len()).unwrap_or(u16::MAX).to_be_bytes();
-        // They differ in the first byte, whatever the issuer.
+        // The two contexts differ in the first byte, whatever the issuer.
         let of = |name: &[u8]| [name, &len, issuer.as_bytes()].concat().into();
         Self { cookie: of(b"tower-refresh/1"), body: of(b"native tower-refresh/1") }
     }
 
-    fn of(&self, carrier: Carrier) -> &[u8] {
-        match carrier {
-            Carrier::Cookie => &self.cookie,
-            Carrier::Body => &self.body,
+    fn of(&self, transport: RefreshTransport) -> &[u8] {
+        match transport {
+            RefreshTransport::Cookie => &self.cookie,
+            RefreshTransport::Body => &self.body,
         }
     }
 }
 
-/// A session id, which only refresh tokens carry.
+/// A session id, which only refresh tokens contain.
 #[derive(Clone)]
 pub(crate) struct SessionId(Zeroizing<[u8; 16]>);
 
@@ -73,11 +73,11 @@ impl SessionId {
     }
 }
 
-/// A refresh token whose MAC holds, or one about to be sent.
+/// A refresh token with a valid MAC, or one that is about to be sent.
 #[derive(Clone)]
 pub(crate) struct RefreshToken {
     session_id: SessionId,
-    carrier: Carrier,
+    transport: RefreshTransport,
     pub(crate) handle: SessionHandle,
     pub(crate) generation: u32,
     pub(crate) absolute_expiry: Timestamp,
@@ -87,10 +87,10 @@ impl RefreshToken {
     /// The first token of a new session.
     pub(crate) fn first(
         session_id: SessionId,
-        carrier: Carrier,
+        transport: RefreshTransport,
         absolute_expiry: Timestamp,
     ) -> Result<Self, CryptoError> {
-        Ok(Self { handle: session_id.handle()?, session_id, carrier, generation: 0, absolute_expiry })
+        Ok(Self { handle: session_id.handle()?, session_id, transport, generation: 0, absolute_expiry })
     }
 
     /// The token of the same session with another generation.
@@ -98,22 +98,21 @@ impl RefreshToken {
         Self { generation, ..self.clone() }
     }
 
-    /// The text, with the MAC of the active key.
-    pub(crate) fn encode(&self, keys: &Keys, context: &Context) -> Result<Zeroizing<String>, CryptoError> {
+    /// The text, with a MAC of the active key.
+    pub(crate) fn encode(&self, keys: &Keys, context: &MacContext) -> Result<Zeroizing<String>, CryptoError> {
         let (key_id, key) = keys.active_mac();
         let mut bytes = Zeroizing::new(Vec::with_capacity(LEN));
         bytes.extend([VERSION, key_id]);
         bytes.extend(self.session_id.0.iter());
         bytes.extend(self.generation.to_be_bytes());
         bytes.extend(&self.absolute_expiry.as_secs().min(LATEST_SECOND).to_be_bytes()[3..]);
-        let mac = mac(key, context.of(self.carrier), &bytes)?;
+        let mac = mac(key, context.of(self.transport), &bytes)?;
         bytes.extend(mac);
         Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(&bytes)))
     }
 
-    /// The token, if its form is canonical and its MAC, for this carrier, holds under a key of the ring. Its expiry is not
-    /// looked at.
-    fn decode(text: &[u8], carrier: Carrier, keys: &Keys, context: &Context) -> Option<Self> {
+    /// The token, if it is canonical and has a valid MAC of a key of the ring for this transport. Its expiry is not checked.
+    fn decode(text: &[u8], transport: RefreshTransport, keys: &Keys, context: &MacContext) -> Option<Self> {
         if text.len() != TEXT_LEN {
             return None;
         }
@@ -124,7 +123,7 @@ impl RefreshToken {
         if version != VERSION {
             return None;
         }
-        if !crypto::constant_time_eq(&mac(keys.mac(key_id)?, context.of(carrier), body).ok()?, sent_mac) {
+        if !crypto::constant_time_eq(&mac(keys.mac(key_id)?, context.of(transport), body).ok()?, sent_mac) {
             return None;
         }
         let (session_id, rest) = body_rest.split_first_chunk::<16>()?;
@@ -134,7 +133,7 @@ impl RefreshToken {
         Some(Self {
             handle: session_id.handle().ok()?,
             session_id,
-            carrier,
+            transport,
             generation: u32::from_be_bytes(*generation),
             absolute_expiry: Timestamp::from_secs(u64::from_be_bytes([0, 0, 0, a, b, c, d, e])),
         })
@@ -150,28 +149,28 @@ impl fmt::Debug for RefreshToken {
     }
 }
 
-/// The refresh token of a request.
+/// The refresh tokens of a request.
 #[derive(Clone, Debug)]
-pub(crate) enum Presented {
-    /// There is none.
+pub(crate) enum PresentedTokens {
+    /// The request has none.
     Absent,
-    /// None that holds.
+    /// None is valid.
     Invalid,
-    /// Several that hold, of these sessions: none of them counts, and a logout ends all.
+    /// Valid tokens of several sessions: none of them counts, and a logout ends all of these sessions.
     Several(Vec<SessionHandle>),
-    /// Ours, but past its absolute expiry: the session is over.
+    /// A valid token past its absolute expiry: the session has expired.
     Expired(RefreshToken),
-    /// Ours.
+    /// A valid token.
     Token(RefreshToken),
 }
 
-impl Presented {
-    /// Reads every candidate. Of several that hold, all must name one session, and the highest generation counts.
+impl PresentedTokens {
+    /// Reads every candidate. Several valid tokens must be of one session, and the highest generation counts.
     pub(crate) fn read<'a>(
         texts: impl Iterator<Item = &'a [u8]>,
-        carrier: Carrier,
+        transport: RefreshTransport,
         keys: &Keys,
-        context: &Context,
+        context: &MacContext,
         now: Timestamp,
     ) -> Self {
         let mut texts = texts.peekable();
@@ -180,7 +179,7 @@ impl Presented {
         }
         let mut best: Option<RefreshToken> = None;
         let mut others = Vec::new();
-        for token in texts.filter_map(|text| RefreshToken::decode(text, carrier, keys, context)) {
+        for token in texts.filter_map(|text| RefreshToken::decode(text, transport, keys, context)) {
             match &best {
                 Some(other) if other.handle != token.handle => others.push(token.handle),
                 Some(other) if other.generation >= token.generation => {}
@@ -198,7 +197,7 @@ impl Presented {
         }
     }
 
-    /// The token that names a live session, perhaps.
+    /// The token, unless it has expired.
     pub(crate) fn token(&self) -> Option<&RefreshToken> {
         match self {
             Self::Token(token) => Some(token),
@@ -206,7 +205,7 @@ impl Presented {
         }
     }
 
-    /// The sessions that the MACs alone name.
+    /// The sessions of all tokens with a valid MAC.
     pub(crate) fn sessions(&self) -> &[SessionHandle] {
         match self {
             Self::Token(token) | Self::Expired(token) => slice::from_ref(&token.handle),

@@ -1,24 +1,24 @@
-//! Why a request is refused, and the response that says so.
+//! Why a request is rejected, and the response for it.
 //!
-//! A rejection is a problem document (RFC 9457) with the challenge of RFC 6750 §3 where one is due:
+//! The response is a problem document (RFC 9457), with a challenge (RFC 6750 §3) where one applies:
 //!
 //! | kind | status | `WWW-Authenticate` |
 //! |---|---|---|
 //! | [`Unauthenticated`](RejectionKind::Unauthenticated) | 401 | `Bearer realm="…"` |
-//! | [`InvalidTokenReason`](RejectionKind::InvalidToken) | 401 | `… error="invalid_token"` |
+//! | [`InvalidToken`](RejectionKind::InvalidToken) | 401 | `… error="invalid_token"` |
 //! | [`InvalidRequest`](RejectionKind::InvalidRequest) | 400 | `… error="invalid_request"` |
 //! | [`InsufficientScope`](RejectionKind::InsufficientScope) | 403 | `… error="insufficient_scope", scope="…"` |
 //! | [`CrossSite`](RejectionKind::CrossSite), [`FromBrowser`](RejectionKind::FromBrowser), [`SubjectGone`](RejectionKind::SubjectGone) | 403 | |
 //! | [`SessionNotFound`](RejectionKind::SessionNotFound) | 404 | |
 //! | [`Unavailable`](RejectionKind::Unavailable), [`Overtaken`](RejectionKind::Overtaken) | 503, `Retry-After` | |
-//! | the others: mistakes of the application | 500 | |
+//! | all others: mistakes in the application | 500 | |
 //!
-//! The document of a 500 names the mistake; types of the code, which no client should see, only `Display` names.
+//! The document of a 500 describes the mistake. Names of types, which no client should see, are in `Display` only.
 //!
-//! The same [`Rejection`] sits in the response's extensions, for outer layers. Another response can be made from it
-//! by [`AuthBuilder::on_rejection`](crate::AuthBuilder::on_rejection).
+//! The same [`Rejection`] is in the response's extensions, for outer layers.
+//! [`AuthBuilder::on_rejection`](crate::AuthBuilder::on_rejection) replaces the response.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -27,11 +27,11 @@ use http::{
 };
 use serde::Serialize;
 
-use crate::{scope::is_list, verify::InvalidTokenReason};
+use crate::access_token::{InvalidTokenReason, scope};
 
-/// Why a request is refused.
+/// Why a request is rejected.
 ///
-/// With the feature `axum` it is a response; elsewhere [`to_response`](Self::to_response) makes one.
+/// With the feature `axum` it implements `IntoResponse`; without it, use [`to_response`](Self::to_response).
 #[derive(Clone)]
 pub struct Rejection {
     kind: RejectionKind,
@@ -43,12 +43,12 @@ impl Rejection {
         Self { kind, presentation: Some(presentation.clone()) }
     }
 
-    /// Where no layer is there to ask how to present it.
-    pub(crate) fn bare(kind: RejectionKind) -> Self {
+    /// For a request that has not passed the layer, which holds the presentation.
+    pub(crate) fn without_presentation(kind: RejectionKind) -> Self {
         Self { kind, presentation: None }
     }
 
-    /// Why.
+    /// The reason.
     pub fn kind(&self) -> &RejectionKind {
         &self.kind
     }
@@ -72,7 +72,8 @@ impl Rejection {
         }
     }
 
-    /// The response: the application's own if it gave a closure, else the problem document.
+    /// The response: from the application's [closure](crate::AuthBuilder::on_rejection) if there is one, else the problem
+    /// document.
     pub fn to_response<B: From<Bytes>>(&self) -> Response<B> {
         let custom = self.presentation.as_ref().and_then(|presentation| presentation.custom.as_ref());
         let mut response = custom.map_or_else(|| self.problem(), |custom| custom(self));
@@ -80,7 +81,7 @@ impl Rejection {
         response.map(B::from)
     }
 
-    /// The `WWW-Authenticate` field of the response, where one is due (RFC 6750 §3).
+    /// The `WWW-Authenticate` header of the response, where one applies (RFC 6750 §3).
     pub fn challenge(&self) -> Option<HeaderValue> {
         let error = self.kind.oauth_error();
         if error.is_none() && self.kind != RejectionKind::Unauthenticated {
@@ -91,20 +92,20 @@ impl Rejection {
         if let Some(error) = error {
             challenge += &format!(", error=\"{error}\", error_description=\"{}\"", self.kind);
         }
-        // What is no scope a client can do nothing with, and it may have quotes.
+        // A malformed scope is of no use to a client, and may contain quotes.
         if let RejectionKind::InsufficientScope { scope } = &self.kind
-            && is_list(scope)
+            && scope::is_valid(scope)
         {
             challenge += &format!(", scope=\"{scope}\"");
         }
         HeaderValue::try_from(challenge).ok()
     }
 
-    /// Seconds after which the request may be repeated, for 503.
-    pub fn retry_after(&self) -> Option<u64> {
+    /// The time after which the client may repeat the request, for 503: `Retry-After`, in whole seconds.
+    pub fn retry_after(&self) -> Option<Duration> {
         match self.kind {
-            RejectionKind::Unavailable => Some(1),
-            RejectionKind::Overtaken => Some(0),
+            RejectionKind::Unavailable => Some(Duration::from_secs(1)),
+            RejectionKind::Overtaken => Some(Duration::ZERO),
             _ => None,
         }
     }
@@ -126,8 +127,8 @@ impl Rejection {
         if let Some(challenge) = self.challenge() {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        if let Some(seconds) = self.retry_after() {
-            headers.insert(RETRY_AFTER, seconds.into());
+        if let Some(delay) = self.retry_after() {
+            headers.insert(RETRY_AFTER, delay.as_secs().into());
         }
         response
     }
@@ -154,15 +155,15 @@ impl axum_core::response::IntoResponse for Rejection {
     }
 }
 
-/// The kinds of [`Rejection`].
+/// The reason of a [`Rejection`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RejectionKind {
-    /// Nobody is logged in, and the route needs a user.
+    /// The request is anonymous, and the route needs a user.
     Unauthenticated,
-    /// The bearer token does not hold, or has expired and was not refreshed.
+    /// The bearer token is invalid, or has expired and was not refreshed.
     InvalidToken(InvalidTokenReason),
-    /// Two `Authorization` fields.
+    /// The request has two `Authorization` headers.
     InvalidRequest,
     /// The user lacks a scope.
     #[non_exhaustive]
@@ -170,43 +171,43 @@ pub enum RejectionKind {
         /// The scope that the route needs.
         scope: Arc<str>,
     },
-    /// The request came from another site, so its cookies do not count, and nobody logs in or out by it.
+    /// Another site started the request, so its cookies do not count, and it cannot log in or out.
     CrossSite,
-    /// [`Session::login_native`](crate::Session::login_native): the request comes from a browser, whose refresh token
-    /// belongs into a cookie.
+    /// [`Session::login_native`](crate::Session::login_native): the request comes from a browser, which must keep its refresh
+    /// token in a cookie.
     FromBrowser,
-    /// The store or the claims source failed, so the user cannot be told. Nothing was changed.
+    /// The store or the claims source failed, so the user cannot be identified. Nothing was changed.
     Unavailable,
-    /// Other requests rotated the session again and again meanwhile. Nothing was changed.
+    /// Other requests kept rotating the session meanwhile. Nothing was changed.
     Overtaken,
     /// [`Session::login`](crate::Session::login): the claims source does not know the subject.
     SubjectGone,
-    /// [`Session::end`](crate::Session::end): not a live session of this user.
+    /// [`Session::end`](crate::Session::end): the user has no such live session.
     SessionNotFound,
     /// The handler is not behind [`Auth::layer`](crate::Auth::layer).
     MissingLayer,
-    /// The handler asks for claims of another type than the layer was built with.
+    /// The handler requests claims of another type than the layer was built with.
     #[non_exhaustive]
     ClaimsTypeMismatch {
-        /// The type that the handler asks for.
-        asked: &'static str,
+        /// The type that the handler requests.
+        requested: &'static str,
         /// The type that the layer was built with.
-        built: &'static str,
+        configured: &'static str,
     },
-    /// The claims or the scope that the claims source gave cannot go into an access token.
+    /// The claims or the scope from the claims source do not fit into an access token.
     #[non_exhaustive]
     InvalidClaims {
-        /// What is wrong with them.
+        /// What is wrong.
         reason: &'static str,
     },
-    /// The response has been sent: a [`Session`](crate::Session) can log nobody in or out any more.
+    /// The response has been sent: the [`Session`](crate::Session) can no longer be changed.
     Sealed,
-    /// The operating system gave no random numbers, or a key that worked at the start failed.
+    /// The operating system provided no random bytes, or a key failed that worked at start.
     Internal,
 }
 
 impl RejectionKind {
-    /// The error code of RFC 6750 §3.1, where one is due.
+    /// The error code (RFC 6750 §3.1), where one applies.
     pub fn oauth_error(&self) -> Option<&'static str> {
         match self {
             Self::InvalidToken(_) => Some("invalid_token"),
@@ -216,12 +217,12 @@ impl RejectionKind {
         }
     }
 
-    /// What a client is told: the mistake, but no name of the code behind it, which `Display` says.
+    /// The detail for clients: as `Display`, without names of types.
     fn detail(&self) -> String {
         match self {
-            Self::MissingLayer => "this route is not behind the layer that knows who is logged in".into(),
+            Self::MissingLayer => "this route is not behind the authentication layer".into(),
             Self::ClaimsTypeMismatch { .. } => {
-                "this route asks for other claims than its layer was built with".into()
+                "this route requests other claims than the authentication layer provides".into()
             }
             _ => self.to_string(),
         }
@@ -231,36 +232,36 @@ impl RejectionKind {
 impl fmt::Display for RejectionKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unauthenticated => f.write_str("log in first"),
+            Self::Unauthenticated => f.write_str("authentication required"),
             Self::InvalidToken(InvalidTokenReason::Expired) => f.write_str("the access token has expired"),
             Self::InvalidToken(InvalidTokenReason::Revoked) => f.write_str("the access token was revoked"),
-            // The exact reason is for the application's logs: it would help nobody but a forger.
+            // The exact reason is for the application's logs: it would only help a forger.
             Self::InvalidToken(_) => f.write_str("the access token is invalid"),
-            Self::InvalidRequest => f.write_str("more than one Authorization field"),
-            Self::InsufficientScope { .. } => f.write_str("the access token lacks a scope"),
-            Self::CrossSite => f.write_str("the request came from another site"),
-            Self::FromBrowser => f.write_str("browsers log in with cookies"),
+            Self::InvalidRequest => f.write_str("more than one Authorization header"),
+            Self::InsufficientScope { .. } => f.write_str("the access token lacks a required scope"),
+            Self::CrossSite => f.write_str("the request was started by another site"),
+            Self::FromBrowser => f.write_str("browsers must log in with cookies"),
             Self::Unavailable => f.write_str("sessions cannot be checked at the moment"),
-            Self::Overtaken => f.write_str("the session is being refreshed by other requests"),
+            Self::Overtaken => f.write_str("other requests are refreshing the session"),
             Self::SubjectGone => f.write_str("the user is unknown or disabled"),
             Self::SessionNotFound => f.write_str("no such session"),
             Self::MissingLayer => f.write_str("this route is not behind tower_refresh::RefreshLayer"),
-            Self::ClaimsTypeMismatch { asked, built } => write!(
+            Self::ClaimsTypeMismatch { requested, configured } => write!(
                 f,
-                "this route asks tower_refresh for claims of type `{asked}`, but the layer was built with `{built}`"
+                "this route requests claims of type `{requested}`, but tower_refresh::RefreshLayer was built with `{configured}`"
             ),
             Self::InvalidClaims { reason } => {
-                write!(f, "the claims cannot go into an access token: {reason}")
+                write!(f, "the claims do not fit into an access token: {reason}")
             }
-            Self::Sealed => f.write_str("the response was sent before the session was changed"),
-            Self::Internal => f.write_str("random numbers or a key failed"),
+            Self::Sealed => f.write_str("the session was changed after the response had been sent"),
+            Self::Internal => f.write_str("internal cryptographic error"),
         }
     }
 }
 
-/// How rejections of one layer look.
+/// How the rejections of one layer are presented.
 pub(crate) struct Presentation {
-    /// Fit for a quoted string.
+    /// Escaped for a quoted string.
     pub(crate) realm: String,
     pub(crate) custom: Option<CustomResponse>,
 }

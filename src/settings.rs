@@ -1,30 +1,28 @@
-//! What the builder settled, in the form the steps read.
+//! The settings of a layer, as the builder collects them and the steps read them.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use http::{Extensions, HeaderMap, HeaderName};
 use tower_refresh_core::RotationPolicy;
 
-use crate::{
-    cookies::Cookies, feed::FeedLossPolicy, rejection::Presentation, token::Context, verify::Expected,
-};
+use crate::{access_token::Expected, cookies::Cookies};
 
-/// How far apart the clocks of servers may be for ended sessions to stay refused.
-pub(crate) const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+/// The largest difference between the clocks of servers with which ended sessions stay rejected.
+pub(crate) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 pub(crate) struct Settings {
     pub(crate) issuer: String,
     pub(crate) audience: String,
-    pub(crate) context: Context,
     pub(crate) policy: RotationPolicy,
-    pub(crate) channels: Channels,
+    pub(crate) transports: AccessTransports,
     pub(crate) access_token_in_body: bool,
     pub(crate) cookies: Cookies,
     pub(crate) trusted_origins: Vec<String>,
     pub(crate) client_ip: Option<Box<ClientIp>>,
+    pub(crate) backend_timeout: Duration,
     pub(crate) dead_session_retention: Duration,
-    pub(crate) feed_loss: FeedLossPolicy,
-    pub(crate) presentation: Arc<Presentation>,
+    pub(crate) feed_loss_policy: FeedLossPolicy,
+    pub(crate) token_cache_capacity: usize,
 }
 
 pub(crate) type ClientIp = dyn Fn(&HeaderMap, &Extensions) -> Option<IpAddr> + Send + Sync;
@@ -37,10 +35,24 @@ impl Settings {
             access_lifetime: self.policy.access_lifetime,
         }
     }
+}
 
-    /// How long after the end of a session an access token of it may still be about, clocks of servers included.
-    pub(crate) fn denied_for(&self) -> Duration {
-        self.policy.access_lifetime + CLOCKS_DIFFER
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            issuer: String::new(),
+            audience: String::new(),
+            policy: RotationPolicy::balanced(),
+            transports: AccessTransports::default(),
+            access_token_in_body: true,
+            cookies: Cookies::default(),
+            trusted_origins: Vec::new(),
+            client_ip: None,
+            backend_timeout: Duration::from_secs(2),
+            dead_session_retention: Duration::from_secs(24 * 60 * 60),
+            feed_loss_policy: FeedLossPolicy::default(),
+            token_cache_capacity: 16_384,
+        }
     }
 }
 
@@ -50,26 +62,51 @@ impl fmt::Debug for Settings {
             .field("issuer", &self.issuer)
             .field("audience", &self.audience)
             .field("policy", &self.policy)
-            .field("channels", &self.channels)
+            .field("transports", &self.transports)
             .field("cookies", &self.cookies)
             .field("trusted_origins", &self.trusted_origins)
             .field("dead_session_retention", &self.dead_session_retention)
-            .field("feed_loss", &self.feed_loss)
+            .field("feed_loss_policy", &self.feed_loss_policy)
             .finish_non_exhaustive()
     }
 }
 
-/// Where access tokens are read and written.
+/// How access tokens are received and sent.
 #[derive(Clone, Debug)]
-pub(crate) struct Channels {
-    /// `Authorization` in, this field out.
+pub(crate) struct AccessTransports {
+    /// `Authorization` in requests, and this header in responses.
     pub(crate) header: Option<HeaderName>,
     pub(crate) cookie: bool,
 }
 
-/// Where a request's access token came from, and so where a new one goes.
+impl AccessTransports {
+    pub(crate) const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-access-token");
+}
+
+impl Default for AccessTransports {
+    fn default() -> Self {
+        Self { header: Some(Self::DEFAULT_HEADER), cookie: true }
+    }
+}
+
+/// How the access token of a request was received, and so how a new one is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Channel {
+pub(crate) enum AccessTransport {
     Header,
     Cookie,
+}
+
+/// What a server does with valid access tokens while it does not learn which sessions other servers end: the store's feed is
+/// lost, not joined yet or not followed, or the store has none. The gauge `tower_refresh_feed_up` is 0 in each of these cases;
+/// [`EventKind::FeedLost`](crate::event::EventKind::FeedLost) reports only a loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FeedLossPolicy {
+    /// Accept them: the access token of a session that another server ended stays valid here until it expires. The default, so
+    /// that trouble with the store does not affect users whose access tokens are valid.
+    #[default]
+    GoOn,
+    /// Ask the store on each request: an ended session is rejected at once, every request costs a load, and while the store is
+    /// down every request is rejected with 503. Access tokens are not refreshed ahead of their expiry meanwhile.
+    AskStore,
 }

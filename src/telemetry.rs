@@ -1,7 +1,6 @@
-//! What is counted and timed, through the `metrics` crate, and the spans of `tracing`. Without those features all of this
-//! is nothing.
+//! Metrics through the `metrics` crate, and spans through `tracing`. Without those features every function here is empty.
 //!
-//! Every name and label is in docs/observability.md.
+//! docs/observability.md lists every name and label.
 #![cfg_attr(not(all(feature = "metrics", feature = "tracing")), allow(unused_imports, unused_variables))]
 
 use std::time::Duration;
@@ -12,13 +11,28 @@ use tower_refresh_core::SessionHandle;
 #[cfg(feature = "tracing")]
 use tracing::Instrument;
 
-use crate::{
-    RejectionKind,
-    state::Outcome,
-    verify::{InvalidTokenReason, Verdict},
-};
+/// How the credentials of a request were judged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RequestOutcome {
+    Authenticated,
+    Refreshed,
+    Anonymous,
+    Unavailable,
+    CrossSite,
+    Rejected,
+}
 
-/// Names and labels that are literals make keys that are built at compile time: a request pays for no allocation.
+/// How an access token was judged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TokenOutcome {
+    Cached,
+    Verified,
+    Expired,
+    Revoked,
+    Invalid,
+}
+
+/// Literal names and labels make keys that are built at compile time, so that counting allocates nothing.
 #[cfg(feature = "metrics")]
 macro_rules! count {
     ($name:literal, $label:literal: $value:expr => { $($pattern:pat => $text:literal,)+ }) => {
@@ -28,44 +42,46 @@ macro_rules! count {
     };
 }
 
-/// A request whose credentials have been read.
-pub(crate) fn request<C>(outcome: &Outcome<C>, was_refreshed: bool) {
+/// Counts a request whose credentials have been read.
+#[inline]
+pub(crate) fn request(outcome: RequestOutcome) {
     #[cfg(feature = "metrics")]
-    count!("tower_refresh_requests_total", "outcome": (outcome, was_refreshed) => {
-        (Outcome::Authenticated(_), false) => "authenticated",
-        (Outcome::Authenticated(_), true) => "refreshed",
-        (Outcome::Anonymous, _) => "anonymous",
-        (Outcome::Refused(RejectionKind::Unavailable), _) => "unavailable",
-        (Outcome::Refused(RejectionKind::CrossSite), _) => "cross_site",
-        (Outcome::Refused(_), _) => "rejected",
+    count!("tower_refresh_requests_total", "outcome": outcome => {
+        RequestOutcome::Authenticated => "authenticated",
+        RequestOutcome::Refreshed => "refreshed",
+        RequestOutcome::Anonymous => "anonymous",
+        RequestOutcome::Unavailable => "unavailable",
+        RequestOutcome::CrossSite => "cross_site",
+        RequestOutcome::Rejected => "rejected",
     });
 }
 
-/// An access token that was judged, from memory or anew.
-pub(crate) fn access_token<T>(verdict: &Verdict<T>, was_cached: bool) {
+/// Counts an access token that has been verified, or found in the cache.
+#[inline]
+pub(crate) fn access_token(outcome: TokenOutcome) {
     #[cfg(feature = "metrics")]
-    count!("tower_refresh_access_tokens_total", "result": (verdict, was_cached) => {
-        (Verdict::Valid(_), true) => "cached",
-        (Verdict::Valid(_), false) => "verified",
-        (Verdict::Expired { .. } | Verdict::Invalid(InvalidTokenReason::Expired), _) => "expired",
-        (Verdict::Invalid(InvalidTokenReason::Revoked), _) => "revoked",
-        (Verdict::Invalid(_), _) => "invalid",
+    count!("tower_refresh_access_tokens_total", "result": outcome => {
+        TokenOutcome::Cached => "cached",
+        TokenOutcome::Verified => "verified",
+        TokenOutcome::Expired => "expired",
+        TokenOutcome::Revoked => "revoked",
+        TokenOutcome::Invalid => "invalid",
     });
 }
 
-/// Whether the store's feed of ends is up.
+/// Shows whether the store's feed of ended sessions is up.
 pub(crate) fn feed_up(is_up: bool) {
     #[cfg(feature = "metrics")]
     metrics::gauge!("tower_refresh_feed_up").set(f64::from(u8::from(is_up)));
 }
 
-/// How long after a session ended the feed told of it, by the two servers' clocks.
+/// Records the time between the end of a session and its arrival through the feed, by the clocks of both servers.
 pub(crate) fn feed_lag(lag: Duration) {
     #[cfg(feature = "metrics")]
     metrics::histogram!("tower_refresh_feed_lag_seconds").record(lag);
 }
 
-/// `future` in a span for the first half of a refresh, which is shared by the requests that wait for it.
+/// Wraps the load of a refresh, which all requests that wait for it share, in a span.
 pub(crate) fn load_span<F: Future>(
     session: SessionHandle,
     generation: u32,
@@ -81,7 +97,7 @@ pub(crate) fn load_span<F: Future>(
     future
 }
 
-/// `future` in a span for the second half of a refresh.
+/// Wraps the commit of a refresh in a span.
 pub(crate) fn commit_span<F: Future>(
     session: SessionHandle,
     generation: u32,
@@ -97,7 +113,7 @@ pub(crate) fn commit_span<F: Future>(
     future
 }
 
-/// Times a call of what the layer waits for.
+/// Times a call of the store or of the claims source.
 pub(crate) struct Stopwatch {
     #[cfg(feature = "metrics")]
     started: Instant,
@@ -111,15 +127,13 @@ impl Stopwatch {
         }
     }
 
-    /// A call of the store is over.
-    pub(crate) fn store_answered(&self, call: &'static str, succeeded: bool) {
+    pub(crate) fn record_store_call(&self, call: &'static str, succeeded: bool) {
         #[cfg(feature = "metrics")]
         metrics::histogram!("tower_refresh_store_seconds", "call" => call, "result" => result(succeeded))
             .record(self.started.elapsed());
     }
 
-    /// A call of the claims source is over.
-    pub(crate) fn claims_answered(&self, succeeded: bool) {
+    pub(crate) fn record_claims_call(&self, succeeded: bool) {
         #[cfg(feature = "metrics")]
         metrics::histogram!("tower_refresh_claims_seconds", "result" => result(succeeded))
             .record(self.started.elapsed());

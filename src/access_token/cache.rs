@@ -1,15 +1,14 @@
-//! Tokens that were verified a moment ago, in front of the signature check.
+//! The cache of verified tokens, in front of the signature check.
 //!
-//! The key is the whole text of the token: a hash finds the place, a comparison of every byte decides. What a token is
-//! worth is not kept, only what it says: its times, the epoch, which new keys begin, and the denylist are looked at on
-//! every hit.
+//! The key is the complete token: a hash selects the set, and a comparison of every byte decides. The cache keeps only the
+//! content of a token, not whether it is valid: every hit checks the times, the epoch (which new keys start) and the denylist.
 //!
-//! That comparison takes as long as the beginnings are alike, and need not hide it: it is made only where the last 12 bytes
-//! of the signatures have one hash, and who knows those knows the token.
+//! The comparison is not constant-time and need not be: it runs only where the last 12 bytes of the signatures have the same
+//! hash, and whoever knows those bytes has the token.
 //!
-//! Places are in sets, each of which holds the tokens of some hashes. Reading takes no lock. Only verified tokens come in,
-//! so a flood of forged ones moves nothing. Where a set is full, a token that has expired makes room, else one that was not
-//! read for a while: tokens that are in use outlast those that came once.
+//! Places are grouped in sets. Reading takes no lock. Only verified tokens enter, so a flood of forged ones displaces nothing.
+//! In a full set an expired token makes room, or else one that has not been read recently: tokens in use outlast those that
+//! came once.
 
 use std::{
     array, fmt,
@@ -23,26 +22,26 @@ use zeroize::Zeroizing;
 
 use crate::sync::{ArcSwapOption, AtomicBool, AtomicU32, AtomicU64, OnceLock, WAYS};
 
-/// What tokens say, by their text.
+/// The content of tokens, by their text.
 pub(crate) struct Cache<T> {
-    /// A power of two, or none at all. A set is made when its first token comes.
+    /// A power of two, or empty. A set is allocated for its first token.
     sets: Box<[OnceLock<Box<Set<T>>>]>,
     hasher: RandomState,
     epoch: AtomicU64,
 }
 
 struct Set<T> {
-    /// Hashes of what is in the places, so that most of what is not there is not looked at. A tag that does not fit its
-    /// place yet, or no more, costs a verification and nothing else.
+    /// Hashes of the entries, so that most lookups that miss touch no entry. A tag that does not match its place yet, or no
+    /// longer, costs one verification and nothing else.
     tags: [AtomicU32; WAYS],
     places: [ArcSwapOption<Entry<T>>; WAYS],
-    /// Where the next token to go is looked for.
+    /// Where the search for the next token to evict starts.
     hand: AtomicU32,
 }
 
 struct Entry<T> {
     token: Zeroizing<Box<[u8]>>,
-    /// When it was verified.
+    /// The epoch in which it was verified.
     epoch: u64,
     expires_at: Timestamp,
     was_read: AtomicBool,
@@ -50,9 +49,9 @@ struct Entry<T> {
 }
 
 impl<T: Clone> Cache<T> {
-    /// Of at most `places` tokens, rounded up to a power of two; 0 keeps none.
-    pub(crate) fn new(places: usize) -> Self {
-        let sets = if places == 0 { 0 } else { places.div_ceil(WAYS).next_power_of_two() };
+    /// Holds at most `capacity` tokens, rounded up to a power of two; 0 holds none.
+    pub(crate) fn new(capacity: usize) -> Self {
+        let sets = if capacity == 0 { 0 } else { capacity.div_ceil(WAYS).next_power_of_two() };
         let sets = (0..sets).map(|_| OnceLock::new()).collect();
         Self { sets, hasher: RandomState::default(), epoch: AtomicU64::new(0) }
     }
@@ -61,12 +60,12 @@ impl<T: Clone> Cache<T> {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Begins another epoch: nothing that was kept is found any more.
-    pub(crate) fn forget(&self) {
+    /// Starts a new epoch, in which no earlier entry is found.
+    pub(crate) fn invalidate_all(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// What `token` says, if it was verified in this epoch.
+    /// The content of `token`, if it was verified in this epoch.
     pub(crate) fn get(&self, token: &[u8]) -> Option<T> {
         let (set, tag) = self.set(token)?;
         let epoch = self.epoch();
@@ -81,11 +80,11 @@ impl<T: Clone> Cache<T> {
         })
     }
 
-    /// Keeps what `token` says, which was verified in the epoch.
+    /// Stores the content of `token`, which was verified in `epoch`.
     pub(crate) fn insert(&self, token: &[u8], epoch: u64, expires_at: Timestamp, now: Timestamp, value: T) {
         let Some((set, tag)) = self.set(token) else { return };
         let set = set.get_or_init(Box::default);
-        // Of concurrent requests with one new token, the first has done it.
+        // Another request with the same new token was first.
         if set.find(tag, token, |entry| (entry.epoch == epoch).then_some(())).is_some() {
             return;
         }
@@ -100,7 +99,7 @@ impl<T: Clone> Cache<T> {
 
     fn set(&self, token: &[u8]) -> Option<(&OnceLock<Box<Set<T>>>, u32)> {
         let mask = self.sets.len().checked_sub(1)?;
-        // The end of the signature: as good as random in every token that comes in.
+        // The end of the signature is as good as random in every token that enters.
         let end = token.last_chunk()?;
         let hash = self.hasher.hash_one(u128::from_le_bytes(*end));
         Some((self.sets.get(hash as usize & mask)?, (hash >> 32) as u32))
@@ -116,7 +115,7 @@ impl<T> Set<T> {
         })
     }
 
-    /// A place that is empty, or whose token is the least worth keeping.
+    /// A place that is empty, expired, or whose token was not read recently.
     fn make_room(&self, now: Timestamp) -> usize {
         let is_free = |place: &ArcSwapOption<Entry<T>>| {
             place.load().as_deref().is_none_or(|entry| now >= entry.expires_at)
@@ -124,13 +123,13 @@ impl<T> Set<T> {
         self.places.iter().position(is_free).unwrap_or_else(|| self.sweep())
     }
 
-    /// The CLOCK algorithm: goes on from where it was last, to the first place that was not read since it came by.
+    /// The CLOCK algorithm: continues where it stopped, up to the first place that was not read since the last pass.
     fn sweep(&self) -> usize {
         let was_read = |place: &ArcSwapOption<Entry<T>>| {
             place.load().as_deref().is_some_and(|entry| entry.was_read.swap(false, Ordering::Relaxed))
         };
         let mut at = 0;
-        // Once around, and to where it began: there it finds its own mark, unless others read meanwhile.
+        // Once around and back to the start, whose mark it has cleared, unless others read it meanwhile.
         for _ in 0..=WAYS {
             at = self.hand.fetch_add(1, Ordering::Relaxed) as usize % WAYS;
             if !self.places.get(at).is_some_and(was_read) {
@@ -153,6 +152,6 @@ impl<T> Default for Set<T> {
 
 impl<T> fmt::Debug for Cache<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache").field("places", &(self.sets.len() * WAYS)).finish_non_exhaustive()
+        f.debug_struct("Cache").field("capacity", &(self.sets.len() * WAYS)).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! Makes access tokens (RFC 9068 §2).
+//! Issuing access tokens (RFC 9068 §2).
 
 use std::{collections::BTreeMap, error::Error, fmt};
 
@@ -6,30 +6,29 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, Serializer, de::IgnoredAny};
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
-use crate::{
-    crypto,
-    keys::Keys,
+use super::{
     scope,
-    verify::{MAX_TOKEN_LEN, claims::Claim, duplicates},
+    verify::{MAX_TOKEN_LEN, StandardClaim, reject_duplicates},
 };
+use crate::{crypto, keys::Keys};
 
-/// What goes into a token. Times are rounded down to seconds.
+/// The content of a new token. Times are rounded down to seconds.
 #[derive(Debug)]
-pub(crate) struct NewAccess<'a, C> {
+pub(crate) struct NewAccessToken<'a, C> {
     pub(crate) issuer: &'a str,
     pub(crate) audience: &'a str,
     pub(crate) subject: &'a Subject,
     pub(crate) session: SessionHandle,
-    /// Scope tokens with one space between them, or nothing (RFC 6749 §3.3).
+    /// Scope tokens separated by single spaces, or empty (RFC 6749 §3.3).
     pub(crate) scope: &'a str,
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     pub(crate) custom: &'a C,
 }
 
-/// A token with these claims, signed by the active key.
-pub(crate) fn mint<C: Serialize>(keys: &Keys, claims: &NewAccess<'_, C>) -> Result<String, MintError> {
-    if !claims.scope.is_empty() && !scope::is_list(claims.scope) {
+/// A token with these claims, signed with the active key.
+pub(crate) fn mint<C: Serialize>(keys: &Keys, claims: &NewAccessToken<'_, C>) -> Result<String, MintError> {
+    if !claims.scope.is_empty() && !scope::is_valid(claims.scope) {
         return Err(MintError::InvalidScope);
     }
     if claims.subject.as_str().is_empty() {
@@ -77,9 +76,9 @@ fn as_text<S: Serializer>(handle: &SessionHandle, serializer: S) -> Result<S::Ok
     serializer.collect_str(handle)
 }
 
-/// The JSON of the custom members, without the braces. It is checked as text, after serde: so whatever the type does,
-/// a token that would not verify is never made.
-pub(crate) fn custom_members<C: Serialize>(custom: &C) -> Result<String, MintError> {
+/// The JSON of the custom members, without the braces. The text is checked after serialisation, so whatever the type does,
+/// no token is issued that would not verify.
+pub(super) fn custom_members<C: Serialize>(custom: &C) -> Result<String, MintError> {
     let mut json = serde_json::to_string(custom).map_err(|_| MintError::Serialize)?;
     if json == "null" {
         return Ok(String::new());
@@ -87,10 +86,10 @@ pub(crate) fn custom_members<C: Serialize>(custom: &C) -> Result<String, MintErr
     if !json.starts_with('{') {
         return Err(MintError::NotAMap);
     }
-    duplicates::refuse(&json).map_err(|_| MintError::DuplicateMember)?;
+    reject_duplicates(&json).map_err(|_| MintError::DuplicateMember)?;
     let members: BTreeMap<String, IgnoredAny> =
         serde_json::from_str(&json).map_err(|_| MintError::Serialize)?;
-    if members.keys().any(|name| Claim::named(name).is_some()) {
+    if members.keys().any(|name| StandardClaim::from_name(name).is_some()) {
         return Err(MintError::ReservedClaim);
     }
     json.pop();
@@ -98,7 +97,7 @@ pub(crate) fn custom_members<C: Serialize>(custom: &C) -> Result<String, MintErr
     Ok(json)
 }
 
-/// Adds members to a JSON object that has some.
+/// Appends members to a JSON object that is not empty.
 fn join(mut object: String, members: &str) -> String {
     if !members.is_empty() {
         object.pop();
@@ -109,26 +108,26 @@ fn join(mut object: String, members: &str) -> String {
     object
 }
 
-/// Why no token was made.
+/// Why no token was issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MintError {
-    /// The custom claims have the name of a standard one.
+    /// A custom claim has the name of a standard claim.
     ReservedClaim,
-    /// The custom claims have a member twice, or are nested too deep to be read again.
+    /// The custom claims have a duplicate member, or are nested too deep to be read again.
     DuplicateMember,
-    /// The custom claims are neither a map nor nothing.
+    /// The custom claims are neither a map nor a unit.
     NotAMap,
-    /// The scope is not one of RFC 6749 §3.3.
+    /// The scope is malformed (RFC 6749 §3.3).
     InvalidScope,
     /// The subject is empty.
     EmptySubject,
-    /// The token would be longer than is ever read.
+    /// The token would be longer than a verifier accepts.
     TooLarge,
     /// The custom claims failed to serialise.
     Serialize,
-    /// The backend failed to sign.
+    /// The cryptographic backend failed to sign.
     Sign,
-    /// There is no random token id to be had.
+    /// No random bytes are available for the token id.
     Random,
 }
 
@@ -136,11 +135,13 @@ impl fmt::Display for MintError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ReservedClaim => {
-                "the claims have a standard name: iss, sub, aud, exp, nbf, iat, jti, sid and scope are taken"
+                "a custom claim has a reserved name: iss, sub, aud, exp, nbf, iat, jti, sid or scope"
             }
-            Self::DuplicateMember => "the claims have a member twice, or are nested too deep",
+            Self::DuplicateMember => "the claims have a duplicate member, or are nested too deep",
             Self::NotAMap => "the claims must serialise as a map, a struct or a unit",
-            Self::InvalidScope => "the scope is not words of printable ASCII with one space between them",
+            Self::InvalidScope => {
+                "the scope is malformed: scope tokens are printable ASCII, separated by single spaces"
+            }
             Self::EmptySubject => "the subject is empty",
             Self::TooLarge => "the access token would be longer than 8192 bytes",
             Self::Serialize => "the claims failed to serialise",

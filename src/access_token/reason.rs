@@ -1,42 +1,42 @@
-//! Why a token is not good.
+//! Why an access token is invalid.
 
 use std::{error::Error, fmt};
 
-/// Why an access token was refused. The first reason in the order of the checks counts.
+/// Why an access token is invalid. The first check that fails decides.
 ///
-/// Clients are told no more than `invalid_token`; this is for logs and for the rejection's extensions.
+/// Clients learn only `invalid_token`. The reason is for logs and for the rejection in the response's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvalidTokenReason {
     /// Longer than 8192 bytes.
     TooLarge,
-    /// Not three segments of canonical base64url, or not JSON in them.
+    /// Not three segments of canonical base64url, or a segment is not JSON.
     Malformed,
-    /// The header asks for something we do not do: `crit`, or `b64: false`.
+    /// The header requires an unsupported extension: `crit`, or `b64: false`.
     UnsupportedHeader,
     /// The header's `typ` is not `at+jwt` (RFC 9068 §2.1).
     WrongType,
-    /// The header names no key of the ring by `kid`.
+    /// No key of the ring has the `kid` of the header.
     UnknownKey,
-    /// The header's `alg` is not that of the key.
+    /// The header's `alg` is not the algorithm of the key.
     WrongAlgorithm,
-    /// The signature is not the key's.
+    /// The signature is invalid.
     BadSignature,
-    /// A member occurs twice in one object.
+    /// A JSON object has a duplicate member.
     DuplicateMember,
     /// `iss` is not the configured issuer.
     WrongIssuer,
-    /// `aud` does not have the configured audience.
+    /// `aud` does not contain the configured audience.
     WrongAudience,
-    /// A standard claim is missing or not what it has to be.
+    /// A standard claim is missing or malformed.
     BadClaims,
-    /// `nbf` lies in the future.
+    /// `nbf` is in the future.
     NotYetValid,
-    /// The other claims do not fit the application's type.
+    /// The other claims cannot be deserialised into the application's type.
     BadCustomClaims,
-    /// Expired, and not refreshed.
+    /// The token has expired and was not refreshed.
     Expired,
-    /// Its session has ended.
+    /// The session has ended.
     Revoked,
 }
 
@@ -68,17 +68,17 @@ impl fmt::Display for InvalidTokenReason {
         f.pad(match self {
             Self::TooLarge => "the access token is too long",
             Self::Malformed => "the access token is malformed",
-            Self::UnsupportedHeader => "the access token's header asks for something unsupported",
+            Self::UnsupportedHeader => "the access token's header requires an unsupported extension",
             Self::WrongType => "the token is not an access token",
-            Self::UnknownKey => "the access token is signed by an unknown key",
-            Self::WrongAlgorithm => "the access token names another algorithm than its key's",
-            Self::BadSignature => "the access token's signature is wrong",
-            Self::DuplicateMember => "the access token has a member twice",
-            Self::WrongIssuer => "the access token is another issuer's",
+            Self::UnknownKey => "the access token is signed with an unknown key",
+            Self::WrongAlgorithm => "the access token names a different algorithm than its key",
+            Self::BadSignature => "the access token's signature is invalid",
+            Self::DuplicateMember => "the access token has a duplicate member",
+            Self::WrongIssuer => "the access token is from another issuer",
             Self::WrongAudience => "the access token is for another audience",
-            Self::BadClaims => "a standard claim of the access token is missing or wrong",
+            Self::BadClaims => "a standard claim of the access token is missing or malformed",
             Self::NotYetValid => "the access token is not valid yet",
-            Self::BadCustomClaims => "the access token's own claims do not fit their type",
+            Self::BadCustomClaims => "the access token's custom claims cannot be deserialised",
             Self::Expired => "the access token has expired",
             Self::Revoked => "the access token's session has ended",
         })

@@ -1,4 +1,5 @@
-//! The key ring in use, with what was verified by it: swapped together, so that what a former ring verified is never found.
+//! The keys in use, and the cache of the tokens that they verified. Both are replaced together, so that no token is found in
+//! the cache that an earlier set of keys verified.
 
 use std::{fmt, sync::Arc};
 
@@ -7,51 +8,51 @@ use tower_refresh_core::Timestamp;
 use super::cache::Cache;
 use crate::sync::{ArcSwap, Guard};
 
-pub(crate) struct Ring<K, T> {
+pub(crate) struct TokenVerifier<K, T> {
     keys: ArcSwap<K>,
-    verified: Cache<T>,
+    cache: Cache<T>,
 }
 
-impl<K, T: Clone> Ring<K, T> {
-    /// Remembers at most `places` tokens.
-    pub(crate) fn new(keys: K, places: usize) -> Self {
-        Self { keys: ArcSwap::new(Arc::new(keys)), verified: Cache::new(places) }
+impl<K, T: Clone> TokenVerifier<K, T> {
+    /// Caches at most `capacity` tokens.
+    pub(crate) fn new(keys: K, capacity: usize) -> Self {
+        Self { keys: ArcSwap::new(Arc::new(keys)), cache: Cache::new(capacity) }
     }
 
-    /// The keys of now.
+    /// The keys in use.
     #[inline]
     pub(crate) fn keys(&self) -> Guard<Arc<K>> {
         self.keys.load()
     }
 
-    pub(crate) fn swap(&self, keys: K) {
+    pub(crate) fn replace_keys(&self, keys: K) {
         self.keys.store(Arc::new(keys));
-        self.verified.forget();
+        self.cache.invalidate_all();
     }
 
-    /// What `token` said when it was verified by these keys.
+    /// The content of `token`, if these keys have verified it before.
     #[inline]
-    pub(crate) fn known(&self, token: &[u8]) -> Option<T> {
-        self.verified.get(token)
+    pub(crate) fn cached(&self, token: &[u8]) -> Option<T> {
+        self.cache.get(token)
     }
 
-    /// Verifies `token`, and remembers what it says until the time that `verify` tells.
+    /// Verifies `token`, and caches its content until the time that `verify` returns with it.
     pub(crate) fn verify<E>(
         &self,
         token: &[u8],
         now: Timestamp,
         verify: impl FnOnce(&K) -> Result<(T, Timestamp), E>,
     ) -> Result<T, E> {
-        // Before the keys are: what a ring verifies that is replaced meanwhile is never found.
-        let epoch = self.verified.epoch();
-        let (said, expires_at) = verify(&self.keys())?;
-        self.verified.insert(token, epoch, expires_at, now, said.clone());
-        Ok(said)
+        // Read before the keys: what they verify is never found if they are replaced meanwhile.
+        let epoch = self.cache.epoch();
+        let (content, expires_at) = verify(&self.keys())?;
+        self.cache.insert(token, epoch, expires_at, now, content.clone());
+        Ok(content)
     }
 }
 
-impl<K, T> fmt::Debug for Ring<K, T> {
+impl<K, T> fmt::Debug for TokenVerifier<K, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ring").field("verified", &self.verified).finish_non_exhaustive()
+        f.debug_struct("TokenVerifier").field("cache", &self.cache).finish_non_exhaustive()
     }
 }

@@ -6,236 +6,196 @@ use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderName, Response};
 use tower_refresh_core::{RotationPolicy, SessionStore, Subject};
 
-use super::{
-    Auth, ConfigError,
-    settings::{Channels, ClientIp, Settings},
-};
+use super::{Auth, ConfigError, validate::validate};
 use crate::{
     CustomClaims, Identity, SessionInfo,
+    auth_inner::AuthInner,
+    claims::{ClaimsSource, LoadClaims},
     clock::{Clock, SystemClock},
-    cookies::Cookies,
-    cross_site,
-    denylist::Denylist,
-    event::{Event, Events},
-    feed::{Feed, FeedLossPolicy},
-    identity::ClaimsSource,
+    event::{Event, Events, Listener},
     keys::KeyRing,
-    refresh::Flights,
     rejection::{CustomResponse, Presentation, Rejection},
-    room::Room,
-    session_store::{DynStore, Store},
-    shared::Shared,
-    token::Context,
-    verify::ring::Ring,
+    sessions::{DynStore, GuardedStore, Sessions},
+    settings::{AccessTransports, FeedLossPolicy, Settings},
 };
 
-/// Settles everything before the first request. Made by [`Auth::builder`].
+/// The configuration of an [`Auth`]. [`Auth::builder`] makes it.
 ///
 /// # Defaults
-/// [`issuer`](Self::issuer), [`audience`](Self::audience), [`store`](Self::store) and [`claims`](Self::claims) must be
-/// given. The rest is safe as it is: each method says its default and the reason.
+/// [`issuer`](Self::issuer), [`audience`](Self::audience), [`store`](Self::store) and [`claims`](Self::claims) are required. All
+/// other settings have secure defaults: each method states its default and the reason.
 #[must_use]
 pub struct AuthBuilder<C> {
-    keys: KeyRing,
-    issuer: String,
-    audience: String,
-    store: Option<Arc<dyn DynStore>>,
-    claims: Option<ClaimsSource<C>>,
-    policy: RotationPolicy,
-    access_header: Option<HeaderName>,
-    access_cookie: bool,
-    access_token_in_body: bool,
-    access_name: String,
-    refresh_name: String,
-    secure: bool,
-    domain: Option<String>,
-    trusted_origins: Vec<String>,
-    client_ip: Option<Box<ClientIp>>,
-    backend_timeout: Duration,
-    dead_session_retention: Duration,
-    feed_loss: FeedLossPolicy,
-    token_cache_capacity: usize,
-    custom_rejection: Option<CustomResponse>,
-    clock: Box<dyn Clock>,
-    events: Events,
+    pub(super) keys: KeyRing,
+    pub(super) store: Option<Arc<dyn DynStore>>,
+    pub(super) claims: Option<Arc<LoadClaims<C>>>,
+    pub(super) settings: Settings,
+    pub(super) custom_rejection: Option<CustomResponse>,
+    pub(super) listener: Option<Arc<Listener>>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl<C: CustomClaims> AuthBuilder<C> {
     pub(super) fn new(keys: KeyRing) -> Self {
         Self {
             keys,
-            issuer: String::new(),
-            audience: String::new(),
             store: None,
             claims: None,
-            policy: RotationPolicy::balanced(),
-            access_header: Some(HeaderName::from_static("x-access-token")),
-            access_cookie: true,
-            access_token_in_body: true,
-            access_name: "access".to_owned(),
-            refresh_name: "refresh".to_owned(),
-            secure: true,
-            domain: None,
-            trusted_origins: Vec::new(),
-            client_ip: None,
-            backend_timeout: Duration::from_secs(2),
-            dead_session_retention: Duration::from_secs(24 * 60 * 60),
-            feed_loss: FeedLossPolicy::GoOn,
-            token_cache_capacity: 16_384,
+            settings: Settings::default(),
             custom_rejection: None,
-            clock: Box::new(SystemClock),
-            events: Events::default(),
+            listener: None,
+            clock: Arc::new(SystemClock),
         }
     }
 
-    /// Who issues the tokens: `iss` (RFC 7519 §4.1.1), compared exactly, and part of what refresh tokens are MAC'd over.
-    /// Also the realm of challenges. Printable ASCII; commonly the URL of the service.
+    /// Sets the issuer of the tokens: `iss` (RFC 7519 §4.1.1), compared exactly, and part of the MAC input of refresh tokens. It
+    /// is also the realm of challenges. Printable ASCII; usually the URL of the service. Required.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
-        self.issuer = issuer.into();
+        self.settings.issuer = issuer.into();
         self
     }
 
-    /// Whom the access tokens are for: `aud` (RFC 7519 §4.1.3).
+    /// Sets the audience of the access tokens: `aud` (RFC 7519 §4.1.3). Required.
     ///
-    /// Refresh tokens name the issuer alone: services that share issuer, refresh key and store take each other's, whatever
+    /// Refresh tokens contain only the issuer: services that share issuer, refresh key and store accept each other's, whatever
     /// their audiences. Give each an issuer, a key or a store of its own.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.audience = audience.into();
+        self.settings.audience = audience.into();
         self
     }
 
-    /// Where sessions are kept.
+    /// Sets the store of the sessions. Required.
     pub fn store(mut self, store: impl SessionStore) -> Self {
         self.store = Some(Arc::new(store));
         self
     }
 
-    /// What a user may do, asked at each login and each refresh: `None` for a subject that is gone or disabled, which ends
-    /// its session; an error, a panic, or no answer within [`backend_timeout`](Self::backend_timeout), when the call is
-    /// dropped, answers 503 and changes nothing. The scope and the claims go into the access token and are relied on while
-    /// it lives.
+    /// Sets the claims source, which is called at each login and each refresh. It returns `None` for a subject that is gone or
+    /// disabled, which ends the session. After an error, a panic, or no result within
+    /// [`backend_timeout`](Self::backend_timeout), when the call is dropped, the response is 503 and nothing is changed. The scope
+    /// and the claims are copied into the access token, and apply while it lives. Required.
     pub fn claims<F, Fut, E>(mut self, load: F) -> Self
     where
         F: Fn(Subject, SessionInfo) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Option<Identity<C>>, E>> + Send + 'static,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        self.claims = Some(ClaimsSource::new(load));
+        self.claims = Some(ClaimsSource::erase(load));
         self
     }
 
-    /// How long things live, and how much a client is forgiven. [`RotationPolicy::balanced`] by default.
+    /// Sets the lifetimes of tokens and sessions, and the tolerance for lost responses. Default: [`RotationPolicy::balanced`].
     pub fn policy(mut self, policy: RotationPolicy) -> Self {
-        self.policy = policy;
+        self.settings.policy = policy;
         self
     }
 
     /// Whether access tokens are read from `Authorization: Bearer` (RFC 6750 §2.1), and new ones sent in a response header to
-    /// those who sent one there. On by default.
+    /// clients that sent one there. Default: on.
     pub fn access_header(mut self, on: bool) -> Self {
-        self.access_header = on.then(|| HeaderName::from_static("x-access-token"));
+        self.settings.transports.header = on.then_some(AccessTransports::DEFAULT_HEADER);
         self
     }
 
-    /// Switches that channel on with another response header than `x-access-token`.
+    /// Switches this transport on with another response header than `x-access-token`.
     pub fn access_header_name(mut self, name: HeaderName) -> Self {
-        self.access_header = Some(name);
+        self.settings.transports.header = Some(name);
         self
     }
 
-    /// Whether access tokens are read from and set in a cookie. On by default: pages then need no script to stay logged in.
+    /// Whether access tokens are read from and set in a cookie. Default: on, so that pages stay logged in without a script.
     pub fn access_cookie(mut self, on: bool) -> Self {
-        self.access_cookie = on;
+        self.settings.transports.cookie = on;
         self
     }
 
-    /// Whether a [`TokenResponse`](crate::TokenResponse), and so the answer of `POST /auth/refresh`, carries the access token.
-    /// On by default: clients that send it as a header read it there. Those of
-    /// [`Session::login_native`](crate::Session::login_native) get it whatever is said here.
+    /// Whether a [`TokenResponse`](crate::TokenResponse), and so the response of `POST /auth/refresh`, contains the access token.
+    /// Default: on, for clients that send it as a header. Clients of [`Session::login_native`](crate::Session::login_native)
+    /// always receive it.
     ///
-    /// **A script of the page reads it there too**, an injected one as well, although the cookie is `HttpOnly`. Switch it off
-    /// where only pages log in, and the answer says no more than `expires_in`.
+    /// **A script of the page can read it there too**, an injected one as well, although the cookie is `HttpOnly`. Switch it off
+    /// if only pages log in; the response then contains only `expires_in`.
     pub fn access_token_in_body(mut self, on: bool) -> Self {
-        self.access_token_in_body = on;
+        self.settings.access_token_in_body = on;
         self
     }
 
-    /// The names of the access and the refresh cookie, to which the prefix is added. `access` and `refresh` by default;
-    /// give others where two applications share a host, since cookies know no ports.
+    /// Sets the names of the access and the refresh cookie, to which the prefix is added. Default: `access` and `refresh`. Use
+    /// others if two applications share a host, since cookies ignore ports.
     pub fn cookie_names(mut self, access: impl Into<String>, refresh: impl Into<String>) -> Self {
-        self.access_name = access.into();
-        self.refresh_name = refresh.into();
+        self.settings.cookies = self.settings.cookies.with_names(access.into(), refresh.into());
         self
     }
 
-    /// Sets the cookies for `domain` and every host below it. None by default.
+    /// Sets the cookies for `domain` and all hosts below it. Default: none.
     ///
-    /// Every host below the domain then sees the cookies and can set its own in their place, so the prefix is `__Secure-`
-    /// instead of `__Host-` (RFC 6265bis §4.1.3).
+    /// Every host below the domain then receives the cookies and can replace them, so the prefix is `__Secure-` instead of
+    /// `__Host-` (RFC 6265bis §4.1.3).
     pub fn cookie_domain(mut self, domain: impl Into<String>) -> Self {
-        self.domain = Some(domain.into());
+        self.settings.cookies = self.settings.cookies.with_domain(domain.into());
         self
     }
 
     /// Sets the cookies without `Secure` and without a prefix, for development over plain HTTP.
     ///
-    /// **Whoever is on the network path can then read the cookies and log in as their user.** Chrome and Firefox take `Secure`
-    /// cookies from `http://localhost`, too, so it is not needed for them there; Safari takes none
+    /// **Anyone on the network path can then read the cookies and act as their user.** Chrome and Firefox accept `Secure` cookies
+    /// from `http://localhost`, so they do not need this there; Safari accepts none
     /// ([WebKit 281149](https://bugs.webkit.org/show_bug.cgi?id=281149)).
     pub fn insecure_http_cookies(mut self) -> Self {
-        self.secure = false;
+        self.settings.cookies = self.settings.cookies.insecure();
         self
     }
 
-    /// Lets pages of another origin act with the user's cookies, as `Origin` names it: `https://app.example.com`. None by
-    /// default. May repeat. Such pages also need CORS, with credentials.
+    /// Allows pages of another origin to use the user's cookies, in the form of an `Origin` header: `https://app.example.com`. May
+    /// be repeated. Default: none. Such pages also need CORS with credentials.
     pub fn trusted_origin(mut self, origin: impl Into<String>) -> Self {
-        self.trusted_origins.push(origin.into());
+        self.settings.trusted_origins.push(origin.into());
         self
     }
 
-    /// How to tell the client's address, for the list of sessions; nothing is decided by it. None by default: behind a proxy
-    /// only the application knows which field to believe.
+    /// Sets how the client's address is determined, for the list of sessions; no decision depends on it. Default: none, since
+    /// behind a proxy only the application knows which header to trust.
     pub fn client_ip(
         mut self,
         ip: impl Fn(&HeaderMap, &Extensions) -> Option<IpAddr> + Send + Sync + 'static,
     ) -> Self {
-        self.client_ip = Some(Box::new(ip));
+        self.settings.client_ip = Some(Box::new(ip));
         self
     }
 
-    /// How long one call of the store, or of the claims source, may take; then it counts as failed. 2 s by default: longer
-    /// than a healthy database ever takes, and short enough that waiting requests do not pile up.
+    /// Limits the time of one call of the store or of the claims source; a call that exceeds it has failed. Default: 2 s, longer
+    /// than a healthy database ever takes, and short enough that waiting requests do not accumulate.
     pub fn backend_timeout(mut self, limit: Duration) -> Self {
-        self.backend_timeout = limit;
+        self.settings.backend_timeout = limit;
         self
     }
 
-    /// How long ended and expired sessions stay in the store, by [`Auth::purge_dead`]. 24 h by default; at least the access
-    /// lifetime and 60 s, for servers that must still learn of the end.
-    pub fn dead_session_retention(mut self, keep: Duration) -> Self {
-        self.dead_session_retention = keep;
+    /// Sets how long ended and expired sessions stay in the store before [`Auth::purge_dead`] deletes them. Default: 24 h. At least
+    /// the access lifetime plus 60 s, so that other servers learn that a session has ended.
+    pub fn dead_session_retention(mut self, retention: Duration) -> Self {
+        self.settings.dead_session_retention = retention;
         self
     }
 
-    /// What to do with valid access tokens while the store's feed of ends is not heard. [`FeedLossPolicy::GoOn`] by default.
-    pub fn feed_loss_policy(mut self, what: FeedLossPolicy) -> Self {
-        self.feed_loss = what;
+    /// Sets what happens to valid access tokens while the store's feed of ended sessions is down. Default:
+    /// [`FeedLossPolicy::GoOn`].
+    pub fn feed_loss_policy(mut self, policy: FeedLossPolicy) -> Self {
+        self.settings.feed_loss_policy = policy;
         self
     }
 
-    /// How many verified access tokens are kept, so that the next request with one costs no signature check: 16 384 by
-    /// default, rounded up to a power of two; 0 keeps none. An entry takes what its token and claims take and some 200 bytes,
-    /// so the default is some 15 MB with tokens of half a kilobyte. It works best while half of it is in use.
+    /// Sets how many verified access tokens are cached, so that the next request with one needs no signature check. Default:
+    /// 16 384, rounded up to a power of two; 0 disables the cache. An entry takes the size of its token and claims plus about 200
+    /// bytes, so the default takes about 15 MB with tokens of half a kilobyte. The cache works best half full.
     ///
-    /// Only the check of the signature and of unchanging claims is saved: expiry, revocation and the key ring are looked at on
-    /// every request.
+    /// Only the checks of the signature and of unchanging claims are skipped: expiry, revocation and the keys are checked on every
+    /// request.
     pub fn token_cache_capacity(mut self, tokens: usize) -> Self {
-        self.token_cache_capacity = tokens;
+        self.settings.token_cache_capacity = tokens;
         self
     }
 
-    /// What rejections look like, instead of problem documents. See [`Rejection`].
+    /// Sets the responses of rejections. Default: problem documents. See [`Rejection`].
     pub fn on_rejection(
         mut self,
         respond: impl Fn(&Rejection) -> Response<Bytes> + Send + Sync + 'static,
@@ -244,104 +204,51 @@ impl<C: CustomClaims> AuthBuilder<C> {
         self
     }
 
-    /// Called with each [`Event`], for an audit log. It runs inside the request, so it should be quick; a panic in it is
-    /// caught and ignored.
+    /// Sets a closure that receives each [`Event`], for an audit log. It runs inside the request, so it should be fast; a panic in
+    /// it is caught and ignored. Default: none.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.events = Events::new(listener);
+        self.listener = Some(Arc::new(listener));
         self
     }
 
-    /// Where the time comes from: [`SystemClock`] by default, another one in tests.
+    /// Sets the source of the time. Default: [`SystemClock`]; tests use another one.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Box::new(clock);
+        self.clock = Arc::new(clock);
         self
     }
 
-    /// Checks every setting. With the feature `tokio` and inside a runtime, the store's feed of ends is followed from now
-    /// on. **Elsewhere it is not**, and no event says so: spawn [`Auth::follow_ends`].
+    /// Checks every setting. With the feature `tokio` and inside a runtime, it starts to follow the store's feed of ended
+    /// sessions. **Otherwise the feed is not followed**, and no event reports it: spawn [`Auth::follow_ends`].
     ///
     /// # Errors
     /// The first [`ConfigError`].
     pub fn build(self) -> Result<Auth<C>, ConfigError> {
-        self.policy.validate()?;
-        self.check()?;
-        let store = self.store.ok_or(ConfigError::MissingStore)?;
-        let settings = Settings {
-            context: Context::new(&self.issuer),
-            presentation: Arc::new(Presentation {
-                realm: self.issuer.replace('\\', "\\\\").replace('"', "\\\""),
-                custom: self.custom_rejection,
-            }),
-            issuer: self.issuer,
-            audience: self.audience,
-            policy: self.policy,
-            channels: Channels { header: self.access_header, cookie: self.access_cookie },
-            access_token_in_body: self.access_token_in_body,
-            cookies: Cookies::new(&self.access_name, &self.refresh_name, self.secure, self.domain),
-            trusted_origins: self.trusted_origins,
-            client_ip: self.client_ip,
-            dead_session_retention: self.dead_session_retention,
-            feed_loss: self.feed_loss,
+        let Self { keys, store, claims, settings, custom_rejection, listener, clock } = self;
+        validate(&settings)?;
+        let store = store.ok_or(ConfigError::MissingStore)?;
+        let keys = keys.prepare()?;
+        let claims = claims.ok_or(ConfigError::MissingClaims)?;
+
+        let events = Events::new(listener, clock.clone());
+        let timeout = settings.backend_timeout;
+        let access_lifetime = settings.policy.access_lifetime;
+        let sessions = Sessions::new(
+            GuardedStore::new(store, events.clone(), timeout),
+            ClaimsSource::new(claims, events.clone(), timeout, access_lifetime),
+            events,
+            settings.policy.clone(),
+            settings.feed_loss_policy,
+        );
+        let presentation = Presentation {
+            realm: settings.issuer.replace('\\', "\\\\").replace('"', "\\\""),
+            custom: custom_rejection,
         };
-        let auth = Auth {
-            shared: Arc::new(Shared {
-                settings,
-                ring: Ring::new(self.keys.prepare()?, self.token_cache_capacity),
-                store: Store::new(store, self.backend_timeout),
-                claims: self.claims.ok_or(ConfigError::MissingClaims)?,
-                clock: self.clock,
-                denylist: Denylist::new(),
-                feed: Feed::new(),
-                flights: Flights::new(),
-                events: self.events,
-                room: Room::new(),
-            }),
-        };
+        let auth = Auth { inner: Arc::new(AuthInner::new(settings, keys, sessions, presentation, clock)) };
         #[cfg(feature = "tokio")]
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(auth.follow_ends());
         }
         Ok(auth)
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let printable =
-            |text: &str| !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        if !printable(&self.issuer) || self.issuer.len() > LONGEST_ISSUER {
-            return Err(ConfigError::InvalidIssuer);
-        }
-        if self.audience.is_empty() {
-            return Err(ConfigError::InvalidAudience);
-        }
-        if self.access_header.is_none() && !self.access_cookie {
-            return Err(ConfigError::NoTransport);
-        }
-        if let Some(name) = self.access_header.as_ref().filter(|name| TAKEN_HEADERS.contains(&name.as_str()))
-        {
-            return Err(ConfigError::InvalidAccessHeader { name: name.to_string() });
-        }
-        if let Some(origin) = self.trusted_origins.iter().find(|origin| !cross_site::is_origin(origin)) {
-            return Err(ConfigError::InvalidTrustedOrigin { origin: origin.clone() });
-        }
-        if !is_cookie_name(&self.access_name)
-            || !is_cookie_name(&self.refresh_name)
-            || self.access_name == self.refresh_name
-        {
-            return Err(ConfigError::InvalidCookieName);
-        }
-        if self.domain.as_deref().is_some_and(|domain| !is_host_name(domain)) {
-            return Err(ConfigError::InvalidCookieDomain);
-        }
-        if self.backend_timeout.is_zero() {
-            return Err(ConfigError::InvalidBackendTimeout);
-        }
-        if self.dead_session_retention < self.policy.access_lifetime + Duration::from_secs(60) {
-            return Err(ConfigError::InvalidDeadSessionRetention);
-        }
-        if self.token_cache_capacity > LARGEST_CACHE {
-            return Err(ConfigError::InvalidTokenCacheCapacity);
-        }
-        Ok(())
     }
 }
 
@@ -349,51 +256,9 @@ impl<C> fmt::Debug for AuthBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthBuilder")
             .field("keys", &self.keys)
-            .field("issuer", &self.issuer)
-            .field("audience", &self.audience)
-            .field("policy", &self.policy)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
-}
-
-/// Short enough for a header, and for the length that refresh tokens state.
-const LONGEST_ISSUER: usize = 1024;
-const _: () = assert!(LONGEST_ISSUER <= Context::LONGEST_ISSUER);
-
-const LARGEST_CACHE: usize = 1 << 24;
-
-const TAKEN_HEADERS: [&str; 12] = [
-    "access-control-expose-headers",
-    "authorization",
-    "cache-control",
-    "cdn-cache-control",
-    "connection",
-    "content-length",
-    "cookie",
-    "expires",
-    "set-cookie",
-    "surrogate-control",
-    "transfer-encoding",
-    "vary",
-];
-
-/// A token (RFC 9110 §5.6.2) without a prefix of its own, which browsers give a meaning whatever its case.
-fn is_cookie_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 64
-        && !name.starts_with("__")
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-}
-
-fn is_host_name(domain: &str) -> bool {
-    domain.len() <= 253
-        && domain.split('.').all(|label| {
-            !label.is_empty()
-                && label.len() <= 63
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        })
 }
 
 #[cfg(test)]

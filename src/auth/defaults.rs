@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use tower_refresh_core::{LateBudget, RotationPolicy};
 
 use super::AuthBuilder;
-use crate::{Auth, KeyRing, clock::Clock, feed::FeedLossPolicy};
+use crate::{
+    Auth, KeyRing,
+    clock::Clock,
+    settings::{AccessTransports, FeedLossPolicy, Settings},
+};
 
 const GUIDE: &str = include_str!("../guide/defaults.md");
 const REQUIRED: &str = "must be given";
@@ -33,7 +37,7 @@ fn optional<T>(value: Option<T>) -> String {
 fn time(duration: Duration) -> String {
     let units = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
     let (name, size) = units.into_iter().find(|(_, size)| duration.as_secs().is_multiple_of(*size)).unwrap();
-    // A day is told in hours, as a length of time that servers are away.
+    // A day is shown in hours.
     match duration.as_secs() / size {
         1 if name == "d" => "24 h".to_owned(),
         1 if name == "min" => "60 s".to_owned(),
@@ -43,43 +47,35 @@ fn time(duration: Duration) -> String {
 
 #[test]
 fn the_guide_has_every_setting_of_the_builder_with_its_default() {
-    // No field may be left out here, so a new setting does not compile before it is in the guide.
-    let AuthBuilder::<()> {
-        keys: _,
+    // No field may be omitted here, so a new setting does not compile before it is in the guide.
+    let AuthBuilder::<()> { keys: _, store, claims, settings, custom_rejection, listener, clock } =
+        Auth::builder(KeyRing::ephemeral().unwrap());
+    let Settings {
         issuer,
         audience,
-        store,
-        claims,
         policy,
-        access_header,
-        access_cookie,
+        transports: AccessTransports { header: access_header, cookie: access_cookie },
         access_token_in_body,
-        access_name,
-        refresh_name,
-        secure,
-        domain,
+        cookies,
         trusted_origins,
         client_ip,
         backend_timeout,
         dead_session_retention,
-        feed_loss,
+        feed_loss_policy,
         token_cache_capacity,
-        custom_rejection,
-        clock,
-        events,
-    } = Auth::builder(KeyRing::ephemeral().unwrap());
+    } = settings;
+    let [access_name, refresh_name] = &cookies.base_names;
     assert_eq!(
         (issuer.as_str(), audience.as_str(), store.is_some(), claims.is_some()),
         ("", "", false, false)
     );
     assert_eq!(policy, RotationPolicy::balanced());
-    let feed_loss = match feed_loss {
+    let feed_loss_policy = match feed_loss_policy {
         FeedLossPolicy::GoOn => "GoOn",
         FeedLossPolicy::AskStore => "AskStore",
     };
     let system = crate::SystemClock.now();
     let is_system = clock.now().saturating_since(system) < Duration::from_secs(3600);
-    let events = format!("{events:?}");
 
     let code = BTreeMap::from([
         ("builder(keys)", REQUIRED.to_owned()),
@@ -93,16 +89,16 @@ fn the_guide_has_every_setting_of_the_builder_with_its_default() {
         ("access_cookie", on(access_cookie)),
         ("access_token_in_body", on(access_token_in_body)),
         ("cookie_names", format!("{access_name}, {refresh_name}")),
-        ("insecure_http_cookies", on(!secure)),
-        ("cookie_domain", optional(domain)),
+        ("insecure_http_cookies", on(!cookies.secure)),
+        ("cookie_domain", optional(cookies.domain)),
         ("trusted_origin", optional(trusted_origins.first())),
         ("client_ip", optional(client_ip)),
         ("backend_timeout", time(backend_timeout)),
         ("dead_session_retention", time(dead_session_retention)),
-        ("feed_loss_policy", feed_loss.to_owned()),
+        ("feed_loss_policy", feed_loss_policy.to_owned()),
         ("token_cache_capacity", token_cache_capacity.to_string()),
         ("on_rejection", optional(custom_rejection)),
-        ("on_event", optional(events.contains("true").then_some(()))),
+        ("on_event", optional(listener)),
         ("clock", if is_system { "the system's" } else { "another" }.to_owned()),
     ]);
     assert_eq!(table("The builder"), code);

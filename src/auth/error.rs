@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration.
+//! Configuration errors.
 
 use std::{error::Error, fmt};
 
@@ -6,76 +6,76 @@ use tower_refresh_core::PolicyError;
 
 use crate::keys::KeyError;
 
-/// A setting that [`AuthBuilder::build`](super::AuthBuilder::build) refuses.
+/// A setting that [`AuthBuilder::build`](super::AuthBuilder::build) rejects.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A key.
+    /// A key is invalid.
     InvalidKey(KeyError),
-    /// The rotation policy.
+    /// The rotation policy is invalid.
     InvalidPolicy(PolicyError),
-    /// No issuer, or an empty, overlong or non-printable one.
+    /// The issuer is missing, empty, too long or not printable.
     InvalidIssuer,
-    /// No audience, or an empty one.
+    /// The audience is missing or empty.
     InvalidAudience,
-    /// No store.
+    /// No store was set.
     MissingStore,
-    /// No claims source.
+    /// No claims source was set.
     MissingClaims,
-    /// Both channels of the access token are off.
+    /// Both transports of the access token are off.
     NoTransport,
-    /// The access token's response header is one that HTTP or the middleware uses otherwise.
+    /// The response header for the access token is reserved: HTTP or the middleware uses it for something else.
     #[non_exhaustive]
     InvalidAccessHeader {
-        /// The name that was given.
+        /// The name of the header.
         name: String,
     },
-    /// Not an origin: `scheme://host`, with a port unless it is the scheme's default, all lower case.
+    /// A trusted origin is not an origin: `scheme://host`, with a port unless it is the default of the scheme, in lower case.
     #[non_exhaustive]
     InvalidTrustedOrigin {
-        /// What was given.
+        /// The text that is not an origin.
         origin: String,
     },
-    /// A cookie name is no token (RFC 6265 §4.1.1), has a prefix of its own, or both are the same.
+    /// A cookie name is not a token (RFC 6265 §4.1.1) or has a prefix, or both names are the same.
     InvalidCookieName,
     /// The cookie domain is not a host name.
     InvalidCookieDomain,
-    /// The store's time limit is zero.
+    /// The backend timeout is zero.
     InvalidBackendTimeout,
-    /// Dead sessions are kept for less than the access lifetime and 60 s.
+    /// The retention of dead sessions is shorter than the access lifetime plus 60 s.
     InvalidDeadSessionRetention,
-    /// The token cache is for more than 2^24 tokens.
+    /// The token cache capacity exceeds 2^24 tokens.
     InvalidTokenCacheCapacity,
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InvalidKey(_) => f.write_str("a key is not in order"),
-            Self::InvalidPolicy(_) => f.write_str("the rotation policy is not in order"),
+            Self::InvalidKey(_) => f.write_str("invalid key"),
+            Self::InvalidPolicy(_) => f.write_str("invalid rotation policy"),
             Self::InvalidIssuer => {
-                f.write_str("the issuer must be given: printable ASCII, at most 1024 characters")
+                f.write_str("the issuer is required: printable ASCII, at most 1024 characters")
             }
-            Self::InvalidAudience => f.write_str("the audience must be given"),
-            Self::MissingStore => f.write_str("a session store must be given"),
-            Self::MissingClaims => f.write_str("a claims source must be given"),
-            Self::NoTransport => f.write_str("the access token needs a channel: header, cookie or both"),
+            Self::InvalidAudience => f.write_str("the audience is required"),
+            Self::MissingStore => f.write_str("a session store is required"),
+            Self::MissingClaims => f.write_str("a claims source is required"),
+            Self::NoTransport => f.write_str("the access token needs a transport: header, cookie or both"),
             Self::InvalidAccessHeader { name } => {
-                write!(f, "`{name}` cannot be the access token's response header")
+                write!(f, "`{name}` cannot be the response header for the access token")
             }
             Self::InvalidTrustedOrigin { origin } => {
                 write!(f, "`{origin}` is not an origin such as https://app.example.com")
             }
             Self::InvalidCookieName => {
-                f.write_str("the cookie names must be two different tokens without a prefix")
+                f.write_str("the cookie names must be two distinct tokens without a prefix")
             }
             Self::InvalidCookieDomain => f.write_str("the cookie domain must be a host name"),
-            Self::InvalidBackendTimeout => f.write_str("the store's time limit must not be zero"),
+            Self::InvalidBackendTimeout => f.write_str("the backend timeout must not be zero"),
             Self::InvalidTokenCacheCapacity => {
-                f.write_str("the token cache must be for 16 777 216 tokens at most")
+                f.write_str("the token cache capacity must be at most 16 777 216 tokens")
             }
             Self::InvalidDeadSessionRetention => {
-                f.write_str("dead sessions must be kept for the access lifetime and 60 s at least")
+                f.write_str("the retention of dead sessions must be at least the access lifetime plus 60 s")
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The values as axum extractors.
+//! The extractors.
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;

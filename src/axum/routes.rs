@@ -12,15 +12,13 @@ use axum::{
     routing::{delete, get, post},
 };
 use serde::Serialize;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use tower_refresh_core::{SessionHandle, Timestamp};
 
 use crate::{Auth, CustomClaims, Rejection, Session, SessionInfo};
 
 impl<C: CustomClaims> Auth<C> {
-    /// Routes for axum, to be merged inside [`layer`](Self::layer):
+    /// Routes for axum. Merge them inside [`layer`](Self::layer):
     ///
-    /// | route | answer |
+    /// | route | response |
     /// |---|---|
     /// | `POST /auth/refresh` | [`Session::refresh`]: 200 with a [`TokenResponse`](crate::TokenResponse), which a script can read |
     /// | `POST /auth/logout` | [`Session::logout`]: 204 |
@@ -29,9 +27,9 @@ impl<C: CustomClaims> Auth<C> {
     /// | `DELETE /auth/sessions/{handle}` | [`Session::end`]: 204 |
     /// | `GET /.well-known/jwks.json` | [`Auth::jwks`]: 200 |
     ///
-    /// A session of the list is `{handle, created_at, last_used_at, user_agent, ip, current}`, with `label` if it has
-    /// one; its times are those of RFC 3339. No cache may store it (`Cache-Control: private, no-store`), and no browser
-    /// takes any of these answers for something other than JSON (`X-Content-Type-Options: nosniff`).
+    /// A session of the list is `{handle, created_at, last_used_at, user_agent, ip, current}`, with `label` if it has one; times are
+    /// strings of RFC 3339. The list is sent with `Cache-Control: private, no-store`, and every response with
+    /// `X-Content-Type-Options: nosniff`.
     pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         Router::new()
             .route("/auth/refresh", post(refresh::<C>))
@@ -61,7 +59,12 @@ async fn logout_everywhere<C: CustomClaims>(session: Session<C>) -> Result<Statu
 async fn list<C: CustomClaims>(session: Session<C>) -> Result<Response<Body>, Rejection> {
     let current = session.current();
     let sessions = session.list().await?;
-    let mut response = json(&sessions.iter().map(|info| Listed::new(info, current)).collect::<Vec<_>>());
+    let mut response = json(
+        &sessions
+            .iter()
+            .map(|info| ListedSession { info, current: Some(info.handle()) == current })
+            .collect::<Vec<_>>(),
+    );
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     Ok(response)
 }
@@ -70,7 +73,7 @@ async fn end<C: CustomClaims>(
     session: Session<C>,
     handle: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Rejection> {
-    // A path that is not UTF-8 names no session either.
+    // A path that is not UTF-8 is not a handle either.
     session.end_named(&handle.map(|Path(handle)| handle).unwrap_or_default()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -93,35 +96,8 @@ fn json(value: &impl Serialize) -> Response<Body> {
 }
 
 #[derive(Serialize)]
-struct Listed<'a> {
-    handle: String,
-    created_at: String,
-    last_used_at: String,
-    user_agent: Option<&'a str>,
-    ip: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<&'a str>,
+struct ListedSession<'a> {
+    #[serde(flatten)]
+    info: &'a SessionInfo,
     current: bool,
-}
-
-impl<'a> Listed<'a> {
-    fn new(info: &'a SessionInfo, current: Option<SessionHandle>) -> Self {
-        Self {
-            handle: info.handle().to_string(),
-            created_at: rfc3339(info.created_at()),
-            last_used_at: rfc3339(info.last_used_at()),
-            user_agent: info.user_agent(),
-            ip: info.ip().map(|ip| ip.to_string()),
-            label: info.label(),
-            current: Some(info.handle()) == current,
-        }
-    }
-}
-
-fn rfc3339(time: Timestamp) -> String {
-    i64::try_from(time.as_secs())
-        .ok()
-        .and_then(|secs| OffsetDateTime::from_unix_timestamp(secs).ok())
-        .and_then(|time| time.format(&Rfc3339).ok())
-        .unwrap_or_default()
 }

@@ -1,10 +1,15 @@
-//! What is known of a session.
+//! A session, as applications see it.
 
 use std::{fmt, net::IpAddr};
 
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
 
-/// A session, as the claims source and the list of sessions see it.
+/// A session: what the claims source receives, and an entry of the list of sessions.
+///
+/// Serialising it gives what `GET /auth/sessions` gives, without `current`: `handle`, `created_at`, `last_used_at`,
+/// `user_agent`, `ip`, and `label` if there is one. Times are strings of RFC 3339. The [data](Self::data) is not serialised.
 #[derive(Clone)]
 pub struct SessionInfo {
     row: SessionRow,
@@ -15,7 +20,7 @@ impl SessionInfo {
         Self { row }
     }
 
-    /// Names the session; what [`Auth::end_session`](crate::Auth::end_session) takes.
+    /// The handle, which [`Auth::end_session`](crate::Auth::end_session) takes.
     pub fn handle(&self) -> SessionHandle {
         self.row.handle
     }
@@ -25,12 +30,12 @@ impl SessionInfo {
         self.row.created_at
     }
 
-    /// When the refresh token last rotated: the last use, to within the damping and the life of an access token.
+    /// When the refresh token was last rotated: the last use, to within the damping and the lifetime of an access token.
     pub fn last_used_at(&self) -> Timestamp {
         self.row.rotated_at
     }
 
-    /// When the session ends if it is not used again.
+    /// When the session expires if it is not used again.
     pub fn expires_at(&self) -> Timestamp {
         self.row.expires_at()
     }
@@ -40,7 +45,7 @@ impl SessionInfo {
         self.row.meta.user_agent.as_deref()
     }
 
-    /// The client's address at login, by [`AuthBuilder::client_ip`](crate::AuthBuilder::client_ip).
+    /// The client's address at login, from [`AuthBuilder::client_ip`](crate::AuthBuilder::client_ip).
     pub fn ip(&self) -> Option<IpAddr> {
         self.row.meta.ip
     }
@@ -50,10 +55,35 @@ impl SessionInfo {
         self.row.meta.label.as_deref()
     }
 
-    /// The bytes that the application gave at login.
+    /// The bytes that the application passed at login.
     pub fn data(&self) -> &[u8] {
         &self.row.data
     }
+}
+
+impl Serialize for SessionInfo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fields = 5 + usize::from(self.label().is_some());
+        let mut info = serializer.serialize_struct("SessionInfo", fields)?;
+        info.serialize_field("handle", &self.handle().to_string())?;
+        info.serialize_field("created_at", &rfc3339(self.created_at()))?;
+        info.serialize_field("last_used_at", &rfc3339(self.last_used_at()))?;
+        info.serialize_field("user_agent", &self.user_agent())?;
+        info.serialize_field("ip", &self.ip().map(|ip| ip.to_string()))?;
+        match self.label() {
+            Some(label) => info.serialize_field("label", label)?,
+            None => info.skip_field("label")?,
+        }
+        info.end()
+    }
+}
+
+fn rfc3339(time: Timestamp) -> String {
+    i64::try_from(time.as_secs())
+        .ok()
+        .and_then(|secs| OffsetDateTime::from_unix_timestamp(secs).ok())
+        .and_then(|time| time.format(&Rfc3339).ok())
+        .unwrap_or_default()
 }
 
 impl fmt::Debug for SessionInfo {

@@ -1,23 +1,23 @@
-//! Step 2: whether the request's cookies count.
+//! Step 2: whether the cookies of a request count.
 //!
-//! A browser attaches cookies to requests that other sites start. The rule, in this order:
+//! A browser attaches cookies to requests that other sites start. The rules, in this order:
 //!
 //! 1. an `Origin` that the application trusts passes;
-//! 2. `Sec-Fetch-Site: same-origin` or `none` passes; a top-level navigation with GET or HEAD passes; any other value
-//!    fails, `same-site` too, since a sibling host can be in other hands;
-//! 3. without that field, the authority of `Origin` must be the request's own; `null` fails;
-//! 4. with neither field it passes: not a browser, so nobody's cookies are at stake.
+//! 2. `Sec-Fetch-Site: same-origin` or `none` passes, and so does a top-level navigation with GET or HEAD; any other value
+//!    fails, `same-site` too, since another party may control a sibling host;
+//! 3. without `Sec-Fetch-Site`, the authority of `Origin` must be that of the request; `null` fails;
+//! 4. without both headers the request passes: it does not come from a browser, so no user's cookies are at risk.
 //!
-//! It is the rule of Go 1.25's `CrossOriginProtection`, but for safe methods: those pass there, and here only as
+//! These are the rules of Go 1.25's `CrossOriginProtection`, except for safe methods: those pass there, and here only as
 //! navigations, since a refresh writes.
 
 use std::net::Ipv6Addr;
 
 use http::{Method, Request, uri::Authority};
 
-use crate::fields::{Field, Fields};
+use super::headers::{HeaderField, RequestHeaders};
 
-/// What else of a request the rule looks at.
+/// What the rules need of the request line.
 pub(crate) struct Target {
     is_safe: bool,
     authority: Option<Authority>,
@@ -30,48 +30,48 @@ impl Target {
     }
 }
 
-/// Whether cookies of this request must be ignored.
-pub(crate) fn is_refused(fields: &Fields<'_>, target: &Target, trusted: &[String]) -> bool {
-    if let Field::One(origin) = fields.origin
+/// Whether the cookies of the request must be ignored.
+pub(crate) fn is_cross_site(headers: &RequestHeaders<'_>, target: &Target, trusted: &[String]) -> bool {
+    if let HeaderField::One(origin) = headers.origin
         && trusted.iter().any(|trusted| trusted == origin)
     {
         return false;
     }
-    match (fields.fetch_site, fields.origin) {
-        (Field::One(site), _) if site == "same-origin" || site == "none" => false,
-        (Field::One(_) | Field::Several, _) => !(target.is_safe && is_navigation(fields)),
-        (Field::Absent, Field::Absent) => false,
-        (Field::Absent, Field::Several) => true,
-        (Field::Absent, Field::One(origin)) => !authority(fields, target).is_some_and(|own| {
+    match (headers.fetch_site, headers.origin) {
+        (HeaderField::One(site), _) if site == "same-origin" || site == "none" => false,
+        (HeaderField::One(_) | HeaderField::Several, _) => !(target.is_safe && is_navigation(headers)),
+        (HeaderField::Absent, HeaderField::Absent) => false,
+        (HeaderField::Absent, HeaderField::Several) => true,
+        (HeaderField::Absent, HeaderField::One(origin)) => !authority(headers, target).is_some_and(|own| {
             split_authority(origin.as_bytes()).is_some_and(|origin| origin.eq_ignore_ascii_case(own))
         }),
     }
 }
 
-/// Whether a person follows a link or types an address, in a tab of its own.
-pub(crate) fn is_navigation(fields: &Fields<'_>) -> bool {
-    fields.fetch_mode.is(b"navigate") && fields.fetch_dest.is(b"document")
+/// Whether the request is a top-level navigation: a person follows a link or types an address.
+pub(crate) fn is_navigation(headers: &RequestHeaders<'_>) -> bool {
+    headers.fetch_mode.is(b"navigate") && headers.fetch_dest.is(b"document")
 }
 
-/// Whether a browser sent the request, as far as the fields tell that no script can set or leave out. Browsers say more
-/// of themselves over HTTPS than over plain HTTP, where a GET may say nothing.
+/// Whether a browser sent the request, judged by headers that no script can set or omit. Over plain HTTP a browser may send
+/// none of them with a GET.
 #[inline]
-pub(crate) fn is_of_browser(fields: &Fields<'_>) -> bool {
-    [fields.origin, fields.fetch_site, fields.fetch_mode, fields.fetch_dest]
+pub(crate) fn is_from_browser(headers: &RequestHeaders<'_>) -> bool {
+    [headers.origin, headers.fetch_site, headers.fetch_mode, headers.fetch_dest]
         .iter()
-        .any(|field| !matches!(field, Field::Absent))
+        .any(|header| !matches!(header, HeaderField::Absent))
 }
 
-/// The host and port the client addressed: `:authority` of HTTP/2, the target of HTTP/1.1 in absolute form, or `Host`.
-fn authority<'a>(fields: &Fields<'a>, target: &'a Target) -> Option<&'a [u8]> {
-    match (&target.authority, fields.host) {
+/// The host and port of the request: `:authority` of HTTP/2, the target of HTTP/1.1 in absolute form, or `Host`.
+fn authority<'a>(headers: &RequestHeaders<'a>, target: &'a Target) -> Option<&'a [u8]> {
+    match (&target.authority, headers.host) {
         (Some(authority), _) => Some(authority.as_str().as_bytes()),
-        (None, Field::One(host)) => Some(host.as_bytes()),
-        (None, Field::Absent | Field::Several) => None,
+        (None, HeaderField::One(host)) => Some(host.as_bytes()),
+        (None, HeaderField::Absent | HeaderField::Several) => None,
     }
 }
 
-/// Checks that `origin` is what a browser sends as `Origin`: `scheme://host`, with a port unless it is the default.
+/// Whether `origin` has the form that a browser sends as `Origin`: `scheme://host`, with a port unless it is the default.
 pub(crate) fn is_origin(origin: &str) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
     let (host, port) = match authority.rsplit_once(':') {
@@ -102,7 +102,7 @@ fn is_host(host: &str) -> bool {
     }
 }
 
-/// Browsers leave out the default, and write no leading zero.
+/// Browsers omit the default port, and write no leading zero.
 fn is_port(scheme: &str, port: &str) -> bool {
     let default = match scheme {
         "http" => 80,

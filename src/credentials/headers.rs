@@ -1,70 +1,73 @@
-//! Step 1: the fields of a request that the journey looks at, found in one pass over all.
+//! The headers that the journey reads, found in one pass.
 //!
-//! To look each of them up by its name would cost more than all the rest that a request with a valid token needs.
+//! Looking each of them up by its name would cost more than everything else that a request with a valid token needs.
 
 use http::{HeaderMap, HeaderValue};
 
-use crate::credentials::CookieFields;
+use super::cookies::CookieHeaders;
 
-/// A field that a request should have once.
+/// A header that a request should have once.
 #[derive(Clone, Copy, Default)]
-pub(crate) enum Field<'a> {
+pub(crate) enum HeaderField<'a> {
     #[default]
     Absent,
     One(&'a HeaderValue),
-    /// Which one a proxy or another library reads is anyone's guess.
+    /// Proxies and libraries disagree on which one counts.
     Several,
 }
 
 #[derive(Default)]
-pub(crate) struct Fields<'a> {
-    pub(crate) authorization: Field<'a>,
-    pub(crate) host: Field<'a>,
-    pub(crate) origin: Field<'a>,
-    pub(crate) fetch_site: Field<'a>,
-    pub(crate) fetch_mode: Field<'a>,
-    pub(crate) fetch_dest: Field<'a>,
+pub(crate) struct RequestHeaders<'a> {
+    pub(crate) authorization: HeaderField<'a>,
+    pub(crate) host: HeaderField<'a>,
+    pub(crate) origin: HeaderField<'a>,
+    pub(crate) fetch_site: HeaderField<'a>,
+    pub(crate) fetch_mode: HeaderField<'a>,
+    pub(crate) fetch_dest: HeaderField<'a>,
 }
 
-/// The fields that are wanted once the request is handed over.
+/// The headers that are still needed after the inner service has taken the request.
 #[derive(Default)]
-pub(crate) struct Kept {
-    pub(crate) cookies: CookieFields,
-    /// The first.
+pub(crate) struct RetainedHeaders {
+    pub(crate) cookies: CookieHeaders,
+    /// The first `User-Agent`.
     pub(crate) user_agent: Option<HeaderValue>,
 }
 
-impl<'a> Fields<'a> {
-    /// Marks those that hold tokens as sensitive, too: it keeps the tokens out of the `Debug` of the request.
+impl<'a> RequestHeaders<'a> {
+    /// Reads the headers, and marks those that carry tokens as sensitive, which keeps them out of the request's `Debug`.
     #[inline]
-    pub(crate) fn read(headers: &'a mut HeaderMap, kept: &mut Kept) -> Self {
-        let mut fields = Self::default();
+    pub(crate) fn read_and_mark_sensitive(
+        headers: &'a mut HeaderMap,
+        retained: &mut RetainedHeaders,
+    ) -> Self {
+        let mut found = Self::default();
         for (name, value) in headers {
             match name.as_str() {
                 "authorization" => {
                     value.set_sensitive(true);
-                    fields.authorization.add(value);
+                    found.authorization.add(value);
                 }
                 "cookie" => {
                     value.set_sensitive(true);
-                    kept.cookies.add(value.clone());
+                    retained.cookies.add(value.clone());
                 }
-                "host" => fields.host.add(value),
-                "origin" => fields.origin.add(value),
-                "sec-fetch-site" => fields.fetch_site.add(value),
-                "sec-fetch-mode" => fields.fetch_mode.add(value),
-                "sec-fetch-dest" => fields.fetch_dest.add(value),
-                "user-agent" if kept.user_agent.is_none() => {
-                    kept.user_agent = Some(value.clone());
+                "host" => found.host.add(value),
+                "origin" => found.origin.add(value),
+                "sec-fetch-site" => found.fetch_site.add(value),
+                "sec-fetch-mode" => found.fetch_mode.add(value),
+                "sec-fetch-dest" => found.fetch_dest.add(value),
+                "user-agent" if retained.user_agent.is_none() => {
+                    retained.user_agent = Some(value.clone());
                 }
                 _ => {}
             }
         }
-        fields
+        found
     }
 }
 
-impl<'a> Field<'a> {
+impl<'a> HeaderField<'a> {
     #[inline]
     fn add(&mut self, value: &'a HeaderValue) {
         *self = match self {
@@ -73,7 +76,7 @@ impl<'a> Field<'a> {
         };
     }
 
-    pub(crate) fn is(self, wanted: &[u8]) -> bool {
-        matches!(self, Self::One(value) if value == wanted)
+    pub(crate) fn is(self, expected: &[u8]) -> bool {
+        matches!(self, Self::One(value) if value == expected)
     }
 }

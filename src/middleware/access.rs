@@ -1,7 +1,7 @@
-//! Step 3: which access token counts, and what it is worth.
+//! Step 3: which access token counts, and whether it is valid.
 //!
-//! A bearer header, where there is one, is the only access token: a bad one is refused, never passed over for a
-//! cookie. A bad, foreign or expired access *cookie* counts as absent, and the refresh token decides.
+//! A bearer token is the only access token if there is one: an invalid one is rejected, never ignored in favour of a cookie.
+//! An invalid, foreign or expired access *cookie* counts as absent, and the refresh token decides.
 
 use std::sync::Arc;
 
@@ -9,84 +9,81 @@ use tower_refresh_core::{SessionHandle, Timestamp};
 
 use crate::{
     CustomClaims, RejectionKind,
-    auth::settings::Channel,
-    credentials::{CookieFields, bearer},
-    fields::Field,
-    measure,
-    shared::Shared,
-    user::User,
-    verify::{InvalidTokenReason, Verdict, says_expired, verify},
+    access_token::{InvalidTokenReason, Verdict, is_expired_unverified},
+    auth_inner::AuthInner,
+    claims::User,
+    credentials::{CookieHeaders, HeaderField, bearer_token},
+    settings::AccessTransport,
+    telemetry::{self, TokenOutcome},
 };
 
-/// What the request's access token says.
-pub(crate) enum Access<C> {
-    /// Nothing that counts.
+/// The access token of a request.
+pub(super) enum Access<C> {
+    /// None that counts.
     Absent,
-    /// A user.
-    Valid(Valid<C>),
-    /// A bearer header of this session, good but for its expiry.
-    Expired(SessionHandle),
-    /// A bearer header that is refused.
-    Refused(RejectionKind),
+    Valid(ValidAccess<C>),
+    /// A bearer token of this session that is valid but for its expiry.
+    ExpiredBearer(SessionHandle),
+    /// An invalid bearer token, or two `Authorization` headers.
+    Rejected(RejectionKind),
+}
+
+pub(super) struct ValidAccess<C> {
+    pub(super) user: Arc<User<C>>,
+    pub(super) refresh_ahead_due: bool,
+    pub(super) transport: AccessTransport,
 }
 
 impl<C> Access<C> {
-    /// The session of a token that holds, expired or not.
-    pub(crate) fn session(&self) -> Option<SessionHandle> {
+    /// The session of a verified token, expired or not.
+    pub(super) fn session(&self) -> Option<SessionHandle> {
         match self {
             Self::Valid(valid) => Some(valid.user.session),
-            Self::Expired(session) => Some(*session),
-            Self::Absent | Self::Refused(_) => None,
+            Self::ExpiredBearer(session) => Some(*session),
+            Self::Absent | Self::Rejected(_) => None,
         }
     }
 }
 
-pub(crate) struct Valid<C> {
-    pub(crate) user: Arc<User<C>>,
-    /// Whether it nears its end, so that a renewal beside the handler is due.
-    pub(crate) near_end: bool,
-    pub(crate) channel: Channel,
-}
-
-/// Reads the `Authorization` field, and the cookies that count.
-pub(crate) fn read<C: CustomClaims>(
-    shared: &Shared<C>,
-    authorization: Field<'_>,
-    cookies: &CookieFields,
+/// Reads the `Authorization` header, and the cookies that count.
+pub(super) fn read<C: CustomClaims>(
+    auth: &AuthInner<C>,
+    authorization: HeaderField<'_>,
+    cookies: &CookieHeaders,
     now: Timestamp,
 ) -> Access<C> {
-    let channels = &shared.settings.channels;
-    let header = if channels.header.is_some() { authorization } else { Field::Absent };
+    let transports = &auth.settings.transports;
+    let header = if transports.header.is_some() { authorization } else { HeaderField::Absent };
     match header {
-        Field::Several => return Access::Refused(RejectionKind::InvalidRequest),
-        Field::One(field) => {
-            if let Some(token) = bearer(field.as_bytes()) {
-                return of_header(shared, token, now);
+        HeaderField::Several => return Access::Rejected(RejectionKind::InvalidRequest),
+        HeaderField::One(value) => {
+            if let Some(token) = bearer_token(value.as_bytes()) {
+                return from_header(auth, token, now);
             }
         }
-        Field::Absent => {}
+        HeaderField::Absent => {}
     }
-    if channels.cookie { of_cookies(shared, cookies, now) } else { Access::Absent }
+    if transports.cookie { from_cookies(auth, cookies, now) } else { Access::Absent }
 }
 
 #[inline]
-fn of_header<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Access<C> {
-    let access = |verdict| match verdict {
-        Verdict::Valid(valid) => Access::Valid(valid),
-        Verdict::Expired { session } => Access::Expired(session),
-        Verdict::Invalid(reason) => Access::Refused(RejectionKind::InvalidToken(reason)),
+fn from_header<C: CustomClaims>(auth: &AuthInner<C>, token: &[u8], now: Timestamp) -> Access<C> {
+    let verdict = match auth.tokens().cached_user(token) {
+        Some(user) => check(auth, user, AccessTransport::Header, true, now),
+        None => verify(auth, token, AccessTransport::Header, now),
     };
-    match shared.ring.known(token) {
-        Some(user) => access(judge(shared, user, Channel::Header, true, now)),
-        None => access(verify_and_keep(shared, token, Channel::Header, now)),
+    match verdict {
+        Verdict::Valid(valid) => Access::Valid(valid),
+        Verdict::Expired { session } => Access::ExpiredBearer(session),
+        Verdict::Invalid(reason) => Access::Rejected(RejectionKind::InvalidToken(reason)),
     }
 }
 
-/// Of several that are valid, all must be of one session, and the latest expiry counts.
-fn of_cookies<C: CustomClaims>(shared: &Shared<C>, cookies: &CookieFields, now: Timestamp) -> Access<C> {
-    let mut best: Option<Valid<C>> = None;
-    for text in cookies.values(shared.settings.cookies.access_name()) {
-        let Some(valid) = of_cookie(shared, text, now) else { continue };
+/// Several valid cookies must be of one session, and the latest expiry counts.
+fn from_cookies<C: CustomClaims>(auth: &AuthInner<C>, cookies: &CookieHeaders, now: Timestamp) -> Access<C> {
+    let mut best: Option<ValidAccess<C>> = None;
+    for token in cookies.values(auth.settings.cookies.access_name()) {
+        let Some(valid) = from_cookie(auth, token, now) else { continue };
         match &best {
             Some(other) if other.user.session != valid.user.session => return Access::Absent,
             Some(other) if other.user.expires_at >= valid.user.expires_at => {}
@@ -96,11 +93,13 @@ fn of_cookies<C: CustomClaims>(shared: &Shared<C>, cookies: &CookieFields, now: 
     best.map_or(Access::Absent, Access::Valid)
 }
 
-fn of_cookie<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) -> Option<Valid<C>> {
-    let verdict = match shared.ring.known(token) {
-        Some(user) => judge(shared, user, Channel::Cookie, true, now),
-        None if says_expired(token, now) => tell(Verdict::Invalid(InvalidTokenReason::Expired), false),
-        None => verify_and_keep(shared, token, Channel::Cookie, now),
+fn from_cookie<C: CustomClaims>(auth: &AuthInner<C>, token: &[u8], now: Timestamp) -> Option<ValidAccess<C>> {
+    let verdict = match auth.tokens().cached_user(token) {
+        Some(user) => check(auth, user, AccessTransport::Cookie, true, now),
+        None if is_expired_unverified(token, now) => {
+            record(Verdict::Invalid(InvalidTokenReason::Expired), false)
+        }
+        None => verify(auth, token, AccessTransport::Cookie, now),
     };
     match verdict {
         Verdict::Valid(valid) => Some(valid),
@@ -108,48 +107,46 @@ fn of_cookie<C: CustomClaims>(shared: &Shared<C>, token: &[u8], now: Timestamp) 
     }
 }
 
-fn verify_and_keep<C: CustomClaims>(
-    shared: &Shared<C>,
+fn verify<C: CustomClaims>(
+    auth: &AuthInner<C>,
     token: &[u8],
-    channel: Channel,
+    transport: AccessTransport,
     now: Timestamp,
-) -> Verdict<Valid<C>> {
-    let verified =
-        shared.ring.verify(token, now, |keys| match verify(token, keys, &shared.settings.expected(), now) {
-            Verdict::Valid(access) => {
-                let user = User::of_token(access, &shared.settings.policy);
-                let expires_at = user.expires_at;
-                Ok((Arc::new(user), expires_at))
-            }
-            Verdict::Expired { session } => Err(Verdict::Expired { session }),
-            Verdict::Invalid(reason) => Err(Verdict::Invalid(reason)),
-        });
-    match verified {
-        Ok(user) => judge(shared, user, channel, false, now),
-        Err(refused) => tell(refused, false),
+) -> Verdict<ValidAccess<C>> {
+    match auth.tokens().verify_access(token, now) {
+        Verdict::Valid(user) => check(auth, user, transport, false, now),
+        Verdict::Expired { session } => record(Verdict::Expired { session }, false),
+        Verdict::Invalid(reason) => record(Verdict::Invalid(reason), false),
     }
 }
 
-/// What a token that was verified, now or before, is worth by the clock of now and the denylist.
+/// Checks a verified token against the clock and the denylist.
 #[inline]
-fn judge<C: CustomClaims>(
-    shared: &Shared<C>,
+fn check<C: CustomClaims>(
+    auth: &AuthInner<C>,
     user: Arc<User<C>>,
-    channel: Channel,
+    transport: AccessTransport,
     was_cached: bool,
     now: Timestamp,
-) -> Verdict<Valid<C>> {
-    if let Some(verdict) = user.untimely(now) {
-        tell(verdict, was_cached)
-    } else if shared.is_denied(user.session, now) {
-        tell(Verdict::Invalid(InvalidTokenReason::Revoked), was_cached)
+) -> Verdict<ValidAccess<C>> {
+    if let Some(verdict) = user.check_times(now) {
+        record(verdict, was_cached)
+    } else if auth.sessions().is_denied(user.session, now) {
+        record(Verdict::Invalid(InvalidTokenReason::Revoked), was_cached)
     } else {
-        tell(Verdict::Valid(Valid { near_end: user.nears_end(now), user, channel }), was_cached)
+        let refresh_ahead_due = user.is_refresh_ahead_due(now);
+        record(Verdict::Valid(ValidAccess { refresh_ahead_due, user, transport }), was_cached)
     }
 }
 
 #[inline]
-fn tell<T>(verdict: Verdict<T>, was_cached: bool) -> Verdict<T> {
-    measure::access_token(&verdict, was_cached);
+fn record<T>(verdict: Verdict<T>, was_cached: bool) -> Verdict<T> {
+    telemetry::access_token(match &verdict {
+        Verdict::Valid(_) if was_cached => TokenOutcome::Cached,
+        Verdict::Valid(_) => TokenOutcome::Verified,
+        Verdict::Expired { .. } | Verdict::Invalid(InvalidTokenReason::Expired) => TokenOutcome::Expired,
+        Verdict::Invalid(InvalidTokenReason::Revoked) => TokenOutcome::Revoked,
+        Verdict::Invalid(_) => TokenOutcome::Invalid,
+    });
     verdict
 }

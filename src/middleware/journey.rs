@@ -1,151 +1,264 @@
-//! Steps 1 to 3 of a request, and which of the others are due.
+//! The journey of a request. Only this file knows the order of the steps:
+//!
+//! 1. credentials: read the headers;
+//! 2. cross-site: decide whether the cookies count;
+//! 3. access token: verify it;
+//! 4. load: only if the access token is absent, expired or near its expiry;
+//! 5. the inner service, which sees the user;
+//! 6. commit: when the response head is ready, if there was a load;
+//! 7. respond: set the tokens.
+//!
+//! [`arrive`] takes a request to its load or to the inner service, [`after_load`] from the load to the inner service, and
+//! [`on_response_head`] and [`after_commit`] to the response.
 
-use std::sync::Arc;
-
-use futures_util::FutureExt;
-use http::Request;
-use tower_refresh_core::{SessionHandle, Timestamp};
-
-use crate::{
-    CustomClaims, RejectionKind,
-    access::{self, Access},
-    auth::settings::{Channel, Settings},
-    credentials::CookieFields,
-    cross_site,
-    fields::Fields,
-    finish::Renewal,
-    refresh::{Flight, Mode, confirm_or_load},
-    shared::Shared,
-    state::{Origin, Outcome, State},
-    token::RefreshToken,
-    user::User,
-    verify::InvalidTokenReason,
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
 };
 
-/// What becomes of a request.
-pub(crate) enum Arrival<C> {
-    Serve(Arc<State<C>>, Option<Box<Renewal<C>>>),
-    Wait(Flight<C>, Origin, Otherwise),
+use futures_util::{FutureExt, future::BoxFuture};
+use http::{HeaderMap, Request, Response};
+use tower_refresh_core::{SessionHandle, Timestamp};
+
+use super::{
+    access::{self, Access},
+    capacity, response, tokens,
+};
+use crate::{
+    CustomClaims, RejectionKind,
+    access_token::InvalidTokenReason,
+    auth_inner::AuthInner,
+    credentials::{CookieHeaders, RequestHeaders, cross_site},
+    refresh::{Loaded, Loading, Mode},
+    refresh_token::RefreshToken,
+    settings::{AccessTransport, Settings},
+    state::{Fallback, LoadedRefresh, Outcome, Refresh, RequestExtension, RequestInfo, RequestState},
+    telemetry,
+    tokens::Issued,
+};
+
+/// What happens to a request next.
+pub(super) enum Arrival<C> {
+    /// The inner service is called.
+    Serve(Arc<RequestState<C>>),
+    /// The inner service is called, and the tokens are refreshed ahead of their expiry meanwhile.
+    RefreshAhead(Arc<RequestState<C>>, Box<RefreshAhead<C>>),
+    /// The load decides who the user is.
+    Wait(Loading<C>, RequestInfo, OnLoaded),
 }
 
-/// What a request is if the session that it waits for does not hold.
-pub(crate) enum Otherwise {
-    Anonymous,
-    Bearer(InvalidTokenReason),
+/// How a request goes on after its load.
+pub(super) struct OnLoaded {
+    token: Option<RefreshToken>,
+    fallback: Fallback,
 }
 
-pub(crate) fn arrive<ReqBody, C: CustomClaims>(
-    shared: &Arc<Shared<C>>,
+/// A load beside the handler.
+pub(super) struct RefreshAhead<C> {
+    token: RefreshToken,
+    load: Loading<C>,
+    /// The result, as soon as it is there.
+    loaded: Option<Arc<Loaded<C>>>,
+}
+
+/// Steps 1 to 3, and whether there is a step 4.
+pub(super) fn arrive<ReqBody, C: CustomClaims>(
+    auth: &Arc<AuthInner<C>>,
     request: &mut Request<ReqBody>,
 ) -> Arrival<C> {
-    let settings = &shared.settings;
-    let now = shared.now();
+    let settings = &*auth.settings;
+    let now = auth.now();
     let ip = settings.client_ip.as_ref().and_then(|ip| ip(request.headers(), request.extensions()));
     let target = cross_site::Target::of(request);
-    let mut origin = Origin::new(ip);
-    let fields = Fields::read(request.headers_mut(), &mut origin.fields);
+    let mut info = RequestInfo::new(ip);
+    let headers = RequestHeaders::read_and_mark_sensitive(request.headers_mut(), &mut info.headers);
 
-    if cross_site::is_of_browser(&fields) {
-        origin.browser = true;
-        origin.navigation = cross_site::is_navigation(&fields);
-        origin.cross_site = cross_site::is_refused(&fields, &target, &settings.trusted_origins);
+    if cross_site::is_from_browser(&headers) {
+        info.is_from_browser = true;
+        info.is_navigation = cross_site::is_navigation(&headers);
+        info.is_cross_site = cross_site::is_cross_site(&headers, &target, &settings.trusted_origins);
     }
-    let refused_cookies = origin.cross_site && has_ours(&origin.fields.cookies, settings);
-    if origin.cross_site {
-        origin.fields.cookies = CookieFields::default();
+    let ignored_cookies = info.is_cross_site && has_our_cookies(&info.headers.cookies, settings);
+    if info.is_cross_site {
+        info.headers.cookies = CookieHeaders::default();
     }
-    let access = access::read(shared, fields.authorization, &origin.fields.cookies, now);
-    let access = match access {
+
+    match access::read(auth, headers.authorization, &info.headers.cookies, now) {
         // Nearly every request; the rest is kept out of its way.
-        Access::Valid(valid) if !valid.near_end && !shared.must_ask_store() => {
-            origin.access_session = Some(valid.user.session);
-            origin.channel = valid.channel;
+        Access::Valid(valid) if !valid.refresh_ahead_due && !auth.sessions().must_ask_store() => {
+            info.access_session = Some(valid.user.session);
+            info.transport = valid.transport;
             let outcome = Outcome::Authenticated(valid.user);
-            return Arrival::Serve(State::new(shared.clone(), outcome, origin, None), None);
+            let state = RequestState::new(auth.clone(), outcome, info, Refresh::NotNeeded);
+            hand_over(request, &state);
+            Arrival::Serve(state)
         }
-        access => access,
-    };
-    origin.access_session = access.session();
-    origin.channel = channel(&access, settings);
-    let (outcome, renewal) = match decide(shared, &origin, access, refused_cookies, now) {
-        Decision::Serve(outcome) => (outcome, None),
-        Decision::Renew(user, renewal) => (Outcome::Authenticated(user), Some(renewal)),
-        Decision::Wait(flight, otherwise) => return Arrival::Wait(flight, origin, otherwise),
-    };
-    Arrival::Serve(State::new(shared.clone(), outcome, origin, None), renewal)
+        access => {
+            let arrival = load_or_serve(auth, info, access, ignored_cookies, now);
+            if let Arrival::Serve(state) | Arrival::RefreshAhead(state, _) = &arrival {
+                hand_over(request, state);
+            }
+            arrival
+        }
+    }
 }
 
-/// What is to be done with a request.
-enum Decision<C> {
-    Serve(Outcome<C>),
-    /// To serve it, and to renew the tokens meanwhile.
-    Renew(Arc<User<C>>, Box<Renewal<C>>),
-    Wait(Flight<C>, Otherwise),
+/// Step 4, if it is needed.
+#[inline(never)]
+fn load_or_serve<C: CustomClaims>(
+    auth: &Arc<AuthInner<C>>,
+    mut info: RequestInfo,
+    access: Access<C>,
+    ignored_cookies: bool,
+    now: Timestamp,
+) -> Arrival<C> {
+    info.access_session = access.session();
+    info.transport = transport(&access, &auth.settings);
+    let cookie_token = || info.parse_refresh_tokens_once(auth, now).token().cloned();
+    // The access token of one user is never refreshed with the session of another.
+    let token_of = |session: SessionHandle| cookie_token().filter(|token| token.handle == session);
+
+    let outcome = match access {
+        Access::Valid(valid) if auth.sessions().must_ask_store() => {
+            let (fallback, token) = match valid.transport {
+                AccessTransport::Header => (Fallback::InvalidBearer(InvalidTokenReason::Revoked), None),
+                AccessTransport::Cookie => (Fallback::Anonymous, cookie_token()),
+            };
+            let load = auth.refresher.confirm_or_load(valid.user, token.clone());
+            return Arrival::Wait(load, info, OnLoaded { token, fallback });
+        }
+        Access::Valid(valid) => {
+            let token = if valid.refresh_ahead_due { token_of(valid.user.session) } else { None };
+            let outcome = Outcome::Authenticated(valid.user);
+            if let Some(token) = token {
+                let load = auth.refresher.load(&token, Mode::Advisory);
+                let state = RequestState::new(auth.clone(), outcome, info, Refresh::NotNeeded);
+                return Arrival::RefreshAhead(state, Box::new(RefreshAhead { token, load, loaded: None }));
+            }
+            outcome
+        }
+        Access::ExpiredBearer(session) => {
+            let reason = InvalidTokenReason::Expired;
+            if let Some(token) = token_of(session) {
+                let load = auth.refresher.load(&token, Mode::Deciding);
+                let fallback = Fallback::InvalidBearer(reason);
+                return Arrival::Wait(load, info, OnLoaded { token: Some(token), fallback });
+            }
+            Outcome::Rejected(RejectionKind::InvalidToken(reason))
+        }
+        Access::Rejected(kind) => Outcome::Rejected(kind),
+        Access::Absent if ignored_cookies => Outcome::Rejected(RejectionKind::CrossSite),
+        Access::Absent => {
+            if let Some(token) = cookie_token() {
+                let load = auth.refresher.load(&token, Mode::Deciding);
+                let fallback = Fallback::Anonymous;
+                return Arrival::Wait(load, info, OnLoaded { token: Some(token), fallback });
+            }
+            Outcome::Anonymous
+        }
+    };
+    Arrival::Serve(RequestState::new(auth.clone(), outcome, info, Refresh::NotNeeded))
+}
+
+/// From step 4 to step 5.
+pub(super) fn after_load<ReqBody, C: CustomClaims>(
+    auth: Arc<AuthInner<C>>,
+    request: &mut Request<ReqBody>,
+    info: RequestInfo,
+    OnLoaded { token, fallback }: OnLoaded,
+    loaded: Arc<Loaded<C>>,
+) -> Arc<RequestState<C>> {
+    let is_denied = |session| auth.sessions().is_denied(session, auth.now());
+    let outcome = Outcome::after_load(&loaded, fallback, |user| is_denied(user.session));
+    let refresh = Refresh::Loaded(Box::new(LoadedRefresh { token, loaded }));
+    let state = RequestState::new(auth, outcome, info, refresh);
+    hand_over(request, &state);
+    state
+}
+
+/// Step 5: shows the inner service who the user is, and reports it.
+#[inline]
+fn hand_over<ReqBody, C: CustomClaims>(request: &mut Request<ReqBody>, state: &Arc<RequestState<C>>) {
+    let was_refreshed = matches!(state.loaded().map(Arc::as_ref), Some(Loaded::Live(_)));
+    telemetry::request(state.outcome.label(was_refreshed));
+    if let Outcome::Rejected(kind) = &state.outcome {
+        state.auth.sessions().events.rejected(kind, None, None);
+    }
+    let extensions = request.extensions_mut();
+    capacity::reserve(extensions);
+    extensions.insert(RequestExtension(state.clone()));
+}
+
+impl<C> RefreshAhead<C> {
+    /// Takes the result of the load as soon as it is there.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) {
+        if self.loaded.is_none()
+            && let Poll::Ready(loaded) = self.load.poll_unpin(context)
+        {
+            self.loaded = Some(loaded);
+        }
+    }
+
+    async fn finish(self) -> (RefreshToken, Arc<Loaded<C>>) {
+        let loaded = match self.loaded {
+            Some(loaded) => loaded,
+            None => self.load.await,
+        };
+        (self.token, loaded)
+    }
+}
+
+/// Steps 6 and 7, unless they take a commit, which is returned.
+#[inline]
+pub(super) fn on_response_head<ResBody, C: CustomClaims>(
+    state: &Arc<RequestState<C>>,
+    ahead: &mut Option<Box<RefreshAhead<C>>>,
+    response: &mut Response<ResBody>,
+) -> Option<BoxFuture<'static, Option<Issued>>> {
+    // Nearly every request: the access token was enough.
+    if ahead.is_none() && state.is_settled() && state.seal_if_unchanged() {
+        return None;
+    }
+    let ahead = ahead.take().map(|ahead| ahead.finish());
+    commit_or_respond(state, ahead, response)
 }
 
 #[inline(never)]
-fn decide<C: CustomClaims>(
-    shared: &Arc<Shared<C>>,
-    origin: &Origin,
-    access: Access<C>,
-    refused_cookies: bool,
-    now: Timestamp,
-) -> Decision<C> {
-    let load = |token: &RefreshToken, mode| shared.flights.join(shared, token, mode);
-    match access {
-        Access::Valid(valid) if shared.must_ask_store() => {
-            let (otherwise, token) = match valid.channel {
-                Channel::Header => (Otherwise::Bearer(InvalidTokenReason::Revoked), None),
-                Channel::Cookie => (Otherwise::Anonymous, origin.presented(shared, now).token().cloned()),
-            };
-            Decision::Wait(confirm_or_load(shared.clone(), valid.user, token).boxed(), otherwise)
-        }
-        Access::Valid(valid) => match token_of(shared, origin, valid.user.session).filter(|_| valid.near_end)
-        {
-            Some(token) => {
-                let flight = load(&token, Mode::Advisory);
-                Decision::Renew(valid.user, Box::new(Renewal { token, flight, loaded: None }))
-            }
-            None => Decision::Serve(Outcome::Authenticated(valid.user)),
-        },
-        Access::Refused(kind) => Decision::Serve(Outcome::Refused(kind)),
-        Access::Expired(session) => match token_of(shared, origin, session) {
-            Some(token) => {
-                Decision::Wait(load(&token, Mode::Deciding), Otherwise::Bearer(InvalidTokenReason::Expired))
-            }
-            None => {
-                Decision::Serve(Outcome::Refused(RejectionKind::InvalidToken(InvalidTokenReason::Expired)))
-            }
-        },
-        Access::Absent if refused_cookies => Decision::Serve(Outcome::Refused(RejectionKind::CrossSite)),
-        Access::Absent => match origin.presented(shared, now).token() {
-            Some(token) => Decision::Wait(load(token, Mode::Deciding), Otherwise::Anonymous),
-            None => Decision::Serve(Outcome::Anonymous),
-        },
+fn commit_or_respond<ResBody, C: CustomClaims>(
+    state: &Arc<RequestState<C>>,
+    ahead: Option<impl Future<Output = (RefreshToken, Arc<Loaded<C>>)> + Send + 'static>,
+    response: &mut Response<ResBody>,
+) -> Option<BoxFuture<'static, Option<Issued>>> {
+    let change = state.seal();
+    let commit = response::commit_if_due(state, ahead, change.is_some(), response.status());
+    if commit.is_none() {
+        response::apply_change(state, change, response.headers_mut());
+    }
+    commit
+}
+
+/// Step 7 after a commit.
+pub(super) fn after_commit<C: CustomClaims>(
+    state: &RequestState<C>,
+    issued: Option<Issued>,
+    headers: &mut HeaderMap,
+) {
+    if let Some(issued) = issued {
+        tokens::add(headers, &state.auth.settings, state.info.transport, &issued);
     }
 }
 
-fn has_ours(cookies: &CookieFields, settings: &Settings) -> bool {
-    cookies.has(settings.cookies.refresh_name())
-        || settings.channels.cookie && cookies.has(settings.cookies.access_name())
+fn has_our_cookies(cookies: &CookieHeaders, settings: &Settings) -> bool {
+    cookies.contains(settings.cookies.refresh_name())
+        || settings.transports.cookie && cookies.contains(settings.cookies.access_name())
 }
 
-/// Where a new access token goes: back where the request's came from, else into the cookie, else into the header.
-fn channel<C>(access: &Access<C>, settings: &Settings) -> Channel {
+/// How a new access token is sent: as the request's was received, or else as a cookie, or else in the header.
+fn transport<C>(access: &Access<C>, settings: &Settings) -> AccessTransport {
     match access {
-        Access::Valid(valid) => valid.channel,
-        Access::Expired(_) | Access::Refused(_) => Channel::Header,
-        Access::Absent if settings.channels.cookie => Channel::Cookie,
-        Access::Absent => Channel::Header,
+        Access::Valid(valid) => valid.transport,
+        Access::ExpiredBearer(_) | Access::Rejected(_) => AccessTransport::Header,
+        Access::Absent if settings.transports.cookie => AccessTransport::Cookie,
+        Access::Absent => AccessTransport::Header,
     }
-}
-
-/// The request's refresh token, if it is of `session`: one user's access token is never renewed by another's session.
-fn token_of<C: CustomClaims>(
-    shared: &Shared<C>,
-    origin: &Origin,
-    session: SessionHandle,
-) -> Option<RefreshToken> {
-    let token = origin.presented(shared, shared.now()).token()?;
-    (token.handle == session).then(|| token.clone())
 }

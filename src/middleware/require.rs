@@ -13,13 +13,13 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Rejection, RejectionKind, state::Found};
+use crate::{Rejection, state::RequestExtension};
 
-/// Refuses requests without a user, or without a scope. Made by [`Auth::require_auth`](crate::Auth::require_auth) and
-/// [`Auth::require_scope`](crate::Auth::require_scope); goes inside [`RefreshLayer`](crate::RefreshLayer).
+/// Rejects requests without a user, or without a scope. [`Auth::require_auth`](crate::Auth::require_auth) and
+/// [`Auth::require_scope`](crate::Auth::require_scope) make it; it belongs inside [`RefreshLayer`](crate::RefreshLayer).
 ///
-/// A rejection is the response of [`Rejection::to_response`], where the body can be made from [`Bytes`]; for other bodies,
-/// such as tonic's, give a closure with [`with_response`](Self::with_response).
+/// The response of a rejection is [`Rejection::to_response`] if the body type implements `From<Bytes>`. For other bodies, such
+/// as tonic's, pass a closure to [`with_response`](Self::with_response).
 #[must_use]
 pub struct RequireAuthLayer<R = ProblemResponse> {
     scope: Option<Arc<str>>,
@@ -31,7 +31,7 @@ impl RequireAuthLayer {
         Self { scope, respond: ProblemResponse(()) }
     }
 
-    /// Answers rejections with `respond`: a closure `Fn(&Rejection) -> Response<B>`.
+    /// Makes the response of a rejection with `respond`, a closure `Fn(&Rejection) -> Response<B>`.
     pub fn with_response<R>(self, respond: R) -> RequireAuthLayer<R> {
         RequireAuthLayer { scope: self.scope, respond }
     }
@@ -59,6 +59,7 @@ impl<R> fmt::Debug for RequireAuthLayer<R> {
 
 /// The service of [`RequireAuthLayer`].
 #[derive(Clone)]
+#[must_use = "services do nothing unless called"]
 pub struct RequireAuth<S, R = ProblemResponse> {
     inner: S,
     scope: Option<Arc<str>>,
@@ -79,17 +80,15 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let checked = match request.extensions().get::<Found>() {
-            Some(Found(state)) => state.check(self.scope.as_ref()),
-            None => Err(Rejection::bare(RejectionKind::MissingLayer)),
-        };
+        let checked = RequestExtension::of(request.extensions())
+            .and_then(|extension| extension.check(self.scope.as_ref()));
         RequireAuthFuture {
             stage: match checked {
                 Ok(()) => Stage::Allowed { inner: self.inner.call(request) },
                 Err(rejection) => {
                     let mut response = self.respond.respond(&rejection);
                     response.extensions_mut().insert(rejection);
-                    Stage::Refused { response: Some(response) }
+                    Stage::Rejected { response: Some(response) }
                 }
             },
         }
@@ -105,10 +104,10 @@ impl<S: fmt::Debug, R> fmt::Debug for RequireAuth<S, R> {
     }
 }
 
-/// Makes a response of type `B` from a [`Rejection`]: implemented by closures, and by [`ProblemResponse`] where
+/// Makes a response with a body of type `B` from a [`Rejection`]. Closures implement it, and [`ProblemResponse`] where
 /// `B: From<Bytes>`.
 pub trait RespondToRejection<B> {
-    /// The response.
+    /// Returns the response.
     fn respond(&self, rejection: &Rejection) -> Response<B>;
 }
 
@@ -141,7 +140,7 @@ pin_project! {
     #[project = StageProjection]
     enum Stage<F, R> {
         Allowed { #[pin] inner: F },
-        Refused { response: Option<R> },
+        Rejected { response: Option<R> },
     }
 }
 
@@ -151,7 +150,7 @@ impl<F: Future<Output = Result<R, E>>, R, E> Future for RequireAuthFuture<F, R> 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().stage.project() {
             StageProjection::Allowed { inner } => inner.poll(context),
-            StageProjection::Refused { response } => match response.take() {
+            StageProjection::Rejected { response } => match response.take() {
                 Some(response) => Poll::Ready(Ok(response)),
                 None => Poll::Pending,
             },

@@ -9,34 +9,36 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::{CustomClaims, future::ResponseFuture, shared::Shared};
+use super::future::ResponseFuture;
+use crate::{CustomClaims, auth_inner::AuthInner};
 
-/// Finds out who is there before `S` is called, and sets new tokens on its response.
+/// Identifies the user of a request before it calls `S`, and sets new tokens on the response.
 ///
-/// It is ready when `S` is, changes neither bodies nor `S::Error`, and refuses no request by itself: that is done by
-/// the extractors, and by [`Auth::require_auth`](crate::Auth::require_auth). See the [crate docs](crate) for an
-/// example, and [`ResponseFuture`] for what dropping it means.
+/// It is ready when `S` is ready, and changes neither bodies nor `S::Error`. It rejects no request: the extractors do, and
+/// [`Auth::require_auth`](crate::Auth::require_auth). See the [crate docs](crate) for an example, and [`ResponseFuture`] for its
+/// cancel safety.
+#[must_use = "services do nothing unless called"]
 pub struct Refresh<S, C> {
     inner: S,
-    shared: Arc<Shared<C>>,
+    auth: Arc<AuthInner<C>>,
 }
 
 impl<S, C> Refresh<S, C> {
-    pub(crate) fn new(inner: S, shared: Arc<Shared<C>>) -> Self {
-        Self { inner, shared }
+    pub(super) fn new(inner: S, auth: Arc<AuthInner<C>>) -> Self {
+        Self { inner, auth }
     }
 
-    /// The wrapped service.
+    /// A reference to the inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// The wrapped service.
+    /// A mutable reference to the inner service.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// The wrapped service.
+    /// Returns the inner service.
     pub fn into_inner(self) -> S {
         self.inner
     }
@@ -57,18 +59,18 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        ResponseFuture::start(&self.shared, &mut self.inner, request)
+        ResponseFuture::start(&self.auth, &mut self.inner, request)
     }
 }
 
 impl<S: Clone, C> Clone for Refresh<S, C> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), shared: self.shared.clone() }
+        Self { inner: self.inner.clone(), auth: self.auth.clone() }
     }
 }
 
 impl<S: fmt::Debug, C> fmt::Debug for Refresh<S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refresh").field("inner", &self.inner).field("shared", &self.shared).finish()
+        f.debug_struct("Refresh").field("inner", &self.inner).field("auth", &self.auth).finish()
     }
 }

@@ -1,42 +1,42 @@
-//! Why a token request is refused (RFC 6749 §5.2).
+//! Why a token request is rejected (RFC 6749 §5.2).
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::RETRY_AFTER};
 use serde::Serialize;
 
 use super::response::json;
+use crate::refresh::RefreshError;
 
-/// Why no tokens are given, and the response that says so: JSON with `error` and `error_description` (RFC 6749 §5.2).
+/// Why a token request is rejected, and the response for it: JSON with `error` and `error_description` (RFC 6749 §5.2).
 ///
-/// With the feature `axum` it is a response; elsewhere [`to_response`](Self::to_response) makes one. It is what OAuth
-/// clients read, so it is no problem document, and no matter of
-/// [`AuthBuilder::on_rejection`](crate::AuthBuilder::on_rejection). The same error sits in the response's extensions, for
-/// outer layers.
+/// With the feature `axum` it implements `IntoResponse`; without it, use [`to_response`](Self::to_response). OAuth clients read
+/// it, so it is not a problem document, and [`AuthBuilder::on_rejection`](crate::AuthBuilder::on_rejection) does not apply. The
+/// same error is in the response's extensions, for outer layers.
 ///
-/// `temporarily_unavailable` is registered for another endpoint (RFC 6749 §4.1.2.1), and §5.2 has no code for a server
-/// that cannot answer. A client that knows the codes of §5.2 alone goes by the status, 503, and by `Retry-After`.
+/// `temporarily_unavailable` is registered for another endpoint (RFC 6749 §4.1.2.1), because §5.2 has no code for a server that
+/// cannot answer. A client that knows only the codes of §5.2 uses the status, 503, and `Retry-After`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenError {
     /// 400 `invalid_request`: the request is malformed.
     #[non_exhaustive]
     InvalidRequest {
-        /// What is wrong with it.
+        /// What is wrong.
         reason: &'static str,
     },
     /// 400 `unsupported_grant_type`: a `grant_type` other than `refresh_token`.
     UnsupportedGrantType,
-    /// 400 `invalid_scope`: malformed, or more than the user has. Nothing was changed.
+    /// 400 `invalid_scope`: the scope is malformed, or exceeds that of the user. Nothing was changed.
     InvalidScope,
-    /// 400 `invalid_grant`: the refresh token does not hold, for whatever reason. The client forgets it, and its user logs
-    /// in again.
+    /// 400 `invalid_grant`: the refresh token is invalid, expired or revoked. The client discards it, and the user logs in
+    /// again.
     InvalidGrant,
     /// 503 `temporarily_unavailable`: the store or the claims source failed. The client keeps its refresh token and tries
     /// again.
     Unavailable,
-    /// 503 `temporarily_unavailable`, to be repeated at once: other requests rotated the session again and again meanwhile.
+    /// 503 `temporarily_unavailable`: other requests kept rotating the session meanwhile. The client repeats the request at once.
     Overtaken,
 }
 
@@ -63,21 +63,21 @@ impl TokenError {
         }
     }
 
-    /// Seconds after which the request may be repeated, for 503.
-    pub fn retry_after(&self) -> Option<u64> {
+    /// The time after which the client may repeat the request, for 503: `Retry-After`, in whole seconds.
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Unavailable => Some(1),
-            Self::Overtaken => Some(0),
+            Self::Unavailable => Some(Duration::from_secs(1)),
+            Self::Overtaken => Some(Duration::ZERO),
             _ => None,
         }
     }
 
-    /// The response, which no cache may store.
+    /// The response, with `Cache-Control: no-store`.
     pub fn to_response<B: From<Bytes>>(&self) -> Response<B> {
         let mut response = json(&Body { error: self.code(), error_description: self.to_string() });
         *response.status_mut() = self.status();
-        if let Some(seconds) = self.retry_after() {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        if let Some(delay) = self.retry_after() {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(delay.as_secs()));
         }
         response.extensions_mut().insert(self.clone());
         response.map(B::from)
@@ -88,16 +88,26 @@ impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::InvalidRequest { reason } => reason,
-            Self::UnsupportedGrantType => "the only grant here is refresh_token",
-            Self::InvalidScope => "the scope is malformed, or more than was granted",
-            Self::InvalidGrant => "the refresh token does not hold",
+            Self::UnsupportedGrantType => "the only supported grant_type is refresh_token",
+            Self::InvalidScope => "the scope is malformed, or exceeds the granted scope",
+            Self::InvalidGrant => "the refresh token is invalid, expired or revoked",
             Self::Unavailable => "sessions cannot be checked at the moment",
-            Self::Overtaken => "the session is being refreshed by other requests",
+            Self::Overtaken => "other requests are refreshing the session",
         })
     }
 }
 
 impl Error for TokenError {}
+
+impl From<RefreshError> for TokenError {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Inactive => Self::InvalidGrant,
+            RefreshError::Overtaken => Self::Overtaken,
+            RefreshError::Unavailable => Self::Unavailable,
+        }
+    }
+}
 
 #[cfg(feature = "axum")]
 impl axum_core::response::IntoResponse for TokenError {

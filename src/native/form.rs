@@ -6,10 +6,10 @@ use zeroize::Zeroizing;
 
 use super::TokenError;
 
-/// The largest form that is read: many times what a token and a scope take.
+/// The largest form that is accepted, in bytes: many times the size of a token and a scope.
 pub(super) const LARGEST_FORM: usize = 4096;
 
-/// What the form asks for.
+/// The parameters of the form.
 pub(super) struct TokenRequest {
     pub(super) refresh_token: Zeroizing<Vec<u8>>,
     pub(super) scope: Option<String>,
@@ -21,7 +21,7 @@ impl TokenRequest {
             return Err(TokenError::InvalidRequest { reason: "the form is too large" });
         }
         let mut parameters = parameters(form)?;
-        // One without a value counts as left out (RFC 6749 §3.2).
+        // A parameter without a value counts as omitted (RFC 6749 §3.2).
         let mut take = |name: &[u8]| parameters.remove(name).filter(|value| !value.is_empty());
         match take(b"grant_type") {
             None => return Err(TokenError::InvalidRequest { reason: "grant_type is missing" }),
@@ -41,8 +41,7 @@ impl TokenRequest {
 
 type Parameters = BTreeMap<Vec<u8>, Zeroizing<Vec<u8>>>;
 
-/// Every parameter, those that nobody knows too: none may be there twice (RFC 6749 §3.2), since which one counts is
-/// anyone's guess.
+/// All parameters, unknown ones too: none may occur twice (RFC 6749 §3.2), since parsers disagree on which one counts.
 fn parameters(form: &[u8]) -> Result<Parameters, TokenError> {
     let mut parameters = Parameters::new();
     for pair in form.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
@@ -50,20 +49,18 @@ fn parameters(form: &[u8]) -> Result<Parameters, TokenError> {
         let (name, value) = pair.split_at(equals);
         let (Some(name), Some(value)) = (decode(name), decode(value.strip_prefix(b"=").unwrap_or_default()))
         else {
-            return Err(TokenError::InvalidRequest {
-                reason: "the form is not percent-encoded as it must be",
-            });
+            return Err(TokenError::InvalidRequest { reason: "the form is not correctly percent-encoded" });
         };
         if parameters.insert(name, Zeroizing::new(value)).is_some() {
-            return Err(TokenError::InvalidRequest { reason: "a parameter is there twice" });
+            return Err(TokenError::InvalidRequest { reason: "a parameter occurs twice" });
         }
     }
     Ok(parameters)
 }
 
-/// `application/x-www-form-urlencoded`, read strictly: what is no escape is an error, not itself.
+/// Strict `application/x-www-form-urlencoded`: an invalid escape is an error, not literal text.
 fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    // Of one size from the start: a growing vector would leave copies of a token behind.
+    // Allocated once: a growing vector would leave copies of a token in memory.
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.iter();
     while let Some(&byte) = rest.next() {

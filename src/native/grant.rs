@@ -3,17 +3,12 @@
 use std::iter;
 
 use super::{NativeTokenResponse, TokenError, form::TokenRequest};
-use crate::{
-    Auth, CustomClaims,
-    refresh::{Committed, Loaded, Mode, commit},
-    token::Carrier,
-};
+use crate::{Auth, CustomClaims, refresh::Mode, refresh_token::RefreshTransport};
 
 impl<C: CustomClaims> Auth<C> {
-    /// Exchanges the refresh token of a native client (RFC 6749 §6), which has it from
+    /// Exchanges the refresh token of a native client (RFC 6749 §6), which it received from
     /// [`Session::login_native`](crate::Session::login_native). `form` is the body of the request, of type
-    /// `application/x-www-form-urlencoded` and at most 4096 bytes. With axum, `Auth::token_route` does it all; this is
-    /// for services without:
+    /// `application/x-www-form-urlencoded` and at most 4096 bytes. With axum, use `Auth::token_route`; without it:
     ///
     /// ```
     /// use bytes::Bytes;
@@ -32,49 +27,37 @@ impl<C: CustomClaims> Auth<C> {
     /// |---|---|
     /// | `grant_type` | `refresh_token` |
     /// | `refresh_token` | the newest that the client has |
-    /// | `scope` | may be left out. More than the user has is refused; less is ignored, as RFC 6749 §3.3 allows: the answer's `scope` says what was granted |
+    /// | `scope` | optional. A scope that exceeds the user's is rejected; a narrower one is ignored, as RFC 6749 §3.3 allows: the `scope` of the response is what was granted |
     ///
-    /// Others are ignored, `client_id` and `client_secret` too: there are no clients to tell apart, and what counts is the
-    /// token. None may be there twice.
+    /// Other parameters are ignored, `client_id` and `client_secret` too: clients are not registered, and the token alone
+    /// authenticates. No parameter may occur twice.
     ///
-    /// The protocol is that of the cookie: grace, damping, late budget and the detection of reuse, by the same policy,
-    /// both halves back to back. So an answer need not bring a new refresh token, and then **the client keeps the one that
-    /// it has**. Concurrent requests with one token, and a request that is repeated because the answer was lost, all come
-    /// to the same successor.
+    /// The protocol is that of the cookie, with the same policy for grace, damping, late budget and reuse detection; load and
+    /// commit run back to back. A response need not contain a new refresh token, and then **the client keeps the one that it
+    /// has**. Concurrent requests with one token, and a request that is repeated because its response was lost, all receive the
+    /// same successor.
     ///
     /// # Errors
     /// [`TokenError::InvalidRequest`], [`UnsupportedGrantType`](TokenError::UnsupportedGrantType) and
-    /// [`InvalidScope`](TokenError::InvalidScope) for a bad form; [`InvalidGrant`](TokenError::InvalidGrant) for a token
-    /// that does not hold, whether forged, expired, ended, used before, or one of a refresh cookie;
-    /// [`Unavailable`](TokenError::Unavailable) if the store or the claims source fails;
-    /// [`Overtaken`](TokenError::Overtaken).
+    /// [`InvalidScope`](TokenError::InvalidScope) for an invalid form; [`InvalidGrant`](TokenError::InvalidGrant) for a token
+    /// that is invalid, expired, revoked or reused, or is one of a refresh cookie; [`Unavailable`](TokenError::Unavailable) if
+    /// the store or the claims source fails; [`Overtaken`](TokenError::Overtaken).
     ///
     /// # Cancel safety
-    /// Dropped midway it may have rotated, which counts as a response that was lost.
+    /// If the future is dropped before it completes, the session may have been rotated, which counts as a lost response.
     pub async fn refresh_token_grant(&self, form: &[u8]) -> Result<NativeTokenResponse, TokenError> {
         let request = TokenRequest::read(form)?;
-        let shared = &self.shared;
         let text = iter::once(request.refresh_token.as_slice());
-        let presented = shared.presented(text, Carrier::Body, shared.now());
+        let presented = self.inner.read_refresh_tokens(text, RefreshTransport::Body, self.inner.now());
         let token = presented.token().ok_or(TokenError::InvalidGrant)?;
-        let loaded = shared.flights.join(shared, token, Mode::Deciding).await;
-        let live = match &*loaded {
-            Loaded::Live(live) => live,
-            Loaded::Dead(_) | Loaded::Confirmed(_) => return Err(TokenError::InvalidGrant),
-            Loaded::Unavailable => return Err(TokenError::Unavailable),
-        };
-        // Before the second half, so that a refused request has rotated nothing.
+        let loaded = self.inner.refresher.load(token, Mode::Deciding).await;
+        let live = loaded.live()?;
+        // Before the commit, so that a rejected request has rotated nothing.
         if request.scope.is_some_and(|scope| !live.user.has_scope(&scope)) {
             return Err(TokenError::InvalidScope);
         }
-        match commit(shared, token, live).await {
-            Committed::Sent(issued) => {
-                let access = issued.access.ok_or(TokenError::Unavailable)?;
-                Ok(NativeTokenResponse::new(access, issued.refresh))
-            }
-            Committed::NotLive => Err(TokenError::InvalidGrant),
-            Committed::Overtaken => Err(TokenError::Overtaken),
-            Committed::Unavailable => Err(TokenError::Unavailable),
-        }
+        let issued = self.inner.refresher.exchange(token, live).await?;
+        let access = issued.access.ok_or(TokenError::Unavailable)?;
+        Ok(NativeTokenResponse::new(access, issued.refresh))
     }
 }

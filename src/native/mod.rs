@@ -1,8 +1,8 @@
-//! Native clients: refresh tokens that travel in bodies, as RFC 6749 has it.
+//! Native clients: refresh tokens in bodies, as in RFC 6749.
 //!
-//! The refresh token of a login by [`Session::login_native`](crate::Session::login_native) is in the answer's body, and
-//! the client exchanges it by the refresh token grant (RFC 6749 §6). The protocol is that of the cookie, both halves back
-//! to back; only the carrier differs, and a token of the one is nothing by the other.
+//! [`Session::login_native`](crate::Session::login_native) returns the refresh token in the body of the response, and the client
+//! exchanges it with the refresh token grant (RFC 6749 §6). The protocol is that of the cookie, with load and commit back to
+//! back. Only the transport differs, and a token of one transport is rejected over the other.
 
 mod error;
 mod form;

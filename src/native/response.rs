@@ -1,4 +1,4 @@
-//! The answer that carries a refresh token (RFC 6749 §5.1).
+//! The response with a refresh token (RFC 6749 §5.1).
 
 use std::fmt;
 
@@ -10,14 +10,13 @@ use http::{
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use crate::refresh::{IssuedAccess, IssuedRefresh};
+use crate::tokens::{IssuedAccess, IssuedRefresh};
 
 /// The body of a native client's login or refresh (RFC 6749 §5.1), **with the refresh token**.
 ///
-/// With the feature `axum` it is a response; elsewhere [`to_response`](Self::to_response) makes one. Serialising it
-/// writes the tokens, which is its purpose; `Debug` does not.
-/// [`AuthBuilder::access_token_in_body`](crate::AuthBuilder::access_token_in_body) is about pages: these clients have no
-/// other way to their access token, so it is always in here.
+/// With the feature `axum` it implements `IntoResponse`; without it, use [`to_response`](Self::to_response). Serialising it
+/// writes the tokens, which is its purpose; `Debug` does not. It always contains the access token:
+/// [`AuthBuilder::access_token_in_body`](crate::AuthBuilder::access_token_in_body) applies only to browsers.
 #[derive(Serialize)]
 pub struct NativeTokenResponse {
     #[serde(serialize_with = "as_text")]
@@ -41,29 +40,28 @@ impl NativeTokenResponse {
         }
     }
 
-    /// The access token. Whoever holds it is the user until it expires.
+    /// The access token. It authenticates as the user until it expires.
     pub fn access_token(&self) -> &str {
         &self.access_token
     }
 
-    /// In how many seconds it expires.
+    /// The lifetime of the access token, in seconds.
     pub fn expires_in(&self) -> u64 {
         self.expires_in
     }
 
-    /// The refresh token, for the client's safest place; whoever holds it is the user for weeks. `None` after a refresh
-    /// that did not rotate: the client keeps the one that it has (RFC 6749 §6).
+    /// The refresh token. It authenticates as the user for weeks, so the client keeps it in its most secure storage. `None` after
+    /// a refresh that did not rotate: the client keeps the one that it has (RFC 6749 §6).
     pub fn refresh_token(&self) -> Option<&str> {
         self.refresh_token.as_deref().map(String::as_str)
     }
 
-    /// What the access token is good for, which may be other than at the login: the rights of the user as of now. Left out
-    /// of the body if it is empty.
+    /// The scope of the access token, as of now; it may differ from that at login. Omitted from the body if it is empty.
     pub fn scope(&self) -> &str {
         &self.scope
     }
 
-    /// The response, which no cache may store.
+    /// The response, with `Cache-Control: no-store`.
     pub fn to_response<B: From<Bytes>>(&self) -> Response<B> {
         json(self).map(B::from)
     }
@@ -86,7 +84,7 @@ impl axum_core::response::IntoResponse for NativeTokenResponse {
     }
 }
 
-/// With the fields that RFC 6749 §5.1 demands of answers with tokens, and its errors may as well have.
+/// A JSON response with the headers that RFC 6749 §5.1 requires of responses with tokens. Errors have them too.
 pub(super) fn json(value: &impl Serialize) -> Response<Bytes> {
     let Ok(body) = serde_json::to_vec(value) else {
         let mut response = Response::new(Bytes::new());

@@ -9,19 +9,19 @@ use axum::{
 };
 
 use super::{NativeTokenResponse, TokenError, form::LARGEST_FORM};
-use crate::{Auth, CustomClaims, state};
+use crate::{Auth, CustomClaims, state::suppress_tokens};
 
 impl<C: CustomClaims> Auth<C> {
-    /// `POST /auth/token` for axum: native, mobile and command line clients exchange their refresh token, by
-    /// [`refresh_token_grant`](Self::refresh_token_grant). Services that only pages use have no need of it, so it is none
-    /// of [`routes`](Self::routes); it is merged by itself, inside [`layer`](Self::layer) or outside:
+    /// `POST /auth/token` for axum: native, mobile and command line clients exchange their refresh token, with
+    /// [`refresh_token_grant`](Self::refresh_token_grant). Services for browsers only do not need it, so it is not one of
+    /// [`routes`](Self::routes). Merge it inside [`layer`](Self::layer) or outside:
     ///
     /// ```
     /// use axum::{Router, routing::post};
     /// use tower_refresh::{Auth, NativeTokenResponse, Rejection, Session};
     ///
     /// async fn login(session: Session<()>) -> Result<NativeTokenResponse, Rejection> {
-    ///     // … after the password was checked:
+    ///     // … after checking the password:
     ///     session.login_native("alice").await
     /// }
     ///
@@ -34,12 +34,12 @@ impl<C: CustomClaims> Auth<C> {
     /// }
     /// ```
     ///
-    /// The request is a form (`application/x-www-form-urlencoded`), the answer a [`NativeTokenResponse`] or a
-    /// [`TokenError`]. Cookies and `Authorization` count for nothing, and no cookie is set or removed; nor does it matter
-    /// from where the request comes, since nothing in it is sent by a browser of its own accord. A native client logs out
-    /// by `POST /auth/logout` with its access token as `Authorization: Bearer`, expired or not.
+    /// The request is a form (`application/x-www-form-urlencoded`), the response a [`NativeTokenResponse`] or a [`TokenError`].
+    /// Cookies and `Authorization` are ignored, and no cookie is set or removed. The cross-site rules do not apply, since a
+    /// browser attaches no credentials to this request by itself. A native client logs out with `POST /auth/logout` and its access
+    /// token as `Authorization: Bearer`, expired or not.
     ///
-    /// How long a client may take to send its form is for the server to limit, as for any body.
+    /// The server limits how long a client may take to send its form, as for any body.
     pub fn token_route<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         Router::new().route("/auth/token", post(token::<C>)).with_state(self.clone())
     }
@@ -49,15 +49,15 @@ async fn token<C: CustomClaims>(
     State(auth): State<Auth<C>>,
     request: Request,
 ) -> Result<NativeTokenResponse, TokenError> {
-    // A client that has cookies as well is not to have its cookies' session refreshed here.
-    state::send_nothing(request.extensions());
+    // If the client has cookies as well, their session must not be refreshed here.
+    suppress_tokens(request.extensions());
     if !is_form(request.headers()) {
-        let reason = "the media type must be application/x-www-form-urlencoded";
+        let reason = "the content type must be application/x-www-form-urlencoded";
         return Err(TokenError::InvalidRequest { reason });
     }
     let form = to_bytes(request.into_body(), LARGEST_FORM).await;
     let form =
-        form.map_err(|_| TokenError::InvalidRequest { reason: "the form is too large or cut short" })?;
+        form.map_err(|_| TokenError::InvalidRequest { reason: "the form is too large or truncated" })?;
     auth.refresh_token_grant(&form).await
 }
 

@@ -1,132 +1,129 @@
-//! The second half: rotate, or hand out what another request rotated to.
+//! The commit: rotate, or send what another request rotated to.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use tower_refresh_core::{
     SessionRow, Timestamp,
-    rotation::{Rule, Tokens, commit as decide},
+    rotation::{Rule, Tokens as TokensToSend, commit as decide},
 };
 
-use super::{
-    issue::{Issued, issue_access, issue_refresh},
-    load::{Live, load_user},
-};
+use super::{error::RefreshError, load::Live};
 use crate::{
-    CustomClaims, event::EventKind, measure::commit_span, shared::Shared, token::RefreshToken, user::User,
+    CustomClaims,
+    access_token::MintError,
+    claims::User,
+    event::EventKind,
+    refresh_token::RefreshToken,
+    sessions::Sessions,
+    telemetry::commit_span,
+    tokens::{Issued, Tokens},
 };
-
-/// What the second half came to. It never ends a session and never fails a response.
-pub(crate) enum Committed {
-    /// These go out.
-    Sent(Issued),
-    /// The session ended meanwhile.
-    NotLive,
-    /// Other requests moved it on meanwhile, and their responses carry its tokens.
-    Overtaken,
-    /// The store failed. A write may have happened, which counts as a response that was lost.
-    Unavailable,
-}
 
 const MOST_RELOADS: usize = 3;
 
-/// Decides first on the row that the first half loaded; a write is tried on it at once. Otherwise, and after a
-/// conflict, it decides on a fresh one.
-pub(crate) async fn commit<C: CustomClaims>(
-    shared: &Arc<Shared<C>>,
+/// Decides first on the row of the load, and tries a write on it at once. Otherwise, and after a conflict, it decides on a
+/// fresh row.
+pub(super) async fn commit<C: CustomClaims>(
+    sessions: &Arc<Sessions<C>>,
+    tokens: &Tokens<C>,
     token: &RefreshToken,
     live: &Live<C>,
-) -> Committed {
-    commit_span(token.handle, token.generation, write(shared, token, live)).await
+) -> Result<Issued, RefreshError> {
+    commit_span(token.handle, token.generation, write(sessions, tokens, token, live)).await
 }
 
-async fn write<C: CustomClaims>(shared: &Arc<Shared<C>>, token: &RefreshToken, live: &Live<C>) -> Committed {
-    let user = fresh_user(shared, live).await;
+async fn write<C: CustomClaims>(
+    sessions: &Arc<Sessions<C>>,
+    tokens: &Tokens<C>,
+    token: &RefreshToken,
+    live: &Live<C>,
+) -> Result<Issued, RefreshError> {
+    let user = fresh_user(sessions, live).await;
     let mut reloaded = None;
     for round in 0..=MOST_RELOADS {
-        // Read before the load and the swap: a token issued now must not seem younger than what it rests on.
-        let now = shared.now();
+        // Read before the load and the swap: a token must not seem younger than the row that it is based on.
+        let now = sessions.now();
         let is_fresh = round > 0;
         if is_fresh {
-            reloaded = match shared.store.load(token.handle).await {
+            reloaded = match sessions.store.load(token.handle).await {
                 Ok(row) => row.map(Box::new),
-                Err(error) => return unavailable(shared, token, error),
+                Err(_) => return Err(RefreshError::Unavailable),
             };
         }
-        let denied = shared.is_denied(token.handle, now);
+        let denied = sessions.is_denied(token.handle, now);
         let row = if is_fresh { reloaded.as_deref() } else { Some(&*live.row) };
-        let decision = decide(row, denied, token.generation, live.class, now, &shared.settings.policy);
-        let (rule, tokens) = (decision.rule, decision.send);
+        let decision = decide(row, denied, token.generation, live.class, now, &sessions.policy);
+        let (rule, to_send) = (decision.rule, decision.send);
         let rotates = matches!(rule, Rule::Rotate | Rule::Late);
         let row = match (decision.write.map(Box::new), reloaded.take()) {
-            (Some(write), _) if is_fresh || rotates => match shared.store.compare_and_swap(&write).await {
+            (Some(write), _) if is_fresh || rotates => match sessions.store.compare_and_swap(&write).await {
                 Ok(true) => write,
                 Ok(false) => continue,
-                Err(error) => return unavailable(shared, token, error),
+                Err(_) => return Err(RefreshError::Unavailable),
             },
             (None, Some(row)) if is_fresh => row,
-            (None, None) if is_fresh => return Committed::NotLive,
+            (None, None) if is_fresh => return Err(RefreshError::Inactive),
             _ => continue,
         };
         return match rule {
-            Rule::NotLive => Committed::NotLive,
-            Rule::Overtaken => Committed::Overtaken,
-            _ => send(shared, token, live, user.as_deref(), &row, tokens, now),
+            Rule::NotLive => Err(RefreshError::Inactive),
+            Rule::Overtaken => Err(RefreshError::Overtaken),
+            _ => {
+                let decided = Decided { row: &row, to_send, now };
+                issue(sessions, tokens, token, live, user.as_deref(), &decided)
+            }
         };
     }
-    Committed::Overtaken
+    Err(RefreshError::Overtaken)
 }
 
-fn send<C: CustomClaims>(
-    shared: &Shared<C>,
+/// A decision whose row is stored.
+struct Decided<'a> {
+    row: &'a SessionRow,
+    to_send: TokensToSend,
+    now: Timestamp,
+}
+
+fn issue<C: CustomClaims>(
+    sessions: &Sessions<C>,
+    tokens: &Tokens<C>,
     token: &RefreshToken,
     live: &Live<C>,
     user: Option<&User<C>>,
-    row: &SessionRow,
-    tokens: Tokens,
-    now: Timestamp,
-) -> Committed {
-    let keys = shared.ring.keys();
+    &Decided { row, to_send, now }: &Decided<'_>,
+) -> Result<Issued, RefreshError> {
+    let keys = tokens.keys();
     let mut issued = Issued::default();
-    if let Tokens::AccessAndRefresh { generation, .. } = tokens {
-        match issue_refresh(shared, &keys, &token.with_generation(generation), row, now) {
+    let failed = |kind, error: &(dyn Error + 'static)| {
+        sessions.events.failed(kind, Some(row.handle), Some(&row.subject), error);
+    };
+    if let TokensToSend::AccessAndRefresh { generation, .. } = to_send {
+        match tokens.issue_refresh(&keys, &token.with_generation(generation), row, now) {
             Ok(refresh) => issued.refresh = Some(refresh),
-            Err(error) => {
-                shared.failed(EventKind::ClaimsFailed, row.handle, Some(row.subject.clone()), &error)
-            }
+            Err(error) => failed(EventKind::CryptoFailed, &error),
         }
     }
     if let Some(user) = user {
-        match issue_access(shared, &keys, user, row, now) {
+        match tokens.issue_access(&keys, user, row, now) {
             Ok(access) => issued.access = Some(access),
-            Err(error) => {
-                shared.failed(EventKind::ClaimsFailed, row.handle, Some(row.subject.clone()), &error)
-            }
+            Err(error @ (MintError::Sign | MintError::Random)) => failed(EventKind::CryptoFailed, &error),
+            Err(error) => failed(EventKind::ClaimsFailed, &error),
         }
     }
-    // A logout may have come between the swap and here; what it denied must not go out.
-    if shared.is_denied(row.handle, now) {
-        return Committed::NotLive;
+    // A logout may have come after the swap; what it denied must not be sent.
+    if sessions.is_denied(row.handle, now) {
+        return Err(RefreshError::Inactive);
     }
-    shared.emit_for(EventKind::Refresh(live.class), &live.row);
-    Committed::Sent(issued)
+    sessions.events.emit_for(EventKind::Refresh(live.class), &live.row);
+    Ok(issued)
 }
 
-/// The user for the new access token: asked for again if the handler took longer than an access token lives. `None` if
-/// that fails, and then no access token goes out.
-async fn fresh_user<C: CustomClaims>(shared: &Shared<C>, live: &Live<C>) -> Option<Arc<User<C>>> {
-    let age = shared.now().saturating_since(live.claims_at);
-    if age < shared.settings.policy.access_lifetime {
+/// The user for the new access token, reloaded if the handler took longer than an access token lives. `None` if that fails, and
+/// then no access token is sent.
+async fn fresh_user<C: CustomClaims>(sessions: &Sessions<C>, live: &Live<C>) -> Option<Arc<User<C>>> {
+    let age = sessions.now().saturating_since(live.claims_at);
+    if age < sessions.policy.access_lifetime {
         return Some(live.user.clone());
     }
-    let (user, _) = load_user(shared, &live.row).await.ok().flatten()?;
-    Some(user)
-}
-
-fn unavailable<C: CustomClaims>(
-    shared: &Shared<C>,
-    token: &RefreshToken,
-    error: tower_refresh_core::StoreError,
-) -> Committed {
-    shared.store_failed(token.handle, None, error);
-    Committed::Unavailable
+    sessions.claims.load_user(&live.row).await.ok().flatten().map(|load| load.user)
 }

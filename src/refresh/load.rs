@@ -1,4 +1,4 @@
-//! The first half: load the session, classify the token, reload the claims.
+//! The load: load the session, classify the token, load the claims.
 
 use std::sync::Arc;
 
@@ -8,207 +8,175 @@ use tower_refresh_core::{
     rotation::{TokenClass, classify, roll_forward},
 };
 
-use crate::{CustomClaims, SessionInfo, event::EventKind, shared::Shared, token::RefreshToken, user::User};
+use super::error::RefreshError;
+use crate::{
+    CustomClaims,
+    claims::{User, UserLoad},
+    event::EventKind,
+    refresh_token::RefreshToken,
+    sessions::Sessions,
+};
 
-/// What the first half found.
+/// The result of a load.
 pub(crate) enum Loaded<C> {
     /// The refresh token authenticates.
     Live(Box<Live<C>>),
-    /// The valid access token does: its session is live.
-    Confirmed(Arc<User<C>>),
-    /// It does not.
-    Dead(Dead),
-    /// The store or the claims source failed (c10): nobody can tell, and nothing was changed.
+    /// The valid access token authenticates: its session is live.
+    SessionLive(Arc<User<C>>),
+    /// Neither does.
+    Inactive(Inactive),
+    /// The store or the claims source failed (c11): the user cannot be identified, and nothing was changed.
     Unavailable,
+}
+
+impl<C> Loaded<C> {
+    /// What a commit needs.
+    ///
+    /// # Errors
+    /// If the refresh token does not authenticate, or the load failed.
+    pub(crate) fn live(&self) -> Result<&Live<C>, RefreshError> {
+        match self {
+            Self::Live(live) => Ok(live),
+            Self::SessionLive(_) | Self::Inactive(_) => Err(RefreshError::Inactive),
+            Self::Unavailable => Err(RefreshError::Unavailable),
+        }
+    }
 }
 
 pub(crate) struct Live<C> {
     pub(crate) class: TokenClass,
     pub(crate) row: Box<SessionRow>,
     pub(crate) user: Arc<User<C>>,
-    /// When the claims were asked for.
+    /// When the claims source was called.
     pub(crate) claims_at: Timestamp,
 }
 
 /// Why a token does not authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dead {
-    /// The session has ended or expired, and not by this request: its cookies are of no more use.
-    Over,
-    /// Any other reason. A newer login may be on its way to the same browser, so its cookies stay.
-    Refused,
+pub(crate) enum Inactive {
+    /// The session has ended or expired, and not because of this request: its cookies are useless.
+    SessionOver,
+    /// Any other reason. A newer login may be on its way to the same browser, so the cookies stay.
+    TokenRejected,
 }
 
-impl Dead {
-    /// Of a session that has ended, expired, or is being ended. One that a login in the same browser replaces is no reason
-    /// to remove cookies: the browser may have the newer ones by the time it hears of it.
-    fn of(row: &SessionRow, now: Timestamp) -> Self {
+impl Inactive {
+    /// The reason for a session that has ended or expired, or is being ended. A session that a login in the same browser
+    /// superseded is no reason to remove cookies: by the time of the response the browser may have the newer ones.
+    pub(super) fn of(row: &SessionRow, now: Timestamp) -> Self {
         match row.ended {
-            Some(ended) if ended.reason == EndReason::Superseded => Self::Refused,
-            None if row.is_live(now) => Self::Refused,
-            _ => Self::Over,
+            Some(ended) if ended.reason == EndReason::Superseded => Self::TokenRejected,
+            None if row.is_live(now) => Self::TokenRejected,
+            _ => Self::SessionOver,
         }
     }
 }
 
-/// How much the first half may do.
+/// What the load may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Mode {
-    /// The refresh token decides who is there.
+    /// The refresh token decides who the user is.
     Deciding,
-    /// A valid access token has decided already: nothing is ended, mended or refused.
+    /// A valid access token has decided: nothing is ended, rolled forward or rejected.
     Advisory,
-}
-
-/// Asks whether the session of a valid access token is still live.
-async fn confirm<C: CustomClaims>(shared: &Shared<C>, user: Arc<User<C>>) -> Loaded<C> {
-    match shared.store.load(user.session).await {
-        Ok(Some(row)) if row.is_live(shared.now()) => Loaded::Confirmed(user),
-        Ok(Some(row)) => Loaded::Dead(Dead::of(&row, shared.now())),
-        Ok(None) => Loaded::Dead(Dead::Refused),
-        Err(error) => {
-            shared.store_failed(user.session, Some(user.subject.clone()), error);
-            Loaded::Unavailable
-        }
-    }
-}
-
-/// Asks whether the session of a valid access token is still live; if it is not, the token counts for nothing, and
-/// `refresh_token` decides, where one is given.
-pub(crate) async fn confirm_or_load<C: CustomClaims>(
-    shared: Arc<Shared<C>>,
-    user: Arc<User<C>>,
-    refresh_token: Option<RefreshToken>,
-) -> Arc<Loaded<C>> {
-    let confirmed = confirm(&shared, user).await;
-    match (&confirmed, refresh_token) {
-        (Loaded::Dead(_), Some(token)) => shared.flights.join(&shared, &token, Mode::Deciding).await,
-        _ => Arc::new(confirmed),
-    }
 }
 
 const MOST_ROUNDS: usize = 3;
 
-pub(crate) async fn load<C: CustomClaims>(
-    shared: Arc<Shared<C>>,
+pub(super) async fn load<C: CustomClaims>(
+    sessions: Arc<Sessions<C>>,
     token: RefreshToken,
     mode: Mode,
 ) -> Loaded<C> {
     for _ in 0..MOST_ROUNDS {
-        let row = match shared.store.load(token.handle).await {
-            Ok(row) => row.map(Box::new),
-            Err(error) => {
-                shared.store_failed(token.handle, None, error);
-                return Loaded::Unavailable;
-            }
-        };
-        let now = shared.now();
-        let denied = shared.is_denied(token.handle, now);
-        let class = classify(row.as_deref(), denied, token.generation, now, &shared.settings.policy);
-        let Some(row) = row else { return Loaded::Dead(Dead::Refused) };
+        let Ok(row) = sessions.store.load(token.handle).await else { return Loaded::Unavailable };
+        let row = row.map(Box::new);
+        let now = sessions.now();
+        let denied = sessions.is_denied(token.handle, now);
+        let class = classify(row.as_deref(), denied, token.generation, now, &sessions.policy);
+        let Some(row) = row else { return Loaded::Inactive(Inactive::TokenRejected) };
         let (row, class) = match class {
             TokenClass::Current | TokenClass::Previous => (row, class),
             TokenClass::Late => {
-                shared.emit_for(EventKind::Late, &row);
+                sessions.events.emit_for(EventKind::Late, &row);
                 (row, class)
             }
             TokenClass::Ended => {
-                // Perhaps another server ended it, while its access tokens are still about.
+                // Another server may have ended it, while its access tokens are still in use.
                 if let Some(ended) = row.ended {
-                    shared.deny_ended(row.handle, ended.at);
+                    sessions.deny_ended(row.handle, ended.at);
                 }
-                return Loaded::Dead(Dead::of(&row, now));
+                return Loaded::Inactive(Inactive::of(&row, now));
             }
-            TokenClass::Expired => return Loaded::Dead(Dead::Over),
+            TokenClass::Expired => return Loaded::Inactive(Inactive::SessionOver),
             TokenClass::Reuse if mode == Mode::Deciding => {
-                shared.emit_for(EventKind::Reuse, &row);
-                return end(&shared, row, EndReason::Reuse).await;
+                sessions.events.emit_for(EventKind::Reuse, &row);
+                return end(&sessions, row, EndReason::Reuse).await;
             }
             TokenClass::Ahead if mode == Mode::Deciding => {
-                match mend(&shared, &row, token.generation, now).await {
-                    Ok(Some(mended)) => (mended, TokenClass::Current),
+                match restore_lost_write(&sessions, &row, token.generation, now).await {
+                    Ok(Some(restored)) => (restored, TokenClass::Current),
                     Ok(None) => continue,
                     Err(_) => return Loaded::Unavailable,
                 }
             }
             TokenClass::Impossible => {
-                shared.emit_for(EventKind::Impossible, &row);
-                return Loaded::Dead(Dead::Refused);
+                sessions.events.emit_for(EventKind::Impossible, &row);
+                return Loaded::Inactive(Inactive::TokenRejected);
             }
-            _ => return Loaded::Dead(Dead::Refused),
+            _ => return Loaded::Inactive(Inactive::TokenRejected),
         };
-        return with_claims(&shared, class, row, mode).await;
+        return with_claims(&sessions, class, row, mode).await;
     }
     Loaded::Unavailable
 }
 
-/// What was loaded before, with claims of now.
-pub(crate) async fn ask_again<C: CustomClaims>(shared: &Arc<Shared<C>>, live: &Live<C>) -> Loaded<C> {
-    with_claims(shared, live.class, live.row.clone(), Mode::Deciding).await
+/// What was loaded before, with the claims as of now.
+pub(super) async fn reload_claims<C: CustomClaims>(sessions: &Arc<Sessions<C>>, live: &Live<C>) -> Loaded<C> {
+    with_claims(sessions, live.class, live.row.clone(), Mode::Deciding).await
 }
 
 async fn with_claims<C: CustomClaims>(
-    shared: &Arc<Shared<C>>,
+    sessions: &Arc<Sessions<C>>,
     class: TokenClass,
     row: Box<SessionRow>,
     mode: Mode,
 ) -> Loaded<C> {
-    match load_user(shared, &row).await {
-        Ok(Some((user, claims_at))) => Loaded::Live(Box::new(Live { class, row, user, claims_at })),
-        Ok(None) if mode == Mode::Deciding => end(shared, row, EndReason::Disabled).await,
-        Ok(None) => Loaded::Dead(Dead::Refused),
-        Err(()) => Loaded::Unavailable,
+    match sessions.claims.load_user(&row).await {
+        Ok(Some(UserLoad { user, claims_at })) => {
+            Loaded::Live(Box::new(Live { class, row, user, claims_at }))
+        }
+        Ok(None) if mode == Mode::Deciding => end(sessions, row, EndReason::Disabled).await,
+        Ok(None) => Loaded::Inactive(Inactive::TokenRejected),
+        Err(_) => Loaded::Unavailable,
     }
 }
 
-/// The user of a session by the claims source, and when it was asked; `None` if the subject is gone (c11).
-pub(super) async fn load_user<C: CustomClaims>(
-    shared: &Shared<C>,
-    row: &SessionRow,
-) -> Result<Option<(Arc<User<C>>, Timestamp)>, ()> {
-    let asked_at = shared.now();
-    let (subject, session) = (row.subject.clone(), SessionInfo::new(row.clone()));
-    let identity = match shared.claims.load(subject, session, shared.store.time_limit()).await {
-        Ok(Some(identity)) => identity,
-        Ok(None) => return Ok(None),
-        Err(error) => {
-            shared.failed(EventKind::ClaimsFailed, row.handle, Some(row.subject.clone()), &error);
-            return Err(());
-        }
-    };
-    let expires_at = asked_at.saturating_add(shared.settings.policy.access_lifetime).min(row.expires_at());
-    let user = User::new(row.subject.clone(), row.handle, identity, expires_at);
-    Ok(Some((Arc::new(user), asked_at)))
-}
-
-/// Makes up for a write that the store lost (c8); `None` if the session was written meanwhile.
-async fn mend<C: CustomClaims>(
-    shared: &Shared<C>,
+/// Restores a rotation that the store lost (c9); `None` if the session was written meanwhile.
+async fn restore_lost_write<C: CustomClaims>(
+    sessions: &Sessions<C>,
     row: &SessionRow,
     generation: u32,
     now: Timestamp,
 ) -> Result<Option<Box<SessionRow>>, StoreError> {
-    let mut mended = Box::new(roll_forward(row, generation, now));
-    match shared.store.compare_and_swap(&mended).await {
-        Ok(true) => {
-            shared.emit_for(EventKind::Ahead, &mended);
-            mended.version = mended.version.saturating_add(1);
-            Ok(Some(mended))
-        }
-        Ok(false) => Ok(None),
-        Err(error) => Err(shared.store_failed(row.handle, Some(row.subject.clone()), error)),
+    let mut restored = Box::new(roll_forward(row, generation, now));
+    if !sessions.store.compare_and_swap(&restored).await? {
+        return Ok(None);
     }
+    sessions.events.emit_for(EventKind::Ahead, &restored);
+    restored.version = restored.version.saturating_add(1);
+    Ok(Some(restored))
 }
 
 /// Boxed, because the future of every refresh would be twice as large with room for it.
 fn end<C: CustomClaims>(
-    shared: &Arc<Shared<C>>,
+    sessions: &Arc<Sessions<C>>,
     row: Box<SessionRow>,
     reason: EndReason,
 ) -> BoxFuture<'_, Loaded<C>> {
     let end = async move {
-        match shared.end(row.handle, Some(row.subject), reason).await {
-            Ok(_) => Loaded::Dead(Dead::Refused),
+        match sessions.end(row.handle, Some(row.subject), reason).await {
+            Ok(_) => Loaded::Inactive(Inactive::TokenRejected),
             Err(_) => Loaded::Unavailable,
         }
     };

@@ -1,7 +1,7 @@
-//! Concurrent requests with one token share one load.
+//! Concurrent requests with the same token share one load.
 //!
-//! The shared future belongs to whoever still polls it: no task, no leader. It is forgotten when it is done or when
-//! the last request that waited for it is dropped, so nothing is ever served from memory.
+//! Every request that waits polls the shared future: there is no task and no leader. It is removed when it completes, or when
+//! the last request that waits for it is dropped, so no result is ever served from memory.
 
 use std::{
     collections::HashMap,
@@ -15,106 +15,103 @@ use std::{
 use foldhash::quality::RandomState;
 use futures_util::{
     FutureExt,
-    future::{BoxFuture, Shared as SharedFuture, WeakShared},
+    future::{BoxFuture, Shared, WeakShared},
 };
 use tower_refresh_core::SessionHandle;
 
 use super::load::{Loaded, Mode, load};
-use crate::{CustomClaims, measure::load_span, shared::Shared, token::RefreshToken};
+use crate::{CustomClaims, refresh_token::RefreshToken, sessions::Sessions, telemetry::load_span};
 
-/// A load that is under way, or the result of one.
-pub(crate) type Flight<C> = BoxFuture<'static, Arc<Loaded<C>>>;
+/// A load that is in progress, or its result.
+pub(crate) type Loading<C> = BoxFuture<'static, Arc<Loaded<C>>>;
 
 type Key = (SessionHandle, u32, Mode);
-type Load<C> = BoxFuture<'static, Arc<Loaded<C>>>;
-type UnderWay<C> = Arc<Mutex<HashMap<Key, (u64, WeakShared<Load<C>>), RandomState>>>;
+type SharedLoad<C> = Shared<BoxFuture<'static, Arc<Loaded<C>>>>;
+type WeakLoad<C> = WeakShared<BoxFuture<'static, Arc<Loaded<C>>>>;
+type InProgress<C> = Arc<Mutex<HashMap<Key, (u64, WeakLoad<C>), RandomState>>>;
 
-/// The loads under way.
-pub(crate) struct Flights<C> {
-    under_way: UnderWay<C>,
-    started: AtomicU64,
+/// The loads in progress. Clones share them.
+pub(super) struct Loads<C> {
+    sessions: Arc<Sessions<C>>,
+    in_progress: InProgress<C>,
+    started: Arc<AtomicU64>,
 }
 
-impl<C: CustomClaims> Flights<C> {
-    pub(crate) fn new() -> Self {
-        Self { under_way: Arc::default(), started: AtomicU64::new(0) }
+impl<C: CustomClaims> Loads<C> {
+    pub(super) fn new(sessions: Arc<Sessions<C>>) -> Self {
+        Self { sessions, in_progress: Arc::default(), started: Arc::default() }
     }
 
-    /// Joins the load under way for this token, or starts one. Whoever joined one that failed tries once more: the
-    /// failure may be older than the request.
-    pub(crate) fn join(&self, shared: &Arc<Shared<C>>, token: &RefreshToken, mode: Mode) -> Flight<C> {
-        self.join_telling(shared, token, mode).0
-    }
-
-    /// As [`join`](Self::join), and whether the load, its claims too, may be older than this call.
-    pub(crate) fn join_telling(
-        &self,
-        shared: &Arc<Shared<C>>,
-        token: &RefreshToken,
-        mode: Mode,
-    ) -> (Flight<C>, bool) {
-        let (load, joined) = self.board(shared, token, mode);
+    /// Joins the load in progress for `token`, or starts one; also returns whether it joined. A request that joined a load that
+    /// failed tries once more: the failure may be older than the request.
+    pub(super) fn join_or_start(&self, token: &RefreshToken, mode: Mode) -> (Loading<C>, bool) {
+        let (load, joined) = self.shared_load(token, mode);
         if !joined {
             return (load.boxed(), false);
         }
-        let (shared, token) = (shared.clone(), token.clone());
+        let (loads, token) = (self.clone(), token.clone());
         let load = async move {
             let loaded = load.await;
             if !matches!(*loaded, Loaded::Unavailable) {
                 return loaded;
             }
-            let (again, _) = shared.flights.board(&shared, &token, mode);
+            let (again, _) = loads.shared_load(&token, mode);
             again.await
         };
         (load.boxed(), true)
     }
 
-    fn board(
-        &self,
-        shared: &Arc<Shared<C>>,
-        token: &RefreshToken,
-        mode: Mode,
-    ) -> (SharedFuture<Load<C>>, bool) {
+    fn shared_load(&self, token: &RefreshToken, mode: Mode) -> (SharedLoad<C>, bool) {
         let key = (token.handle, token.generation, mode);
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(load) = under_way.get(&key).and_then(|(_, load)| load.upgrade()) {
+        let mut in_progress = self.in_progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(load) = in_progress.get(&key).and_then(|(_, load)| load.upgrade()) {
             return (load, true);
         }
         let number = self.started.fetch_add(1, Ordering::Relaxed);
-        let forget = Forget { under_way: self.under_way.clone(), key, number };
-        let (shared, token) = (shared.clone(), token.clone());
+        let remove = RemoveOnDrop { in_progress: self.in_progress.clone(), key, number };
+        let (sessions, token) = (self.sessions.clone(), token.clone());
         let load = async move {
-            let _forget = forget;
-            Arc::new(load_span(key.0, key.1, load(shared, token, mode)).await)
+            let _remove = remove;
+            Arc::new(load_span(key.0, key.1, load(sessions, token, mode)).await)
         }
         .boxed()
         .shared();
         if let Some(weak) = load.downgrade() {
-            under_way.insert(key, (number, weak));
+            in_progress.insert(key, (number, weak));
         }
         (load, false)
     }
 }
 
-impl<C> fmt::Debug for Flights<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner).len();
-        f.debug_struct("Flights").field("under_way", &under_way).finish_non_exhaustive()
+impl<C> Clone for Loads<C> {
+    fn clone(&self) -> Self {
+        Self {
+            sessions: self.sessions.clone(),
+            in_progress: self.in_progress.clone(),
+            started: self.started.clone(),
+        }
     }
 }
 
-/// Takes a load off the list when its future is done or dropped.
-struct Forget<C> {
-    under_way: UnderWay<C>,
+impl<C> fmt::Debug for Loads<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let in_progress = self.in_progress.lock().unwrap_or_else(PoisonError::into_inner).len();
+        f.debug_struct("Loads").field("in_progress", &in_progress).finish_non_exhaustive()
+    }
+}
+
+/// Removes a load from the list when its future completes or is dropped.
+struct RemoveOnDrop<C> {
+    in_progress: InProgress<C>,
     key: Key,
     number: u64,
 }
 
-impl<C> Drop for Forget<C> {
+impl<C> Drop for RemoveOnDrop<C> {
     fn drop(&mut self) {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if under_way.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
-            under_way.remove(&self.key);
+        let mut in_progress = self.in_progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if in_progress.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+            in_progress.remove(&self.key);
         }
     }
 }

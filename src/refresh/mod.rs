@@ -1,16 +1,69 @@
-//! Steps 4 and 5: the refresh, in two halves.
+//! Steps 4 and 5: the refresh, as a load and a commit.
 //!
-//! [`load`] decides who is there, before the inner service is called; [`commit`] decides what goes out, when the
-//! response head is ready. Between them lies the handler, however slow, and nothing is spent until the second half.
+//! The load decides who the user is, before the inner service is called. The commit decides which tokens are sent, when the
+//! response head is ready. The handler runs in between, however slowly, and nothing is spent before the commit.
 
 mod commit;
-mod flight;
-mod issue;
+mod confirm;
+mod error;
 mod load;
+mod loads;
 
+use std::sync::Arc;
+
+use self::{commit::commit, load::reload_claims, loads::Loads};
 pub(crate) use self::{
-    commit::{Committed, commit},
-    flight::{Flight, Flights},
-    issue::{Issued, IssuedAccess, IssuedRefresh, issue_access, issue_refresh},
-    load::{Dead, Live, Loaded, Mode, ask_again, confirm_or_load},
+    error::RefreshError,
+    load::{Inactive, Live, Loaded, Mode},
+    loads::Loading,
 };
+use crate::{
+    CustomClaims,
+    claims::User,
+    refresh_token::RefreshToken,
+    sessions::Sessions,
+    tokens::{Issued, Tokens},
+};
+
+/// Refreshes sessions.
+pub(crate) struct Refresher<C> {
+    pub(crate) sessions: Arc<Sessions<C>>,
+    pub(crate) tokens: Tokens<C>,
+    loads: Loads<C>,
+}
+
+impl<C: CustomClaims> Refresher<C> {
+    pub(crate) fn new(sessions: Arc<Sessions<C>>, tokens: Tokens<C>) -> Self {
+        Self { loads: Loads::new(sessions.clone()), sessions, tokens }
+    }
+
+    /// Loads the session of `token`, together with concurrent requests that present the same token.
+    pub(crate) fn load(&self, token: &RefreshToken, mode: Mode) -> Loading<C> {
+        self.loads.join_or_start(token, mode).0
+    }
+
+    /// As [`load`](Self::load); also returns whether the load and its claims may be older than this call.
+    pub(crate) fn load_or_join(&self, token: &RefreshToken, mode: Mode) -> (Loading<C>, bool) {
+        self.loads.join_or_start(token, mode)
+    }
+
+    /// Asks the store whether the session of a valid access token is live. If it is not, the access token counts for nothing,
+    /// and `token` decides, if there is one.
+    pub(crate) fn confirm_or_load(&self, user: Arc<User<C>>, token: Option<RefreshToken>) -> Loading<C> {
+        confirm::confirm_or_load(self.sessions.clone(), self.loads.clone(), user, token)
+    }
+
+    /// What was loaded before, with the claims as of now.
+    pub(crate) async fn reload_claims(&self, live: &Live<C>) -> Loaded<C> {
+        reload_claims(&self.sessions, live).await
+    }
+
+    /// Exchanges `token`, whose session was loaded, for the tokens of a response: the commit. It ends no session.
+    pub(crate) async fn exchange(
+        &self,
+        token: &RefreshToken,
+        live: &Live<C>,
+    ) -> Result<Issued, RefreshError> {
+        commit(&self.sessions, &self.tokens, token, live).await
+    }
+}

@@ -1,17 +1,17 @@
-//! The authenticated user, as handlers see one.
+//! The authenticated user of a request.
 
 use std::{fmt, sync::Arc};
 
 use http::Extensions;
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
-use crate::{CustomClaims, rejection::Rejection, state, user::User};
+use crate::{CustomClaims, claims::User, rejection::Rejection, state::state_of};
 
-/// The user of a request: from a valid access token, or just refreshed. Cheap to clone.
+/// The user of a request, from a valid access token or from a refresh in this request. Cheap to clone.
 ///
-/// With the feature `axum` it is an extractor: as an argument it refuses requests without a user by a
-/// [`Rejection`]; as `Option<Authenticated<C>>` it is `None` when nobody is logged in, while a bad bearer token,
-/// cross-site cookies and a failing store are still refused.
+/// With the feature `axum` it is an extractor. As an argument it rejects requests without a user with a [`Rejection`].
+/// `Option<Authenticated<C>>` is `None` for an anonymous request, and still rejects an invalid bearer token, cross-site cookies
+/// and a request during a failure of the store.
 ///
 /// `C` is the type of claims that the layer was built with.
 pub struct Authenticated<C>(Arc<User<C>>);
@@ -22,7 +22,7 @@ impl<C> Authenticated<C> {
         Self(user)
     }
 
-    /// Who it is: the token's `sub`.
+    /// The subject: the token's `sub`.
     pub fn subject(&self) -> &Subject {
         &self.0.subject
     }
@@ -37,42 +37,42 @@ impl<C> Authenticated<C> {
         &self.0.scope
     }
 
-    /// Whether `scope` is one of the scope tokens; of several, with one space between them, whether all are. What is no such
-    /// list (RFC 6749 §3.3) no user has.
+    /// Whether the user has `scope`, or every one of several scope tokens separated by single spaces. An empty or malformed scope
+    /// (RFC 6749 §3.3) is never satisfied.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.0.has_scope(scope)
     }
 
-    /// The session: the token's `sid`.
+    /// The handle of the session: the token's `sid`.
     pub fn session(&self) -> SessionHandle {
         self.0.session
     }
 
-    /// Until when this may be relied on without asking again: for connections that outlive the request, such as
-    /// WebSockets and event streams.
+    /// The time until which this user may be relied on. A connection that outlives the request, such as a WebSocket or an event
+    /// stream, must authenticate again or close then.
     pub fn expires_at(&self) -> Timestamp {
         self.0.expires_at
     }
 }
 
 impl<C: CustomClaims> Authenticated<C> {
-    /// The user of a request that passed the layer, read from its extensions: for services without axum. `None` when
-    /// nobody is logged in.
+    /// The user of a request that has passed the layer, from its extensions: for services without axum. `None` if the request is
+    /// anonymous.
     ///
     /// # Errors
-    /// A [`Rejection`] for a bad bearer token, cross-site cookies or a failing store, and where the layer is missing
-    /// or was built with other claims.
+    /// A [`Rejection`] for an invalid bearer token, cross-site cookies or a failure of the store, and if the layer is missing or
+    /// was built with other claims.
     pub fn from_extensions(extensions: &Extensions) -> Result<Option<Self>, Rejection> {
-        state::of::<C>(extensions)?.user().map(|user| user.map(Self))
+        state_of::<C>(extensions)?.user().map(|user| user.map(Self))
     }
 
-    /// The user of a request that passed the layer, as [`from_extensions`](Self::from_extensions), where one is needed.
+    /// The user of a request that has passed the layer, as [`from_extensions`](Self::from_extensions), where one is required.
     ///
     /// # Errors
-    /// As there; and [`Unauthenticated`](crate::RejectionKind::Unauthenticated) when nobody is logged in.
+    /// As there; and [`Unauthenticated`](crate::RejectionKind::Unauthenticated) if the request is anonymous.
     #[inline]
     pub fn required(extensions: &Extensions) -> Result<Self, Rejection> {
-        state::of::<C>(extensions)?.required_user().map(Self)
+        state_of::<C>(extensions)?.required_user().map(Self)
     }
 }
 

@@ -1,74 +1,36 @@
 //! Logging in.
 
-use std::{fmt, sync::Arc};
-
 use tower_refresh_core::{EndReason, SessionHandle, SessionMeta, SessionRow, Subject, Timestamp};
 
-use super::{Session, SessionInfo, TokenResponse};
+use super::{LoginOptions, Session, TokenResponse};
 use crate::{
     CustomClaims, RejectionKind,
+    access_token::MintError,
+    claims::User,
     event::EventKind,
-    keys::Keys,
-    mint::MintError,
-    refresh::{Issued, IssuedAccess, IssuedRefresh, issue_access, issue_refresh},
+    refresh_token::{RefreshToken, RefreshTransport, SessionId},
     rejection::Rejection,
     state::Change,
-    token::{Carrier, RefreshToken, SessionId},
-    user::User,
-    verify::{Verdict, verify},
+    tokens::{Issued, IssuedAccess, IssuedRefresh},
 };
 
-/// In bytes, of what a session's list shows of a client.
+/// The longest user agent and label, in bytes.
 const LONGEST_TEXT: usize = 256;
 
-/// What a login says of the session, besides whose it is.
-#[derive(Clone, Default)]
-#[must_use]
-pub struct LoginOptions {
-    label: Option<String>,
-    data: Vec<u8>,
-}
-
-impl LoginOptions {
-    /// Nothing.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// A name for the session in the list that its user sees. Control characters are left out, and what goes beyond 256
-    /// bytes: clients may choose it.
-    pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(label.into());
-        self
-    }
-
-    /// Bytes that the claims source finds in [`SessionInfo::data`]: how the user authenticated, a tenant, a device.
-    /// They never change during the session, and no client sees them.
-    pub fn data(mut self, data: impl Into<Vec<u8>>) -> Self {
-        self.data = data.into();
-        self
-    }
-}
-
-impl fmt::Debug for LoginOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoginOptions").field("label", &self.label).finish_non_exhaustive()
-    }
-}
-
 impl<C: CustomClaims> Session<C> {
-    /// Logs `subject` in: always a new session, with a new session id, so that no token from before the login is worth
-    /// anything after it. The sessions that this client had are ended as superseded, and the cookies are set on the
-    /// response. The caller has checked who the user is.
+    /// Logs `subject` in. The login always starts a new session with a new session id, so that no token from before the login is
+    /// valid after it. The client's former sessions are ended as superseded, and the cookies are set on the response. The caller
+    /// must have authenticated the user.
     ///
     /// # Errors
-    /// [`RejectionKind::CrossSite`] for a request from another site (login CSRF); [`RejectionKind::SubjectGone`] if the
-    /// claims source does not know the subject; [`RejectionKind::InvalidClaims`] if what it gave cannot go into an
-    /// access token; [`RejectionKind::Unavailable`] if the store or the claims source fails: then the old sessions
-    /// live on unless it failed while they were being ended; [`RejectionKind::Sealed`].
+    /// [`RejectionKind::CrossSite`] for a request from another site (login CSRF); [`RejectionKind::SubjectGone`] if the claims
+    /// source does not know the subject; [`RejectionKind::InvalidClaims`] if its claims do not fit into an access token;
+    /// [`RejectionKind::Unavailable`] if the store or the claims source fails: then the former sessions stay live, unless the
+    /// store failed while they were being ended; [`RejectionKind::Sealed`].
     ///
     /// # Cancel safety
-    /// Dropped midway, a session may have been stored that nobody holds a token of, and old ones may have ended.
+    /// If the future is dropped before it completes, a session may have been stored whose tokens no client has, and former
+    /// sessions may have ended.
     pub async fn login(&self, subject: impl Into<Subject>) -> Result<TokenResponse, Rejection> {
         self.login_with(subject, LoginOptions::new()).await
     }
@@ -76,102 +38,92 @@ impl<C: CustomClaims> Session<C> {
     /// Logs `subject` in, as [`login`](Self::login), with `options`.
     ///
     /// # Errors
-    /// As there.
+    /// As [`login`](Self::login).
     pub async fn login_with(
         &self,
         subject: impl Into<Subject>,
         options: LoginOptions,
     ) -> Result<TokenResponse, Rejection> {
-        self.writable()?;
-        let Begun { row, access, refresh } = self.begin(subject.into(), options, Carrier::Cookie).await?;
-        let response = TokenResponse::new(&access, self.state.shared.settings.access_token_in_body);
+        self.check_writable()?;
+        let NewSession { row, access, refresh } =
+            self.prepare_session(subject.into(), options, RefreshTransport::Cookie).await?;
+        let response = TokenResponse::new(&access, self.state.auth.settings.access_token_in_body);
         let issued = Issued { access: Some(access), refresh: Some(refresh) };
         let change = Change::LoggedIn { session: row.handle, subject: row.subject.clone(), issued };
-        self.replace(self.held_sessions()?, &row, change).await?;
+        self.replace(self.client_sessions()?, &row, change).await?;
         Ok(response)
     }
 
-    /// A new session with its first tokens, which nobody knows of so far.
-    pub(super) async fn begin(
+    /// A new session with its first tokens. It is not stored yet.
+    pub(super) async fn prepare_session(
         &self,
         subject: Subject,
         options: LoginOptions,
-        carrier: Carrier,
-    ) -> Result<Begun, Rejection> {
-        let shared = &self.state.shared;
-        let now = shared.now();
-        let policy = &shared.settings.policy;
-        // Tokens carry whole seconds; the row agrees with them.
+        transport: RefreshTransport,
+    ) -> Result<NewSession, Rejection> {
+        let now = self.state.auth.now();
+        let policy = &self.state.auth.settings.policy;
+        // Tokens have whole seconds, and the row must agree with them.
         let absolute_expiry = Timestamp::from_secs(now.saturating_add(policy.absolute).as_secs());
         let session_id = SessionId::random().map_err(|_| self.reject(RejectionKind::Internal))?;
-        let token = RefreshToken::first(session_id, carrier, absolute_expiry)
+        let token = RefreshToken::first(session_id, transport, absolute_expiry)
             .map_err(|_| self.reject(RejectionKind::Internal))?;
         let idle_expiry = now.saturating_add(policy.idle);
         let mut row = SessionRow::new(token.handle, subject, now, idle_expiry, absolute_expiry);
         row.meta = self.meta(options.label);
         row.data = options.data;
 
-        let user = self.user_of(&row).await?;
+        let user = match self.state.auth.sessions().claims.load_user(&row).await {
+            Ok(Some(load)) => load.user,
+            Ok(None) => return Err(self.reject(RejectionKind::SubjectGone)),
+            Err(_) => return Err(self.reject(RejectionKind::Unavailable)),
+        };
         let (access, refresh) = self.issue(&token, &user, &row, now)?;
-        Ok(Begun { row, access, refresh })
+        Ok(NewSession { row, access, refresh })
     }
 
-    /// Stores the new session, and ends the `old` ones.
+    /// Stores the new session, and ends the `former` ones.
     pub(super) async fn replace(
         &self,
-        old: Vec<SessionHandle>,
+        former: Vec<SessionHandle>,
         row: &SessionRow,
         change: Change,
     ) -> Result<(), Rejection> {
-        let shared = &self.state.shared;
-        if let Err(error) = shared.store.create(row).await {
-            return Err(self.unavailable(shared.store_failed(row.handle, Some(row.subject.clone()), error)));
+        let sessions = self.state.auth.sessions();
+        if sessions.store.create(row).await.is_err() {
+            return Err(self.reject(RejectionKind::Unavailable));
         }
-        for session in old {
-            if shared.end(session, None, EndReason::Superseded).await.is_err() {
-                self.take_back(row).await;
+        for session in former {
+            if sessions.end(session, None, EndReason::Superseded).await.is_err() {
+                self.discard(row).await;
                 return Err(self.reject(RejectionKind::Unavailable));
             }
         }
         if let Err(sealed) = self.state.set_change(change) {
-            self.take_back(row).await;
+            self.discard(row).await;
             return Err(sealed);
         }
-        shared.emit(EventKind::Login, Some(row.handle), Some(row.subject.clone()), None);
+        sessions.events.emit(EventKind::Login, Some(row.handle), Some(&row.subject), None);
         Ok(())
     }
 
-    /// Every session that this client holds a token of: the refresh tokens' by their MACs alone, the access token's, and
-    /// one that this request logged in to.
-    pub(super) fn held_sessions(&self) -> Result<Vec<SessionHandle>, Rejection> {
-        let mut sessions = self.state.presented().sessions().to_vec();
-        sessions.extend(self.state.origin.access_session);
-        sessions.extend(self.made()?);
+    /// Every session of which the client has a token: those of its refresh tokens, expired or not, that of its access token, and
+    /// the one that this request has started.
+    pub(super) fn client_sessions(&self) -> Result<Vec<SessionHandle>, Rejection> {
+        let mut sessions = self.state.parse_refresh_tokens_once().sessions().to_vec();
+        sessions.extend(self.state.info.access_session);
+        sessions.extend(self.started_session()?);
         sessions.sort_unstable();
         sessions.dedup();
         Ok(sessions)
     }
 
-    /// The session that this request logged in to.
-    pub(super) fn made(&self) -> Result<Option<SessionHandle>, Rejection> {
+    /// The session that this request has started.
+    pub(super) fn started_session(&self) -> Result<Option<SessionHandle>, Rejection> {
         Ok(match self.state.change()? {
             Some(Change::LoggedIn { session, .. } | Change::LoggedInNative { session, .. }) => Some(session),
             Some(Change::Refreshed { .. } | Change::LoggedOut) | None => None,
         })
-    }
-
-    async fn user_of(&self, row: &SessionRow) -> Result<Arc<User<C>>, Rejection> {
-        let shared = &self.state.shared;
-        let (subject, session) = (row.subject.clone(), SessionInfo::new(row.clone()));
-        let identity = match shared.claims.load(subject, session, shared.store.time_limit()).await {
-            Ok(Some(identity)) => identity,
-            Ok(None) => return Err(self.reject(RejectionKind::SubjectGone)),
-            Err(error) => {
-                shared.failed(EventKind::ClaimsFailed, row.handle, Some(row.subject.clone()), &error);
-                return Err(self.reject(RejectionKind::Unavailable));
-            }
-        };
-        Ok(Arc::new(User::new(row.subject.clone(), row.handle, identity, row.expires_at())))
     }
 
     fn issue(
@@ -181,58 +133,51 @@ impl<C: CustomClaims> Session<C> {
         row: &SessionRow,
         now: Timestamp,
     ) -> Result<(IssuedAccess, IssuedRefresh), Rejection> {
-        let shared = &self.state.shared;
-        // Once for both, and for reading what they made: the ring may be swapped meanwhile.
-        let keys = shared.ring.keys();
+        let tokens = self.state.auth.tokens();
+        // The same keys issue both tokens and read the access token back: they may be replaced meanwhile.
+        let keys = tokens.keys();
         let access =
-            issue_access(shared, &keys, user, row, now).map_err(|error| self.reject(kind_of(&error)))?;
-        self.check_readable(&access, &keys, now)?;
-        let refresh = issue_refresh(shared, &keys, token, row, now)
-            .map_err(|_| self.reject(RejectionKind::Internal))?;
+            tokens.issue_access(&keys, user, row, now).map_err(|error| self.reject(kind_of(&error)))?;
+        // A user with unreadable claims would be logged in, and logged out by the next request.
+        if !tokens.is_readable(&keys, &access, now) {
+            let reason = "they cannot be deserialised from what they serialise to";
+            return Err(self.reject(RejectionKind::InvalidClaims { reason }));
+        }
+        let refresh =
+            tokens.issue_refresh(&keys, token, row, now).map_err(|_| self.reject(RejectionKind::Internal))?;
         Ok((access, refresh))
     }
 
-    /// Refuses claims that serialise to what they cannot be deserialised from: a user would be logged in, and then out.
-    fn check_readable(&self, access: &IssuedAccess, keys: &Keys, now: Timestamp) -> Result<(), Rejection> {
-        let expected = self.state.shared.settings.expected();
-        match verify::<C>(access.token.as_bytes(), keys, &expected, now) {
-            Verdict::Valid(_) | Verdict::Expired { .. } => Ok(()),
-            Verdict::Invalid(_) => {
-                let reason = "they cannot be read back from what they serialise to";
-                Err(self.reject(RejectionKind::InvalidClaims { reason }))
-            }
-        }
-    }
-
     fn meta(&self, label: Option<String>) -> SessionMeta {
-        let origin = &self.state.origin;
-        let user_agent = origin.fields.user_agent.as_ref().map(|field| {
-            let bytes = field.as_bytes();
-            shown(&String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_TEXT)]))
+        let info = &self.state.info;
+        let user_agent = info.headers.user_agent.as_ref().map(|header| {
+            let bytes = header.as_bytes();
+            sanitize(&String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_TEXT)]))
         });
         let mut meta = SessionMeta::default();
         meta.user_agent = user_agent;
-        meta.ip = origin.ip;
-        meta.label = label.as_deref().map(shown);
+        meta.ip = info.ip;
+        meta.label = label.as_deref().map(sanitize);
         meta
     }
 
-    /// Ends a session that was made, but whose tokens will not be sent.
-    async fn take_back(&self, row: &SessionRow) {
-        // If that fails too, a session is left that nobody holds a token of, and it expires.
-        let _ = self.state.shared.end(row.handle, Some(row.subject.clone()), EndReason::Superseded).await;
+    /// Ends a session that was stored, but whose tokens will not be sent.
+    async fn discard(&self, row: &SessionRow) {
+        // If that fails too, the session remains until it expires, and no client has a token of it.
+        let sessions = self.state.auth.sessions();
+        let _ = sessions.end(row.handle, Some(row.subject.clone()), EndReason::Superseded).await;
     }
 }
 
 /// A session that is not stored yet.
-pub(super) struct Begun {
+pub(super) struct NewSession {
     pub(super) row: SessionRow,
     pub(super) access: IssuedAccess,
     pub(super) refresh: IssuedRefresh,
 }
 
-/// What every store can keep and every list can show: PostgreSQL takes no U+0000.
-fn shown(text: &str) -> String {
+/// Removes control characters, which PostgreSQL rejects (U+0000) and lists cannot show, and cuts the text.
+fn sanitize(text: &str) -> String {
     let mut len = 0;
     let fits = |c: &char| {
         len += c.len_utf8();
@@ -243,11 +188,11 @@ fn shown(text: &str) -> String {
 
 fn kind_of(error: &MintError) -> RejectionKind {
     let reason = match error {
-        MintError::ReservedClaim => "they have the name of a standard claim",
-        MintError::NotAMap => "they are neither a map nor a struct nor `()`",
-        MintError::DuplicateMember => "they have a name twice",
+        MintError::ReservedClaim => "a claim has the name of a standard claim",
+        MintError::NotAMap => "they are not a map, a struct or `()`",
+        MintError::DuplicateMember => "they have a duplicate member",
         MintError::EmptySubject => "the subject is empty",
-        MintError::InvalidScope => "the scope has a character that RFC 6749 §3.3 forbids",
+        MintError::InvalidScope => "the scope is malformed (RFC 6749 §3.3)",
         MintError::TooLarge => "the access token would be too large for a cookie or a header",
         MintError::Serialize => "they cannot be serialised",
         MintError::Sign | MintError::Random => return RejectionKind::Internal,

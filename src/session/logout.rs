@@ -6,25 +6,24 @@ use super::Session;
 use crate::{CustomClaims, RejectionKind, rejection::Rejection, state::Change};
 
 impl<C: CustomClaims> Session<C> {
-    /// Ends the session of this client and removes its cookies. The session is the one that the refresh token names by
-    /// its MAC alone, of any generation and although it expired, and the access token's; nobody logged in is fine.
+    /// Ends the session of the client and removes its cookies: the session of the refresh token, whatever its generation and
+    /// although it has expired, and that of the access token. It succeeds for an anonymous request as well.
     ///
     /// # Errors
-    /// [`RejectionKind::CrossSite`] for a request from another site; [`RejectionKind::Unavailable`] if the store fails:
-    /// then it removes no cookie, so that the user can try again; [`RejectionKind::Sealed`].
+    /// [`RejectionKind::CrossSite`] for a request from another site; [`RejectionKind::Unavailable`] if the store fails: then no
+    /// cookie is removed, so that the user can try again; [`RejectionKind::Sealed`].
     ///
     /// # Cancel safety
-    /// Once polled, the end of the session goes on although this future is dropped, where the feature `tokio` is on and
-    /// a runtime is there.
+    /// Once polled, the session is ended although the future is dropped, with the feature `tokio` and inside a runtime.
     pub async fn logout(&self) -> Result<(), Rejection> {
-        self.writable()?;
-        for session in self.held_sessions()? {
-            self.end_held(session).await?;
+        self.check_writable()?;
+        for session in self.client_sessions()? {
+            self.end_session(session).await?;
         }
         self.state.set_change(Change::LoggedOut)
     }
 
-    /// Ends every session of the logged-in user, and removes this client's cookies. Returns how many were ended.
+    /// Ends every session of the logged-in user, and removes the client's cookies. Returns the number of sessions that it ended.
     ///
     /// # Errors
     /// As [`logout`](Self::logout), and as for a route that needs a user.
@@ -32,12 +31,12 @@ impl<C: CustomClaims> Session<C> {
     /// # Cancel safety
     /// As [`logout`](Self::logout).
     pub async fn logout_everywhere(&self) -> Result<usize, Rejection> {
-        let ended = self.end_all_but(None).await?;
+        let ended = self.end_all_except(None).await?;
         self.logout().await?;
         Ok(ended)
     }
 
-    /// Ends every session of the logged-in user but this one. Returns how many were ended.
+    /// Ends every session of the logged-in user except this one. Returns the number of sessions that it ended.
     ///
     /// # Errors
     /// As [`logout_everywhere`](Self::logout_everywhere).
@@ -45,58 +44,56 @@ impl<C: CustomClaims> Session<C> {
     /// # Cancel safety
     /// As [`logout`](Self::logout).
     pub async fn logout_others(&self) -> Result<usize, Rejection> {
-        self.end_all_but(self.current()).await
+        self.end_all_except(self.current()).await
     }
 
     /// Ends one session of the logged-in user, from the [list](Self::list). If it is this one, its cookies are removed.
     ///
     /// # Errors
-    /// [`RejectionKind::SessionNotFound`] if it is no live session of this user; else as
+    /// [`RejectionKind::SessionNotFound`] if the user has no such live session; otherwise as
     /// [`logout_everywhere`](Self::logout_everywhere).
     ///
     /// # Cancel safety
     /// As [`logout`](Self::logout).
     pub async fn end(&self, session: SessionHandle) -> Result<(), Rejection> {
-        self.writable()?;
-        let (subject, _) = self.acting()?;
-        let shared = &self.state.shared;
-        let row = match shared.store.load(session).await {
-            Ok(row) => row,
-            Err(error) => return Err(self.unavailable(shared.store_failed(session, Some(subject), error))),
+        self.check_writable()?;
+        let (subject, _) = self.acting_user()?;
+        let sessions = self.state.auth.sessions();
+        let Ok(row) = sessions.store.load(session).await else {
+            return Err(self.reject(RejectionKind::Unavailable));
         };
-        let now = shared.now();
+        let now = sessions.now();
         row.filter(|row| row.subject == subject && row.is_live(now))
             .ok_or_else(|| self.reject(RejectionKind::SessionNotFound))?;
-        if self.held_sessions()?.contains(&session) {
+        if self.client_sessions()?.contains(&session) {
             return self.logout().await;
         }
-        self.end_held(session).await
+        self.end_session(session).await
     }
 
-    /// Ends the session that `text` names, as [`end`](Self::end). What is no handle names none.
+    /// Ends the session whose handle is `text`, as [`end`](Self::end). A malformed handle is that of no session.
     #[cfg(feature = "axum")]
     pub(crate) async fn end_named(&self, text: &str) -> Result<(), Rejection> {
-        self.acting()?;
+        self.acting_user()?;
         let session = text.parse().map_err(|_| self.reject(RejectionKind::SessionNotFound))?;
         self.end(session).await
     }
 
-    async fn end_all_but(&self, except: Option<SessionHandle>) -> Result<usize, Rejection> {
-        self.writable()?;
-        let (subject, session) = self.acting()?;
-        let shared = &self.state.shared;
-        match shared.end_subject(subject.clone(), except, EndReason::Logout).await {
+    async fn end_all_except(&self, except: Option<SessionHandle>) -> Result<usize, Rejection> {
+        self.check_writable()?;
+        let (subject, _) = self.acting_user()?;
+        match self.state.auth.sessions().end_subject(subject, except, EndReason::Logout).await {
             Ok(ended) => Ok(ended.len()),
-            Err(error) => Err(self.unavailable(shared.store_failed(session, Some(subject), error))),
+            Err(_) => Err(self.reject(RejectionKind::Unavailable)),
         }
     }
 
-    async fn end_held(&self, session: SessionHandle) -> Result<(), Rejection> {
-        let acting = self.acting().ok().filter(|(_, own)| *own == session);
-        let subject = acting.map(|(subject, _)| subject);
-        match self.state.shared.end(session, subject, EndReason::Logout).await {
+    async fn end_session(&self, session: SessionHandle) -> Result<(), Rejection> {
+        let acting_user = self.acting_user().ok().filter(|(_, own)| *own == session);
+        let subject = acting_user.map(|(subject, _)| subject);
+        match self.state.auth.sessions().end(session, subject, EndReason::Logout).await {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.unavailable(error)),
+            Err(_) => Err(self.reject(RejectionKind::Unavailable)),
         }
     }
 }

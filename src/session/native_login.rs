@@ -2,27 +2,27 @@
 
 use tower_refresh_core::{SessionHandle, Subject};
 
-use super::{LoginOptions, Session, login::Begun};
+use super::{LoginOptions, Session, login::NewSession};
 use crate::{
-    CustomClaims, NativeTokenResponse, RejectionKind, auth::settings::Channel, rejection::Rejection,
-    state::Change, token::Carrier,
+    CustomClaims, NativeTokenResponse, RejectionKind, refresh_token::RefreshTransport, rejection::Rejection,
+    settings::AccessTransport, state::Change,
 };
 
 impl<C: CustomClaims> Session<C> {
-    /// Logs `subject` in on a native, mobile or command line client: the refresh token is in the answer's body (RFC 6749
-    /// §5.1) and in no cookie, and the client exchanges it by [`Auth::refresh_token_grant`](crate::Auth::refresh_token_grant),
-    /// never by cookie. The caller has checked who the user is.
+    /// Logs `subject` in on a native, mobile or command line client. The refresh token is in the body of the response (RFC 6749
+    /// §5.1) and in no cookie, and the client exchanges it with
+    /// [`Auth::refresh_token_grant`](crate::Auth::refresh_token_grant). The caller must have authenticated the user.
     ///
-    /// It is a login like [`login`](Self::login): always a new session, and the one of the request's bearer token, if it
-    /// has one, is ended as superseded. Cookies are neither read nor set nor removed.
+    /// As with [`login`](Self::login), the login always starts a new session, and the session of the request's bearer token, if
+    /// there is one, is ended as superseded. Cookies are neither read nor set nor removed.
     ///
-    /// **A browser never gets a refresh token by this**, where a script of the page could read it: requests with `Origin`
-    /// or a `Sec-Fetch-…` field are refused, also those of [trusted origins](crate::AuthBuilder::trusted_origin). Browsers
-    /// send one with every POST, and scripts can neither forge nor leave them out. (A GET over plain HTTP may have neither:
-    /// let it be a POST.) Applications whose requests a web view sends log in by [`login`](Self::login), and keep cookies.
+    /// **A browser never receives a refresh token this way**, because a script of the page could read it. Requests with `Origin`
+    /// or a `Sec-Fetch-…` header are rejected, those of [trusted origins](crate::AuthBuilder::trusted_origin) too. Browsers send
+    /// one of these headers with every POST, and scripts can neither forge nor omit them. (A GET over plain HTTP may have neither:
+    /// use POST.) Applications whose requests a web view sends use [`login`](Self::login), and keep cookies.
     ///
     /// # Errors
-    /// [`RejectionKind::FromBrowser`]; else as [`login`](Self::login).
+    /// [`RejectionKind::FromBrowser`]; otherwise as [`login`](Self::login).
     ///
     /// # Cancel safety
     /// As [`login`](Self::login).
@@ -30,32 +30,34 @@ impl<C: CustomClaims> Session<C> {
         self.login_native_with(subject, LoginOptions::new()).await
     }
 
-    /// Logs `subject` in, as [`login_native`](Self::login_native), with `options`. A label, such as the name of the device,
-    /// tells the user which session this is.
+    /// Logs `subject` in, as [`login_native`](Self::login_native), with `options`. With a label, such as the name of the device,
+    /// the user recognises the session.
     ///
     /// # Errors
-    /// As there.
+    /// As [`login_native`](Self::login_native).
     pub async fn login_native_with(
         &self,
         subject: impl Into<Subject>,
         options: LoginOptions,
     ) -> Result<NativeTokenResponse, Rejection> {
-        self.writable()?;
-        if self.state.origin.browser {
-            self.state.shared.refused(&RejectionKind::FromBrowser, None);
-            return Err(self.reject(RejectionKind::FromBrowser));
+        self.check_writable()?;
+        if self.state.info.is_from_browser {
+            let kind = RejectionKind::FromBrowser;
+            self.state.auth.sessions().events.rejected(&kind, None, None);
+            return Err(self.reject(kind));
         }
-        let Begun { row, access, refresh } = self.begin(subject.into(), options, Carrier::Body).await?;
+        let NewSession { row, access, refresh } =
+            self.prepare_session(subject.into(), options, RefreshTransport::Body).await?;
         let change = Change::LoggedInNative { session: row.handle, subject: row.subject.clone() };
-        self.replace(self.held_without_cookies()?, &row, change).await?;
+        self.replace(self.client_sessions_without_cookies()?, &row, change).await?;
         Ok(NativeTokenResponse::new(access, Some(refresh)))
     }
 
-    /// The sessions of the bearer header, and one that this request logged in to.
-    fn held_without_cookies(&self) -> Result<Vec<SessionHandle>, Rejection> {
-        let origin = &self.state.origin;
-        let by_header = origin.access_session.filter(|_| origin.channel == Channel::Header);
-        let made = self.made()?.filter(|made| by_header != Some(*made));
-        Ok([by_header, made].into_iter().flatten().collect())
+    /// The session of the bearer token, and the one that this request has started.
+    fn client_sessions_without_cookies(&self) -> Result<Vec<SessionHandle>, Rejection> {
+        let info = &self.state.info;
+        let bearer = info.access_session.filter(|_| info.transport == AccessTransport::Header);
+        let started = self.started_session()?.filter(|started| bearer != Some(*started));
+        Ok([bearer, started].into_iter().flatten().collect())
     }
 }

@@ -5,85 +5,82 @@ use std::sync::Arc;
 use super::{Session, TokenResponse};
 use crate::{
     CustomClaims, RejectionKind,
-    auth::settings::Channel,
-    refresh::{Committed, Issued, Live, Loaded, Mode, ask_again, commit},
+    refresh::{Loaded, Mode},
+    refresh_token::RefreshToken,
     rejection::Rejection,
+    settings::AccessTransport,
     state::Change,
-    token::RefreshToken,
+    tokens::Issued,
 };
 
 impl<C: CustomClaims> Session<C> {
-    /// Refreshes now, also while the access token is valid: both halves back to back, the first one being the layer's
-    /// if it has refreshed this request already. The claims are asked for after this call, so a role that the handler has
-    /// changed takes effect. The refresh token goes out in its cookie only.
+    /// Refreshes now, even while the access token is valid: it loads and commits. If the layer has loaded the session for this
+    /// request, that load is used. The claims source is called after this call, so a role that the handler has changed takes
+    /// effect. The refresh token is sent only in its cookie.
     ///
     /// # Errors
-    /// [`RejectionKind::CrossSite`]; the request's own rejection if its bearer header is refused;
-    /// [`RejectionKind::Unauthenticated`] without a refresh token that holds;
-    /// [`RejectionKind::Unavailable`] if the store or the claims source fails; [`RejectionKind::Overtaken`] if other
-    /// requests kept moving the session on; [`RejectionKind::Sealed`].
+    /// [`RejectionKind::CrossSite`]; the request's own rejection if its bearer token is rejected;
+    /// [`RejectionKind::Unauthenticated`] without a valid refresh token; [`RejectionKind::Unavailable`] if the store or the
+    /// claims source fails; [`RejectionKind::Overtaken`] if other requests kept rotating the session;
+    /// [`RejectionKind::Sealed`].
     ///
-    /// What it came to is final for this request: the layer does not try once more.
+    /// The result is final for this request: the layer does not try again.
     ///
     /// # Cancel safety
-    /// Dropped midway it may have rotated, which counts as a response that was lost.
+    /// If the future is dropped before it completes, the session may have been rotated, which counts as a lost response.
     pub async fn refresh(&self) -> Result<TokenResponse, Rejection> {
-        self.writable()?;
+        self.check_writable()?;
         match self.state.change()? {
             None => {}
             Some(Change::LoggedIn { issued, .. } | Change::Refreshed { issued }) => {
-                return self.respond(&issued);
+                return self.token_response(&issued);
             }
             Some(Change::LoggedInNative { .. } | Change::LoggedOut) => {
                 return Err(self.reject(RejectionKind::Unauthenticated));
             }
         }
         let user = self.state.user()?;
-        let token = self.state.presented().token();
+        let token = self.state.parse_refresh_tokens_once().token();
         let token = token.ok_or_else(|| self.reject(RejectionKind::Unauthenticated))?;
-        // A bearer header of one session and a refresh cookie of another: two users in one request.
-        if self.state.origin.channel == Channel::Header
+        // A bearer token of one session and a refresh cookie of another: two users in one request.
+        if self.state.info.transport == AccessTransport::Header
             && user.is_some_and(|user| user.session != token.handle)
         {
             return Err(self.reject(RejectionKind::Unauthenticated));
         }
-        let shared = &self.state.shared;
-        let (loaded, is_older) = match &self.state.loaded {
-            Some(loaded) if !matches!(**loaded, Loaded::Confirmed(_)) => (loaded.clone(), true),
-            _ => {
-                let (flight, is_older) = shared.flights.join_telling(shared, token, Mode::Deciding);
-                (flight.await, is_older)
-            }
-        };
-        // The handler may have changed a role since.
-        let loaded = match &*loaded {
-            Loaded::Live(live) if is_older => Arc::new(ask_again(shared, live).await),
-            _ => loaded,
-        };
-        match &*loaded {
-            Loaded::Live(live) => self.commit(token, live).await,
-            Loaded::Dead(_) | Loaded::Confirmed(_) => Err(self.reject(RejectionKind::Unauthenticated)),
-            Loaded::Unavailable => Err(self.reject(RejectionKind::Unavailable)),
-        }
-    }
-
-    async fn commit(&self, token: &RefreshToken, live: &Live<C>) -> Result<TokenResponse, Rejection> {
-        let (issued, response) = match commit(&self.state.shared, token, live).await {
-            Committed::Sent(issued) => {
-                let response = self.respond(&issued);
+        let loaded = self.load(token).await;
+        let live = loaded.live().map_err(|error| self.reject(error.into()))?;
+        let (issued, response) = match self.state.auth.refresher.exchange(token, live).await {
+            Ok(issued) => {
+                let response = self.token_response(&issued);
                 (issued, response)
             }
-            Committed::NotLive => (Issued::default(), Err(self.reject(RejectionKind::Unauthenticated))),
-            Committed::Overtaken => (Issued::default(), Err(self.reject(RejectionKind::Overtaken))),
-            Committed::Unavailable => (Issued::default(), Err(self.reject(RejectionKind::Unavailable))),
+            Err(error) => (Issued::default(), Err(self.reject(error.into()))),
         };
-        // Without tokens too: the layer does not try once more behind a response that says it failed.
+        // Without tokens too: the layer does not try again after a response that reports a failure.
         self.state.set_change(Change::Refreshed { issued })?;
         response
     }
 
-    fn respond(&self, issued: &Issued) -> Result<TokenResponse, Rejection> {
+    /// The layer's load, or a new one, with the claims as of now.
+    async fn load(&self, token: &RefreshToken) -> Arc<Loaded<C>> {
+        let refresher = &self.state.auth.refresher;
+        let (loaded, may_be_older) = match self.state.loaded() {
+            Some(loaded) if !matches!(**loaded, Loaded::SessionLive(_)) => (loaded.clone(), true),
+            _ => {
+                let (load, joined) = refresher.load_or_join(token, Mode::Deciding);
+                (load.await, joined)
+            }
+        };
+        // The handler may have changed a role since.
+        match &*loaded {
+            Loaded::Live(live) if may_be_older => Arc::new(refresher.reload_claims(live).await),
+            _ => loaded,
+        }
+    }
+
+    fn token_response(&self, issued: &Issued) -> Result<TokenResponse, Rejection> {
         let access = issued.access.as_ref().ok_or_else(|| self.reject(RejectionKind::Unavailable))?;
-        Ok(TokenResponse::new(access, self.state.shared.settings.access_token_in_body))
+        Ok(TokenResponse::new(access, self.state.auth.settings.access_token_in_body))
     }
 }

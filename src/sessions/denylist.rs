@@ -13,13 +13,13 @@ use crate::sync::{ArcSwap, AtomicU64, AtomicUsize, Mutex};
 
 const SHARDS: usize = 64;
 
-/// Expired entries do no harm, and to look for them at every request would.
+/// Expired entries are harmless; scanning for them on every request is not.
 const BETWEEN_REMOVALS: Duration = Duration::from_secs(1);
 
-/// The handles whose access tokens are refused, each until no access token of it can still be valid.
+/// The handles whose access tokens are rejected, each until none of its access tokens can still be valid.
 ///
-/// Readers take no lock: one atomic read while the list is empty, else a look into the shard's current map. Writers,
-/// which are logouts, copy one shard.
+/// Readers take no lock: one atomic read while the list is empty, else a lookup in the shard's current map. Writers (logouts)
+/// copy one shard.
 pub(crate) struct Denylist {
     entries: AtomicUsize,
     next_removal: AtomicU64,
@@ -37,9 +37,9 @@ impl Denylist {
         }
     }
 
-    /// Refuses `handle` until `until`.
+    /// Rejects access tokens of `handle` until `until`.
     pub(crate) fn deny(&self, handle: SessionHandle, until: Timestamp, now: Timestamp) {
-        // So that whoever keeps presenting the token of an ended session writes once.
+        // A client that keeps presenting the token of an ended session causes one write.
         if self.shard(handle).load().get(&handle).is_some_and(|known| *known >= until) {
             return;
         }
@@ -51,7 +51,7 @@ impl Denylist {
         let mut map = HashMap::clone(&shard.load());
         let known = map.get(&handle).copied();
         map.insert(handle, known.map_or(until, |known| known.max(until)));
-        // Before the entry can be seen: who finds it there already, above, relies on its being found by all.
+        // Counted before the entry is visible: the early return above relies on every reader finding an entry that is there.
         if known.is_none() {
             self.entries.fetch_add(1, Ordering::Release);
         }

@@ -1,4 +1,4 @@
-//! What is known of the store's feed of ends, and what is done without it.
+//! The state of the store's feed of ended sessions.
 
 use std::{
     fmt,
@@ -10,24 +10,9 @@ use std::{
 
 use futures_util::future::AbortHandle;
 
-use crate::measure;
+use crate::telemetry;
 
-/// What a server does with valid access tokens while it does not hear what other servers end: the store's feed is lost, not
-/// joined yet, not followed, or there is none. The gauge `tower_refresh_feed_up` is 0 in each of these cases;
-/// [`EventKind::FeedLost`](crate::event::EventKind::FeedLost) tells of a loss only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FeedLossPolicy {
-    /// It goes on: a session that another server ended stays good here until its access token expires. The default, so
-    /// that a store in trouble does not take those down who need it least.
-    #[default]
-    GoOn,
-    /// It asks the store on each request: an ended session is refused at once, every request costs a load, and while the
-    /// store is down nobody is let in (503). Access tokens are not renewed ahead of their end meanwhile.
-    AskStore,
-}
-
-/// What is known of the feed.
+/// Whether the feed is followed, and by which tasks.
 pub(crate) struct Feed {
     status: AtomicU8,
     followers: Mutex<Vec<AbortHandle>>,
@@ -43,23 +28,24 @@ pub(crate) enum Status {
 
 impl Feed {
     pub(crate) fn new() -> Self {
-        // Said at once: perhaps nobody ever follows it.
-        measure::feed_up(false);
+        // Shown at once: the feed may never be followed.
+        telemetry::feed_up(false);
         Self { status: AtomicU8::new(Status::NotJoined as u8), followers: Mutex::default() }
     }
 
-    /// Whether ends of other servers are known here within moments.
+    /// Whether this server learns within moments which sessions other servers end.
     pub(crate) fn is_up(&self) -> bool {
         self.status.load(Ordering::Acquire) == Status::Up as u8
     }
 
-    /// Returns what it was.
+    /// Returns the former status.
     pub(crate) fn set(&self, status: Status) -> u8 {
-        measure::feed_up(status == Status::Up);
+        telemetry::feed_up(status == Status::Up);
         self.status.swap(status as u8, Ordering::AcqRel)
     }
 
-    pub(crate) fn stop_with_auth(&self, follower: AbortHandle) {
+    /// Aborts `follower` when the feed is dropped.
+    pub(crate) fn abort_on_drop(&self, follower: AbortHandle) {
         self.followers.lock().unwrap_or_else(PoisonError::into_inner).push(follower);
     }
 }

@@ -1,9 +1,9 @@
-//! Work that goes on although the request that began it is dropped.
+//! Work that completes although the request that started it is dropped.
 
 use tower_refresh_core::{StoreError, StoreErrorKind};
 
-/// Runs `work` as a task of the tokio runtime, where there is one; else it lives as long as the caller.
-pub(crate) async fn outlive<T: Send + 'static>(
+/// Runs `work` as a task of the tokio runtime, if there is one; otherwise it lives as long as the caller.
+pub(crate) async fn spawn_detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
     #[cfg(feature = "tokio")]

@@ -1,56 +1,56 @@
-//! The session store, with its type erased, its calls bounded in time, and its panics caught.
+//! The session store, with its type erased, its calls limited in time, its panics caught and its failures reported.
 
-use std::{
-    convert::Infallible, fmt, panic::AssertUnwindSafe, pin::pin, sync::Arc, task::Poll, time::Duration,
-};
+use std::{convert::Infallible, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures_timer::Delay;
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, poll_fn},
-};
+use futures_util::{FutureExt, future::BoxFuture};
 use tower_refresh_core::{
     EndReason, EndWatcher, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind, Subject,
     Timestamp,
 };
 
-use crate::measure::Stopwatch;
+use crate::{
+    event::{EventKind, Events},
+    telemetry::Stopwatch,
+    timeout::timeout,
+};
 
-/// A store as the middleware calls it.
+/// The store as the middleware calls it. An error that a call returns has been reported.
 #[derive(Clone)]
-pub(crate) struct Store {
+pub(crate) struct GuardedStore {
     inner: Arc<dyn DynStore>,
-    time_limit: Duration,
+    events: Events,
+    timeout: Duration,
 }
 
-impl Store {
-    pub(crate) fn new(store: Arc<dyn DynStore>, time_limit: Duration) -> Self {
-        Self { inner: store, time_limit }
-    }
-
-    pub(crate) fn time_limit(&self) -> Duration {
-        self.time_limit
+impl GuardedStore {
+    pub(crate) fn new(inner: Arc<dyn DynStore>, events: Events, timeout: Duration) -> Self {
+        Self { inner, events, timeout }
     }
 
     pub(crate) async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
-        self.guard("create", async { self.inner.create(row).await }).await
+        let call = async { self.inner.create(row).await };
+        self.guard("create", Some(row.handle), Some(&row.subject), call).await
     }
 
     pub(crate) async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
-        self.guard("load", async { self.inner.load(handle).await }).await
+        let call = async { self.inner.load(handle).await };
+        self.guard("load", Some(handle), None, call).await
     }
 
     pub(crate) async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
-        self.guard("compare_and_swap", async { self.inner.compare_and_swap(row).await }).await
+        let call = async { self.inner.compare_and_swap(row).await };
+        self.guard("compare_and_swap", Some(row.handle), Some(&row.subject), call).await
     }
 
     pub(crate) async fn end(
         &self,
         handle: SessionHandle,
+        subject: Option<&Subject>,
         reason: EndReason,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.guard("end", async { self.inner.end(handle, reason, now).await }).await
+        let call = async { self.inner.end(handle, reason, now).await };
+        self.guard("end", Some(handle), subject, call).await
     }
 
     pub(crate) async fn end_subject(
@@ -60,7 +60,8 @@ impl Store {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        self.guard("end_subject", async { self.inner.end_subject(subject, except, reason, now).await }).await
+        let call = async { self.inner.end_subject(subject, except, reason, now).await };
+        self.guard("end_subject", None, Some(subject), call).await
     }
 
     pub(crate) async fn list(
@@ -68,14 +69,16 @@ impl Store {
         subject: &Subject,
         now: Timestamp,
     ) -> Result<Vec<SessionRow>, StoreError> {
-        self.guard("list", async { self.inner.list(subject, now).await }).await
+        let call = async { self.inner.list(subject, now).await };
+        self.guard("list", None, Some(subject), call).await
     }
 
     pub(crate) async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
-        self.guard("purge_dead", async { self.inner.purge_dead(dead_before).await }).await
+        let call = async { self.inner.purge_dead(dead_before).await };
+        self.guard("purge_dead", None, None, call).await
     }
 
-    /// Has no time limit: it is meant to last.
+    /// Follows the feed without a time limit. The caller reports its loss.
     pub(crate) async fn watch_ends(
         &self,
         since: Timestamp,
@@ -87,41 +90,33 @@ impl Store {
     async fn guard<T>(
         &self,
         name: &'static str,
+        session: Option<SessionHandle>,
+        subject: Option<&Subject>,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let stopwatch = Stopwatch::start();
-        let result = match within(self.time_limit, AssertUnwindSafe(call).catch_unwind()).await {
+        let result = match timeout(self.timeout, AssertUnwindSafe(call).catch_unwind()).await {
             Some(Ok(result)) => result,
             Some(Err(_panic)) => {
                 Err(StoreError::with_source(StoreErrorKind::Unavailable, "the store panicked"))
             }
             None => Err(StoreError::new(StoreErrorKind::TimedOut)),
         };
-        stopwatch.store_answered(name, result.is_ok());
+        stopwatch.record_store_call(name, result.is_ok());
+        if let Err(error) = &result {
+            self.events.failed(EventKind::StoreFailed, session, subject, error);
+        }
         result
     }
 }
 
-impl fmt::Debug for Store {
+impl fmt::Debug for GuardedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("time_limit", &self.time_limit).finish_non_exhaustive()
+        f.debug_struct("GuardedStore").field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 
-/// The output of `future`, or `None` if it takes longer than `limit`. A future that is ready at once costs no timer.
-pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut timer = None;
-    poll_fn(|context| {
-        if let Poll::Ready(output) = future.as_mut().poll(context) {
-            return Poll::Ready(Some(output));
-        }
-        timer.get_or_insert_with(|| Delay::new(limit)).poll_unpin(context).map(|()| None)
-    })
-    .await
-}
-
-/// [`SessionStore`] in a form that can be a trait object.
+/// [`SessionStore`] as a trait object.
 pub(crate) trait DynStore: Send + Sync {
     fn create<'a>(&'a self, row: &'a SessionRow) -> BoxFuture<'a, Result<(), StoreError>>;
     fn load(&self, handle: SessionHandle) -> BoxFuture<'_, Result<Option<SessionRow>, StoreError>>;

@@ -1,22 +1,22 @@
-//! The tokens that go out.
+//! Issuing tokens.
 
 use std::fmt;
 
 use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
 use zeroize::Zeroizing;
 
+use super::Tokens;
 use crate::{
     CustomClaims,
+    access_token::{MintError, NewAccessToken, Verdict, mint, verify},
+    claims::User,
     cookies::LONGEST_NAME_AND_VALUE,
-    crypto,
+    crypto::CryptoError,
     keys::Keys,
-    mint::{MintError, NewAccess, mint},
-    shared::Shared,
-    token::RefreshToken,
-    user::User,
+    refresh_token::RefreshToken,
 };
 
-/// Tokens for one response.
+/// The tokens of one response.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Issued {
     pub(crate) access: Option<IssuedAccess>,
@@ -50,60 +50,72 @@ impl fmt::Debug for IssuedRefresh {
     }
 }
 
-/// An access token for `user`, who has the session of `row`, as of `now`.
-///
-/// It lives for the access lifetime less a jitter, and never longer than the session.
-pub(crate) fn issue_access<C: CustomClaims>(
-    shared: &Shared<C>,
-    keys: &Keys,
-    user: &User<C>,
-    row: &SessionRow,
-    now: Timestamp,
-) -> Result<IssuedAccess, MintError> {
-    let settings = &shared.settings;
-    let lifetime = settings.policy.access_lifetime.as_secs();
-    let expires_at =
-        now.as_secs().saturating_add(lifetime - jitter(lifetime, row.handle)).min(row.expires_at().as_secs());
-    let token = mint(
-        keys,
-        &NewAccess {
-            issuer: &settings.issuer,
-            audience: &settings.audience,
-            subject: &user.subject,
-            session: user.session,
-            scope: &user.scope,
-            issued_at: now,
-            expires_at: Timestamp::from_secs(expires_at),
-            custom: &user.claims,
-        },
-    )?;
-    let cookie_len = settings.cookies.access_name().len() + token.len();
-    if settings.channels.cookie && cookie_len > LONGEST_NAME_AND_VALUE {
-        return Err(MintError::TooLarge);
+impl<C: CustomClaims> Tokens<C> {
+    /// An access token for `user` in the session of `row`.
+    ///
+    /// It lives for the access lifetime less a jitter, and never longer than the session.
+    pub(crate) fn issue_access(
+        &self,
+        keys: &Keys,
+        user: &User<C>,
+        row: &SessionRow,
+        now: Timestamp,
+    ) -> Result<IssuedAccess, MintError> {
+        let settings = &self.settings;
+        let lifetime = settings.policy.access_lifetime.as_secs();
+        let expires_at = now
+            .as_secs()
+            .saturating_add(lifetime - jitter(lifetime, row.handle))
+            .min(row.expires_at().as_secs());
+        let token = mint(
+            keys,
+            &NewAccessToken {
+                issuer: &settings.issuer,
+                audience: &settings.audience,
+                subject: &user.subject,
+                session: user.session,
+                scope: &user.scope,
+                issued_at: now,
+                expires_at: Timestamp::from_secs(expires_at),
+                custom: &user.claims,
+            },
+        )?;
+        let cookie_len = settings.cookies.access_name().len() + token.len();
+        if settings.transports.cookie && cookie_len > LONGEST_NAME_AND_VALUE {
+            return Err(MintError::TooLarge);
+        }
+        Ok(IssuedAccess {
+            token: Zeroizing::new(token),
+            expires_in: expires_at.saturating_sub(now.as_secs()),
+            scope: user.scope.as_str().into(),
+        })
     }
-    Ok(IssuedAccess {
-        token: Zeroizing::new(token),
-        expires_in: expires_at.saturating_sub(now.as_secs()),
-        scope: user.scope.as_str().into(),
-    })
+
+    /// The text of `token`, for a cookie that lives as long as the session of `row`.
+    pub(crate) fn issue_refresh(
+        &self,
+        keys: &Keys,
+        token: &RefreshToken,
+        row: &SessionRow,
+        now: Timestamp,
+    ) -> Result<IssuedRefresh, CryptoError> {
+        Ok(IssuedRefresh {
+            token: token.encode(keys, &self.context)?,
+            max_age: row.expires_at().saturating_since(now).as_secs(),
+        })
+    }
+
+    /// Whether the claims of an issued token can be deserialised from what they serialise to.
+    pub(crate) fn is_readable(&self, keys: &Keys, access: &IssuedAccess, now: Timestamp) -> bool {
+        match verify::<C>(access.token.as_bytes(), keys, &self.settings.expected(), now) {
+            Verdict::Valid(_) | Verdict::Expired { .. } => true,
+            Verdict::Invalid(_) => false,
+        }
+    }
 }
 
-/// The text of `token`, for a cookie that lives as long as the session of `row`.
-pub(crate) fn issue_refresh<C: CustomClaims>(
-    shared: &Shared<C>,
-    keys: &Keys,
-    token: &RefreshToken,
-    row: &SessionRow,
-    now: Timestamp,
-) -> Result<IssuedRefresh, crypto::CryptoError> {
-    Ok(IssuedRefresh {
-        token: token.encode(keys, &shared.settings.context)?,
-        max_age: row.expires_at().saturating_since(now).as_secs(),
-    })
-}
-
-/// Up to 5 % of `lifetime`, in whole seconds, so that what was issued in one moment does not expire in one. It is the
-/// session's own: handles are hashes, and spread as well as random numbers would.
+/// Up to 5 % of `lifetime`, in whole seconds, so that tokens which were issued together do not expire together. It is derived
+/// from the session: handles are hashes, and spread as well as random numbers.
 fn jitter(lifetime: u64, session: SessionHandle) -> u64 {
     let most = u128::from(lifetime / 20);
     (u128::from_le_bytes(*session.as_bytes()) % (most + 1)) as u64

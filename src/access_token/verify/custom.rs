@@ -1,7 +1,7 @@
-//! The custom members of a payload as a deserializer for the application's type.
+//! The custom members of a payload, as a deserializer for the application's type.
 //!
-//! serde's `flatten` would do something like it, but it buffers every value, hides `deny_unknown_fields` and shows a
-//! map the standard claims.
+//! serde's `flatten` is similar, but it buffers every value, disables `deny_unknown_fields` and passes the standard claims to
+//! a map.
 
 use std::{borrow::Cow, marker::PhantomData};
 
@@ -14,10 +14,10 @@ use serde::{
     forward_to_deserialize_any,
 };
 
-use super::claims::Members;
+use super::members::Members;
 
-/// An object of the custom members: what a struct, a map or an enum is read from. A unit sees none of them, and an
-/// `Option` is `None` where there are none.
+/// The custom members as an object, from which a struct, a map or an enum is deserialised. A unit reads none of them, and an
+/// `Option` is `None` if there are none.
 pub(super) struct CustomDeserializer<'m, 'a, 'de, A>(pub(super) &'m mut Members<'a, 'de, A>);
 
 impl<'de, A: MapAccess<'de>> Deserializer<'de> for CustomDeserializer<'_, '_, 'de, A> {
@@ -87,7 +87,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for CustomAccess<'_, '_, 'de, A> {
     }
 }
 
-/// The name of a member, as whatever the keys of a map are: serde_json writes numbers as names, so they are read back.
+/// The name of a member, as a key of any type: serde_json writes numbers as names, so they are read back.
 struct NameDeserializer<'de, E>(Cow<'de, str>, PhantomData<E>);
 
 macro_rules! numbers {

@@ -1,61 +1,31 @@
-//! No object may have a member twice, at any depth (RFC 8725 §2.4 tells why, RFC 7519 §4 allows the refusal).
+//! Rejection of duplicate members, at any depth (RFC 8725 §2.4 has the reason; RFC 7519 §4 allows it).
 //!
-//! Parsers disagree on which of two counts, so the one who checks and the one who uses could read different values.
-//! serde's derived code refuses some, its `flatten` and its maps none: hence a pass of our own.
+//! Parsers disagree on which of two members counts, so the code that checks a claim and the code that uses it could read
+//! different values. serde's derived code rejects some duplicates, its `flatten` and its maps none: hence this pass.
 //!
-//! It looks at quotes, brackets and commas only. Of a JSON text it finds every name; a text that is no JSON is left to
-//! the parser, which refuses it.
-//!
-//! The pass is left out where one look at the text and at the names that the parser saw tells as much.
+//! It looks at quotes, brackets and commas only. It finds every name of a JSON text; a text that is not JSON is left to the
+//! parser, which rejects it. The pass is skipped where the text and the names that the parser saw rule duplicates out.
 
-use std::{borrow::Cow, hash::BuildHasher};
+use std::borrow::Cow;
 
-use foldhash::fast::FixedState;
 use memchr::{memchr, memchr_iter};
 
-use super::{InvalidTokenReason, claims::Claim};
+use super::InvalidTokenReason;
 
 /// The deepest nesting that serde_json reads.
 const MAX_DEPTH: usize = 127;
 
-/// Whether `json`, which a parser has read to its end, is one object that holds no other and is not nested too deep. Its
-/// own members are all there are, then.
+/// Whether `json`, which a parser has read to its end, is one object without nested objects, and not nested too deep. Then
+/// its own members are all there are.
 pub(super) fn is_flat(json: &str) -> bool {
     let count = |bracket| memchr_iter(bracket, json.as_bytes()).count();
     count(b'{') == 1 && count(b'[') < MAX_DEPTH
 }
 
-/// The names of one object's members as they are read, and whether two may be the same.
-#[derive(Default)]
-pub(super) struct Names {
-    claims: u16,
-    others: u64,
-    may_clash: bool,
-}
-
-impl Names {
-    pub(super) fn add_claim(&mut self, claim: Claim) {
-        let bit = 1 << claim as u8;
-        self.may_clash |= self.claims & bit != 0;
-        self.claims |= bit;
-    }
-
-    /// Of names that are not the same, a few clash as well.
-    pub(super) fn add_other(&mut self, name: &str) {
-        let bit = 1 << (FixedState::default().hash_one(name) >> 58);
-        self.may_clash |= self.others & bit != 0;
-        self.others |= bit;
-    }
-
-    pub(super) fn differ(&self) -> bool {
-        !self.may_clash
-    }
-}
-
-/// Checks that no object in `json` has a member twice, and that it is not nested too deep.
-pub(crate) fn refuse(json: &str) -> Result<(), InvalidTokenReason> {
+/// Checks that no object in `json` has a duplicate member, and that it is not nested too deep.
+pub(crate) fn reject(json: &str) -> Result<(), InvalidTokenReason> {
     let bytes = json.as_bytes();
-    // The names of all objects that are open, those of the innermost last: one buffer for all depths.
+    // The names of all open objects, those of the innermost last: one buffer for all depths.
     let mut names: Vec<Cow<'_, str>> = Vec::with_capacity(16);
     // Where the names of each open object begin. An array has none.
     let mut open: Vec<Option<usize>> = Vec::new();
@@ -90,8 +60,8 @@ pub(crate) fn refuse(json: &str) -> Result<(), InvalidTokenReason> {
     Ok(())
 }
 
-/// How far the closing quote goes, in what follows the opening one. Byte by byte, because most strings are too short for
-/// a search by words to pay.
+/// The length up to and including the closing quote. Byte by byte, because most strings are too short for a search by words
+/// to pay.
 fn string_len(bytes: &[u8]) -> Result<usize, InvalidTokenReason> {
     let mut is_escaped = false;
     for (at, byte) in bytes.iter().enumerate() {
@@ -105,7 +75,7 @@ fn string_len(bytes: &[u8]) -> Result<usize, InvalidTokenReason> {
     Err(InvalidTokenReason::Malformed)
 }
 
-/// What a string in quotes says.
+/// The content of a quoted string.
 fn name(string: &str) -> Result<Cow<'_, str>, InvalidTokenReason> {
     if memchr(b'\\', string.as_bytes()).is_some() {
         return serde_json::from_str(string).map(Cow::Owned).map_err(|_| InvalidTokenReason::Malformed);
@@ -117,7 +87,7 @@ fn name(string: &str) -> Result<Cow<'_, str>, InvalidTokenReason> {
         .ok_or(InvalidTokenReason::Malformed)
 }
 
-/// Forgets the names of an object that ends, unless two are the same. Sorting keeps an object of many members cheap,
+/// Drops the names of an object that ends, and rejects it if two are equal. Sorting keeps an object of many members cheap,
 /// and cannot be attacked as a hash can.
 fn close(names: &mut Vec<Cow<'_, str>>, start: usize) -> Result<(), InvalidTokenReason> {
     if let Some(names) = names.get_mut(start..) {

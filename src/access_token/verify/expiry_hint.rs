@@ -1,7 +1,7 @@
-//! Whether a token says of itself that it has expired, before anything of it is believed.
+//! Whether a token claims to have expired, read without verification.
 //!
-//! An access cookie that has expired counts as none, whoever made it; so its signature need not be checked to pass it over,
-//! and that check is the dearest part of a refresh. No other question may be asked here.
+//! An access cookie that has expired counts as absent, whoever made it. Its signature need not be checked, and that check is
+//! the costliest part of a refresh. Read nothing but `exp` here: the token is unverified.
 
 use memchr::memchr;
 use serde::Deserialize;
@@ -9,13 +9,13 @@ use tower_refresh_core::Timestamp;
 
 use super::{MAX_TOKEN_LEN, decode, values::NumericDate};
 
-pub(crate) fn says_expired(token: &[u8], now: Timestamp) -> bool {
+pub(crate) fn is_expired_unverified(token: &[u8], now: Timestamp) -> bool {
     expiry(token).is_some_and(|expiry| now >= expiry)
 }
 
 fn expiry(token: &[u8]) -> Option<Timestamp> {
     #[derive(Deserialize)]
-    struct Glance {
+    struct Payload {
         exp: NumericDate,
     }
     if token.len() > MAX_TOKEN_LEN {
@@ -23,6 +23,6 @@ fn expiry(token: &[u8]) -> Option<Timestamp> {
     }
     let (_, rest) = token.split_at_checked(memchr(b'.', token)? + 1)?;
     let payload = decode(rest.get(..memchr(b'.', rest).unwrap_or(rest.len()))?).ok()?;
-    let Glance { exp: NumericDate(expiry) } = serde_json::from_slice(&payload).ok()?;
+    let Payload { exp: NumericDate(expiry) } = serde_json::from_slice(&payload).ok()?;
     Some(expiry)
 }

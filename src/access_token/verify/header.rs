@@ -1,7 +1,6 @@
-//! The JOSE header (RFC 7515 §4): which key of the ring, and nothing else.
+//! The JOSE header (RFC 7515 §4): it selects a key of the ring, and nothing else.
 //!
-//! `jwk`, `jku`, `x5u` and `x5c` would let a token bring its own key; like every other unknown member they are
-//! skipped unread.
+//! `jwk`, `jku`, `x5u` and `x5c` would let a token bring its own key. Like every other unknown member they are skipped.
 
 use std::fmt;
 
@@ -14,19 +13,19 @@ use serde_json::Value;
 use super::{InvalidTokenReason, decode, duplicates};
 use crate::keys::{Keys, Verifier};
 
-/// The key that the encoded header names.
+/// The key that the encoded header selects.
 pub(super) fn key<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, InvalidTokenReason> {
     match keys.verifier_by_header(segment) {
         Some(key) => Ok(key),
-        None => foreign(segment, keys),
+        None => key_of_other_header(segment, keys),
     }
 }
 
-/// The same for a header that is not, byte for byte, the one that we write.
-fn foreign<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, InvalidTokenReason> {
+/// The same for a header that differs from the one that we write.
+fn key_of_other_header<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, InvalidTokenReason> {
     let json = decode(segment)?;
     let json = str::from_utf8(&json).map_err(|_| InvalidTokenReason::Malformed)?;
-    duplicates::refuse(json)?;
+    duplicates::reject(json)?;
     let header = read(json).map_err(|_| InvalidTokenReason::Malformed)?;
     if header.unsupported {
         return Err(InvalidTokenReason::UnsupportedHeader);
@@ -48,7 +47,7 @@ fn read(json: &str) -> Result<Header, serde_json::Error> {
     Ok(header)
 }
 
-/// Media types have no case, and `application/` may be left out (RFC 7515 §4.1.9).
+/// Media types are case-insensitive, and `application/` may be omitted (RFC 7515 §4.1.9).
 fn is_access_token(typ: &str) -> bool {
     const PREFIX: &str = "application/";
     let subtype = match typ.split_at_checked(PREFIX.len()) {
@@ -66,7 +65,7 @@ struct Header {
     unsupported: bool,
 }
 
-/// Not derived, because a derived one takes an array for a struct as well.
+/// Not derived: a derived one accepts an array as well.
 struct HeaderVisitor;
 
 impl<'de> Visitor<'de> for HeaderVisitor {
@@ -83,7 +82,7 @@ impl<'de> Visitor<'de> for HeaderVisitor {
                 "alg" => header.alg = Some(map.next_value()?),
                 "typ" => header.typ = Some(map.next_value()?),
                 "kid" => header.kid = Some(map.next_value()?),
-                // Extensions that must be understood (RFC 7515 §4.1.11); we understand none, whatever it lists.
+                // Extensions that must be understood (RFC 7515 §4.1.11); none is supported.
                 "crit" => {
                     map.next_value::<IgnoredAny>()?;
                     header.unsupported = true;

@@ -1,16 +1,13 @@
-//! Step 3 of a request: is this access token good?
+//! Verification of access tokens (RFC 9068 §4, RFC 8725 §3).
 //!
-//! In this order, each step on nothing that a former one did not allow:
+//! In this order; no step uses what an earlier step has not checked:
 //!
 //! 1. shape: at most [`MAX_TOKEN_LEN`] bytes, three segments, canonical base64url;
-//! 2. header: `typ`, `kid` and `alg` fit a key of the ring ([`header`]);
-//! 3. signature, over the bytes as they came;
-//! 4. no member occurs twice, at any depth ([`duplicates`]);
-//! 5. the standard claims, then the application's own type, in one pass ([`claims`]);
-//! 6. the clock, last: a token is called expired only where all else is good, because an expired one may still be
-//!    exchanged for a fresh one.
-//!
-//! RFC 9068 §4 and RFC 8725 §3 say most of it.
+//! 2. header: `typ`, `kid` and `alg` match a key of the ring ([`header`]);
+//! 3. signature, over the bytes as received;
+//! 4. no duplicate member, at any depth ([`duplicates`]);
+//! 5. the standard claims and the application's own type, in one pass ([`claims`]);
+//! 6. the clock, last: only a token that is otherwise valid counts as expired, because an expired token may be refreshed.
 
 use std::time::Duration;
 
@@ -19,28 +16,32 @@ use memchr::{memchr, memrchr};
 use serde::de::DeserializeOwned;
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
+use super::reason::InvalidTokenReason;
 use crate::keys::Keys;
 
-mod cache;
-pub(crate) mod claims;
+mod claims;
 mod custom;
-pub(crate) mod duplicates;
-mod glance;
+mod duplicates;
+mod expiry_hint;
 mod header;
-mod invalid;
-pub(crate) mod ring;
+mod member_names;
+mod members;
+mod standard_claim;
+mod standard_claims;
 #[cfg(test)]
 #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod tests;
 mod values;
 
-pub(crate) use self::glance::says_expired;
-pub use self::invalid::InvalidTokenReason;
+pub(crate) use self::{
+    duplicates::reject as reject_duplicates, expiry_hint::is_expired_unverified,
+    standard_claim::StandardClaim,
+};
 
-/// The longest token that is looked at. Servers refuse header fields of about this size, so no honest one is longer.
+/// The longest token that is verified, in bytes. Servers reject headers of about this size, so no valid token is longer.
 pub(crate) const MAX_TOKEN_LEN: usize = 8192;
 
-/// What the configuration demands of a token.
+/// What the configuration requires of a token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expected<'a> {
     pub(crate) issuer: &'a str,
@@ -48,7 +49,7 @@ pub(crate) struct Expected<'a> {
     pub(crate) access_lifetime: Duration,
 }
 
-/// The claims of a good token.
+/// The claims of a verified token.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessToken<C> {
     pub(crate) subject: Subject,
@@ -60,28 +61,28 @@ pub(crate) struct AccessToken<C> {
     pub(crate) custom: C,
 }
 
-/// What a token is worth.
+/// The result of a verification.
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict<T> {
     Valid(T),
-    /// All is good but the time.
+    /// The token is valid but for its age.
     Expired {
         session: SessionHandle,
     },
     Invalid(InvalidTokenReason),
 }
 
-/// Judges a token.
+/// Verifies a token.
 pub(crate) fn verify<C: DeserializeOwned>(
     token: &[u8],
     keys: &Keys,
     expected: &Expected<'_>,
     now: Timestamp,
 ) -> Verdict<AccessToken<C>> {
-    judge(token, keys, expected, now).unwrap_or_else(Verdict::Invalid)
+    check(token, keys, expected, now).unwrap_or_else(Verdict::Invalid)
 }
 
-fn judge<C: DeserializeOwned>(
+fn check<C: DeserializeOwned>(
     token: &[u8],
     keys: &Keys,
     expected: &Expected<'_>,
@@ -97,7 +98,7 @@ fn judge<C: DeserializeOwned>(
     Ok(Verdict::Valid(claims))
 }
 
-/// The decoded payload, once the signature has been found good.
+/// The decoded payload, after the signature has been verified.
 fn authentic_payload(token: &[u8], keys: &Keys) -> Result<Vec<u8>, InvalidTokenReason> {
     if token.len() > MAX_TOKEN_LEN {
         return Err(InvalidTokenReason::TooLarge);
@@ -117,7 +118,7 @@ fn authentic_payload(token: &[u8], keys: &Keys) -> Result<Vec<u8>, InvalidTokenR
     Ok(decoded)
 }
 
-/// Both sides of a dot, neither of which may be empty.
+/// The parts before and after a dot, neither of which may be empty.
 fn split_at_dot(text: &[u8], dot: Option<usize>) -> Result<(&[u8], &[u8]), InvalidTokenReason> {
     match dot.and_then(|dot| text.split_at_checked(dot)) {
         Some((before, [_, after @ ..])) if !before.is_empty() && !after.is_empty() => Ok((before, after)),
@@ -125,14 +126,14 @@ fn split_at_dot(text: &[u8], dot: Option<usize>) -> Result<(&[u8], &[u8]), Inval
     }
 }
 
-/// Decodes a segment. The engine refuses padding, spaces and trailing bits, so each content has one form only.
+/// Decodes a segment. The engine rejects padding, spaces and trailing bits, so each content has exactly one encoding.
 fn decode(segment: &[u8]) -> Result<Vec<u8>, InvalidTokenReason> {
     let mut decoded = Vec::new();
     decode_into(segment, &mut decoded)?;
     Ok(decoded)
 }
 
-/// The same, in place of what the buffer holds.
+/// The same, replacing the content of the buffer.
 fn decode_into(segment: &[u8], buffer: &mut Vec<u8>) -> Result<(), InvalidTokenReason> {
     buffer.clear();
     URL_SAFE_NO_PAD.decode_vec(segment, buffer).map_err(|_| InvalidTokenReason::Malformed)

@@ -1,4 +1,4 @@
-//! The values of the standard claims, judged while they are read, so that nothing is copied that is not kept.
+//! The values of the standard claims, checked while they are read, so that nothing is copied needlessly.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::verify::duplicates::refuse;
+use crate::access_token::verify::duplicates::reject;
 
 #[test]
 fn a_member_may_not_occur_twice_at_any_depth() {
@@ -26,16 +26,16 @@ fn a_member_may_not_occur_twice_at_any_depth() {
         ("[null,true,false,1,-1,1.5,1e3,\"text\"]", Ok(())),
     ];
     for (json, expected) in cases {
-        assert_eq!(refuse(json), expected, "{json}");
+        assert_eq!(reject(json), expected, "{json}");
     }
 }
 
 #[test]
 fn nesting_is_bounded() {
     let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
-    assert_eq!(refuse(&nested(127)), Ok(()));
-    assert_eq!(refuse(&nested(128)), Err(InvalidTokenReason::Malformed));
-    assert_eq!(refuse(&"{\"a\":".repeat(1500)), Err(InvalidTokenReason::Malformed));
+    assert_eq!(reject(&nested(127)), Ok(()));
+    assert_eq!(reject(&nested(128)), Err(InvalidTokenReason::Malformed));
+    assert_eq!(reject(&"{\"a\":".repeat(1500)), Err(InvalidTokenReason::Malformed));
 }
 
 #[test]
@@ -107,11 +107,11 @@ fn every_text_of_a_small_grammar_is_judged_as_by_a_parser() {
         text.push_str(r#""a"}]}"#);
         match serde_json::from_str::<Reference>(&text) {
             Ok(Reference) => {
-                assert_eq!(refuse(&text), Ok(()), "{text}");
+                assert_eq!(reject(&text), Ok(()), "{text}");
                 good += 1;
             }
             Err(error) if error.is_data() => {
-                assert_eq!(refuse(&text), Err(InvalidTokenReason::DuplicateMember), "{text}");
+                assert_eq!(reject(&text), Err(InvalidTokenReason::DuplicateMember), "{text}");
                 twice += 1;
             }
             Err(_) => {}

@@ -9,14 +9,14 @@ use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
 use super::{AccessToken, Expected, InvalidTokenReason, MAX_TOKEN_LEN, Verdict, verify};
 use crate::{
+    access_token::mint::{NewAccessToken, mint},
     keys::{KeyRing, Keys, SigningKey, VerifyingKey},
-    mint::{NewAccess, mint},
 };
 
 mod claims;
 mod custom;
 mod duplicates;
-mod glance;
+mod expiry_hint;
 mod header;
 mod round_trip;
 

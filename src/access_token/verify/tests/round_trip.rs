@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::mint::{MintError, custom_members};
+use crate::access_token::mint::{MintError, custom_members};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct User {
@@ -9,8 +9,8 @@ struct User {
     tags: Option<Vec<String>>,
 }
 
-fn new_access<'a, C>(subject: &'a Subject, scope: &'a str, custom: &'a C) -> NewAccess<'a, C> {
-    NewAccess {
+fn new_access<'a, C>(subject: &'a Subject, scope: &'a str, custom: &'a C) -> NewAccessToken<'a, C> {
+    NewAccessToken {
         issuer: EXPECTED.issuer,
         audience: EXPECTED.audience,
         subject,

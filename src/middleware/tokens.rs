@@ -1,7 +1,7 @@
-//! Step 6: what the response carries.
+//! Step 7: the headers that carry tokens.
 //!
-//! On every status. The handler's own `Set-Cookie` fields stay; what it said of caching gives way, since a shared
-//! cache that stores a response with a token hands one user's session to another.
+//! They are set on every status. The handler's own `Set-Cookie` headers stay. Its caching headers are replaced, since a shared
+//! cache that stores a response with a token hands the session of one user to another.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -9,20 +9,20 @@ use http::{
 };
 
 use crate::{
-    auth::settings::{Channel, Settings},
-    refresh::{Issued, IssuedAccess},
+    settings::{AccessTransport, Settings},
+    tokens::{Issued, IssuedAccess},
 };
 
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 
-/// Adds the tokens that were issued; an access token goes where the request's came from.
-pub(crate) fn add_tokens(headers: &mut HeaderMap, settings: &Settings, channel: Channel, issued: &Issued) {
+/// Adds the issued tokens; the access token is sent as the request's was received.
+pub(super) fn add(headers: &mut HeaderMap, settings: &Settings, transport: AccessTransport, issued: &Issued) {
     if issued.access.is_none() && issued.refresh.is_none() {
         return;
     }
     if let Some(access) = &issued.access {
-        add_access(headers, settings, channel, access);
+        add_access(headers, settings, transport, access);
     }
     if let Some(refresh) = &issued.refresh {
         append(headers, settings.cookies.set_refresh(&refresh.token, refresh.max_age));
@@ -31,14 +31,28 @@ pub(crate) fn add_tokens(headers: &mut HeaderMap, settings: &Settings, channel: 
 }
 
 /// Adds the removal of both cookies.
-pub(crate) fn remove_cookies(headers: &mut HeaderMap, settings: &Settings) {
+pub(super) fn remove_cookies(headers: &mut HeaderMap, settings: &Settings) {
     headers.extend(settings.cookies.removals().map(|removal| (SET_COOKIE, removal)));
     forbid_caching(headers);
 }
 
-fn add_access(headers: &mut HeaderMap, settings: &Settings, channel: Channel, access: &IssuedAccess) {
-    match (channel, &settings.channels.header) {
-        (Channel::Header, Some(name)) => {
+/// Replaces the caching headers of the handler.
+pub(super) fn forbid_caching(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.remove(CDN_CACHE_CONTROL);
+    headers.remove(SURROGATE_CONTROL);
+    headers.remove(EXPIRES);
+    headers.append(VARY, HeaderValue::from_static("Cookie"));
+}
+
+fn add_access(
+    headers: &mut HeaderMap,
+    settings: &Settings,
+    transport: AccessTransport,
+    access: &IssuedAccess,
+) {
+    match (transport, &settings.transports.header) {
+        (AccessTransport::Header, Some(name)) => {
             let Ok(mut value) = HeaderValue::try_from(access.token.as_str()) else { return };
             value.set_sensitive(true);
             headers.insert(name, value);
@@ -52,13 +66,4 @@ fn append(headers: &mut HeaderMap, set_cookie: Option<HeaderValue>) {
     if let Some(set_cookie) = set_cookie {
         headers.append(SET_COOKIE, set_cookie);
     }
-}
-
-/// Replaces what the handler said of caching.
-pub(crate) fn forbid_caching(headers: &mut HeaderMap) {
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    headers.remove(CDN_CACHE_CONTROL);
-    headers.remove(SURROGATE_CONTROL);
-    headers.remove(EXPIRES);
-    headers.append(VARY, HeaderValue::from_static("Cookie"));
 }

@@ -1,0 +1,88 @@
+//! The values of the standard claims, and their checks.
+
+use serde::de::MapAccess;
+use tower_refresh_core::{SessionHandle, Subject, Timestamp};
+
+use super::{
+    AccessToken, Expected, InvalidTokenReason,
+    member_names::MemberNames,
+    standard_claim::StandardClaim,
+    values::{HasAudience, Is, NonEmpty, NumericDate, SidClaim, TokenId},
+};
+
+/// The standard claims that have been read so far.
+#[derive(Default)]
+pub(super) struct StandardClaims {
+    issuer: Option<bool>,
+    audience: Option<bool>,
+    subject: Option<String>,
+    expires_at: Option<Timestamp>,
+    not_before: Option<Timestamp>,
+    issued_at: Option<Timestamp>,
+    token_id: Option<TokenId>,
+    session: Option<SessionHandle>,
+    scope: Option<String>,
+    pub(super) names: MemberNames,
+}
+
+impl StandardClaims {
+    pub(super) fn read_value<'de, A: MapAccess<'de>>(
+        &mut self,
+        claim: StandardClaim,
+        map: &mut A,
+        expected: &Expected<'_>,
+    ) -> Result<(), A::Error> {
+        self.names.add_standard(claim);
+        match claim {
+            StandardClaim::Issuer => self.issuer = Some(map.next_value_seed(Is(expected.issuer))?),
+            StandardClaim::Audience => {
+                self.audience = Some(map.next_value_seed(HasAudience(expected.audience))?)
+            }
+            StandardClaim::Subject => self.subject = Some(map.next_value::<NonEmpty>()?.0),
+            StandardClaim::ExpiresAt => self.expires_at = Some(map.next_value::<NumericDate>()?.0),
+            StandardClaim::NotBefore => self.not_before = Some(map.next_value::<NumericDate>()?.0),
+            StandardClaim::IssuedAt => self.issued_at = Some(map.next_value::<NumericDate>()?.0),
+            StandardClaim::TokenId => self.token_id = Some(map.next_value()?),
+            StandardClaim::SessionId => self.session = Some(map.next_value::<SidClaim>()?.0),
+            StandardClaim::Scope => self.scope = Some(map.next_value()?),
+        }
+        Ok(())
+    }
+
+    /// The claims, if none is missing or wrong. An `iat` in the future is accepted: it extends nothing, and the clocks of
+    /// servers differ.
+    pub(super) fn check<C>(
+        self,
+        now: Timestamp,
+        custom: Option<C>,
+    ) -> Result<AccessToken<C>, InvalidTokenReason> {
+        let Self {
+            issuer: Some(issuer),
+            audience: Some(audience),
+            subject: Some(subject),
+            expires_at: Some(expires_at),
+            not_before,
+            issued_at: Some(issued_at),
+            token_id: Some(TokenId),
+            session: Some(session),
+            scope,
+            names: _,
+        } = self
+        else {
+            return Err(InvalidTokenReason::BadClaims);
+        };
+        if !issuer {
+            return Err(InvalidTokenReason::WrongIssuer);
+        }
+        if !audience {
+            return Err(InvalidTokenReason::WrongAudience);
+        }
+        if not_before.is_some_and(|not_before| not_before > now) {
+            return Err(InvalidTokenReason::NotYetValid);
+        }
+        let custom = custom.ok_or(InvalidTokenReason::BadCustomClaims)?;
+        let subject = Subject::from(subject);
+        let scope = scope.unwrap_or_default();
+        Ok(AccessToken { subject, session, scope, issued_at, expires_at, not_before, custom })
+    }
+}

@@ -1,0 +1,98 @@
+//! The checks of the settings.
+
+use std::time::Duration;
+
+use super::ConfigError;
+use crate::{
+    credentials::cross_site,
+    refresh_token::MacContext,
+    settings::{MAX_CLOCK_SKEW, Settings},
+};
+
+/// Short enough for a header, and for the context of refresh tokens.
+const LONGEST_ISSUER: usize = 1024;
+const _: () = assert!(LONGEST_ISSUER <= MacContext::LONGEST_ISSUER);
+
+const LARGEST_CACHE: usize = 1 << 24;
+
+const RESERVED_HEADERS: [&str; 12] = [
+    "access-control-expose-headers",
+    "authorization",
+    "cache-control",
+    "cdn-cache-control",
+    "connection",
+    "content-length",
+    "cookie",
+    "expires",
+    "set-cookie",
+    "surrogate-control",
+    "transfer-encoding",
+    "vary",
+];
+
+/// Checks every setting.
+///
+/// # Errors
+/// The first one that is wrong.
+pub(super) fn validate(settings: &Settings) -> Result<(), ConfigError> {
+    settings.policy.validate()?;
+    let is_printable =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if !is_printable(&settings.issuer) || settings.issuer.len() > LONGEST_ISSUER {
+        return Err(ConfigError::InvalidIssuer);
+    }
+    if settings.audience.is_empty() {
+        return Err(ConfigError::InvalidAudience);
+    }
+    let header = settings.transports.header.as_ref();
+    if header.is_none() && !settings.transports.cookie {
+        return Err(ConfigError::NoTransport);
+    }
+    if let Some(name) = header.filter(|name| RESERVED_HEADERS.contains(&name.as_str())) {
+        return Err(ConfigError::InvalidAccessHeader { name: name.to_string() });
+    }
+    if let Some(origin) = settings.trusted_origins.iter().find(|origin| !cross_site::is_origin(origin)) {
+        return Err(ConfigError::InvalidTrustedOrigin { origin: origin.clone() });
+    }
+    let [access, refresh] = &settings.cookies.base_names;
+    if !is_cookie_name(access) || !is_cookie_name(refresh) || access == refresh {
+        return Err(ConfigError::InvalidCookieName);
+    }
+    if settings.cookies.domain.as_deref().is_some_and(|domain| !is_host_name(domain)) {
+        return Err(ConfigError::InvalidCookieDomain);
+    }
+    if settings.backend_timeout.is_zero() {
+        return Err(ConfigError::InvalidBackendTimeout);
+    }
+    if settings.dead_session_retention < shortest_retention(settings) {
+        return Err(ConfigError::InvalidDeadSessionRetention);
+    }
+    if settings.token_cache_capacity > LARGEST_CACHE {
+        return Err(ConfigError::InvalidTokenCacheCapacity);
+    }
+    Ok(())
+}
+
+/// Other servers must still learn that a session has ended while its access tokens are unexpired.
+fn shortest_retention(settings: &Settings) -> Duration {
+    settings.policy.access_lifetime + MAX_CLOCK_SKEW
+}
+
+/// A token (RFC 9110 §5.6.2) without a prefix, to which browsers give a meaning whatever its case.
+fn is_cookie_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 64
+        && !name.starts_with("__")
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+fn is_host_name(domain: &str) -> bool {
+    domain.len() <= 253
+        && domain.split('.').all(|label| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        })
+}

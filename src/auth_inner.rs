@@ -1,0 +1,84 @@
+//! What all requests of one layer share.
+
+use std::{fmt, sync::Arc};
+
+use tower_refresh_core::Timestamp;
+
+use crate::{
+    CustomClaims,
+    clock::Clock,
+    event::{EventKind, RejectionReason},
+    keys::Keys,
+    refresh::Refresher,
+    refresh_token::{PresentedTokens, RefreshTransport},
+    rejection::Presentation,
+    sessions::Sessions,
+    settings::Settings,
+    tokens::Tokens,
+};
+
+pub(crate) struct AuthInner<C> {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) presentation: Arc<Presentation>,
+    pub(crate) refresher: Refresher<C>,
+    clock: Arc<dyn Clock>,
+}
+
+impl<C: CustomClaims> AuthInner<C> {
+    pub(crate) fn new(
+        settings: Settings,
+        keys: Keys,
+        sessions: Sessions<C>,
+        presentation: Presentation,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let settings = Arc::new(settings);
+        let tokens = Tokens::new(settings.clone(), keys);
+        Self {
+            settings,
+            presentation: Arc::new(presentation),
+            refresher: Refresher::new(Arc::new(sessions), tokens),
+            clock,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    #[inline]
+    pub(crate) fn sessions(&self) -> &Arc<Sessions<C>> {
+        &self.refresher.sessions
+    }
+
+    #[inline]
+    pub(crate) fn tokens(&self) -> &Tokens<C> {
+        &self.refresher.tokens
+    }
+
+    /// Reads the refresh tokens of a request, and reports them if none of them counts.
+    pub(crate) fn read_refresh_tokens<'a>(
+        &self,
+        texts: impl Iterator<Item = &'a [u8]>,
+        transport: RefreshTransport,
+        now: Timestamp,
+    ) -> PresentedTokens {
+        let presented = self.tokens().read_refresh(texts, transport, now);
+        if matches!(presented, PresentedTokens::Invalid | PresentedTokens::Several(_)) {
+            let kind = EventKind::Rejected(RejectionReason::InvalidRefreshToken);
+            self.sessions().events.emit(kind, None, None, None);
+        }
+        presented
+    }
+}
+
+impl<C> fmt::Debug for AuthInner<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthInner")
+            .field("settings", &self.settings)
+            .field("sessions", &self.refresher.sessions)
+            .field("tokens", &self.refresher.tokens)
+            .finish_non_exhaustive()
+    }
+}

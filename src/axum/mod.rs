@@ -1,0 +1,4 @@
+//! The integration with axum: extractors and routes.
+
+mod extract;
+mod routes;

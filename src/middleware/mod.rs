@@ -1,0 +1,18 @@
+//! The Tower middleware: the layers and services that [`Auth`](crate::Auth) makes, and their futures.
+
+mod access;
+mod capacity;
+mod future;
+mod journey;
+mod layer;
+mod require;
+mod response;
+mod service;
+mod tokens;
+
+pub use self::{
+    future::ResponseFuture,
+    layer::RefreshLayer,
+    require::{ProblemResponse, RequireAuth, RequireAuthFuture, RequireAuthLayer, RespondToRejection},
+    service::Refresh,
+};

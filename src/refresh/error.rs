@@ -1,0 +1,24 @@
+//! Why a refresh issued no tokens.
+
+use crate::RejectionKind;
+
+/// Why no tokens were issued. Nothing was ended, and no response fails because of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RefreshError {
+    /// The session is not live, or the token does not authenticate.
+    Inactive,
+    /// Other requests rotated the session meanwhile, and their responses carry its tokens.
+    Overtaken,
+    /// The store or the claims source failed. A write may have happened, which counts as a lost response.
+    Unavailable,
+}
+
+impl From<RefreshError> for RejectionKind {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Inactive => Self::Unauthenticated,
+            RefreshError::Overtaken => Self::Overtaken,
+            RefreshError::Unavailable => Self::Unavailable,
+        }
+    }
+}

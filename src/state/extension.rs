@@ -1,0 +1,103 @@
+//! The extension of a request that holds its state.
+//!
+//! It has one type whatever the claims, so that a handler that requests other claims than the layer was built with gets an
+//! error that says so.
+
+use std::{
+    any::{Any, type_name},
+    sync::Arc,
+};
+
+use http::Extensions;
+
+use super::{Change, RequestState};
+use crate::{CustomClaims, Rejection, RejectionKind, tokens::Issued};
+
+#[derive(Clone)]
+pub(crate) struct RequestExtension(pub(crate) Arc<dyn AnyState>);
+
+impl RequestExtension {
+    /// The extension of a request that has passed the layer.
+    ///
+    /// # Errors
+    /// [`RejectionKind::MissingLayer`].
+    #[inline]
+    pub(crate) fn of(extensions: &Extensions) -> Result<&Self, Rejection> {
+        extensions.get().ok_or_else(|| Rejection::without_presentation(RejectionKind::MissingLayer))
+    }
+
+    /// Checks that there is a user, with `scope` if one is required.
+    pub(crate) fn check(&self, scope: Option<&Arc<str>>) -> Result<(), Rejection> {
+        self.0.check(scope)
+    }
+}
+
+/// The state of the request with these extensions.
+///
+/// # Errors
+/// [`RejectionKind::MissingLayer`], [`RejectionKind::ClaimsTypeMismatch`].
+#[inline]
+pub(crate) fn state_of<C: CustomClaims>(extensions: &Extensions) -> Result<&RequestState<C>, Rejection> {
+    let state: &dyn AnyState = &*RequestExtension::of(extensions)?.0;
+    (state as &dyn Any).downcast_ref().ok_or_else(|| claims_type_mismatch::<C>(state))
+}
+
+/// As [`state_of`], to keep.
+pub(crate) fn owned_state_of<C: CustomClaims>(
+    extensions: &Extensions,
+) -> Result<Arc<RequestState<C>>, Rejection> {
+    let state = &RequestExtension::of(extensions)?.0;
+    (state.clone() as Arc<dyn Any + Send + Sync>).downcast().map_err(|_| claims_type_mismatch::<C>(&**state))
+}
+
+/// Keeps the layer, if there is one, from adding tokens to the response.
+#[cfg(feature = "axum")]
+pub(crate) fn suppress_tokens(extensions: &Extensions) {
+    if let Some(RequestExtension(state)) = extensions.get() {
+        state.suppress_tokens();
+    }
+}
+
+fn claims_type_mismatch<C>(state: &dyn AnyState) -> Rejection {
+    state.reject(RejectionKind::ClaimsTypeMismatch {
+        requested: type_name::<C>(),
+        configured: state.claims_type(),
+    })
+}
+
+/// A [`RequestState`] with any claims.
+pub(crate) trait AnyState: Any + Send + Sync {
+    fn claims_type(&self) -> &'static str;
+    fn reject(&self, kind: RejectionKind) -> Rejection;
+    #[cfg(feature = "axum")]
+    fn suppress_tokens(&self);
+    fn check(&self, scope: Option<&Arc<str>>) -> Result<(), Rejection>;
+}
+
+impl<C: CustomClaims> AnyState for RequestState<C> {
+    fn claims_type(&self) -> &'static str {
+        type_name::<C>()
+    }
+
+    fn reject(&self, kind: RejectionKind) -> Rejection {
+        RequestState::reject(self, kind)
+    }
+
+    #[cfg(feature = "axum")]
+    fn suppress_tokens(&self) {
+        // After the response head nothing is sent anyway.
+        let _ = self.set_change(Change::Refreshed { issued: Issued::default() });
+    }
+
+    fn check(&self, scope: Option<&Arc<str>>) -> Result<(), Rejection> {
+        let user = self.required_user()?;
+        match scope {
+            Some(scope) if !user.has_scope(scope) => {
+                let kind = RejectionKind::InsufficientScope { scope: scope.clone() };
+                self.auth.sessions().events.rejected(&kind, Some(user.session), Some(&user.subject));
+                Err(self.reject(kind))
+            }
+            _ => Ok(()),
+        }
+    }
+}

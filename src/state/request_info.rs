@@ -1,0 +1,61 @@
+//! What the session's methods and the response need of the request.
+
+use std::{net::IpAddr, sync::OnceLock};
+
+use tower_refresh_core::{SessionHandle, Timestamp};
+
+use crate::{
+    CustomClaims,
+    auth_inner::AuthInner,
+    credentials::RetainedHeaders,
+    refresh_token::{PresentedTokens, RefreshTransport},
+    settings::AccessTransport,
+};
+
+pub(crate) struct RequestInfo {
+    /// The session of a verified access token, expired or not.
+    pub(crate) access_session: Option<SessionHandle>,
+    pub(crate) is_cross_site: bool,
+    /// A browser sent the request, as far as its headers show.
+    pub(crate) is_from_browser: bool,
+    pub(crate) is_navigation: bool,
+    /// How a new access token is sent.
+    pub(crate) transport: AccessTransport,
+    /// Without cookies if they do not count.
+    pub(crate) headers: RetainedHeaders,
+    pub(crate) ip: Option<IpAddr>,
+    refresh_tokens: OnceLock<Box<PresentedTokens>>,
+}
+
+impl RequestInfo {
+    #[inline]
+    pub(crate) fn new(ip: Option<IpAddr>) -> Self {
+        Self {
+            access_session: None,
+            is_cross_site: false,
+            is_from_browser: false,
+            is_navigation: false,
+            transport: AccessTransport::Header,
+            headers: RetainedHeaders::default(),
+            ip,
+            refresh_tokens: OnceLock::new(),
+        }
+    }
+
+    /// The refresh tokens of the request, parsed by the first call, which also reports invalid ones.
+    pub(crate) fn parse_refresh_tokens_once<C: CustomClaims>(
+        &self,
+        auth: &AuthInner<C>,
+        now: Timestamp,
+    ) -> &PresentedTokens {
+        self.refresh_tokens.get_or_init(|| {
+            let texts = self.headers.cookies.values(auth.settings.cookies.refresh_name());
+            Box::new(auth.read_refresh_tokens(texts, RefreshTransport::Cookie, now))
+        })
+    }
+
+    /// The same, if they have been parsed.
+    pub(crate) fn parsed_refresh_tokens(&self) -> Option<&PresentedTokens> {
+        self.refresh_tokens.get().map(Box::as_ref)
+    }
+}
