@@ -80,8 +80,8 @@ fn a_token_never_brings_its_own_key() {
 
 #[test]
 fn a_public_key_is_no_hmac_secret() {
-    let public = include_str!("../../../tests/keys/rsa.pub.pem");
-    let ring = KeyRing::rs256_pem(include_str!("../../../tests/keys/rsa.pem")).unwrap().prepare().unwrap();
+    let public = include_str!("../../../../tests/keys/rsa.pub.pem");
+    let ring = KeyRing::rs256_pem(include_str!("../../../../tests/keys/rsa.pem")).unwrap().prepare().unwrap();
     let kid = VerifyingKey::rs256_pem(public).unwrap().kid().to_owned();
     let forger = KeyRing::new(SigningKey::hs256(public).unwrap().with_kid(&kid)).prepare().unwrap();
     for alg in ["HS256", "RS256"] {

@@ -59,7 +59,7 @@ fn a_minted_token_has_the_claims_of_rfc_9068() {
 fn every_algorithm_mints_and_verifies() {
     macro_rules! pem {
         ($name:literal) => {
-            include_str!(concat!("../../../tests/keys/", $name, ".pem"))
+            include_str!(concat!("../../../../tests/keys/", $name, ".pem"))
         };
     }
     let secret = [1; 64];
