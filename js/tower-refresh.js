@@ -1,10 +1,10 @@
 /**
  * Access tokens for single-page applications whose server uses tower-refresh.
  *
- * Pages that only talk to the server they came from need none of this: there the cookies do everything, and no script can
- * read them. This is for pages that call services of other origins, which see no cookie and want `Authorization: Bearer`.
- * The access token lives in this module's memory and nowhere else; the refresh token stays in its HttpOnly cookie. A script
- * that is injected into the page can ask for the access token all the same, so keep scripts out (Content-Security-Policy).
+ * A page that only calls the server it came from does not need this module: the cookies are enough there, and no script can
+ * read them. This module is for pages that call services on other origins, which receive no cookie and expect
+ * `Authorization: Bearer`. It keeps the access token in memory only. The refresh token stays in its HttpOnly cookie. A script
+ * that is injected into the page can still obtain the access token, so keep such scripts out (Content-Security-Policy).
  *
  * ```js
  * import { createAuth } from "/tower-refresh.js";
@@ -23,16 +23,16 @@
 
 /**
  * @typedef {object} Options
- * @property {string} [server] The origin that logs in, refreshes and logs out; the page's own unless given. A server of
- *   another origin must trust the page's (`trusted_origin`), be of the same site, and allow credentials by CORS.
- * @property {string[]} [services] Further origins that are sent the access token. No others ever are.
- * @property {string} [refreshPath] `/auth/refresh` unless given.
- * @property {string} [logoutPath] `/auth/logout` unless given.
- * @property {string} [tokenHeader] Where the server puts a renewed token; `x-access-token` unless given.
+ * @property {string} [server] The origin for login, refresh and logout; the page's origin by default. A server on another
+ *   origin must trust the page's origin (`trusted_origin`), belong to the same site, and allow credentials with CORS.
+ * @property {string[]} [services] Further origins that receive the access token. No other origin ever does.
+ * @property {string} [refreshPath] `/auth/refresh` by default.
+ * @property {string} [logoutPath] `/auth/logout` by default.
+ * @property {string} [tokenHeader] The response header with a renewed token; `x-access-token` by default.
  */
 
 /**
- * @typedef {object} TokenResponse What the server answers at a login or a refresh (RFC 6749 §5.1).
+ * @typedef {object} TokenResponse The server's response to a login or a refresh (RFC 6749 §5.1).
  * @property {string} access_token
  * @property {number} [expires_in] In seconds.
  */
@@ -40,27 +40,29 @@
 /**
  * @typedef {object} Change
  * @property {boolean} loggedIn
- * @property {"login" | "logout" | "ended"} reason `login` also when a session is found at the first request. `ended`: the
- *   refresh token is dead or missing.
+ * @property {"login" | "logout" | "ended"} reason `login` is also reported when the first request finds a session.
+ *   `ended`: the refresh token is invalid or missing.
  */
 
 /**
  * @typedef {object} Auth
- * @property {typeof fetch} fetch As the global one. Requests to the server and the services carry the access token; those
- *   follow no redirect, since that may lead elsewhere. A request whose token is refused is sent once more with a new one.
- * @property {(tokens: TokenResponse) => void} adopt Takes the answer of a login.
- * @property {() => Promise<boolean>} refresh Asks for a new access token. Whether there is one.
- * @property {() => Promise<void>} logout Ends the session, in all tabs. Rejects when the server cannot, and changes nothing.
- * @property {(listener: (change: Change) => void) => () => void} onChange Calls `listener` when somebody logs in or out,
- *   here or in another tab, or is found to be logged in or out. Returns what stops it.
- * @property {boolean | undefined} loggedIn Whether there is a session; `undefined` until it was asked for.
+ * @property {typeof fetch} fetch Like the global `fetch`. Requests to the server and the services carry the access token. They
+ *   follow no redirect, because it may lead to another origin. If the token is rejected, the request is sent once more with a
+ *   new one.
+ * @property {(tokens: TokenResponse) => void} adopt Stores the tokens of a login response.
+ * @property {() => Promise<boolean>} refresh Requests a new access token, and resolves to whether there is one.
+ * @property {() => Promise<void>} logout Ends the session, in all tabs. If the server fails, it rejects and changes nothing.
+ * @property {(listener: (change: Change) => void) => () => void} onChange Calls `listener` when the user logs in or out, here
+ *   or in another tab, or when a request finds that the session exists or has ended. Returns a function that removes the
+ *   listener.
+ * @property {boolean | undefined} loggedIn Whether there is a session; `undefined` before the first request finds out.
  * @property {() => void} close Stops listening to other tabs.
  */
 
-/** How long other tabs are waited for. One that is frozen never answers. */
+/** How long to wait for other tabs, in milliseconds. A frozen tab never answers. */
 const PATIENCE = 500;
 
-/** How long a refresh may take, for which all tabs wait. */
+/** The longest time for a refresh, in milliseconds. All tabs wait for it. */
 const LONGEST = 30_000;
 
 /**
@@ -75,24 +77,24 @@ export function createAuth(options = {}) {
   const credentials = server === page ? "same-origin" : "include";
   const name = `tower-refresh ${server}`;
   const channel = new BroadcastChannel(name);
-  // Outside secure contexts there are none, and each tab is on its own. The server copes with that.
+  // Locks exist only in secure contexts. Without them each tab refreshes on its own, which the server handles.
   const locks = globalThis.navigator?.locks;
   const listeners = new Set();
 
   /** @type {string | null} */
   let token = null;
-  /** By this clock. What an unknown end means, the services decide. */
+  /** In milliseconds of the local clock. Infinity if unknown: then a service decides whether the token is still valid. */
   let expiresAt = Infinity;
   /** @type {boolean | undefined} */
   let loggedIn;
-  /** Counts logins and logouts: what was asked for before one means nothing after it. */
+  /** Counts logins and logouts: the response to a request that was sent before one is ignored after it. */
   let epoch = 0;
   /** @type {Promise<boolean> | null} */
   let refreshing = null;
   /** @type {(() => void) | null} */
   let answered = null;
 
-  // Other tabs see by a lock that there is one more. A page that is put aside must hold none.
+  // Each tab holds a shared lock, so that the others can count tabs. A page in the back/forward cache must not hold one.
   /** @type {(() => void) | null} */
   let leave = null;
   const appear = () => {
@@ -125,7 +127,7 @@ export function createAuth(options = {}) {
 
   const isUsable = (refused) => token !== null && token !== refused && Date.now() < expiresAt;
 
-  // One refresh at a time, in all tabs. Resolves with whether there is a token other than the refused one.
+  // One refresh at a time, in all tabs. Resolves to whether there is a token other than the rejected one.
   function refresh(refused = token) {
     refreshing ??= exclusively(() => refreshOnce(refused)).finally(() => { refreshing = null; });
     return refreshing;
@@ -154,12 +156,12 @@ export function createAuth(options = {}) {
     } catch {
       return false;
     }
-    // Any other failure is the server's, and says nothing of the session.
+    // Any other status is a failure of the server, which says nothing about the session.
     if (response.status === 401) drop("ended");
     return false;
   }
 
-  // Whether another tab has a token.
+  // Resolves to whether another tab has sent a usable token.
   async function askTabs(refused) {
     const held = (await locks?.query())?.held ?? [];
     let others = held.filter((lock) => lock.name === `${name} tab`).length - 1;
@@ -192,7 +194,7 @@ export function createAuth(options = {}) {
         drop("logout");
         break;
       default:
-        // Another tab may know less than this one. A token from before a logout is refused by the server.
+        // Another tab's token may be older than this one's. The server rejects a token from before a logout.
         if (data.token !== null && (token === null || data.expiresAt >= expiresAt)) hold(data.token, data.expiresAt);
         if (data.kind === "answer") answered?.();
     }
@@ -218,7 +220,7 @@ export function createAuth(options = {}) {
     const request = new Request(input, init);
     const { origin } = new URL(request.url);
     if (!origins.has(origin) || request.headers.has("authorization")) return fetch(request);
-    // The server itself renews an expired token in the same request; services cannot.
+    // The server renews an expired token in the same request. Services cannot.
     const isMissing = origin === server ? token === null : !isUsable(null);
     if (isMissing && loggedIn !== false) await refresh(token);
     const asked = epoch;
@@ -264,17 +266,17 @@ export function createAuth(options = {}) {
 
 function originOf(url) {
   const { origin } = new URL(url);
-  // So is that of every address without a host.
+  // All URLs without a host have this origin, so it identifies nothing.
   if (origin === "null") throw new TypeError(`${url} has no origin`);
   return origin;
 }
 
-// RFC 6750 §3.1. A 401 for another reason is the application's answer.
+// RFC 6750 §3.1. A 401 for any other reason comes from the application.
 function isRefused(response) {
   return response.status === 401 && /error="?invalid_token/.test(response.headers.get("www-authenticate") ?? "");
 }
 
-// In seconds. What a token says is the server's business, but one that has expired need not be sent to a service.
+// In seconds. Only the server verifies the token; this avoids sending an expired one to a service.
 function lifeOf(token) {
   try {
     const { iat, exp } = JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));

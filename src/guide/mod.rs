@@ -1,23 +1,23 @@
-//! The guide: how to put this crate to use, chapter by chapter. It has no code of its own, and is compiled for the
-//! documentation and its tests alone.
+//! The guide: how to use this crate, one task per chapter. The module contains no code; it is compiled only for the
+//! documentation and its tests.
 //!
-//! | you want to | chapter |
+//! | task | chapter |
 //! |---|---|
-//! | pick where sessions are kept | [Choosing a store](stores) |
-//! | serve pages, a single-page application, an app, or other services | [Browsers, and other clients](clients) |
-//! | know where the layer goes | [Wrapping a service](wrapping) |
+//! | decide where sessions are stored | [Choosing a store](stores) |
+//! | serve pages, a single-page application, a native app or other services | [Browsers and other clients](clients) |
+//! | decide where the layer goes | [Wrapping a service](wrapping) |
 //! | run behind nginx, a load balancer or a CDN | [Behind a proxy](proxies) |
 //! | run more than one server | [Several servers](servers) |
-//! | exchange a key, planned or at once | [Rotating keys](keys) |
-//! | take a right away, or a user | [Roles, and changing them](roles) |
-//! | keep a connection open | [WebSockets and event streams](connections) |
+//! | replace a key, as planned or in an emergency | [Rotating keys](keys) |
+//! | revoke a role, or lock a user out | [Roles, and changing them](roles) |
+//! | authenticate a connection that stays open | [WebSockets and event streams](connections) |
 //! | change a lifetime | [Tuning the policy](tuning) |
-//! | look a default up | [Every default](defaults) |
+//! | look up a default | [Every default](defaults) |
 //! | test your handlers | `guide::testing`, with the feature `testing` |
-//! | find out why it does not work | [Troubleshooting](troubleshooting) |
-//! | come from axum-login, tower-sessions or JWT code of your own | [Moving here](moving) |
+//! | find out why something does not work | [Troubleshooting](troubleshooting) |
+//! | migrate from axum-login, tower-sessions or your own JWT code | [Moving here](moving) |
 //!
-//! What is threatened, what is done about it, and what is left is in `SECURITY.md`. Whole programs are in `examples/`.
+//! `SECURITY.md` lists the threats, the countermeasures and the remaining risks. `examples/` contains complete programs.
 
 #[doc = include_str!("stores.md")]
 pub mod stores {}
