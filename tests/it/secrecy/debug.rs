@@ -184,6 +184,7 @@ async fn no_public_type_shows_a_secret() {
     shown.of("EventKind", &EventKind::End(EndReason::Logout));
     shown.of("RejectionReason", &RejectionReason::InvalidToken(InvalidTokenReason::BadSignature));
     shown.of("EndReason", &EndReason::Logout);
+    shown.of("ParseEndReasonError", &"no reason".parse::<EndReason>().unwrap_err());
     shown.of("TokenClass", &TokenClass::Current);
     shown.of("SessionHandle", &SessionHandle::from_bytes([7; 16]));
 

@@ -1,4 +1,4 @@
-//! What holds for every request, whatever is in it. `tests/random_requests` gives these checks a few thousand inputs, the
+//! What holds for every request, whatever is in it. `tests/it/random_requests` gives these checks a few thousand inputs, the
 //! targets of `fuzz/` as many as there is time for.
 //!
 //! Each takes the bytes of a fuzzer and panics where the library does what it must not. What must come out is worked out
