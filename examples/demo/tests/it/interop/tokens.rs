@@ -27,7 +27,8 @@ fn folder() -> PathBuf {
 
 /// What the libraries say of a token.
 fn ask(program: &str, arguments: &[&str], case: &Value) -> BTreeMap<String, Value> {
-    let mut process = Command::new(program)
+    let installed = folder().join("venv/bin").join(program);
+    let mut process = Command::new(if installed.exists() { installed } else { program.into() })
         .args(arguments)
         .current_dir(folder())
         .stdin(Stdio::piped())
@@ -88,9 +89,8 @@ fn verify(algorithm: &str, arguments: &[&str], secret: Option<&[u8]>) {
         "secret": secret.map(|secret| STANDARD.encode(secret)),
     });
 
-    let python = folder().join("venv/bin/python");
     let mut seen = ask("node", &["--input-type=module", "--eval", include_str!("verify.mjs")], &case);
-    seen.append(&mut ask(python.to_str().unwrap(), &["-c", include_str!("verify.py")], &case));
+    seen.append(&mut ask("python", &["-c", include_str!("verify.py")], &case));
 
     let names: Vec<_> = seen.keys().map(String::as_str).collect();
     assert_eq!(names, ["jose", "joserfc", "jwcrypto", "pyjwt"]);
