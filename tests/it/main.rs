@@ -36,6 +36,7 @@ mod schedules;
 mod secrecy;
 mod servers;
 mod slow;
+mod structure;
 mod support;
 #[cfg(feature = "testing")]
 mod testing;
