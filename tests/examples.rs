@@ -1,4 +1,6 @@
 //! The examples run, and do what their first lines say.
+//!
+//! In a file of its own, because `cargo test --test it` builds no examples.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![cfg(all(feature = "aws_lc_rs", feature = "axum", feature = "tokio"))]
 

@@ -1,6 +1,6 @@
-//! The checks of `tests/random_requests`, for the fuzz targets.
+//! The checks of `tests/it/random_requests`, for the fuzz targets.
 
-#[path = "../../tests/random_requests/checks/mod.rs"]
+#[path = "../../tests/it/random_requests/checks/mod.rs"]
 pub mod checks;
-#[path = "../../tests/support/mod.rs"]
+#[path = "../../tests/it/support/mod.rs"]
 mod support;

@@ -1,0 +1,18 @@
+//! The demo as a stranger drives it: the real program, over HTTP. Each test starts a server of its own.
+
+mod account;
+mod answers;
+mod errors;
+mod flags;
+mod native;
+mod native_client;
+mod operations;
+mod page;
+mod refresh;
+mod sessions;
+mod sqlite;
+mod start;
+mod stop;
+mod support;
+mod theft;
+mod users;

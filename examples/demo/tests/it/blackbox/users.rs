@@ -1,0 +1,79 @@
+//! Changing users.
+
+use serde_json::json;
+
+use super::support::{Client, Response, Server};
+
+fn patch(client: &mut Client, name: &str, change: serde_json::Value) -> Response {
+    client.send_json("PATCH", &format!("/users/{name}"), &change)
+}
+
+#[test]
+fn a_change_takes_effect_at_the_next_refresh() {
+    let server = Server::start(&["--access-ttl", "10m"]);
+    let (mut admin, mut bob) = (server.logged_in("admin"), server.logged_in("bob"));
+    let response = patch(&mut admin, "bob", json!({ "scope": "user admin", "name": "Robert" }));
+    assert_eq!(response.status, 200);
+    assert_eq!(bob.get("/me").json()["name"], "Bob");
+    bob.get("/admin").assert_problem(403);
+
+    assert_eq!(bob.post("/auth/refresh").status, 200);
+    let me = bob.get("/me").json();
+    assert_eq!((&me["name"], &me["scope"]), (&json!("Robert"), &json!("user admin")));
+    assert_eq!(bob.get("/admin").status, 200);
+}
+
+#[test]
+fn a_disabled_user_stays_until_the_next_refresh_and_cannot_come_back() {
+    let server = Server::start(&["--access-ttl", "10m"]);
+    let (mut admin, mut bob) = (server.logged_in("admin"), server.logged_in("bob"));
+    assert_eq!(patch(&mut admin, "bob", json!({ "disabled": true })).status, 200);
+    assert_eq!(bob.get("/me").status, 200);
+    bob.without_access().get("/me").assert_bare_challenge();
+    bob.get("/me").assert_bare_challenge();
+    let form = json!({ "username": "bob", "password": "bob-password" });
+    server.client().post_json("/login", &form).assert_bare_challenge();
+
+    assert_eq!(patch(&mut admin, "bob", json!({ "disabled": false })).status, 200);
+    bob.without_access().get("/me").assert_bare_challenge();
+    assert_eq!(server.client().post_json("/login", &form).status, 200);
+}
+
+#[test]
+fn what_is_left_out_stays() {
+    let server = Server::start(&[]);
+    let mut admin = server.logged_in("admin");
+    assert_eq!(patch(&mut admin, "alice", json!({})).status, 200);
+    assert_eq!(patch(&mut admin, "alice", json!({ "name": "Al" })).status, 200);
+    let me = server.logged_in("alice").get("/me").json();
+    assert_eq!((&me["name"], &me["scope"]), (&json!("Al"), &json!("user")));
+}
+
+#[test]
+fn bad_changes_are_problems() {
+    let server = Server::start(&[]);
+    let mut admin = server.logged_in("admin");
+    patch(&mut admin, "carol", json!({ "name": "Carol" })).assert_problem(404);
+    for change in [
+        json!({ "disabled": "yes" }),
+        json!({ "scope": ["user"] }),
+        json!({ "scope": "two  spaces" }),
+        json!({ "name": "" }),
+        json!({ "nmae": "Alice" }),
+        json!([]),
+    ] {
+        patch(&mut admin, "alice", change).assert_problem(422);
+    }
+    let mut broken = admin.with("content-type", "application/json");
+    broken.send("PATCH", "/users/alice", "{").assert_problem(400);
+    admin.send("PATCH", "/users/alice", "{}").assert_problem(415);
+}
+
+#[test]
+fn only_admins_change_users() {
+    let server = Server::start(&[]);
+    patch(&mut server.logged_in("alice"), "alice", json!({ "scope": "admin" })).assert_problem(403);
+    patch(&mut server.client(), "alice", json!({ "scope": "admin" })).assert_bare_challenge();
+    let mut admin = server.logged_in("admin").with("sec-fetch-site", "same-site");
+    patch(&mut admin, "alice", json!({ "scope": "admin" })).assert_problem(403);
+}

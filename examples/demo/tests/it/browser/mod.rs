@@ -1,0 +1,9 @@
+//! The demo and the JavaScript module in a real browser: Chromium, driven through chromedriver.
+
+mod cross_site;
+mod journey;
+mod module;
+mod sessions;
+mod siblings;
+mod support;
+mod tabs;

@@ -1,0 +1,59 @@
+//! The list of sessions, and the theft.
+
+use super::support::{Browser, Demo};
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium and chromedriver"]
+async fn the_list_shows_other_devices_and_ends_their_sessions() {
+    let demo = Demo::start(&["--access-ttl", "10m"]);
+    let (elsewhere, _) = demo.log_in_elsewhere("alice");
+    let elsewhere = elsewhere["access_token"].as_str().unwrap();
+    let browser = Browser::start().await;
+    browser.open(&demo.url()).await;
+    browser.click("[data-user=alice]").await;
+    browser.until("two are shown", "return document.querySelectorAll('#sessions li').length === 2").await;
+    assert_eq!(demo.status_of("GET", "me", elsewhere), 200);
+
+    browser
+        .run(
+            "const others = [...document.querySelectorAll('#sessions li')].filter((item) => !item.querySelector('.tag'));
+             others[0].querySelector('button').id = 'end-the-other';",
+        )
+        .await;
+    browser.click("#end-the-other").await;
+    browser.until("one is left", "return document.querySelectorAll('#sessions li').length === 1").await;
+    assert_eq!(demo.status_of("GET", "me", elsewhere), 401);
+    assert_eq!(browser.run("return (await fetch('/me')).status").await, 200, "one's own goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium and chromedriver"]
+async fn a_stolen_cookie_ends_the_session_before_ones_eyes() {
+    let demo = Demo::start(&["--access-ttl", "10m"]);
+    let (elsewhere, _) = demo.log_in_elsewhere("alice");
+    let browser = Browser::start().await;
+    browser.open(&demo.url()).await;
+    browser.click("[data-user=alice]").await;
+    browser.until("the theft is offered", "return !document.getElementById('steal').disabled").await;
+    browser.click("#steal").await;
+    browser.until("the owner's turn comes", "return !document.getElementById('come-back').disabled").await;
+    for (holder, token) in [("#you-hold", "T0"), ("#server-expects", "T2"), ("#thief-holds", "T2")] {
+        assert_eq!(browser.text(holder).await, token, "{holder}");
+    }
+    assert_eq!(demo.events("reuse"), 0, "nobody can tell yet");
+
+    browser.click("#come-back").await;
+    browser.until("the page says so", "return document.getElementById('notice').textContent !== ''").await;
+    assert!(browser.text("#notice").await.starts_with("Your session has ended"));
+    let story = browser.text("#story").await;
+    for line in ["The thief sends T1", "You send T0: 401", "The thief sends T2: 401"] {
+        assert!(story.contains(line), "{line} in {story}");
+    }
+    assert!(browser.text("#login-card").await.contains("Log in"));
+    assert_eq!(demo.events("reuse"), 1);
+    assert_eq!(
+        demo.status_of("GET", "me", elsewhere["access_token"].as_str().unwrap()),
+        200,
+        "other devices go on"
+    );
+}

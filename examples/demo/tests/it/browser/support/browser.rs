@@ -1,0 +1,152 @@
+//! Chromium with a profile of its own.
+
+use std::time::{Duration, Instant};
+
+use fantoccini::{Client, ClientBuilder, Locator, wd::Capabilities};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use super::{driver::Driver, front::Front};
+
+pub(crate) struct Browser {
+    pub(crate) client: Client,
+    // Dropped in this order: the driver ends before its folder goes.
+    _driver: Driver,
+    _folder: TempDir,
+}
+
+/// Nothing that talks to anybody but the tests.
+const ARGUMENTS: [&str; 8] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+];
+
+/// A machine that is busy otherwise may take its time.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Browser {
+    pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// A browser for which every host is at this front, with a certificate it does not know.
+    pub(crate) async fn behind(front: &Front) -> Self {
+        Self::with(&[format!("--host-resolver-rules=MAP * 127.0.0.1:{}", front.port)]).await
+    }
+
+    async fn with(more: &[String]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let driver = Driver::start(folder.path());
+        let mut arguments = ARGUMENTS.map(str::to_owned).to_vec();
+        arguments.push(format!("--user-data-dir={}", folder.path().join("profile").display()));
+        arguments.extend_from_slice(more);
+        let mut capabilities = Capabilities::new();
+        capabilities.insert("goog:chromeOptions".into(), json!({ "args": arguments }));
+        capabilities.insert("acceptInsecureCerts".into(), json!(true));
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        let client = builder.capabilities(capabilities).connect(&driver.url).await.unwrap();
+        Self { client, _driver: driver, _folder: folder }
+    }
+
+    pub(crate) async fn open(&self, url: &str) {
+        self.client.goto(url).await.unwrap();
+    }
+
+    /// What the body of an async function returns in the page.
+    pub(crate) async fn run(&self, script: &str) -> Value {
+        let script = format!(
+            "const done = arguments[arguments.length - 1]; (async () => {{ {script} }})()
+             .then((value) => done({{ value }}), (error) => done({{ error: String(error.stack ?? error) }}));"
+        );
+        let mut answer = self.client.execute_async(&script, Vec::new()).await.unwrap();
+        assert!(answer["error"].is_null(), "{}", answer["error"].as_str().unwrap_or_default());
+        answer["value"].take()
+    }
+
+    /// Waits until the body of an async function returns something true in the page.
+    pub(crate) async fn until(&self, what: &str, script: &str) {
+        let started = Instant::now();
+        while !is_true(&self.run(script).await) {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{what}; instead the page shows: {}",
+                self.text("body").await
+            );
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until the browser has no cookie of this name any more.
+    pub(crate) async fn until_gone(&self, cookie: &str) {
+        let started = Instant::now();
+        while self.cookie(cookie).await.is_some() {
+            assert!(started.elapsed() < PATIENCE, "{cookie} does not expire");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// A cookie of the page's host, which the page itself may be unable to read.
+    pub(crate) async fn cookie(&self, name: &str) -> Option<String> {
+        let cookies = self.client.get_all_cookies().await.unwrap();
+        cookies.into_iter().find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
+    }
+
+    pub(crate) async fn click(&self, selector: &str) {
+        self.client.find(Locator::Css(selector)).await.unwrap().click().await.unwrap();
+    }
+
+    /// The text that this element shows.
+    pub(crate) async fn text(&self, selector: &str) -> String {
+        self.client.find(Locator::Css(selector)).await.unwrap().text().await.unwrap()
+    }
+
+    /// Logs in by a request of the page that is open, which must be of the demo.
+    pub(crate) async fn log_in(&self, user: &str) {
+        let status = self
+            .run(&format!(
+                "const form = {{ username: '{user}', password: '{user}-password' }};
+                 const headers = {{ 'content-type': 'application/json' }};
+                 return (await fetch('/login', {{ method: 'POST', headers, body: JSON.stringify(form) }})).status;"
+            ))
+            .await;
+        assert_eq!(status, 200);
+    }
+
+    /// Opens a tab and goes there; returns the handles of the one before and of this one.
+    pub(crate) async fn second_tab(&self, url: &str) -> Tabs {
+        let first = self.client.window().await.unwrap();
+        let second = self.client.new_window(true).await.unwrap().handle;
+        self.client.switch_to_window(second.clone()).await.unwrap();
+        self.open(url).await;
+        Tabs { first, second }
+    }
+}
+
+pub(crate) struct Tabs {
+    first: fantoccini::wd::WindowHandle,
+    second: fantoccini::wd::WindowHandle,
+}
+
+impl Tabs {
+    pub(crate) async fn first<'a>(&self, browser: &'a Browser) -> &'a Browser {
+        browser.client.switch_to_window(self.first.clone()).await.unwrap();
+        browser
+    }
+
+    pub(crate) async fn second<'a>(&self, browser: &'a Browser) -> &'a Browser {
+        browser.client.switch_to_window(self.second.clone()).await.unwrap();
+        browser
+    }
+}
+
+fn is_true(value: &Value) -> bool {
+    !matches!(value, Value::Null | Value::Bool(false)) && *value != json!(0) && *value != json!("")
+}

@@ -1,0 +1,68 @@
+//! chromedriver's process.
+
+use std::{
+    io::{BufRead, BufReader},
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+/// A shell holds the process and waits for the end of its input: chromedriver, its browser and their folder go with this
+/// value, or with the tests' own process, however that ends.
+pub(super) struct Driver {
+    shell: Child,
+    pub(super) url: String,
+    /// Kept open, as the program may print.
+    _output: BufReader<ChildStdout>,
+}
+
+const KEEPER: &str = r#"
+exec 3<&0
+chromedriver --port=0 3<&- & pid=$!
+read -r _ <&3
+browsers=$(cat "/proc/$pid/task/"*/children)
+kill $browsers "$pid"
+wait
+# The browsers are not this shell's own children. While they end they still write.
+for try in 1 2 3 4 5 6 7 8 9 10; do
+    for browser in $browsers; do
+        if kill -0 "$browser" 2>/dev/null; then sleep 0.2; fi
+    done
+done
+rm -rf "$1"
+"#;
+
+impl Driver {
+    /// All that chromedriver and its browser write goes into `folder`.
+    pub(super) fn start(folder: &Path) -> Self {
+        let mut shell = Command::new("sh")
+            .args(["-c", KEEPER, "keeper"])
+            .arg(folder)
+            .envs(
+                ["HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"]
+                    .map(|name| (name, folder)),
+            )
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // Ctrl-C is for the tests, which then take this along.
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(shell.stdout.take().unwrap());
+        let port = loop {
+            let mut line = String::new();
+            assert_ne!(output.read_line(&mut line).unwrap(), 0, "chromedriver starts");
+            if let Some((_, port)) = line.split_once("started successfully on port ") {
+                break port.trim_end().trim_end_matches('.').to_owned();
+            }
+        };
+        Self { shell, url: format!("http://127.0.0.1:{port}"), _output: output }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        let _ = self.shell.wait();
+    }
+}

@@ -1,0 +1,329 @@
+//! The `Authorization` field, and the challenges that answer it (RFC 6750).
+
+use std::{convert::Infallible, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header::WWW_AUTHENTICATE};
+use serde_json::{Value, json};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_refresh::{Authenticated, InvalidTokenReason, Rejection, RejectionKind};
+
+use crate::support::{
+    Browser, Claims, World,
+    browser::{ACCESS, REFRESH},
+    request,
+};
+
+/// A GET with these `Authorization` fields.
+fn authorized(path: &str, fields: &[&str], cookies: Option<&str>) -> Request<()> {
+    let mut request = request(path, &[]);
+    for field in fields {
+        request.headers_mut().append("authorization", HeaderValue::from_bytes(field.as_bytes()).unwrap());
+    }
+    if let Some(cookies) = cookies {
+        request.headers_mut().append("cookie", cookies.try_into().unwrap());
+    }
+    request
+}
+
+fn kind(response: &Response<Bytes>) -> Option<RejectionKind> {
+    response.extensions().get::<Rejection>().map(|rejection| rejection.kind().clone())
+}
+
+fn challenge(response: &Response<Bytes>) -> &str {
+    let mut fields = response.headers().get_all(WWW_AUTHENTICATE).iter();
+    let challenge = fields.next().map_or("", |field| field.to_str().unwrap());
+    assert!(fields.next().is_none());
+    challenge
+}
+
+#[tokio::test]
+async fn the_scheme_has_no_case_and_blanks_around_the_token_do_not_matter() {
+    let world = World::new();
+    let browser = Browser::logged_in(&world, "alice").await;
+    let token = browser.access().unwrap();
+    world.store.take_calls();
+    for field in [
+        "Bearer @",
+        "bearer @",
+        "BEARER @",
+        "bEaReR @",
+        "Bearer   @",
+        "Bearer\t@",
+        "Bearer \t @ \t",
+        "Bearer @ ",
+        "Bearer @\t",
+    ] {
+        let response = world.send(authorized("/me", &[&field.replace('@', token)], None)).await;
+        assert_eq!(response.body(), "alice", "{field:?}");
+    }
+    assert_eq!(world.store.take_calls(), []);
+}
+
+#[tokio::test]
+async fn a_bearer_field_that_is_not_one_token_is_refused_and_no_cookie_helps() {
+    let world = World::new();
+    let browser = Browser::logged_in(&world, "alice").await;
+    let (token, cookies) = (browser.access().unwrap(), browser.cookie_field());
+    world.store.take_calls();
+    for field in [
+        "Bearer",
+        "Bearer ",
+        "Bearer \t ",
+        "bearer",
+        "Bearer @ @",
+        "Bearer @, @",
+        "Bearer @,Basic eDp5",
+        "Bearer \"@\"",
+        "Bearer token=@",
+        "Bearer access_token=@",
+        "Bearer <@>",
+        "Bearer Bearer @",
+        "Bearer @;q=1",
+        "Bearer null",
+        "Bearer undefined",
+        "Bearer \u{a0}@",
+        "Bearer @\u{a0}",
+    ] {
+        for cookies in [None, Some(&*cookies)] {
+            for path in ["/me", "/optional"] {
+                let response = world.send(authorized(path, &[&field.replace('@', token)], cookies)).await;
+                assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{field:?}");
+                let expected = RejectionKind::InvalidToken(InvalidTokenReason::Malformed);
+                assert_eq!(kind(&response), Some(expected), "{field:?}");
+            }
+            let public = world.send(authorized("/public", &[&field.replace('@', token)], cookies)).await;
+            assert_eq!((public.status(), &public.body()[..]), (StatusCode::OK, b"-".as_slice()), "{field:?}");
+        }
+    }
+    assert_eq!(world.store.take_calls(), []);
+}
+
+#[tokio::test]
+async fn another_scheme_is_no_bearer_header_and_the_cookies_count() {
+    let world = World::new();
+    let browser = Browser::logged_in(&world, "alice").await;
+    let (token, cookies) = (browser.access().unwrap(), browser.cookie_field());
+    for field in [
+        "",
+        "Basic eDp5",
+        "Digest username=\"x\"",
+        "DPoP @",
+        "Token @",
+        "JWT @",
+        "@",
+        "Bearer@",
+        "Bearer:@",
+        "Bearer=@",
+        "Bearer, @",
+        "Bearer\u{a0}@",
+        "Bearers @",
+        "xBearer @",
+        "\"Bearer\" @",
+        "Negotiate YII=",
+    ] {
+        let field = field.replace('@', token);
+        let alone = world.send(authorized("/optional", &[&field], None)).await;
+        assert_eq!((alone.status(), &alone.body()[..]), (StatusCode::OK, b"-".as_slice()), "{field:?}");
+        let me = world.send(authorized("/me", &[&field], None)).await;
+        assert_eq!(kind(&me), Some(RejectionKind::Unauthenticated), "{field:?}");
+        let with_cookies = world.send(authorized("/me", &[&field], Some(&cookies))).await;
+        assert_eq!(with_cookies.body(), "alice", "{field:?}");
+    }
+}
+
+#[tokio::test]
+async fn two_authorization_fields_are_an_invalid_request() {
+    let world = World::new();
+    let browser = Browser::logged_in(&world, "alice").await;
+    let (bearer, cookies) = (format!("Bearer {}", browser.access().unwrap()), browser.cookie_field());
+    world.store.take_calls();
+    for fields in [
+        [&*bearer, &bearer],
+        [&bearer, "Bearer x"],
+        ["Basic eDp5", &bearer],
+        [&bearer, "Basic eDp5"],
+        ["Basic eDp5", "Basic eDp5"],
+        ["", &bearer],
+        [&bearer, ""],
+    ] {
+        for cookies in [None, Some(&*cookies)] {
+            for path in ["/me", "/optional"] {
+                let response = world.send(authorized(path, &fields, cookies)).await;
+                assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{fields:?}");
+                assert_eq!(kind(&response), Some(RejectionKind::InvalidRequest), "{fields:?}");
+                assert!(challenge(&response).contains("error=\"invalid_request\""), "{fields:?}");
+            }
+            let public = world.send(authorized("/public", &fields, cookies)).await;
+            assert_eq!(
+                (public.status(), &public.body()[..]),
+                (StatusCode::OK, b"-".as_slice()),
+                "{fields:?}"
+            );
+        }
+    }
+    assert_eq!(world.store.take_calls(), []);
+}
+
+#[tokio::test]
+async fn a_bearer_header_is_the_only_access_token() {
+    let world = World::new();
+    let (alice, bob) = (Browser::logged_in(&world, "alice").await, Browser::logged_in(&world, "bob").await);
+    let bearer = format!("Bearer {}", alice.access().unwrap());
+    let response = world.send(authorized("/me", &[&bearer], Some(&bob.cookie_field()))).await;
+    assert_eq!(response.body(), "alice");
+
+    world.clock.advance(Duration::from_secs(600));
+    let mut bob_later = bob.clone();
+    bob_later.get(&world, "/me").await;
+    for cookies in [bob.cookie_field(), bob_later.cookie_field()] {
+        let response = world.send(authorized("/me", &[&bearer], Some(&cookies))).await;
+        assert_eq!(kind(&response), Some(RejectionKind::InvalidToken(InvalidTokenReason::Expired)));
+    }
+    let response = world.send(authorized("/me", &[&bearer], Some(&alice.cookie_field()))).await;
+    assert_eq!(response.body(), "alice", "its own session renews it");
+    assert!(response.headers().contains_key("x-access-token"));
+}
+
+#[tokio::test]
+async fn a_channel_that_is_off_is_not_read() {
+    let world = World::with(|builder| builder.access_header(false));
+    let browser = Browser::logged_in(&world, "alice").await;
+    let (bearer, cookies) = (format!("Bearer {}", browser.access().unwrap()), browser.cookie_field());
+    for fields in [&[&*bearer][..], &["Bearer x"], &["Bearer"], &[&bearer, &bearer]] {
+        let alone = world.send(authorized("/optional", fields, None)).await;
+        assert_eq!((alone.status(), &alone.body()[..]), (StatusCode::OK, b"-".as_slice()), "{fields:?}");
+        let with_cookies = world.send(authorized("/me", fields, Some(&cookies))).await;
+        assert_eq!(with_cookies.body(), "alice", "{fields:?}");
+    }
+
+    let world = World::with(|builder| builder.access_cookie(false));
+    let login = world.send(request("/login/alice", &[])).await;
+    let mut browser = Browser::new();
+    browser.keep(login.headers());
+    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), [REFRESH]);
+    let token = login.headers()["x-access-token"].to_str().unwrap();
+    assert!(login.headers()["x-access-token"].is_sensitive());
+    assert_eq!(login.body(), token);
+    let as_cookie = format!("{ACCESS}={token}");
+    assert_eq!(world.send(request("/optional", &[("cookie", &as_cookie)])).await.body(), "-");
+    let as_header = format!("Bearer {token}");
+    assert_eq!(world.send(authorized("/me", &[&as_header], None)).await.body(), "alice");
+}
+
+#[tokio::test]
+async fn challenges_say_what_rfc_6750_wants() {
+    const REALM: &str = "Bearer realm=\"https://api.example.com\"";
+    let world = World::new();
+    let browser = Browser::logged_in(&world, "alice").await;
+    let bearer = format!("Bearer {}", browser.access().unwrap());
+
+    let nobody = world.send(request("/me", &[])).await;
+    assert_eq!((nobody.status(), challenge(&nobody)), (StatusCode::UNAUTHORIZED, REALM));
+    let bad_cookie = world.send(request("/me", &[("cookie", "__Host-access=x.y.z")])).await;
+    assert_eq!((bad_cookie.status(), challenge(&bad_cookie)), (StatusCode::UNAUTHORIZED, REALM));
+
+    let forged = world.send(authorized("/me", &["Bearer x.y.z"], None)).await;
+    check(&forged, StatusCode::UNAUTHORIZED, "invalid_token", REALM);
+    let twice = world.send(authorized("/me", &[&bearer, &bearer], None)).await;
+    check(&twice, StatusCode::BAD_REQUEST, "invalid_request", REALM);
+
+    world.auth.end_subject("alice").await.unwrap();
+    let revoked = world.send(authorized("/me", &[&bearer], None)).await;
+    check(&revoked, StatusCode::UNAUTHORIZED, "invalid_token", REALM);
+    assert_eq!(kind(&revoked), Some(RejectionKind::InvalidToken(InvalidTokenReason::Revoked)));
+
+    world.clock.advance(Duration::from_secs(600));
+    let expired = world.send(authorized("/me", &[&bearer], None)).await;
+    check(&expired, StatusCode::UNAUTHORIZED, "invalid_token", REALM);
+    assert_eq!(kind(&expired), Some(RejectionKind::InvalidToken(InvalidTokenReason::Expired)));
+    // Whether it was forged or has expired a client may know, but no more.
+    assert_ne!(challenge(&expired), challenge(&forged));
+    let wrong = world.send(authorized("/me", &["Bearer YQ.YQ.YQ"], None)).await;
+    assert_eq!(challenge(&wrong), challenge(&forged));
+}
+
+fn check(response: &Response<Bytes>, status: StatusCode, error: &str, realm: &str) {
+    assert_eq!(response.status(), status);
+    let challenge = challenge(response);
+    let description =
+        challenge.strip_prefix(&format!("{realm}, error=\"{error}\", error_description=\"")).unwrap();
+    let (description, _) = description.split_once('"').unwrap();
+    assert!(!description.is_empty());
+    // RFC 6750 §3
+    assert!(description.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'));
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let problem: Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!(problem["status"], json!(status.as_u16()));
+    assert_eq!(problem["error"], json!(error));
+    assert_eq!(problem["detail"], json!(description));
+}
+
+#[tokio::test]
+async fn a_missing_scope_is_named_in_the_challenge() {
+    let world = World::new();
+    let respond =
+        service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(Bytes::from_static(b"secret"))));
+    let service = world.auth.layer().layer(world.auth.require_scope("admin").layer(respond));
+    for (subject, status) in [("alice", StatusCode::FORBIDDEN), ("admin", StatusCode::OK)] {
+        let browser = Browser::logged_in(&world, subject).await;
+        let response = service.clone().oneshot(browser.request("/admin")).await.unwrap();
+        assert_eq!(response.status(), status);
+        if status == StatusCode::FORBIDDEN {
+            check(&response, status, "insufficient_scope", "Bearer realm=\"https://api.example.com\"");
+            assert!(challenge(&response).ends_with(", scope=\"admin\""));
+        }
+    }
+    let nobody = service.oneshot(request("/admin", &[])).await.unwrap();
+    assert_eq!(kind(&nobody), Some(RejectionKind::Unauthenticated));
+}
+
+#[tokio::test]
+async fn what_is_no_scope_nobody_has_and_no_challenge_repeats() {
+    let world = World::new();
+    let admin = Browser::logged_in(&world, "admin").await;
+    let has = |scope: &'static str| {
+        let user = move |request: Request<()>| async move {
+            let user = Authenticated::<Claims>::required(request.extensions()).unwrap();
+            Response::new(Bytes::from(user.has_scope(scope).to_string()))
+        };
+        world.send_to(user, admin.request("/"))
+    };
+    let respond =
+        service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(Bytes::from_static(b"secret"))));
+    for scope in [
+        "",
+        " ",
+        "user ",
+        " user",
+        "user  admin",
+        "user\tadmin",
+        "\"user\"",
+        "us\\er",
+        "user\r\nadmin",
+        "usér",
+    ] {
+        let service = world.auth.layer().layer(world.auth.require_scope(scope).layer(respond));
+        let response = service.oneshot(admin.request("/admin")).await.unwrap();
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{scope:?}");
+        let challenge = challenge(&response);
+        assert!(challenge.contains("error=\"insufficient_scope\""), "{scope:?}: {challenge}");
+        assert!(!challenge.contains("scope=\""), "{scope:?}: {challenge}");
+        assert_eq!(has(scope).await.body(), "false", "{scope:?}");
+    }
+    world.users.set("guest", "Guest", "");
+    let guest = Browser::logged_in(&world, "guest").await;
+    let service = world.auth.layer().layer(world.auth.require_scope("").layer(respond));
+    let response = service.oneshot(guest.request("/admin")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::FORBIDDEN, "no scope is none to have");
+    for scope in ["user", "admin user", "user admin"] {
+        assert_eq!(has(scope).await.body(), "true", "{scope:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_realm_cannot_break_out_of_its_quotes() {
+    let world = World::with(|builder| builder.issuer("a \"b\\\" c"));
+    let response = world.send(request("/me", &[])).await;
+    assert_eq!(challenge(&response), r#"Bearer realm="a \"b\\\" c""#);
+}

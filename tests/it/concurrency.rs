@@ -1,0 +1,347 @@
+//! Many requests at once with one session: they share the first half, and one of them rotates.
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+};
+
+use bytes::Bytes;
+use futures_util::future::poll_fn;
+use http::{Request, Response};
+use tokio::task::JoinSet;
+use tower_refresh::event::{EventKind, TokenClass};
+
+use crate::support::{
+    Browser, Op, World,
+    browser::{ACCESS, REFRESH, generation, set_cookie},
+    probe::{
+        GRACE, MILLISECOND, carries_nothing, expired_browser, poll_once, poll_until_stuck, refresh,
+        with_refresh,
+    },
+    store::Fault,
+};
+
+/// Runs `future`, and counts it when it waits for the first time.
+async fn counted<F: Future>(future: F, waiting: Arc<AtomicUsize>) -> F::Output {
+    let mut future = pin!(future);
+    let mut polled = false;
+    poll_fn(|context| {
+        let poll = future.as_mut().poll(context);
+        if !polled && poll.is_pending() {
+            waiting.fetch_add(1, Ordering::SeqCst);
+        }
+        polled = true;
+        poll
+    })
+    .await
+}
+
+/// Sends the requests at once, holds the store until all of them wait for it, and returns the responses.
+async fn at_once(world: &World, requests: impl IntoIterator<Item = Request<()>>) -> Vec<Response<Bytes>> {
+    world.store.hold(Op::Load);
+    let waiting = Arc::<AtomicUsize>::default();
+    let mut tasks = JoinSet::new();
+    for request in requests {
+        let (world, waiting) = (world.clone(), waiting.clone());
+        tasks.spawn(async move { counted(world.send(request), waiting).await });
+    }
+    while waiting.load(Ordering::SeqCst) < tasks.len() {
+        tokio::task::yield_now().await;
+    }
+    world.store.let_through(Op::Load);
+    tasks.join_all().await
+}
+
+fn count(responses: &[Response<Bytes>], is: impl Fn(&Response<Bytes>) -> bool) -> usize {
+    responses.iter().filter(|response| is(response)).count()
+}
+
+fn is_alice(response: &Response<Bytes>) -> bool {
+    response.status() == 200 && response.body() == "alice"
+}
+
+/// The one refresh token that all responses which carry one agree on.
+fn the_refresh_token(responses: &[Response<Bytes>]) -> Option<String> {
+    let mut tokens: Vec<_> = responses.iter().filter_map(|response| set_cookie(response, REFRESH)).collect();
+    tokens.sort_unstable();
+    tokens.dedup();
+    assert!(tokens.len() <= 1, "{tokens:?}");
+    tokens.pop()
+}
+
+async fn two_hundred_requests_share_one_refresh() {
+    let world = World::new();
+    let (mut browser, session) = expired_browser(&world, "alice").await;
+    let claims_loads = world.users.loads();
+
+    let responses = at_once(&world, (0..200).map(|_| browser.request("/me"))).await;
+
+    assert_eq!(count(&responses, is_alice), 200);
+    assert_eq!(world.users.loads(), claims_loads + 1);
+    assert!(world.store.calls(Op::Load) <= 1 + 200, "{}", world.store.calls(Op::Load));
+    assert!(world.store.calls(Op::Swap) <= 200);
+    let row = world.store.row(session).await.unwrap();
+    assert_eq!((row.generation, row.version), (1, 1));
+    let token = the_refresh_token(&responses).unwrap();
+    assert_eq!(generation(&token), 1);
+    for response in &responses {
+        assert_eq!(set_cookie(response, REFRESH).is_some(), set_cookie(response, ACCESS).is_some());
+        browser.keep(response.headers());
+    }
+    assert_eq!(count(&responses, |response| set_cookie(response, REFRESH).is_some()), 200);
+    assert!(is_alice(&browser.get(&world, "/me").await));
+    refresh(&world, &mut browser).await;
+}
+
+#[tokio::test]
+async fn two_hundred_concurrent_requests_share_one_refresh() {
+    two_hundred_requests_share_one_refresh().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_hundred_requests_on_several_threads_share_one_refresh() {
+    for _ in 0..10 {
+        two_hundred_requests_share_one_refresh().await;
+    }
+}
+
+#[tokio::test]
+async fn two_hundred_swaps_at_once_rotate_once_and_reload_once_each() {
+    let world = World::new();
+    let (browser, session) = expired_browser(&world, "alice").await;
+    let mut requests: Vec<_> = (0..200).map(|_| Box::pin(world.send(browser.request("/me")))).collect();
+    world.store.hold(Op::Swap);
+    for request in &mut requests {
+        assert!(poll_until_stuck(request).is_pending());
+    }
+    // Each of them came alone, so each loaded for itself.
+    assert_eq!(world.store.take_calls(), [(Op::Load, 200), (Op::Swap, 200)]);
+    world.store.let_through(Op::Swap);
+
+    let mut responses = Vec::new();
+    for request in requests {
+        responses.push(request.await);
+    }
+
+    assert_eq!(count(&responses, is_alice), 200);
+    assert_eq!(world.store.take_calls(), [(Op::Load, 199)]);
+    let row = world.store.row(session).await.unwrap();
+    assert_eq!((row.generation, row.version), (1, 1));
+    assert_eq!(generation(&the_refresh_token(&responses).unwrap()), 1);
+}
+
+#[tokio::test]
+async fn old_and_new_tokens_at_once_all_pass_and_nothing_goes_back() {
+    let world = World::new();
+    let (mut browser, session) = expired_browser(&world, "alice").await;
+    let old = browser.refresh().unwrap().to_owned();
+    browser.get(&world, "/me").await;
+    let new = browser.refresh().unwrap().to_owned();
+    world.clock.advance(GRACE);
+    world.store.take_calls();
+    let claims_loads = world.users.loads();
+
+    let requests = (0..200).map(|number| with_refresh("/me", if number % 2 == 0 { &old } else { &new }));
+    let responses = at_once(&world, requests).await;
+
+    assert_eq!(count(&responses, is_alice), 200);
+    assert_eq!(world.users.loads(), claims_loads + 2);
+    assert_eq!(the_refresh_token(&responses), Some(new));
+    assert_eq!(count(&responses, |response| set_cookie(response, REFRESH).is_some()), 100);
+    assert_eq!(count(&responses, |response| set_cookie(response, ACCESS).is_some()), 200);
+    let row = world.store.row(session).await.unwrap();
+    assert_eq!((row.generation, row.confirmed, row.ended), (1, true, None));
+}
+
+/// The old token is late, while the new one is seen for the first time: whoever wins, nobody is logged out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn late_and_new_tokens_at_once_all_pass() {
+    for _ in 0..20 {
+        let world = World::new();
+        let (mut browser, session) = expired_browser(&world, "alice").await;
+        let old = browser.refresh().unwrap().to_owned();
+        browser.get(&world, "/me").await;
+        let new = browser.refresh().unwrap().to_owned();
+        world.clock.advance(GRACE + MILLISECOND);
+
+        let requests = (0..40).map(|number| with_refresh("/me", if number % 2 == 0 { &old } else { &new }));
+        let responses = at_once(&world, requests).await;
+
+        assert_eq!(count(&responses, is_alice), 40);
+        let row = world.store.row(session).await.unwrap();
+        assert_eq!((row.generation, row.confirmed, row.ended), (1, true, None));
+        assert!(the_refresh_token(&responses).is_none_or(|token| token == new));
+    }
+}
+
+#[tokio::test]
+async fn requests_of_different_sessions_share_nothing() {
+    let world = World::new();
+    let (first, _) = expired_browser(&world, "alice").await;
+    let second = Browser::logged_in(&world, "alice").await;
+    world.clock.advance(crate::support::probe::ACCESS_LIFETIME);
+    world.store.take_calls();
+    let claims_loads = world.users.loads();
+
+    let responses = at_once(&world, [first.request("/me"), second.request("/me")]).await;
+
+    assert_eq!(count(&responses, is_alice), 2);
+    assert_eq!(world.users.loads(), claims_loads + 2);
+    assert_eq!(world.store.take_calls(), [(Op::Load, 2), (Op::Swap, 2)]);
+}
+
+#[tokio::test]
+async fn nothing_is_remembered_once_the_shared_load_is_done() {
+    let world = World::new();
+    let (browser, _) = expired_browser(&world, "alice").await;
+    at_once(&world, (0..3).map(|_| browser.request("/status/101"))).await;
+    world.users.set("alice", "Alice", "user admin");
+    world.store.take_calls();
+
+    let response = world.send(browser.request("/me")).await;
+
+    assert_eq!(world.store.take_calls(), [(Op::Load, 1), (Op::Swap, 1)]);
+    let access = set_cookie(&response, ACCESS).unwrap();
+    assert_eq!(crate::support::mint::claims(&access)["scope"], "user admin");
+}
+
+#[tokio::test]
+async fn who_asks_for_a_refresh_gets_claims_of_that_moment_and_not_of_a_load_under_way() {
+    let world = World::new();
+    let (browser, _) = expired_browser(&world, "alice").await;
+    world.users.pause_in_loads();
+    let mut earlier = Box::pin(world.send(browser.request("/me")));
+    assert!(poll_once(&mut earlier).is_pending(), "it has read the claims, and waits");
+    let users = world.users.clone();
+    let upgrade = move |request: http::Request<()>| {
+        users.set("alice", "Alice", "user admin");
+        crate::support::world::routes(request)
+    };
+
+    let later = world.send_to(upgrade, browser.request("/refresh")).await;
+
+    let access = set_cookie(&later, ACCESS).unwrap();
+    assert_eq!(crate::support::mint::claims(&access)["scope"], "user admin");
+    assert_eq!(earlier.await.body(), "alice");
+}
+
+#[tokio::test]
+async fn followers_of_a_failed_leader_try_once_more_together() {
+    for fault in [Fault::Fails, Fault::FailsAfterwards, Fault::Panics] {
+        let world = World::new();
+        let (browser, session) = expired_browser(&world, "alice").await;
+        world.store.hold(Op::Load);
+        world.store.break_op(Op::Load, fault);
+        let mut requests: Vec<_> = (0..10).map(|_| Box::pin(world.send(browser.request("/me")))).collect();
+        for request in &mut requests {
+            assert!(poll_until_stuck(request).is_pending());
+        }
+        world.store.mend();
+        world.store.let_through(Op::Load);
+
+        let responses = futures_util::future::join_all(requests).await;
+
+        assert_eq!(count(&responses, |response| response.status() == 503), 1, "{fault:?}");
+        assert_eq!(count(&responses, is_alice), 9, "{fault:?}");
+        assert!(count(&responses, carries_nothing) == 1);
+        assert_eq!(world.store.row(session).await.unwrap().version, 1);
+    }
+}
+
+#[tokio::test]
+async fn followers_try_once_more_and_not_for_ever() {
+    let world = World::new();
+    let (browser, session) = expired_browser(&world, "alice").await;
+    world.store.break_op(Op::Load, Fault::Fails);
+
+    let responses = at_once(&world, (0..50).map(|_| browser.request("/me"))).await;
+
+    assert_eq!(count(&responses, |response| response.status() == 503), 50);
+    assert_eq!(count(&responses, carries_nothing), 50);
+    assert!(world.store.calls(Op::Load) <= 50);
+    assert_eq!(world.store.row(session).await.unwrap().version, 0);
+}
+
+#[tokio::test]
+async fn a_claims_source_that_panics_strands_nobody() {
+    let world = World::new();
+    let (browser, session) = expired_browser(&world, "alice").await;
+    world.users.break_loads(Some(Fault::Panics));
+    let responses = at_once(&world, (0..10).map(|_| browser.request("/me"))).await;
+    assert_eq!(count(&responses, |response| response.status() == 503), 10);
+    assert_eq!(world.store.row(session).await.unwrap().version, 0);
+
+    world.users.break_loads(None);
+    let responses = at_once(&world, (0..10).map(|_| browser.request("/me"))).await;
+    assert_eq!(count(&responses, is_alice), 10);
+}
+
+#[tokio::test]
+async fn a_stolen_token_presented_many_times_at_once_ends_the_session_once() {
+    let world = World::new();
+    let mut browser = Browser::logged_in(&world, "alice").await;
+    let old = browser.refresh().unwrap().to_owned();
+    for _ in 0..2 {
+        refresh(&world, &mut browser).await;
+    }
+    world.take_events();
+
+    let responses = at_once(&world, (0..50).map(|_| with_refresh("/me", &old))).await;
+
+    assert_eq!(count(&responses, |response| response.status() == 401), 50);
+    assert_eq!(count(&responses, carries_nothing), 50);
+    let ends = world.take_events().into_iter().filter(|event| matches!(event, EventKind::End(_)));
+    assert_eq!(ends.count(), 1);
+}
+
+#[tokio::test]
+async fn each_request_of_a_burst_tells_of_its_own_refresh() {
+    let world = World::new();
+    let (browser, _) = expired_browser(&world, "alice").await;
+    at_once(&world, (0..5).map(|_| browser.request("/me"))).await;
+    assert_eq!(world.take_events(), [EventKind::Refresh(TokenClass::Current); 5]);
+}
+
+#[tokio::test]
+async fn a_session_that_keeps_being_moved_on_sends_nothing_and_asks_the_store_four_times_at_most() {
+    let world = World::new();
+    let (browser, session) = expired_browser(&world, "alice").await;
+    let mut request = Box::pin(world.send(browser.request("/me")));
+    for _ in 0..10 {
+        world.store.hold(Op::Swap);
+        if let Poll::Ready(response) = poll_until_stuck(&mut request) {
+            assert!(is_alice(&response) && carries_nothing(&response));
+            assert!(world.store.calls(Op::Swap) <= 4);
+            assert!(world.store.calls(Op::Load) <= 1 + 3);
+            return;
+        }
+        // Somebody else writes, and leaves the generation as it is.
+        crate::support::probe::alter_row(&world, session, |row| row.confirmed = !row.confirmed).await;
+        world.store.let_through(Op::Swap);
+        world.clock.advance(MILLISECOND);
+    }
+    panic!("it tries for ever");
+}
+
+#[tokio::test]
+async fn a_load_that_read_the_row_before_a_logout_lets_nobody_in_after_it() {
+    let world = World::new();
+    let (browser, session) = expired_browser(&world, "alice").await;
+    world.store.hold_answer(Op::Load);
+    let mut before = Box::pin(world.send(browser.request("/me")));
+    assert!(poll_until_stuck(&mut before).is_pending());
+
+    assert!(world.auth.end_session(session).await.unwrap());
+    let mut after = Box::pin(world.send(browser.request("/me")));
+    assert!(poll_until_stuck(&mut after).is_pending(), "it joins the load under way");
+    world.store.let_through(Op::Load);
+
+    for response in [before.await, after.await] {
+        assert_eq!(response.status(), 401);
+        assert!(carries_nothing(&response));
+    }
+}

@@ -1,0 +1,42 @@
+//! The library through its public API, a module per subject: `cargo test --test it rotation::` runs one of them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+mod attacks;
+mod authorization;
+mod cache;
+mod cancellation;
+mod concurrency;
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+mod config;
+mod cookies;
+mod cross_site;
+mod faults;
+mod feed;
+#[cfg(feature = "axum")]
+mod frameworks;
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+mod generations;
+#[cfg(all(feature = "axum", any(feature = "aws_lc_rs", feature = "rust_crypto")))]
+mod guide;
+mod head;
+mod lifetimes;
+mod login;
+mod logout;
+mod matrix;
+#[cfg(all(feature = "axum", any(feature = "aws_lc_rs", feature = "rust_crypto")))]
+mod native;
+mod observability;
+mod races;
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+mod random_requests;
+mod readiness;
+mod rotation;
+mod schedules;
+mod secrecy;
+mod servers;
+mod slow;
+mod structure;
+mod support;
+#[cfg(feature = "testing")]
+mod testing;

@@ -1,0 +1,381 @@
+//! Every access token with every refresh cookie, in the header and in the cookie: what the layer makes of them.
+//!
+//! [`says`] has a row for each access token, [`worth`] one for each refresh cookie, and [`expected`] the few rules by
+//! which the two come together: the contract, and not how the code goes about it.
+
+mod play;
+
+use tower_refresh::event::EndReason;
+
+use self::play::play;
+
+/// The access token of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// None, and in the header another scheme.
+    Absent,
+    /// The scheme or the cookie's name, with nothing behind it.
+    Empty,
+    Valid,
+    /// In the last fifth of its life.
+    NearEnd,
+    Expired,
+    /// With another signature.
+    Forged,
+    /// By another key.
+    ForeignKey,
+    /// By our key, but of another issuer.
+    ForeignIssuer,
+    /// Of a session of the same user that this server has ended.
+    Revoked,
+    /// Of another user's session.
+    OtherValid,
+    OtherNearEnd,
+    OtherExpired,
+    /// One that nears its end, and a valid one of the same session.
+    TwoOldFirst,
+    TwoNewFirst,
+    /// Valid ones of two users.
+    TwoUsers,
+    ValidAndForged,
+}
+
+/// Where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Channel {
+    Header,
+    Cookie,
+    /// In the header, while the access cookie is valid, and another user's.
+    HeaderOverCookie,
+}
+
+/// The refresh cookie of a request. The session is at generation 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refresh {
+    Absent,
+    /// Generation 2, ten minutes after the rotation.
+    Current,
+    /// Generation 2, ten seconds after the rotation.
+    Fresh,
+    /// The same, and it was seen before.
+    Seen,
+    /// Generation 1, ten seconds after the rotation.
+    Previous,
+    /// Generation 1, ten minutes after the rotation, generation 2 never seen.
+    Late,
+    /// The same, but generation 2 was seen.
+    LateAfterSeen,
+    /// Generation 0.
+    TwoBehind,
+    /// Generation 2, but the store was set back to 1.
+    Ahead,
+    /// Generation 2, but the store was set back to 0.
+    FarAhead,
+    /// Made younger without the key.
+    Forged,
+    /// By our key, but of another issuer.
+    Foreign,
+    /// By our key, of a session that is not in the store.
+    Unknown,
+    /// Of a session that another server has ended.
+    Ended,
+    /// Of a session that this server has ended.
+    EndedHere,
+    IdleExpired,
+    AbsoluteExpired,
+    /// Good, but the claims source no longer knows the user.
+    Gone,
+    /// Of another user.
+    Other,
+    /// Generations 1 and 2.
+    TwoOldFirst,
+    TwoNewFirst,
+    /// Good ones of two users.
+    TwoUsers,
+    CurrentAndForged,
+}
+
+/// What an access token says of the request.
+#[derive(Clone, Copy, Debug)]
+enum Says {
+    /// Nothing: the refresh cookie decides.
+    Nobody,
+    /// This user, and the refresh cookie is not looked at.
+    User(&'static str),
+    /// This user, to be renewed beside the handler.
+    Ending(&'static str),
+    /// This user, if the refresh cookie says so too.
+    Expired(&'static str),
+    Invalid,
+    /// Two header fields.
+    Ambiguous,
+}
+
+/// DESIGN §3, "which A" and "expired means".
+#[rustfmt::skip]
+fn says(access: Access, channel: Channel, refresh: Refresh) -> Says {
+    use Says::{Ambiguous, Ending, Expired, Invalid, Nobody, User};
+    //                           in the header     in the cookie
+    let (header, cookie) = match access {
+        Access::Absent        => (Nobody,          Nobody),
+        Access::Empty         => (Invalid,         Nobody),
+        Access::Valid         => (User("alice"),   User("alice")),
+        Access::NearEnd       => (Ending("alice"), Ending("alice")),
+        Access::Expired       => (Expired("alice"), Nobody),
+        Access::Forged        => (Invalid,         Nobody),
+        Access::ForeignKey    => (Invalid,         Nobody),
+        Access::ForeignIssuer => (Invalid,         Nobody),
+        Access::Revoked       => (Invalid,         Nobody),
+        Access::OtherValid    => (User("bob"),     User("bob")),
+        Access::OtherNearEnd  => (Ending("bob"),   Ending("bob")),
+        Access::OtherExpired  => (Expired("bob"),  Nobody),
+        Access::TwoOldFirst   => (Ambiguous,       User("alice")),
+        Access::TwoNewFirst   => (Ambiguous,       User("alice")),
+        Access::TwoUsers      => (Ambiguous,       Nobody),
+        Access::ValidAndForged => (Ambiguous,      User("alice")),
+    };
+    // What this server has ended is refused at once, whatever its access tokens say.
+    let (header, cookie) = match (refresh, header, cookie) {
+        (Refresh::EndedHere, User("alice") | Ending("alice"), _) => (Invalid, Nobody),
+        (Refresh::EndedHere, _, User("alice") | Ending("alice")) => (header, Nobody),
+        (Refresh::EndedHere, Ambiguous, Nobody) => (Ambiguous, User("bob")),
+        _ => (header, cookie),
+    };
+    match channel {
+        Channel::Header => header,
+        Channel::Cookie => cookie,
+        Channel::HeaderOverCookie if matches!(header, Nobody) => User("bob"),
+        Channel::HeaderOverCookie => header,
+    }
+}
+
+/// What a refresh cookie is worth when it decides.
+struct Worth {
+    /// Whose session it names by its MAC, if it is ours.
+    session: &'static str,
+    /// Whether it authenticates.
+    holds: bool,
+    /// Calls of load, swap and end.
+    calls: [usize; 3],
+    claims: usize,
+    sends: Sends,
+    /// Whether its session ended or expired before, so that a navigation removes the cookies.
+    over: bool,
+    /// Why this request ends its session.
+    ends: Option<EndReason>,
+}
+
+/// What goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sends {
+    Nothing,
+    Access,
+    /// And the refresh token of this generation.
+    Both(u32),
+}
+
+/// DESIGN §4, rows c0 to c11 and r1 to r6.
+#[rustfmt::skip]
+fn worth(refresh: Refresh) -> Worth {
+    use Sends::{Access, Both, Nothing};
+    const NO: bool = false;
+    const REUSE: Option<EndReason> = Some(EndReason::Reuse);
+    const GONE: Option<EndReason> = Some(EndReason::Disabled);
+    let (session, holds, calls, claims, sends, over, ends) = match refresh {
+        //                           session  holds  load       claims     over
+        //                                           |  swap    |  sends   |     ends
+        Refresh::Absent           => ("none", NO,   [0, 0, 0], 0, Nothing, NO,   None),
+        Refresh::Current          => ("alice", true, [1, 1, 0], 1, Both(3), NO,   None),  // c3, r3
+        Refresh::Fresh            => ("alice", true, [2, 1, 0], 1, Access,  NO,   None),  // c3, r2
+        Refresh::Seen             => ("alice", true, [2, 0, 0], 1, Access,  NO,   None),  // c3, r2
+        Refresh::Previous         => ("alice", true, [2, 0, 0], 1, Both(2), NO,   None),  // c4, r4
+        Refresh::Late             => ("alice", true, [1, 1, 0], 1, Both(2), NO,   None),  // c5, r5
+        Refresh::LateAfterSeen    => ("alice", NO,   [1, 0, 1], 0, Nothing, NO,   REUSE), // c6
+        Refresh::TwoBehind        => ("alice", NO,   [1, 0, 1], 0, Nothing, NO,   REUSE), // c6
+        Refresh::Ahead            => ("alice", true, [2, 1, 0], 1, Access,  NO,   None),  // c8, r2
+        Refresh::FarAhead         => ("alice", NO,   [1, 0, 0], 0, Nothing, NO,   None),  // c9
+        Refresh::Forged           => ("none", NO,   [0, 0, 0], 0, Nothing, NO,   None),
+        Refresh::Foreign          => ("none", NO,   [0, 0, 0], 0, Nothing, NO,   None),
+        Refresh::Unknown          => ("unknown", NO, [1, 0, 0], 0, Nothing, NO,   None),  // c0
+        Refresh::Ended            => ("alice", NO,   [1, 0, 0], 0, Nothing, true, None),  // c1
+        Refresh::EndedHere        => ("alice", NO,   [1, 0, 0], 0, Nothing, true, None),  // c1
+        Refresh::IdleExpired      => ("alice", NO,   [1, 0, 0], 0, Nothing, true, None),  // c2
+        Refresh::AbsoluteExpired  => ("alice", NO,   [0, 0, 0], 0, Nothing, true, None),
+        Refresh::Gone             => ("alice", NO,   [1, 0, 1], 1, Nothing, NO,   GONE),  // c11
+        Refresh::Other            => ("bob",   true, [1, 1, 0], 1, Both(1), NO,   None),  // c3, r3
+        Refresh::TwoOldFirst      => ("alice", true, [1, 1, 0], 1, Both(3), NO,   None),
+        Refresh::TwoNewFirst      => ("alice", true, [1, 1, 0], 1, Both(3), NO,   None),
+        Refresh::TwoUsers         => ("none", NO,   [0, 0, 0], 0, Nothing, NO,   None),
+        Refresh::CurrentAndForged => ("alice", true, [1, 1, 0], 1, Both(3), NO,   None),
+    };
+    Worth { session, holds, calls, claims, sends, over, ends }
+}
+
+/// The same beside a valid access token that nears its end: it renews, but ends, mends and removes nothing.
+fn worth_beside(refresh: Refresh) -> Worth {
+    let worth = worth(refresh);
+    if worth.holds && refresh != Refresh::Ahead {
+        return worth;
+    }
+    let [loads, _, _] = worth.calls;
+    let claims = usize::from(refresh == Refresh::Gone);
+    Worth { calls: [loads.min(1), 0, 0], claims, sends: Sends::Nothing, over: false, ends: None, ..worth }
+}
+
+/// One request.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    access: Access,
+    channel: Channel,
+    refresh: Refresh,
+    path: &'static str,
+    navigation: bool,
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    status: u16,
+    /// Of a success: the user, or `-`.
+    body: String,
+    challenge: &'static str,
+    /// The new access token: where it is, and whose.
+    access: Option<(&'static str, String)>,
+    /// The new refresh token's generation.
+    refresh: Option<u32>,
+    removed: bool,
+    uncacheable: bool,
+    calls: [usize; 3],
+    claims: usize,
+    ended: Option<EndReason>,
+}
+
+/// Who is there, as the handler sees it.
+#[derive(Clone, Copy)]
+enum Who {
+    User(&'static str),
+    Anonymous,
+    Invalid,
+    Ambiguous,
+}
+
+fn expected(case: Case) -> Outcome {
+    let decides = worth(case.refresh);
+    let holder = if decides.holds { Who::User(decides.session) } else { Who::Anonymous };
+    let untouched = worth(Refresh::Absent);
+    let (who, worth) = match says(case.access, case.channel, case.refresh) {
+        Says::Nobody => (holder, decides),
+        Says::User(user) => (Who::User(user), untouched),
+        Says::Ending(user) if user == decides.session => (Who::User(user), worth_beside(case.refresh)),
+        Says::Ending(user) => (Who::User(user), untouched),
+        // Two users in one request are never refreshed into one another.
+        Says::Expired(user) if user != decides.session => {
+            // That it has expired is its own word, for which nobody need be asked.
+            (Who::Invalid, Worth { over: case.refresh == Refresh::AbsoluteExpired, ..untouched })
+        }
+        Says::Expired(_) if decides.holds => (holder, decides),
+        Says::Expired(_) => (Who::Invalid, decides),
+        Says::Invalid => (Who::Invalid, untouched),
+        Says::Ambiguous => (Who::Ambiguous, untouched),
+    };
+    let (status, body, challenge) = match (case.path, who) {
+        (_, Who::User(user)) => (200, user, "none"),
+        ("/me", Who::Anonymous) => (401, "", "bare"),
+        (_, Who::Anonymous) | ("/public", _) => (200, "-", "none"),
+        (_, Who::Invalid) => (401, "", "invalid_token"),
+        (_, Who::Ambiguous) => (400, "", "invalid_request"),
+    };
+    // A new access token goes where the old one came from; where none came, into the cookie.
+    let cookie = case.channel == Channel::Cookie || case.access == Access::Absent;
+    let place = if cookie { "cookie" } else { "header" };
+    let removed = case.navigation && worth.over;
+    Outcome {
+        status,
+        body: body.to_owned(),
+        challenge,
+        access: (worth.sends != Sends::Nothing).then(|| (place, worth.session.to_owned())),
+        refresh: if let Sends::Both(generation) = worth.sends { Some(generation) } else { None },
+        removed,
+        uncacheable: removed || worth.sends != Sends::Nothing,
+        calls: worth.calls,
+        claims: worth.claims,
+        ended: worth.ends,
+    }
+}
+
+#[tokio::test]
+async fn an_access_token_in_the_header_with_every_refresh_cookie() {
+    assert_all(Channel::Header).await;
+}
+
+#[tokio::test]
+async fn an_access_token_in_the_cookie_with_every_refresh_cookie() {
+    assert_all(Channel::Cookie).await;
+}
+
+#[tokio::test]
+async fn an_access_token_in_the_header_hides_the_access_cookie() {
+    assert_all(Channel::HeaderOverCookie).await;
+}
+
+async fn assert_all(channel: Channel) {
+    let (mut cases, mut wrong) = (0, Vec::new());
+    for refresh in REFRESHES {
+        for access in ACCESSES {
+            for (path, navigation) in [("/me", false), ("/optional", false), ("/public", true)] {
+                let case = Case { access, channel, refresh, path, navigation };
+                let (expected, seen) = (expected(case), play(case).await);
+                cases += 1;
+                if seen != expected {
+                    wrong.push(format!("{case:?}\n  expected {expected:?}\n  but it is {seen:?}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {cases} rows are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+const ACCESSES: [Access; 16] = [
+    Access::Absent,
+    Access::Empty,
+    Access::Valid,
+    Access::NearEnd,
+    Access::Expired,
+    Access::Forged,
+    Access::ForeignKey,
+    Access::ForeignIssuer,
+    Access::Revoked,
+    Access::OtherValid,
+    Access::OtherNearEnd,
+    Access::OtherExpired,
+    Access::TwoOldFirst,
+    Access::TwoNewFirst,
+    Access::TwoUsers,
+    Access::ValidAndForged,
+];
+
+const REFRESHES: [Refresh; 23] = [
+    Refresh::Absent,
+    Refresh::Current,
+    Refresh::Fresh,
+    Refresh::Seen,
+    Refresh::Previous,
+    Refresh::Late,
+    Refresh::LateAfterSeen,
+    Refresh::TwoBehind,
+    Refresh::Ahead,
+    Refresh::FarAhead,
+    Refresh::Forged,
+    Refresh::Foreign,
+    Refresh::Unknown,
+    Refresh::Ended,
+    Refresh::EndedHere,
+    Refresh::IdleExpired,
+    Refresh::AbsoluteExpired,
+    Refresh::Gone,
+    Refresh::Other,
+    Refresh::TwoOldFirst,
+    Refresh::TwoNewFirst,
+    Refresh::TwoUsers,
+    Refresh::CurrentAndForged,
+];

@@ -1,0 +1,144 @@
+//! A refresh token is good by the way that its session was settled on at login, and by no other.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+use super::client::{Client, FORM, assert_error, exchange, json, send};
+use crate::support::{
+    Browser, World,
+    browser::{REFRESH, generation},
+    mint,
+    probe::{ACCESS_LIFETIME, INVALID_REFRESH_TOKEN, expired_browser, with_refresh},
+};
+
+#[tokio::test]
+async fn the_token_of_a_refresh_cookie_is_nothing_at_the_token_endpoint() {
+    let world = World::new();
+    let (mut browser, session) = expired_browser(&world, "alice").await;
+    let row = world.store.row(session).await.unwrap();
+
+    let response = exchange(&world, browser.refresh().unwrap()).await;
+
+    assert_error(&response, "invalid_grant", "a cookie's token");
+    assert_eq!((world.store.take_calls(), world.take_events()), (vec![], vec![INVALID_REFRESH_TOKEN]));
+    assert_eq!(world.store.row(session).await.unwrap(), row);
+    assert_eq!(browser.get(&world, "/me").await.body(), "alice");
+}
+
+#[tokio::test]
+async fn a_native_clients_token_is_nothing_in_a_cookie() {
+    let world = World::new();
+    let mut client = Client::logged_in(&world, "alice").await;
+    world.clock.advance(ACCESS_LIFETIME);
+    for path in ["/me", "/refresh"] {
+        let response = world.send(with_refresh(path, &client.refresh)).await;
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path}");
+        assert!(!response.headers().contains_key("set-cookie"));
+    }
+    // By its MAC alone a cookie's token names the session that a logout ends.
+    assert_eq!(world.send(with_refresh("/logout", &client.refresh)).await.status(), StatusCode::OK);
+    // Beside the expired access token of its own session, neither.
+    let bearer = format!("Bearer {}", client.access);
+    let mut request = with_refresh("/me", &client.refresh);
+    request.headers_mut().insert("authorization", bearer.parse().unwrap());
+    assert_eq!(world.send(request).await.status(), StatusCode::UNAUTHORIZED);
+
+    assert_eq!((world.store.take_calls(), world.take_events()), (vec![], vec![INVALID_REFRESH_TOKEN; 4]));
+    assert_eq!(client.exchange(&world).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_native_clients_token_is_nothing_to_another_issuer_and_with_a_changed_byte() {
+    let world = World::new();
+    let client = Client::logged_in(&world, "alice").await;
+    let other =
+        World::on(world.clock.clone(), world.store.clone(), |builder| builder.issuer("https://staging"));
+    assert_error(&exchange(&other, &client.refresh).await, "invalid_grant", "another issuer");
+    assert_error(&exchange(&world, &mint::forged_refresh(&client.refresh)).await, "invalid_grant", "forged");
+    for i in 0..client.refresh.len() {
+        let mut changed = client.refresh.clone().into_bytes();
+        changed[i] = if changed[i] == b'A' { b'B' } else { b'A' };
+        let changed = String::from_utf8(changed).unwrap();
+        assert_error(&exchange(&world, &changed).await, "invalid_grant", &format!("byte {i}"));
+    }
+    assert_error(&exchange(&world, &client.access).await, "invalid_grant", "an access token");
+    assert_eq!(world.store.take_calls(), []);
+}
+
+/// A client that also has a jar: its cookies are another session, which has its own requests to be refreshed by.
+#[tokio::test]
+async fn cookies_count_for_nothing_at_the_token_endpoint_and_none_is_set() {
+    let world = World::new();
+    let client = Client::logged_in(&world, "alice").await;
+    let (browser, cookie_session) = expired_browser(&world, "bob").await;
+    let before = world.store.row(cookie_session).await.unwrap();
+    let form = format!("grant_type=refresh_token&refresh_token={}", client.refresh);
+    let refresh_only = format!("{REFRESH}={}", browser.refresh().unwrap());
+    for cookies in [browser.cookie_field(), refresh_only] {
+        let fields = [("content-type", FORM), ("cookie", cookies.as_str())];
+        let response = send(&world, Method::POST, "/auth/token", &fields, form.clone()).await;
+        let tokens = json(&response);
+        assert_eq!(mint::claims(tokens["access_token"].as_str().unwrap())["sub"], "alice");
+        assert!(!response.headers().contains_key("set-cookie"));
+        assert!(!response.headers().contains_key("x-access-token"));
+
+        let response = send(&world, Method::POST, "/auth/token", &fields, "").await;
+        assert_error(&response, "invalid_request", "a cookie is no parameter");
+    }
+    assert_eq!(world.store.row(cookie_session).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn an_authorization_field_counts_for_nothing_at_the_token_endpoint() {
+    let world = World::new();
+    let client = Client::logged_in(&world, "alice").await;
+    let stranger = Client::logged_in(&world, "bob").await;
+    world.clock.advance(ACCESS_LIFETIME - Duration::from_secs(60));
+    let form = format!("grant_type=refresh_token&refresh_token={}", client.refresh);
+    let bearers = [&client.access, &stranger.access, "a.b.c"].map(|token| format!("Bearer {token}"));
+    let basic = ["Basic YXBwOnNlY3JldA==".to_owned()];
+    for authorization in bearers.iter().chain(&basic) {
+        let fields = [("content-type", FORM), ("authorization", authorization.as_str())];
+        let response = send(&world, Method::POST, "/auth/token", &fields, form.clone()).await;
+        assert_eq!(response.status(), StatusCode::OK, "{authorization}");
+        let access = json(&response)["access_token"].as_str().unwrap().to_owned();
+        assert_eq!(mint::claims(&access)["sub"], "alice", "{authorization}");
+    }
+}
+
+/// A browser sends no refresh token here of its own accord, so it does not matter whose page makes it send the request.
+#[tokio::test]
+async fn it_does_not_matter_from_where_a_token_request_comes() {
+    for fields in [
+        &[("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")][..],
+        &[("origin", "null")],
+        &[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "no-cors")],
+    ] {
+        let world = World::new();
+        let client = Client::logged_in(&world, "alice").await;
+        let browser = Browser::logged_in(&world, "bob").await;
+        let cookies = browser.cookie_field();
+        let fields = [fields, &[("content-type", FORM), ("cookie", &cookies)]].concat();
+        world.store.take_calls();
+
+        let response = send(&world, Method::POST, "/auth/token", &fields, "grant_type=refresh_token").await;
+        assert_error(&response, "invalid_request", "nothing but cookies");
+        assert_eq!(world.store.take_calls(), []);
+
+        let form = format!("grant_type=refresh_token&refresh_token={}", client.refresh);
+        let response = send(&world, Method::POST, "/auth/token", &fields, form).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        // No page of another origin may read the answer.
+        assert!(!response.headers().contains_key("access-control-allow-origin"));
+    }
+}
+
+#[tokio::test]
+async fn both_kinds_of_token_have_the_same_form() {
+    let world = World::new();
+    let client = Client::logged_in(&world, "alice").await;
+    let browser = Browser::logged_in(&world, "alice").await;
+    assert_eq!(client.refresh.len(), browser.refresh().unwrap().len());
+    assert_eq!((generation(&client.refresh), generation(browser.refresh().unwrap())), (0, 0));
+}

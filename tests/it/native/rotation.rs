@@ -1,0 +1,238 @@
+//! The laws of rotation, through the token endpoint: they are those of the cookie.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::{Method, StatusCode};
+use tower_refresh::{
+    RotationPolicy,
+    event::{EndReason, EventKind, TokenClass},
+};
+
+use super::client::{Client, assert_error, exchange, json, new_refresh};
+use crate::support::{
+    Op, World,
+    browser::generation,
+    mint,
+    probe::{ACCESS_LIFETIME, DAMPING, DAY, GRACE, MILLISECOND, alter_row, poll_until_stuck},
+    store::Fault,
+};
+
+async fn expired_client(world: &World) -> Client {
+    let client = Client::logged_in(world, "alice").await;
+    world.clock.advance(ACCESS_LIFETIME);
+    client
+}
+
+#[tokio::test]
+async fn an_exchange_rotates_and_the_new_tokens_are_good() {
+    let world = World::new();
+    let mut client = expired_client(&world).await;
+    assert_eq!(client.send(&world, Method::GET, "/me").await.status(), StatusCode::UNAUTHORIZED);
+
+    for rotated in 1..=20 {
+        world.store.take_calls();
+        let response = client.exchange(&world).await;
+        assert_eq!(generation(&new_refresh(&response).unwrap()), rotated);
+        assert_eq!(world.store.take_calls(), [(Op::Load, 1), (Op::Swap, 1)]);
+        assert_eq!(world.take_events(), [EventKind::Refresh(TokenClass::Current)]);
+        assert_eq!(client.send(&world, Method::GET, "/me").await.body(), "alice");
+        world.clock.advance(ACCESS_LIFETIME);
+    }
+}
+
+#[tokio::test]
+async fn within_the_damping_there_is_no_new_refresh_token_and_the_old_one_stays_good() {
+    let world = World::new();
+    let mut client = Client::logged_in(&world, "alice").await;
+    let first = client.refresh.clone();
+    world.clock.advance(DAMPING - MILLISECOND);
+    for _ in 0..3 {
+        let response = client.exchange(&world).await;
+        assert_eq!((response.status(), new_refresh(&response)), (StatusCode::OK, None));
+        assert_eq!(client.send(&world, Method::GET, "/me").await.body(), "alice");
+    }
+    assert_eq!(client.refresh, first);
+    world.clock.advance(DAMPING);
+    client.exchange(&world).await;
+    assert_eq!(generation(&client.refresh), 1);
+}
+
+#[tokio::test]
+async fn an_exchange_whose_answer_was_lost_is_repeated_with_the_same_successor() {
+    let world = World::new();
+    let client = expired_client(&world).await;
+    let lost = new_refresh(&exchange(&world, &client.refresh).await).unwrap();
+    world.clock.advance(GRACE);
+    assert_eq!(new_refresh(&exchange(&world, &client.refresh).await).unwrap(), lost);
+    // After the grace, as often as the late budget says.
+    for _ in 0..2 {
+        world.clock.advance(GRACE + MILLISECOND);
+        assert_eq!(new_refresh(&exchange(&world, &client.refresh).await).unwrap(), lost);
+    }
+    world.take_events();
+    world.clock.advance(GRACE + MILLISECOND);
+    assert_error(&exchange(&world, &client.refresh).await, "invalid_grant", "the budget is spent");
+    assert_eq!(world.take_events(), [EventKind::Reuse, EventKind::End(EndReason::Reuse)]);
+    assert_error(&exchange(&world, &lost).await, "invalid_grant", "the session has ended");
+}
+
+#[tokio::test]
+async fn a_copy_that_is_two_generations_old_ends_the_session_and_no_other() {
+    let world = World::new();
+    let mut client = expired_client(&world).await;
+    let mut other = Client::logged_in(&world, "alice").await;
+    let thief = client.clone();
+    for _ in 0..2 {
+        client.exchange(&world).await;
+        world.clock.advance(DAMPING);
+    }
+    assert_eq!(client.send(&world, Method::GET, "/me").await.status(), StatusCode::OK);
+    world.take_events();
+
+    assert_error(&exchange(&world, &thief.refresh).await, "invalid_grant", "a copy");
+
+    assert_eq!(world.take_events(), [EventKind::Reuse, EventKind::End(EndReason::Reuse)]);
+    let row = world.store.row(client.session()).await.unwrap();
+    assert_eq!(row.ended.unwrap().reason, EndReason::Reuse);
+    assert_eq!(client.send(&world, Method::GET, "/me").await.status(), StatusCode::UNAUTHORIZED);
+    assert_error(&client.exchange(&world).await, "invalid_grant", "the owner is logged out too");
+    assert_eq!(other.exchange(&world).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_strict_policy_takes_the_first_late_token_for_a_copy() {
+    for (late, status) in [(Duration::ZERO, StatusCode::OK), (MILLISECOND, StatusCode::BAD_REQUEST)] {
+        let world = World::with(|builder| builder.policy(RotationPolicy::strict()));
+        let client = expired_client(&world).await;
+        exchange(&world, &client.refresh).await;
+        world.clock.advance(Duration::from_secs(10) + late);
+        assert_eq!(exchange(&world, &client.refresh).await.status(), status);
+    }
+}
+
+#[tokio::test]
+async fn concurrent_exchanges_share_one_load_and_come_to_one_successor() {
+    let world = World::new();
+    let client = expired_client(&world).await;
+    let loads = world.users.loads();
+    world.store.hold(Op::Load);
+    let mut exchanges = Box::pin(join_all((0..20).map(|_| exchange(&world, &client.refresh))));
+    assert!(poll_until_stuck(&mut exchanges).is_pending());
+    world.store.let_through(Op::Load);
+
+    let responses = exchanges.await;
+
+    let successor = new_refresh(&responses[0]).unwrap();
+    for response in &responses {
+        // A request that came after the rotation, within the damping, is one with the previous token: it gets the same.
+        assert_eq!(new_refresh(response).as_ref(), Some(&successor));
+    }
+    assert_eq!(world.store.row(client.session()).await.unwrap().generation, 1);
+    assert_eq!(world.users.loads(), loads + 1);
+}
+
+#[tokio::test]
+async fn an_exchange_that_was_overtaken_is_to_be_repeated_at_once() {
+    let world = World::new();
+    let client = expired_client(&world).await;
+    world.store.hold(Op::Swap);
+    let mut exchange = Box::pin(exchange(&world, &client.refresh));
+    assert!(poll_until_stuck(&mut exchange).is_pending());
+    alter_row(&world, client.session(), |row| row.generation = 2).await;
+    world.store.let_through(Op::Swap);
+
+    let response = exchange.await;
+
+    assert_unavailable(&response, "0");
+    assert!(world.store.row(client.session()).await.unwrap().ended.is_none());
+}
+
+#[track_caller]
+fn assert_unavailable(response: &http::Response<bytes::Bytes>, retry_after: &str) {
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers()["retry-after"], retry_after);
+    assert_eq!(json(response)["error"], "temporarily_unavailable");
+    super::client::assert_is_not_cached(response);
+}
+
+#[tokio::test]
+async fn a_failing_store_or_claims_source_changes_nothing_and_says_when_to_try_again() {
+    for fault in [Fault::Fails, Fault::Panics] {
+        let world = World::new();
+        let mut client = expired_client(&world).await;
+        let row = world.store.row(client.session()).await.unwrap();
+        for op in [Op::Load, Op::Swap] {
+            world.store.break_op(op, fault);
+            assert_unavailable(&client.exchange(&world).await, "1");
+            world.store.mend();
+            assert_eq!(world.store.row(client.session()).await.unwrap(), row);
+        }
+        world.users.break_loads(Some(fault));
+        assert_unavailable(&client.exchange(&world).await, "1");
+        world.users.break_loads(None);
+        assert_eq!(world.store.row(client.session()).await.unwrap(), row);
+        assert_eq!(client.exchange(&world).await.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_swap_that_was_not_acknowledged_is_a_lost_answer() {
+    let world = World::new();
+    let mut client = expired_client(&world).await;
+    world.store.break_op(Op::Swap, Fault::FailsAfterwards);
+    assert_unavailable(&client.exchange(&world).await, "1");
+    world.store.mend();
+    client.exchange(&world).await;
+    assert_eq!(generation(&client.refresh), 1);
+}
+
+#[tokio::test]
+async fn a_dropped_exchange_counts_as_a_lost_answer() {
+    let world = World::new();
+    let mut client = expired_client(&world).await;
+    for op in [Op::Load, Op::Swap] {
+        world.store.hold_answer(op);
+        let mut dropped = Box::pin(exchange(&world, &client.refresh));
+        assert!(poll_until_stuck(&mut dropped).is_pending());
+        drop(dropped);
+        world.store.let_through(op);
+    }
+    assert_eq!(client.exchange(&world).await.status(), StatusCode::OK);
+    assert_eq!(generation(&client.refresh), 1);
+}
+
+#[tokio::test]
+async fn rights_are_those_of_now_and_a_subject_that_is_gone_is_logged_out() {
+    let world = World::new();
+    let mut client = expired_client(&world).await;
+    for scope in ["user admin", "user", ""] {
+        world.users.set("alice", "Alice", scope);
+        let tokens = json(&client.exchange(&world).await);
+        assert_eq!(tokens.get("scope").map_or("", |scope| scope.as_str().unwrap()), scope);
+        let claims = mint::claims(&client.access);
+        assert_eq!(claims.get("scope").map_or("", |scope| scope.as_str().unwrap()), scope);
+    }
+    world.users.remove("alice");
+    assert_error(&client.exchange(&world).await, "invalid_grant", "gone");
+    let row = world.store.row(client.session()).await.unwrap();
+    assert_eq!(row.ended.unwrap().reason, EndReason::Disabled);
+}
+
+#[tokio::test]
+async fn a_session_that_was_not_used_or_is_too_old_is_over() {
+    let world = World::new();
+    let mut idle = expired_client(&world).await;
+    world.clock.advance(7 * DAY);
+    assert_error(&idle.exchange(&world).await, "invalid_grant", "idle");
+
+    let mut busy = Client::logged_in(&world, "alice").await;
+    for _ in 0..5 {
+        world.clock.advance(6 * DAY - MILLISECOND);
+        assert_eq!(busy.exchange(&world).await.status(), StatusCode::OK);
+    }
+    world.store.take_calls();
+    world.clock.advance(DAY);
+    assert_error(&busy.exchange(&world).await, "invalid_grant", "older than 30 days");
+    assert_eq!(world.store.take_calls(), []);
+}

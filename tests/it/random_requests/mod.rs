@@ -1,0 +1,107 @@
+//! Requests that nobody would think of: a few thousand of each kind, and the seeds of the fuzzers.
+
+mod checks;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use proptest::prelude::*;
+
+/// Pieces that random bytes would hardly ever come to; 1 to 8 stand for tokens.
+const PIECES: [&[u8]; 16] = [
+    b"__Host-access=",
+    b"__Host-refresh=",
+    b"\x01",
+    b"\x02",
+    b"\x03",
+    b"\x04",
+    b"\x05",
+    b"\x06",
+    b"\x00",
+    b"; ",
+    b";",
+    b" ",
+    b"Bearer ",
+    b"bearer\t",
+    b"=",
+    b".",
+];
+
+fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        3 => prop::sample::select(PIECES.as_slice()).prop_map(<[u8]>::to_vec),
+        1 => prop::collection::vec(any::<u8>(), 1..4),
+    ];
+    prop::collection::vec(piece, 0..most).prop_map(|pieces| pieces.concat())
+}
+
+fn noise(most: usize) -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..most)
+}
+
+/// The header and the claims of a good token, with some bytes changed.
+fn jws() -> impl Strategy<Value = Vec<u8>> {
+    let good = fs::read(seeds("access_token").join("good")).unwrap();
+    let change = (any::<prop::sample::Index>(), prop_oneof![any::<u8>(), Just(b'"'), Just(b'0'), Just(b',')]);
+    prop::collection::vec(change, 0..4).prop_map(move |changes| {
+        let mut bytes = good.clone();
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        bytes
+    })
+}
+
+proptest! {
+    // What fails becomes a seed.
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn cookie_fields_of_any_bytes_let_in_whose_cookies_they_hold(data in bytes(24)) {
+        checks::cookies::check(&data);
+    }
+
+    #[test]
+    fn authorization_fields_of_any_bytes_let_in_who_holds_a_good_token(data in bytes(8)) {
+        checks::authorization::check(&data);
+    }
+
+    #[test]
+    fn refresh_tokens_of_any_fields_are_worth_what_their_mac_and_their_row_say(data in noise(120)) {
+        checks::refresh_token::check(&data);
+    }
+
+    #[test]
+    fn access_tokens_of_any_bytes_are_good_only_if_all_of_them_is_good(data in prop_oneof![jws(), bytes(16)]) {
+        checks::access_token::check(&data);
+    }
+
+    #[test]
+    fn in_any_history_everything_holds_that_must(data in noise(600)) {
+        checks::history::check(&data);
+    }
+}
+
+#[test]
+fn the_seeds_of_the_fuzzers_find_nothing() {
+    check_seeds("cookies", checks::cookies::check);
+    check_seeds("authorization", checks::authorization::check);
+    check_seeds("refresh_token", checks::refresh_token::check);
+    check_seeds("access_token", checks::access_token::check);
+    check_seeds("history", checks::history::check);
+}
+
+fn check_seeds(target: &str, check: fn(&[u8])) {
+    let seeds: Vec<_> = fs::read_dir(seeds(target)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(seeds.len() >= 10, "{target}");
+    for seed in seeds {
+        check(&fs::read(seed).unwrap());
+    }
+}
+
+fn seeds(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target)
+}
