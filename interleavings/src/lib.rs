@@ -4,15 +4,15 @@
 //! `cargo test -p interleavings` is the short run; `-- --ignored` the deeper one.
 
 #[cfg(test)]
-#[path = "../../src/denylist.rs"]
+mod access_token;
+#[cfg(test)]
+#[path = "../../src/sessions/denylist.rs"]
 mod denylist;
 #[cfg(test)]
 mod denylist_tests;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
-mod ring_tests;
-#[cfg(test)]
 mod sync;
 #[cfg(test)]
-mod verify;
+mod verifier_tests;

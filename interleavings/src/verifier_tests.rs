@@ -9,14 +9,14 @@ use loom::{
 };
 use tower_refresh_core::Timestamp;
 
-use crate::{model::explore, sync::WAYS, verify::ring::Ring};
+use crate::{model::explore, sync::WAYS, access_token::verifier::TokenVerifier};
 
 const NOW: Timestamp = Timestamp::from_secs(1000);
 const UNTIL: Timestamp = Timestamp::from_secs(2000);
 
 /// Keys by their numbers.
 type Keys = Vec<u8>;
-type Tokens = Ring<Keys, u8>;
+type Tokens = TokenVerifier<Keys, u8>;
 
 /// A ring of key 1, with a cache of one set: where a token goes must not hang on the cache's random hash.
 fn ring() -> Arc<Tokens> {
@@ -32,7 +32,7 @@ fn token(key: u8, said: u8) -> [u8; 16] {
 
 /// As a request does it: from the cache, else by the keys.
 fn good(ring: &Tokens, token: [u8; 16]) -> Option<u8> {
-    ring.known(&token).or_else(|| {
+    ring.cached(&token).or_else(|| {
         ring.verify(
             &token,
             NOW,
@@ -49,7 +49,7 @@ fn swapped(requests: usize) {
     let acknowledged = Arc::new(AtomicBool::new(false));
     let (swapper, told) = (ring.clone(), acknowledged.clone());
     let mut threads = vec![thread::spawn(move || {
-        swapper.swap(vec![2]);
+        swapper.replace_keys(vec![2]);
         told.store(true, Ordering::Release);
     })];
     threads.extend((0..requests).map(|_| {
@@ -80,10 +80,10 @@ fn two_swaps_leave_the_keys_of_one_and_no_token_of_the_first() {
     explore(None, || {
         let ring = ring();
         assert_eq!(good(&ring, token(1, 7)), Some(7));
-        assert_eq!(ring.known(&token(1, 7)), Some(7), "it is in the cache");
+        assert_eq!(ring.cached(&token(1, 7)), Some(7), "it is in the cache");
         let threads = [2, 3].map(|key| {
             let ring = ring.clone();
-            thread::spawn(move || ring.swap(vec![key]))
+            thread::spawn(move || ring.replace_keys(vec![key]))
         });
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!(good(&ring, token(1, 7)), None);
@@ -101,7 +101,7 @@ fn tokens_that_are_kept_at_once_are_not_taken_for_each_other() {
             thread::spawn(move || assert_eq!(good(&ring, token(1, said)), Some(said)))
         });
         for said in [7, 8] {
-            assert!(ring.known(&token(1, said)).is_none_or(|found| found == said));
+            assert!(ring.cached(&token(1, said)).is_none_or(|found| found == said));
         }
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         for said in [7, 8] {
