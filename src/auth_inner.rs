@@ -77,8 +77,7 @@ impl<C> fmt::Debug for AuthInner<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthInner")
             .field("settings", &self.settings)
-            .field("sessions", &self.refresher.sessions)
-            .field("tokens", &self.refresher.tokens)
+            .field("refresher", &self.refresher)
             .finish_non_exhaustive()
     }
 }

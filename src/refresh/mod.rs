@@ -9,7 +9,7 @@ mod error;
 mod load;
 mod loads;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use self::{commit::commit, load::reload_claims, loads::Loads};
 pub(crate) use self::{
@@ -65,5 +65,15 @@ impl<C: CustomClaims> Refresher<C> {
         live: &Live<C>,
     ) -> Result<Issued, RefreshError> {
         commit(&self.sessions, &self.tokens, token, live).await
+    }
+}
+
+impl<C> fmt::Debug for Refresher<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refresher")
+            .field("sessions", &self.sessions)
+            .field("tokens", &self.tokens)
+            .field("loads", &self.loads)
+            .finish()
     }
 }

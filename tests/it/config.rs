@@ -283,7 +283,7 @@ async fn a_forgotten_layer_is_a_500_that_names_it() {
         guarded.oneshot(request("/", &[])).await.unwrap(),
     ] {
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        let detail = "this route is not behind the layer that knows who is logged in";
+        let detail = "this route is not behind the authentication layer";
         assert_eq!(problem(&response)["detail"], detail);
         assert!(reason(&response).contains("tower_refresh::RefreshLayer"));
     }
@@ -308,7 +308,7 @@ async fn other_claims_than_the_layers_are_a_500_that_names_both_to_the_applicati
         let response = answer(&world, request("/", &[]), asked).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let detail = problem(&response)["detail"].as_str().unwrap().to_owned();
-        assert_eq!(detail, "this route asks for other claims than its layer was built with");
+        assert_eq!(detail, "this route requests other claims than the authentication layer provides");
         let reason = reason(&response);
         assert!(reason.contains("Stranger") && reason.contains("support::users::Claims"), "{reason}");
     }
@@ -345,7 +345,7 @@ async fn rejections_are_problem_documents_with_the_challenge_that_is_due() {
             &[("authorization", &bearer), ("authorization", &bearer)],
             StatusCode::BAD_REQUEST,
             Some(format!(
-                r#"{realm}, error="invalid_request", error_description="more than one Authorization field""#
+                r#"{realm}, error="invalid_request", error_description="more than one Authorization header""#
             )),
             Some("invalid_request"),
         ),
@@ -429,7 +429,7 @@ async fn a_closure_replaces_every_rejection_and_the_reason_stays_in_the_extensio
     {
         assert_eq!(
             (response.status(), response.body().as_ref()),
-            (StatusCode::SEE_OTHER, b"<h1>log in first</h1>".as_slice())
+            (StatusCode::SEE_OTHER, b"<h1>authentication required</h1>".as_slice())
         );
         assert_eq!(response.headers()["location"], "/login");
         assert!(!response.headers().contains_key("content-type"));

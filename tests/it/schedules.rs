@@ -61,7 +61,7 @@ fn run(tasks: &mut [InFlight], mut drops: usize, choices: &mut Choices, mut afte
 
 /// Nothing that was under way is left over, and the next request loads for itself.
 fn nothing_is_left(world: &World, browser: &Browser) {
-    assert!(format!("{:?}", world.auth).contains("Flights { under_way: 0,"), "{:?}", world.auth);
+    assert!(format!("{:?}", world.auth).contains("Loads { in_progress: 0,"), "{:?}", world.auth);
     let before = world.store.calls(Op::Load);
     let mut next = send(world, browser.request("/me"));
     next.poll();

@@ -59,7 +59,7 @@ async fn a_call_without_a_user_ends_with_a_grpc_status() {
     let mut client = connect(&world, "user").await;
 
     let nobody = client.check(check(&[])).await.unwrap_err();
-    assert_eq!((nobody.code(), nobody.message()), (Code::Unauthenticated, "log in first"));
+    assert_eq!((nobody.code(), nobody.message()), (Code::Unauthenticated, "authentication required"));
 
     let forged = client.check(check(&[("authorization", "Bearer a.b.c")])).await.unwrap_err();
     assert_eq!((forged.code(), forged.message()), (Code::Unauthenticated, "the access token is invalid"));
