@@ -8,7 +8,7 @@ use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
 use crate::{
     crypto,
-    keys::Keys,
+    keys::PreparedKeys,
     scope,
     verify::{MAX_TOKEN_LEN, claims::Claim, duplicates},
 };
@@ -28,7 +28,10 @@ pub(crate) struct NewAccess<'a, C> {
 }
 
 /// A token with these claims, signed by the active key.
-pub(crate) fn mint<C: Serialize>(keys: &Keys, claims: &NewAccess<'_, C>) -> Result<String, MintError> {
+pub(crate) fn mint<C: Serialize>(
+    keys: &PreparedKeys,
+    claims: &NewAccess<'_, C>,
+) -> Result<String, MintError> {
     if !claims.scope.is_empty() && !scope::is_list(claims.scope) {
         return Err(MintError::InvalidScope);
     }

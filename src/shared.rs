@@ -12,7 +12,7 @@ use crate::{
     event::{Event, EventKind, Events, RejectionReason},
     feed::{Feed, FeedLossPolicy},
     identity::ClaimsSource,
-    keys::Keys,
+    keys::PreparedKeys,
     outlive::outlive,
     refresh::Flights,
     room::Room,
@@ -24,7 +24,7 @@ use crate::{
 
 pub(crate) struct Shared<C> {
     pub(crate) settings: Settings,
-    pub(crate) ring: Ring<Keys, Arc<User<C>>>,
+    pub(crate) ring: Ring<PreparedKeys, Arc<User<C>>>,
     pub(crate) store: Store,
     pub(crate) claims: ClaimsSource<C>,
     pub(crate) clock: Box<dyn Clock>,

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     crypto::{self, CryptoError},
-    keys::Keys,
+    keys::PreparedKeys,
 };
 
 const VERSION: u8 = 1;
@@ -99,7 +99,11 @@ impl RefreshToken {
     }
 
     /// The text, with the MAC of the active key.
-    pub(crate) fn encode(&self, keys: &Keys, context: &Context) -> Result<Zeroizing<String>, CryptoError> {
+    pub(crate) fn encode(
+        &self,
+        keys: &PreparedKeys,
+        context: &Context,
+    ) -> Result<Zeroizing<String>, CryptoError> {
         let (key_id, key) = keys.active_mac();
         let mut bytes = Zeroizing::new(Vec::with_capacity(LEN));
         bytes.extend([VERSION, key_id]);
@@ -113,7 +117,7 @@ impl RefreshToken {
 
     /// The token, if its form is canonical and its MAC, for this carrier, holds under a key of the ring. Its expiry is not
     /// looked at.
-    fn decode(text: &[u8], carrier: Carrier, keys: &Keys, context: &Context) -> Option<Self> {
+    fn decode(text: &[u8], carrier: Carrier, keys: &PreparedKeys, context: &Context) -> Option<Self> {
         if text.len() != TEXT_LEN {
             return None;
         }
@@ -170,7 +174,7 @@ impl Presented {
     pub(crate) fn read<'a>(
         texts: impl Iterator<Item = &'a [u8]>,
         carrier: Carrier,
-        keys: &Keys,
+        keys: &PreparedKeys,
         context: &Context,
         now: Timestamp,
     ) -> Self {

@@ -51,8 +51,8 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InvalidKey(_) => f.write_str("a key is not in order"),
-            Self::InvalidPolicy(_) => f.write_str("the rotation policy is not in order"),
+            Self::InvalidKey(_) => f.write_str("invalid key"),
+            Self::InvalidPolicy(_) => f.write_str("invalid rotation policy"),
             Self::InvalidIssuer => {
                 f.write_str("the issuer must be given: printable ASCII, at most 1024 characters")
             }

@@ -75,7 +75,7 @@ impl<C: CustomClaims> Auth<C> {
     /// rotate without logging anybody out.
     ///
     /// # Errors
-    /// A [`KeyError`] if the ring is not in order; the old one stays in use.
+    /// A [`KeyError`] if the ring is invalid; the old one stays in use.
     pub fn rotate_keys(&self, keys: KeyRing) -> Result<(), KeyError> {
         self.shared.ring.swap(keys.prepare()?);
         Ok(())

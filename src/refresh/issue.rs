@@ -9,7 +9,7 @@ use crate::{
     CustomClaims,
     cookies::LONGEST_NAME_AND_VALUE,
     crypto,
-    keys::Keys,
+    keys::PreparedKeys,
     mint::{MintError, NewAccess, mint},
     shared::Shared,
     token::RefreshToken,
@@ -55,7 +55,7 @@ impl fmt::Debug for IssuedRefresh {
 /// It lives for the access lifetime less a jitter, and never longer than the session.
 pub(crate) fn issue_access<C: CustomClaims>(
     shared: &Shared<C>,
-    keys: &Keys,
+    keys: &PreparedKeys,
     user: &User<C>,
     row: &SessionRow,
     now: Timestamp,
@@ -91,7 +91,7 @@ pub(crate) fn issue_access<C: CustomClaims>(
 /// The text of `token`, for a cookie that lives as long as the session of `row`.
 pub(crate) fn issue_refresh<C: CustomClaims>(
     shared: &Shared<C>,
-    keys: &Keys,
+    keys: &PreparedKeys,
     token: &RefreshToken,
     row: &SessionRow,
     now: Timestamp,

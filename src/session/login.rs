@@ -8,7 +8,7 @@ use super::{Session, SessionInfo, TokenResponse};
 use crate::{
     CustomClaims, RejectionKind,
     event::EventKind,
-    keys::Keys,
+    keys::PreparedKeys,
     mint::MintError,
     refresh::{Issued, IssuedAccess, IssuedRefresh, issue_access, issue_refresh},
     rejection::Rejection,
@@ -193,7 +193,12 @@ impl<C: CustomClaims> Session<C> {
     }
 
     /// Refuses claims that serialise to what they cannot be deserialised from: a user would be logged in, and then out.
-    fn check_readable(&self, access: &IssuedAccess, keys: &Keys, now: Timestamp) -> Result<(), Rejection> {
+    fn check_readable(
+        &self,
+        access: &IssuedAccess,
+        keys: &PreparedKeys,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
         let expected = self.state.shared.settings.expected();
         match verify::<C>(access.token.as_bytes(), keys, &expected, now) {
             Verdict::Valid(_) | Verdict::Expired { .. } => Ok(()),

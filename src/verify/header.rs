@@ -12,10 +12,13 @@ use serde::{
 use serde_json::Value;
 
 use super::{InvalidTokenReason, decode, duplicates};
-use crate::keys::{Keys, Verifier};
+use crate::keys::{PreparedKeys, PreparedVerifier};
 
 /// The key that the encoded header names.
-pub(super) fn key<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, InvalidTokenReason> {
+pub(super) fn key<'k>(
+    segment: &[u8],
+    keys: &'k PreparedKeys,
+) -> Result<&'k PreparedVerifier, InvalidTokenReason> {
     match keys.verifier_by_header(segment) {
         Some(key) => Ok(key),
         None => foreign(segment, keys),
@@ -23,7 +26,7 @@ pub(super) fn key<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, In
 }
 
 /// The same for a header that is not, byte for byte, the one that we write.
-fn foreign<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, InvalidTokenReason> {
+fn foreign<'k>(segment: &[u8], keys: &'k PreparedKeys) -> Result<&'k PreparedVerifier, InvalidTokenReason> {
     let json = decode(segment)?;
     let json = str::from_utf8(&json).map_err(|_| InvalidTokenReason::Malformed)?;
     duplicates::refuse(json)?;
@@ -35,7 +38,7 @@ fn foreign<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, InvalidTo
         return Err(InvalidTokenReason::WrongType);
     }
     let key = header.kid.and_then(|kid| keys.verifier(&kid)).ok_or(InvalidTokenReason::UnknownKey)?;
-    if header.alg.as_deref() != Some(key.algorithm()) {
+    if header.alg.as_deref() != Some(key.algorithm().as_str()) {
         return Err(InvalidTokenReason::WrongAlgorithm);
     }
     Ok(key)

@@ -19,7 +19,7 @@ use memchr::{memchr, memrchr};
 use serde::de::DeserializeOwned;
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
-use crate::keys::Keys;
+use crate::keys::PreparedKeys;
 
 mod cache;
 pub(crate) mod claims;
@@ -74,7 +74,7 @@ pub(crate) enum Verdict<T> {
 /// Judges a token.
 pub(crate) fn verify<C: DeserializeOwned>(
     token: &[u8],
-    keys: &Keys,
+    keys: &PreparedKeys,
     expected: &Expected<'_>,
     now: Timestamp,
 ) -> Verdict<AccessToken<C>> {
@@ -83,7 +83,7 @@ pub(crate) fn verify<C: DeserializeOwned>(
 
 fn judge<C: DeserializeOwned>(
     token: &[u8],
-    keys: &Keys,
+    keys: &PreparedKeys,
     expected: &Expected<'_>,
     now: Timestamp,
 ) -> Result<Verdict<AccessToken<C>>, InvalidTokenReason> {
@@ -98,7 +98,7 @@ fn judge<C: DeserializeOwned>(
 }
 
 /// The decoded payload, once the signature has been found good.
-fn authentic_payload(token: &[u8], keys: &Keys) -> Result<Vec<u8>, InvalidTokenReason> {
+fn authentic_payload(token: &[u8], keys: &PreparedKeys) -> Result<Vec<u8>, InvalidTokenReason> {
     if token.len() > MAX_TOKEN_LEN {
         return Err(InvalidTokenReason::TooLarge);
     }
