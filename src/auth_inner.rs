@@ -8,7 +8,7 @@ use crate::{
     CustomClaims,
     clock::Clock,
     event::{EventKind, RejectionReason},
-    keys::Keys,
+    keys::PreparedKeys,
     refresh::Refresher,
     refresh_token::{PresentedTokens, RefreshTransport},
     rejection::Presentation,
@@ -27,7 +27,7 @@ pub(crate) struct AuthInner<C> {
 impl<C: CustomClaims> AuthInner<C> {
     pub(crate) fn new(
         settings: Settings,
-        keys: Keys,
+        keys: PreparedKeys,
         sessions: Sessions<C>,
         presentation: Presentation,
         clock: Arc<dyn Clock>,

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     crypto::{self, CryptoError},
-    keys::Keys,
+    keys::PreparedKeys,
 };
 
 const VERSION: u8 = 1;
@@ -99,7 +99,11 @@ impl RefreshToken {
     }
 
     /// The text, with a MAC of the active key.
-    pub(crate) fn encode(&self, keys: &Keys, context: &MacContext) -> Result<Zeroizing<String>, CryptoError> {
+    pub(crate) fn encode(
+        &self,
+        keys: &PreparedKeys,
+        context: &MacContext,
+    ) -> Result<Zeroizing<String>, CryptoError> {
         let (key_id, key) = keys.active_mac();
         let mut bytes = Zeroizing::new(Vec::with_capacity(LEN));
         bytes.extend([VERSION, key_id]);
@@ -112,7 +116,12 @@ impl RefreshToken {
     }
 
     /// The token, if it is canonical and has a valid MAC of a key of the ring for this transport. Its expiry is not checked.
-    fn decode(text: &[u8], transport: RefreshTransport, keys: &Keys, context: &MacContext) -> Option<Self> {
+    fn decode(
+        text: &[u8],
+        transport: RefreshTransport,
+        keys: &PreparedKeys,
+        context: &MacContext,
+    ) -> Option<Self> {
         if text.len() != TEXT_LEN {
             return None;
         }
@@ -169,7 +178,7 @@ impl PresentedTokens {
     pub(crate) fn read<'a>(
         texts: impl Iterator<Item = &'a [u8]>,
         transport: RefreshTransport,
-        keys: &Keys,
+        keys: &PreparedKeys,
         context: &MacContext,
         now: Timestamp,
     ) -> Self {

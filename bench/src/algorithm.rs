@@ -58,7 +58,7 @@ impl Algorithm {
     /// The ring's key, for jsonwebtoken to sign with.
     pub fn encoding_key(self) -> EncodingKey {
         match self {
-            Self::Hs256 => EncodingKey::from_secret(SECRET.as_bytes()),
+            Self::Hs256 => EncodingKey::from_secret(SECRET.as_bytes()).unwrap(),
             Self::EdDsa => EncodingKey::from_ed_pem(pem!("ed25519")).unwrap(),
             Self::Es256 => EncodingKey::from_ec_pem(pem!("es256")).unwrap(),
             Self::Rs256 => EncodingKey::from_rsa_pem(pem!("rsa")).unwrap(),
@@ -68,7 +68,7 @@ impl Algorithm {
     /// The ring's key, for jsonwebtoken to verify with.
     pub fn decoding_key(self) -> DecodingKey {
         match self {
-            Self::Hs256 => DecodingKey::from_secret(SECRET.as_bytes()),
+            Self::Hs256 => DecodingKey::from_secret(SECRET.as_bytes()).unwrap(),
             Self::EdDsa => DecodingKey::from_ed_pem(ED25519_PUBLIC).unwrap(),
             Self::Es256 => DecodingKey::from_ec_pem(ES256_PUBLIC).unwrap(),
             Self::Rs256 => DecodingKey::from_rsa_pem(RSA_PUBLIC).unwrap(),

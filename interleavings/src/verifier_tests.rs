@@ -9,7 +9,7 @@ use loom::{
 };
 use tower_refresh_core::Timestamp;
 
-use crate::{model::explore, sync::WAYS, access_token::verifier::TokenVerifier};
+use crate::{access_token::verifier::TokenVerifier, model::explore, sync::WAYS};
 
 const NOW: Timestamp = Timestamp::from_secs(1000);
 const UNTIL: Timestamp = Timestamp::from_secs(2000);

@@ -10,7 +10,7 @@ use super::{
     scope,
     verify::{MAX_TOKEN_LEN, StandardClaim, reject_duplicates},
 };
-use crate::{crypto, keys::Keys};
+use crate::{crypto, keys::PreparedKeys};
 
 /// The content of a new token. Times are rounded down to seconds.
 #[derive(Debug)]
@@ -27,7 +27,10 @@ pub(crate) struct NewAccessToken<'a, C> {
 }
 
 /// A token with these claims, signed with the active key.
-pub(crate) fn mint<C: Serialize>(keys: &Keys, claims: &NewAccessToken<'_, C>) -> Result<String, MintError> {
+pub(crate) fn mint<C: Serialize>(
+    keys: &PreparedKeys,
+    claims: &NewAccessToken<'_, C>,
+) -> Result<String, MintError> {
     if !claims.scope.is_empty() && !scope::is_valid(claims.scope) {
         return Err(MintError::InvalidScope);
     }

@@ -1,29 +1,21 @@
-//! Cryptography by aws-lc-rs.
-//!
-//! Signatures do not go through `jsonwebtoken`'s factories: they set up the key for each one, which for Ed25519 costs
-//! nearly as much as the signature.
+//! Cryptography with aws-lc-rs.
 
 use aws_lc_rs::{
     constant_time, digest,
     encoding::{AsDer, PublicKeyX509Der},
-    error::{KeyRejected, Unspecified},
+    error::Unspecified,
     hmac,
     rand::{self, SystemRandom},
     signature::{
         ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED,
-        ECDSA_P384_SHA384_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, ParsedPublicKey,
+        ECDSA_P384_SHA384_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey,
         RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256, RsaEncoding,
         RsaKeyPair, RsaPublicKeyComponents, VerificationAlgorithm,
     },
 };
-use jsonwebtoken::{
-    Algorithm, DecodingKey, DecodingKeyKind, EncodingKey,
-    crypto::{CryptoProvider, aws_lc},
-};
+use jsonwebtoken::{DecodingKey, DecodingKeyKind, EncodingKey};
 
-use super::CryptoError;
-
-pub(super) const PROVIDER: Option<&CryptoProvider> = Some(&aws_lc::DEFAULT_PROVIDER);
+use super::{Algorithm, CryptoError, KeyRejected};
 
 pub(super) fn fill_random(bytes: &mut [u8]) -> bool {
     rand::fill(bytes).is_ok()
@@ -38,7 +30,13 @@ pub(super) fn sha256(data: &[u8]) -> Result<[u8; 32], CryptoError> {
     digest.as_ref().try_into().map_err(|_| CryptoError(()))
 }
 
-/// HMAC-SHA256 under one key, which is wiped when dropped. A box keeps it from being copied when it is moved.
+impl From<aws_lc_rs::error::KeyRejected> for KeyRejected {
+    fn from(reason: aws_lc_rs::error::KeyRejected) -> Self {
+        if reason.description_() == "TooSmall" { Self::RsaTooShort } else { Self::Invalid }
+    }
+}
+
+/// A key for HMAC-SHA256, wiped when dropped. The box prevents copies when the key is moved.
 pub(super) struct Mac(Box<hmac::Key>);
 
 impl Mac {
@@ -55,7 +53,7 @@ impl Mac {
     }
 }
 
-/// A private key, or a secret, that signs.
+/// A private key or a secret, prepared for signing.
 pub(crate) enum Signer {
     Hmac(Box<hmac::Key>),
     Ed25519(Ed25519KeyPair),
@@ -64,19 +62,32 @@ pub(crate) enum Signer {
 }
 
 impl Signer {
-    pub(crate) fn new(algorithm: Algorithm, key: &EncodingKey) -> Result<Self, CryptoError> {
+    pub(crate) fn new(algorithm: Algorithm, key: &EncodingKey) -> Result<Self, KeyRejected> {
         let key = key.as_bytes();
-        let ecdsa = |curve| EcdsaKeyPair::from_pkcs8(curve, key).map(Self::Ecdsa);
+        let hmac = |algorithm| Ok(Self::Hmac(Box::new(hmac::Key::new(algorithm, key))));
+        let ecdsa = |curve| Ok(Self::Ecdsa(EcdsaKeyPair::from_pkcs8(curve, key)?));
         let rsa = |padding| Ok(Self::Rsa(RsaKeyPair::from_der(key)?, padding));
         match algorithm {
-            Algorithm::EdDSA => Ed25519KeyPair::from_pkcs8(key).map(Self::Ed25519),
-            Algorithm::ES256 => ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING),
-            Algorithm::ES384 => ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING),
-            Algorithm::RS256 => rsa(&RSA_PKCS1_SHA256),
-            Algorithm::PS256 => rsa(&RSA_PSS_SHA256),
-            _ => return hmac_key(algorithm, key).map(Self::Hmac),
+            Algorithm::EdDsa => Ok(Self::Ed25519(Ed25519KeyPair::from_pkcs8(key)?)),
+            Algorithm::Es256 => ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING),
+            Algorithm::Es384 => ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING),
+            Algorithm::Rs256 => rsa(&RSA_PKCS1_SHA256),
+            Algorithm::Ps256 => rsa(&RSA_PSS_SHA256),
+            Algorithm::Hs256 => hmac(hmac::HMAC_SHA256),
+            Algorithm::Hs384 => hmac(hmac::HMAC_SHA384),
+            Algorithm::Hs512 => hmac(hmac::HMAC_SHA512),
         }
-        .map_err(|_: KeyRejected| CryptoError(()))
+    }
+
+    /// The public key: 32 bytes for Ed25519, an uncompressed point for ECDSA, a DER-encoded `RSAPublicKey` for RSA. None
+    /// for HMAC.
+    pub(crate) fn public_key(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Hmac(_) => None,
+            Self::Ed25519(key) => Some(key.public_key().as_ref().to_vec()),
+            Self::Ecdsa(key) => Some(key.public_key().as_ref().to_vec()),
+            Self::Rsa(key, _) => Some(key.public_key().as_ref().to_vec()),
+        }
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
@@ -95,40 +106,33 @@ impl Signer {
     }
 }
 
-/// A public key, or a secret, that verifies.
+/// A public key or a secret, prepared for verifying.
 #[derive(Clone)]
-pub(crate) enum Verifier {
+pub(crate) enum VerificationKey {
     Hmac(Box<hmac::Key>),
     Public(ParsedPublicKey),
 }
 
-impl Verifier {
-    pub(crate) fn new(algorithm: Algorithm, key: &DecodingKey) -> Result<Self, CryptoError> {
-        let public: &'static dyn VerificationAlgorithm = match algorithm {
-            Algorithm::EdDSA => &ED25519,
-            Algorithm::ES256 => &ECDSA_P256_SHA256_FIXED,
-            Algorithm::ES384 => &ECDSA_P384_SHA384_FIXED,
-            Algorithm::RS256 => &RSA_PKCS1_2048_8192_SHA256,
-            Algorithm::PS256 => &RSA_PSS_2048_8192_SHA256,
-            _ => {
-                let secret = key.try_get_as_bytes().map_err(|_| CryptoError(()))?;
-                return hmac_key(algorithm, secret).map(Self::Hmac);
-            }
+impl VerificationKey {
+    pub(crate) fn new(algorithm: Algorithm, key: &DecodingKey) -> Result<Self, KeyRejected> {
+        let hmac = |algorithm| {
+            let secret = key.try_get_as_bytes().map_err(|_| KeyRejected::Invalid)?;
+            Ok(Self::Hmac(Box::new(hmac::Key::new(algorithm, secret))))
         };
-        match key.kind() {
-            DecodingKeyKind::SecretOrDer(key) => ParsedPublicKey::new(public, key),
-            DecodingKeyKind::RsaModulusExponent { n, e } => {
-                // By way of DER, because it is the parser that looks at the numbers.
-                let components = RsaPublicKeyComponents { n, e };
-                let der: PublicKeyX509Der<'_> = components.as_der().map_err(|_| CryptoError(()))?;
-                ParsedPublicKey::new(public, der.as_ref())
-            }
+        let public = |algorithm| public_key(algorithm, key).map(Self::Public);
+        match algorithm {
+            Algorithm::EdDsa => public(&ED25519),
+            Algorithm::Es256 => public(&ECDSA_P256_SHA256_FIXED),
+            Algorithm::Es384 => public(&ECDSA_P384_SHA384_FIXED),
+            Algorithm::Rs256 => public(&RSA_PKCS1_2048_8192_SHA256),
+            Algorithm::Ps256 => public(&RSA_PSS_2048_8192_SHA256),
+            Algorithm::Hs256 => hmac(hmac::HMAC_SHA256),
+            Algorithm::Hs384 => hmac(hmac::HMAC_SHA384),
+            Algorithm::Hs512 => hmac(hmac::HMAC_SHA512),
         }
-        .map(Self::Public)
-        .map_err(|_| CryptoError(()))
     }
 
-    /// Whether `signature` is this key's signature of `message`. MACs are compared in constant time.
+    /// Whether `signature` is a signature of `message` with this key. MACs are compared in constant time.
     pub(crate) fn accepts(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Hmac(key) => hmac::verify(key, message, signature).is_ok(),
@@ -137,12 +141,17 @@ impl Verifier {
     }
 }
 
-fn hmac_key(algorithm: Algorithm, secret: &[u8]) -> Result<Box<hmac::Key>, CryptoError> {
-    let algorithm = match algorithm {
-        Algorithm::HS256 => hmac::HMAC_SHA256,
-        Algorithm::HS384 => hmac::HMAC_SHA384,
-        Algorithm::HS512 => hmac::HMAC_SHA512,
-        _ => return Err(CryptoError(())),
-    };
-    Ok(Box::new(hmac::Key::new(algorithm, secret)))
+fn public_key(
+    algorithm: &'static dyn VerificationAlgorithm,
+    key: &DecodingKey,
+) -> Result<ParsedPublicKey, KeyRejected> {
+    match key.kind() {
+        DecodingKeyKind::SecretOrDer(key) => Ok(ParsedPublicKey::new(algorithm, key)?),
+        DecodingKeyKind::RsaModulusExponent { n, e } => {
+            // Encoded as DER first, because only the DER parser checks the numbers.
+            let components = RsaPublicKeyComponents { n, e };
+            let der: PublicKeyX509Der<'_> = components.as_der().map_err(|_| KeyRejected::Invalid)?;
+            Ok(ParsedPublicKey::new(algorithm, der.as_ref())?)
+        }
+    }
 }

@@ -1,15 +1,18 @@
-//! The one place that knows the cryptographic backend, which a feature selects.
+//! The cryptographic backend, which a feature selects.
 //!
-//! Where both are compiled in, aws-lc-rs is used. Without either everything here is an error, and no key ring can be
-//! built. `jsonwebtoken`'s process-wide default provider is never asked: it panics when neither backend or both are
-//! compiled in, which is for the whole application's features to decide.
+//! With both features, aws-lc-rs is used. Without a backend every call fails, and no key ring can be built.
 //!
-//! A key is set up when it is read: [`Signer`], [`Verifier`] and [`MacKey`] are ready for use.
+//! None of jsonwebtoken's backend features is enabled: its process-wide default provider panics as soon as both of its
+//! backends are compiled in, so such a feature would break applications that use jsonwebtoken with the other backend.
+//! Only its key types are used.
+//!
+//! [`Signer`], [`VerificationKey`] and [`MacKey`] are prepared once, when a key is read.
 
 use std::{error::Error, fmt};
 
-use jsonwebtoken::{EncodingKey, crypto::CryptoProvider};
+use zeroize::Zeroizing;
 
+mod algorithm;
 #[cfg(feature = "aws_lc_rs")]
 mod aws_lc;
 #[cfg(not(any(feature = "aws_lc_rs", feature = "rust_crypto")))]
@@ -24,20 +27,19 @@ use self::none as backend;
 #[cfg(all(feature = "rust_crypto", not(feature = "aws_lc_rs")))]
 use self::rust_crypto as backend;
 
-pub(crate) use self::backend::{Signer, Verifier};
+pub use self::algorithm::Algorithm;
+pub(crate) use self::backend::{Signer, VerificationKey};
 
-/// What the backend tells of keys, if a backend is compiled in.
-pub(crate) fn provider() -> Option<&'static CryptoProvider> {
-    backend::PROVIDER
-}
+/// Whether a backend is compiled in.
+pub(crate) const HAS_BACKEND: bool = cfg!(any(feature = "aws_lc_rs", feature = "rust_crypto"));
 
-/// Unpredictable bytes from the operating system, or a generator seeded by it.
+/// Unpredictable bytes from the operating system, or from a generator that it seeds.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], RandomError> {
     let mut bytes = [0; N];
     if backend::fill_random(&mut bytes) { Ok(bytes) } else { Err(RandomError(())) }
 }
 
-/// Whether `a` and `b` are the same, in a time that depends on their lengths only.
+/// Whether `a` equals `b`, in a time that depends on their lengths only.
 pub(crate) fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     backend::constant_time_eq(a, b)
 }
@@ -47,25 +49,25 @@ pub(crate) fn sha256(data: &[u8]) -> Result<[u8; 32], CryptoError> {
     backend::sha256(data)
 }
 
-/// A key of HMAC-SHA256.
+/// A key for HMAC-SHA256.
 pub(crate) struct MacKey {
-    secret: EncodingKey,
+    secret: Zeroizing<Vec<u8>>,
     mac: backend::Mac,
 }
 
 impl MacKey {
     pub(crate) fn new(secret: &[u8]) -> Self {
-        Self { secret: EncodingKey::from_secret(secret), mac: backend::Mac::new(secret) }
+        Self { secret: Zeroizing::new(secret.to_vec()), mac: backend::Mac::new(secret) }
     }
 
-    /// The MAC of the parts, one after the other.
+    /// The MAC of the concatenated parts.
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> Result<[u8; 32], CryptoError> {
         self.mac.sign(parts)
     }
 
-    /// The secret itself, to derive a key id from.
+    /// The secret itself, from which the key id is derived.
     pub(crate) fn secret(&self) -> &[u8] {
-        self.secret.as_bytes()
+        &self.secret
     }
 }
 
@@ -75,7 +77,17 @@ impl fmt::Debug for MacKey {
     }
 }
 
-/// The backend refused, or there is none. It says nothing more, because its text could tell of a key.
+/// Why the backend rejects a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyRejected {
+    /// The RSA modulus has less than 2048 bits. Only aws-lc-rs checks that when it reads a private key.
+    #[cfg_attr(not(feature = "aws_lc_rs"), expect(dead_code, reason = "keys::public checks it afterwards"))]
+    RsaTooShort,
+    /// Any other reason, or there is no backend.
+    Invalid,
+}
+
+/// The backend failed, or there is none. It carries no details, because the backend's message could reveal a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CryptoError(());
 
@@ -87,7 +99,7 @@ impl fmt::Display for CryptoError {
 
 impl Error for CryptoError {}
 
-/// There are no random bytes to be had.
+/// No random bytes are available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RandomError(());
 
@@ -105,19 +117,16 @@ mod tests {
 
     #[test]
     #[cfg(not(any(feature = "aws_lc_rs", feature = "rust_crypto")))]
-    fn without_a_backend_there_are_no_keys() {
-        use crate::keys::{KeyError, KeyRing};
-
-        assert_eq!(KeyRing::hs256([1; 32]).err(), Some(KeyError::NoBackend));
-        let pem = include_str!("../../tests/keys/ed25519.pem");
-        assert_eq!(KeyRing::ed25519_pem(pem).err(), Some(KeyError::NoBackend));
+    fn without_a_backend_every_call_fails() {
         assert_eq!(random::<16>(), Err(RandomError(())));
         assert!(!constant_time_eq(b"a", b"a"));
+        assert!(sha256(b"abc").is_err());
+        assert!(MacKey::new(b"Jefe").mac(&[b"what do ya want for nothing?"]).is_err());
     }
 
     #[test]
     #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
-    fn the_backend_does_what_it_says() {
+    fn the_backend_computes_the_values_of_the_standards() {
         assert_ne!(random::<16>().unwrap(), random::<16>().unwrap());
         assert!(constant_time_eq(b"same", b"same"));
         assert!(!constant_time_eq(b"same", b"sane"));
@@ -127,5 +136,11 @@ mod tests {
         // RFC 4231 §4.3
         let mac = MacKey::new(b"Jefe").mac(&[b"what do ya want ", b"for nothing?"]).unwrap();
         assert_eq!(mac[..4], [0x5b, 0xdc, 0xc1, 0x46]);
+    }
+
+    #[test]
+    fn a_private_key_that_the_backend_cannot_read_is_rejected() {
+        let key = jsonwebtoken::EncodingKey::from_ed_der(b"no key");
+        assert!(Signer::new(Algorithm::EdDsa, &key).is_err());
     }
 }

@@ -1,10 +1,8 @@
-//! No cryptography: every call is an error.
+//! No backend: every call fails.
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto::CryptoProvider};
+use jsonwebtoken::{DecodingKey, EncodingKey};
 
-use super::CryptoError;
-
-pub(super) const PROVIDER: Option<&CryptoProvider> = None;
+use super::{Algorithm, CryptoError, KeyRejected};
 
 pub(super) fn fill_random(_: &mut [u8]) -> bool {
     false
@@ -33,8 +31,12 @@ impl Mac {
 pub(crate) struct Signer;
 
 impl Signer {
-    pub(crate) fn new(_: Algorithm, _: &EncodingKey) -> Result<Self, CryptoError> {
-        Err(CryptoError(()))
+    pub(crate) fn new(_: Algorithm, _: &EncodingKey) -> Result<Self, KeyRejected> {
+        Err(KeyRejected::Invalid)
+    }
+
+    pub(crate) fn public_key(&self) -> Option<Vec<u8>> {
+        None
     }
 
     pub(crate) fn sign(&self, _: &[u8]) -> Result<Vec<u8>, CryptoError> {
@@ -43,11 +45,11 @@ impl Signer {
 }
 
 #[derive(Clone)]
-pub(crate) struct Verifier;
+pub(crate) struct VerificationKey;
 
-impl Verifier {
-    pub(crate) fn new(_: Algorithm, _: &DecodingKey) -> Result<Self, CryptoError> {
-        Err(CryptoError(()))
+impl VerificationKey {
+    pub(crate) fn new(_: Algorithm, _: &DecodingKey) -> Result<Self, KeyRejected> {
+        Err(KeyRejected::Invalid)
     }
 
     pub(crate) fn accepts(&self, _: &[u8], _: &[u8]) -> bool {

@@ -1,16 +1,16 @@
-//! The public keys of a ring, for others who verify access tokens.
+//! The public keys of a ring, for services that verify its access tokens.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{public::PublicKey, verifying::VerifyingKey};
+use crate::crypto::Algorithm;
 
-/// A JWK set (RFC 7517 §5) of the public keys of a [`KeyRing`](super::KeyRing): what
-/// `/.well-known/jwks.json` answers.
+/// The JWK set (RFC 7517 §5) of the public keys of a [`KeyRing`](crate::KeyRing), as `/.well-known/jwks.json` returns it.
 ///
-/// HMAC keys are secret and never in it: a ring of nothing else gives `{"keys":[]}`. `Display` and [`Serialize`] give
-/// the JSON.
+/// HMAC keys are secret and never included: a ring of HMAC keys only gives `{"keys":[]}`. `Display` and [`Serialize`]
+/// give the JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Jwks {
     keys: Vec<Jwk>,
@@ -25,7 +25,7 @@ impl Jwks {
                 Some(Jwk { kid: key.kid.clone(), algorithm: key.algorithm(), public })
             })
             .collect();
-        // Servers that share keys show the same set, in whichever order each of them was given the keys.
+        // Servers that share keys return the same set, in whichever order each of them added the keys.
         keys.sort_unstable_by(|a, b| a.kid.cmp(&b.kid));
         Self { keys }
     }
@@ -40,7 +40,7 @@ impl fmt::Display for Jwks {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Jwk {
     kid: String,
-    algorithm: &'static str,
+    algorithm: Algorithm,
     public: PublicKey,
 }
 
@@ -49,7 +49,7 @@ impl Serialize for Jwk {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("kid", &self.kid)?;
         map.serialize_entry("use", "sig")?;
-        map.serialize_entry("alg", self.algorithm)?;
+        map.serialize_entry("alg", self.algorithm.as_str())?;
         for (name, value) in self.public.members() {
             map.serialize_entry(name, &value)?;
         }

@@ -1,10 +1,8 @@
-//! The keys: which one signs, which ones are good for verifying, and how they are rotated.
+//! Keys: which one signs, which ones verify, and how they are rotated.
 //!
-//! A [`KeyRing`] holds one [`SigningKey`], any number of keys that only verify, and the [`RefreshKey`]s. Access
-//! tokens name their key by `kid`; only the keys of the ring are ever tried, whatever a token's header says.
+//! A [`KeyRing`] contains one [`SigningKey`], any number of keys that only verify, and the [`RefreshKey`]s. An access
+//! token names its key with `kid`; keys outside the ring are never used, whatever the token's header says.
 
-mod algorithm;
-mod der;
 mod error;
 mod jwks;
 mod pem;
@@ -14,15 +12,15 @@ mod refresh_key;
 mod ring;
 mod signing;
 #[cfg(test)]
-#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod tests;
 #[cfg(test)]
 #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod vectors;
 mod verifying;
 
-pub(crate) use self::prepared::{Keys, Verifier};
+pub(crate) use self::prepared::{PreparedKeys, PreparedVerifier};
 pub use self::{
     error::KeyError, jwks::Jwks, refresh_key::RefreshKey, ring::KeyRing, signing::SigningKey,
     verifying::VerifyingKey,
 };
+pub use crate::crypto::Algorithm;

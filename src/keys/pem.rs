@@ -1,70 +1,56 @@
-//! Reading PEM files: which ones we take, and a clear word on the others.
+//! Reads PEM files, and names the reason for those it rejects.
 
 use jsonwebtoken::{DecodingKey, EncodingKey};
 
-use super::{algorithm::Algorithm, der, error::KeyError};
+use super::error::KeyError;
+use crate::crypto::Algorithm;
 
-/// A private key: PKCS#8, for RSA PKCS#1 as well.
+/// A private key: PKCS#8, for RSA also PKCS#1.
 pub(super) fn private(algorithm: Algorithm, pem: &[u8]) -> Result<EncodingKey, KeyError> {
+    let read = match algorithm {
+        Algorithm::EdDsa => EncodingKey::from_ed_pem,
+        Algorithm::Es256 | Algorithm::Es384 => EncodingKey::from_ec_pem,
+        Algorithm::Rs256 | Algorithm::Ps256 => EncodingKey::from_rsa_pem,
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => return Err(KeyError::SymmetricAlgorithm),
+    };
     match (label(pem)?, algorithm) {
         ("PRIVATE KEY", _) | ("RSA PRIVATE KEY", Algorithm::Rs256 | Algorithm::Ps256) => {}
         ("EC PRIVATE KEY" | "EC PARAMETERS", Algorithm::Es256 | Algorithm::Es384) => {
-            return Err(KeyError::Sec1);
+            return Err(KeyError::Sec1Key);
         }
-        ("ENCRYPTED PRIVATE KEY", _) => return Err(KeyError::Encrypted),
-        _ => return Err(KeyError::WrongKind),
+        ("ENCRYPTED PRIVATE KEY", _) => return Err(KeyError::EncryptedKey),
+        _ => return Err(KeyError::WrongKeyType),
     }
-    // An old way to encrypt leaves the label as it is (RFC 1421 §4.6.1.1).
+    // The old encryption does not change the label (RFC 1421 §4.6.1.1).
     if contains(pem, b"\nProc-Type:") {
-        return Err(KeyError::Encrypted);
+        return Err(KeyError::EncryptedKey);
     }
-    let key = match algorithm {
-        Algorithm::EdDsa => EncodingKey::from_ed_pem(pem),
-        Algorithm::Es256 | Algorithm::Es384 => EncodingKey::from_ec_pem(pem),
-        Algorithm::Rs256 | Algorithm::Ps256 => EncodingKey::from_rsa_pem(pem),
-        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => return Err(KeyError::WrongKind),
-    }
-    .map_err(|_| KeyError::WrongKind)?;
-    check_modulus(algorithm, key.as_bytes())?;
-    Ok(key)
+    read(pem).map_err(|_| KeyError::WrongKeyType)
 }
 
-/// A public key: 32 bytes for Ed25519, a point for ECDSA, PKCS#1 DER for RSA.
+/// A public key: 32 bytes for Ed25519, a point for ECDSA, a DER-encoded `RSAPublicKey` for RSA.
 pub(super) fn public(algorithm: Algorithm, pem: &[u8]) -> Result<Vec<u8>, KeyError> {
+    let read = match algorithm {
+        Algorithm::EdDsa => DecodingKey::from_ed_pem,
+        Algorithm::Es256 | Algorithm::Es384 => DecodingKey::from_ec_pem,
+        Algorithm::Rs256 | Algorithm::Ps256 => DecodingKey::from_rsa_pem,
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => return Err(KeyError::SymmetricAlgorithm),
+    };
     match (label(pem)?, algorithm) {
         ("PUBLIC KEY", _) | ("RSA PUBLIC KEY", Algorithm::Rs256 | Algorithm::Ps256) => {}
-        _ => return Err(KeyError::WrongKind),
+        _ => return Err(KeyError::WrongKeyType),
     }
-    let key = match algorithm {
-        Algorithm::EdDsa => DecodingKey::from_ed_pem(pem),
-        Algorithm::Es256 | Algorithm::Es384 => DecodingKey::from_ec_pem(pem),
-        Algorithm::Rs256 | Algorithm::Ps256 => DecodingKey::from_rsa_pem(pem),
-        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => return Err(KeyError::WrongKind),
-    }
-    .map_err(|_| KeyError::WrongKind)?;
-    let key = key.try_get_as_bytes().map_err(|_| KeyError::WrongKind)?;
-    check_modulus(algorithm, key)?;
-    Ok(key.to_vec())
-}
-
-fn check_modulus(algorithm: Algorithm, der: &[u8]) -> Result<(), KeyError> {
-    if !matches!(algorithm, Algorithm::Rs256 | Algorithm::Ps256) {
-        return Ok(());
-    }
-    match der::modulus_bits(der) {
-        Some(2048..) => Ok(()),
-        Some(_) => Err(KeyError::RsaTooShort),
-        None => Err(KeyError::WrongKind),
-    }
+    let key = read(pem).map_err(|_| KeyError::WrongKeyType)?;
+    key.try_get_as_bytes().map(<[u8]>::to_vec).map_err(|_| KeyError::WrongKeyType)
 }
 
 /// The label of the first block (RFC 7468 §2), the only one that is read.
 fn label(pem: &[u8]) -> Result<&str, KeyError> {
     const BEGIN: &[u8] = b"-----BEGIN ";
-    let begin = pem.windows(BEGIN.len()).position(|window| window == BEGIN).ok_or(KeyError::NotPem)?;
-    let label = pem.get(begin + BEGIN.len()..).ok_or(KeyError::NotPem)?;
-    let end = label.iter().position(|byte| *byte == b'-').ok_or(KeyError::NotPem)?;
-    label.get(..end).and_then(|label| str::from_utf8(label).ok()).ok_or(KeyError::NotPem)
+    let begin = pem.windows(BEGIN.len()).position(|window| window == BEGIN).ok_or(KeyError::InvalidPem)?;
+    let label = pem.get(begin + BEGIN.len()..).ok_or(KeyError::InvalidPem)?;
+    let end = label.iter().position(|byte| *byte == b'-').ok_or(KeyError::InvalidPem)?;
+    label.get(..end).and_then(|label| str::from_utf8(label).ok()).ok_or(KeyError::InvalidPem)
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

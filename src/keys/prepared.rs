@@ -1,4 +1,4 @@
-//! A key ring that was checked: what requests use.
+//! A checked key ring, as requests use it.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
@@ -6,37 +6,37 @@ use serde::Serialize;
 use super::{
     error::KeyError, jwks::Jwks, refresh_key::RefreshKey, signing::SigningKey, verifying::VerifyingKey,
 };
-use crate::crypto::{self, CryptoError, MacKey};
+use crate::crypto::{self, Algorithm, CryptoError, MacKey};
 
-/// The keys of a ring, each of them known to work.
+/// The keys of a ring, after every check.
 #[derive(Debug)]
-pub(crate) struct Keys {
+pub(crate) struct PreparedKeys {
     signing: SigningKey,
     header: String,
-    /// The signing key's comes first: it is the one that most tokens name.
-    verifiers: Vec<Verifier>,
+    /// The signing key comes first, because most tokens name it.
+    verifiers: Vec<PreparedVerifier>,
     active_mac: (u8, MacKey),
     accepted_macs: Vec<(u8, MacKey)>,
     jwks: Jwks,
 }
 
-impl Keys {
+impl PreparedKeys {
     pub(super) fn new(
         signing: SigningKey,
         accepted: Vec<VerifyingKey>,
         refresh: RefreshKey,
         accepted_refresh: Vec<RefreshKey>,
     ) -> Result<Self, KeyError> {
-        let mut verifiers: Vec<Verifier> = Vec::with_capacity(1 + accepted.len());
+        let mut verifiers: Vec<PreparedVerifier> = Vec::with_capacity(1 + accepted.len());
         for key in [signing.verifying_key()].into_iter().chain(accepted) {
             if verifiers.iter().any(|known| known.key.kid == key.kid) {
                 return Err(KeyError::DuplicateKeyId);
             }
             // RFC 8725 §3.1
             if verifiers.iter().any(|known| known.key.is_for_another_algorithm(&key)) {
-                return Err(KeyError::TwoAlgorithms);
+                return Err(KeyError::MultipleAlgorithms);
             }
-            verifiers.push(Verifier::new(key)?);
+            verifiers.push(PreparedVerifier::new(key)?);
         }
         let active_mac = refresh.into_parts()?;
         let mut accepted_macs: Vec<(u8, MacKey)> = Vec::with_capacity(accepted_refresh.len());
@@ -50,7 +50,7 @@ impl Keys {
             match is_known {
                 None => accepted_macs.push((id, mac)),
                 Some(true) => {}
-                Some(false) => return Err(KeyError::RefreshKeyIdClash),
+                Some(false) => return Err(KeyError::DuplicateRefreshKeyId),
             }
         }
         let jwks = Jwks::new(verifiers.iter().map(|verifier| &verifier.key));
@@ -64,23 +64,23 @@ impl Keys {
         })
     }
 
-    /// The header of the tokens we sign, encoded.
+    /// The encoded header of the tokens that the active key signs.
     pub(crate) fn header(&self) -> &str {
         &self.header
     }
 
-    /// The signature by the active key.
+    /// Signs with the active key.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
         self.signing.sign(message)
     }
 
-    /// The key named `kid`.
-    pub(crate) fn verifier(&self, kid: &str) -> Option<&Verifier> {
+    /// The key with this `kid`.
+    pub(crate) fn verifier(&self, kid: &str) -> Option<&PreparedVerifier> {
         self.verifiers.iter().find(|verifier| verifier.key.kid == kid)
     }
 
-    /// The key whose own tokens have exactly this encoded header. It saves decoding the header we write ourselves.
-    pub(crate) fn verifier_by_header(&self, header: &[u8]) -> Option<&Verifier> {
+    /// The key whose tokens have exactly this encoded header, if we issued them. It saves decoding our own headers.
+    pub(crate) fn verifier_by_header(&self, header: &[u8]) -> Option<&PreparedVerifier> {
         self.verifiers.iter().find(|verifier| verifier.header.as_bytes() == header)
     }
 
@@ -105,27 +105,27 @@ impl Keys {
     }
 }
 
-/// A key that verifies, with the encoded header that it goes with.
+/// A verifying key, with the encoded header of its tokens.
 #[derive(Debug)]
-pub(crate) struct Verifier {
+pub(crate) struct PreparedVerifier {
     key: VerifyingKey,
     header: String,
 }
 
-impl Verifier {
+impl PreparedVerifier {
     fn new(key: VerifyingKey) -> Result<Self, KeyError> {
         if key.kid.is_empty() || key.kid.len() > 256 {
-            return Err(KeyError::KeyId);
+            return Err(KeyError::InvalidKeyId);
         }
         Ok(Self { header: header(&key)?, key })
     }
 
-    /// The `alg` that a token of this key must have.
-    pub(crate) fn algorithm(&self) -> &'static str {
+    /// The algorithm that the header of the key's tokens must name.
+    pub(crate) fn algorithm(&self) -> Algorithm {
         self.key.algorithm()
     }
 
-    /// Whether the signature of `message` is this key's.
+    /// Whether `signature` is a signature of `message` with this key.
     pub(crate) fn accepts(&self, message: &[u8], signature: &[u8]) -> bool {
         self.key.accepts(message, signature)
     }
@@ -138,7 +138,7 @@ fn header(key: &VerifyingKey) -> Result<String, KeyError> {
         typ: &'a str,
         kid: &'a str,
     }
-    let header = Header { alg: key.algorithm(), typ: "at+jwt", kid: &key.kid };
-    let json = serde_json::to_vec(&header).map_err(|_| KeyError::KeyId)?;
+    let header = Header { alg: key.algorithm().as_str(), typ: "at+jwt", kid: &key.kid };
+    let json = serde_json::to_vec(&header).map_err(|_| KeyError::InvalidKeyId)?;
     Ok(URL_SAFE_NO_PAD.encode(json))
 }

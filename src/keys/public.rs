@@ -1,10 +1,11 @@
-//! A public key in the terms of a JWK (RFC 7517), from which its thumbprint follows (RFC 7638).
+//! Public keys as the members of a JWK (RFC 7517) and their thumbprints (RFC 7638).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{DecodingKey, EncodingKey, jwk::EllipticCurve};
+use jsonwebtoken::DecodingKey;
+use simple_asn1::ASN1Block;
 
-use super::{algorithm::Algorithm, error::KeyError};
-use crate::crypto;
+use super::error::KeyError;
+use crate::crypto::{self, Algorithm};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PublicKey {
@@ -14,49 +15,20 @@ pub(super) enum PublicKey {
 }
 
 impl PublicKey {
-    /// The public half of a private key.
-    pub(super) fn of_private(algorithm: Algorithm, key: &EncodingKey) -> Result<Self, KeyError> {
-        let utils = &crypto::provider().ok_or(KeyError::NoBackend)?.key_utils;
-        let key = key.as_bytes();
-        match algorithm {
-            Algorithm::EdDsa => {
-                let x = (utils.ed_pub_components_from_private_key)(key, &EllipticCurve::Ed25519)
-                    .map_err(|_| KeyError::WrongKind)?;
-                Ok(Self::Ed25519 { x })
-            }
-            Algorithm::Es256 | Algorithm::Es384 => {
-                let (_, x, y) = (utils.ec_pub_components_from_private_key)(key, algorithm.backend())
-                    .map_err(|_| KeyError::WrongKind)?;
-                Ok(Self::Ec { curve: curve(algorithm), x, y })
-            }
-            Algorithm::Rs256 | Algorithm::Ps256 => {
-                let (n, e) =
-                    (utils.rsa_pub_components_from_private_key)(key).map_err(|_| KeyError::Unusable)?;
-                Ok(Self::Rsa { n, e })
-            }
-            Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => Err(KeyError::WrongKind),
-        }
-    }
-
-    /// From what a public PEM holds: 32 bytes for Ed25519, a point for ECDSA, PKCS#1 DER for RSA.
+    /// Reads 32 bytes for Ed25519, an uncompressed point for ECDSA, a DER-encoded `RSAPublicKey` for RSA.
     pub(super) fn from_bytes(algorithm: Algorithm, key: &[u8]) -> Result<Self, KeyError> {
-        let utils = &crypto::provider().ok_or(KeyError::NoBackend)?.key_utils;
         match algorithm {
             Algorithm::EdDsa if key.len() == 32 => Ok(Self::Ed25519 { x: key.to_vec() }),
-            Algorithm::Es256 => point(algorithm, key, 32),
-            Algorithm::Es384 => point(algorithm, key, 48),
-            Algorithm::Rs256 | Algorithm::Ps256 => {
-                let (n, e) =
-                    (utils.rsa_pub_components_from_public_key)(key).map_err(|_| KeyError::Unusable)?;
-                Ok(Self::Rsa { n, e })
-            }
+            Algorithm::Es256 => point("P-256", key, 32),
+            Algorithm::Es384 => point("P-384", key, 48),
+            Algorithm::Rs256 | Algorithm::Ps256 => rsa(key),
             Algorithm::EdDsa | Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => {
-                Err(KeyError::WrongKind)
+                Err(KeyError::WrongKeyType)
             }
         }
     }
 
-    /// The key as the backend verifies with it.
+    /// The key in the form that the backend reads.
     pub(super) fn decoding_key(&self) -> DecodingKey {
         match self {
             Self::Ed25519 { x } => DecodingKey::from_ed_der(x),
@@ -65,7 +37,7 @@ impl PublicKey {
         }
     }
 
-    /// The `kty` of the JWK, and the members that make up the key, by name in the order of RFC 7638 §3.3.
+    /// The `kty` of the JWK and the members of the key, in the order of RFC 7638 §3.3.
     pub(super) fn members(&self) -> Vec<(&'static str, String)> {
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match self {
@@ -77,9 +49,9 @@ impl PublicKey {
         }
     }
 
-    /// The thumbprint, base64url of SHA-256 (RFC 7638).
+    /// The thumbprint with SHA-256 (RFC 7638), in base64url.
     pub(super) fn thumbprint(&self) -> Result<String, KeyError> {
-        // No member's value has a character that JSON escapes.
+        // No value contains a character that JSON escapes.
         let members: Vec<_> =
             self.members().into_iter().map(|(name, value)| format!(r#""{name}":"{value}""#)).collect();
         let json = format!("{{{}}}", members.join(","));
@@ -91,17 +63,57 @@ impl PublicKey {
 /// The first byte of an uncompressed point (SEC1 §2.3.3).
 const UNCOMPRESSED: u8 = 4;
 
-fn point(algorithm: Algorithm, key: &[u8], coordinate: usize) -> Result<PublicKey, KeyError> {
+fn point(curve: &'static str, key: &[u8], coordinate: usize) -> Result<PublicKey, KeyError> {
     match key.split_first() {
         Some((&UNCOMPRESSED, point)) if point.len() == 2 * coordinate => {
             let (x, y) = point.split_at(coordinate);
-            Ok(PublicKey::Ec { curve: curve(algorithm), x: x.to_vec(), y: y.to_vec() })
+            Ok(PublicKey::Ec { curve, x: x.to_vec(), y: y.to_vec() })
         }
         Some((2 | 3, x)) if x.len() == coordinate => Err(KeyError::CompressedPoint),
-        _ => Err(KeyError::WrongKind),
+        _ => Err(KeyError::WrongKeyType),
     }
 }
 
-fn curve(algorithm: Algorithm) -> &'static str {
-    if algorithm == Algorithm::Es384 { "P-384" } else { "P-256" }
+/// An `RSAPublicKey` (RFC 8017 appendix A.1.1) of at least 2048 bits (RFC 7518 §3.3). The backends disagree on short keys.
+fn rsa(der: &[u8]) -> Result<PublicKey, KeyError> {
+    let blocks = simple_asn1::from_der(der).map_err(|_| KeyError::WrongKeyType)?;
+    let [ASN1Block::Sequence(_, numbers)] = blocks.as_slice() else { return Err(KeyError::WrongKeyType) };
+    let [ASN1Block::Integer(_, n), ASN1Block::Integer(_, e)] = numbers.as_slice() else {
+        return Err(KeyError::WrongKeyType);
+    };
+    let (Some(n), Some(e)) = (n.to_biguint(), e.to_biguint()) else { return Err(KeyError::WrongKeyType) };
+    if n.bits() < 2048 {
+        return Err(KeyError::ShortRsaKey);
+    }
+    Ok(PublicKey::Rsa { n: n.to_bytes_be(), e: e.to_bytes_be() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A DER-encoded `RSAPublicKey` whose modulus begins with `first` and has 256 bytes.
+    fn key(first: u8) -> Vec<u8> {
+        let modulus = [&[0x02, 0x82, 1, 1, 0, first][..], &[1; 255]].concat();
+        let body = [&modulus[..], &[0x02, 1, 3]].concat();
+        let [high, low] = u16::try_from(body.len()).unwrap().to_be_bytes();
+        [&[0x30, 0x82, high, low], &body[..]].concat()
+    }
+
+    #[test]
+    fn an_rsa_modulus_is_measured_to_the_bit() {
+        let PublicKey::Rsa { n, e } = rsa(&key(0x80)).unwrap() else { panic!("no RSA key") };
+        assert_eq!((n.len(), n[0], e), (256, 0x80, vec![3]));
+        assert_eq!(rsa(&key(0x7f)), Err(KeyError::ShortRsaKey));
+        assert_eq!(rsa(&key(0x00)), Err(KeyError::ShortRsaKey));
+    }
+
+    #[test]
+    fn a_truncated_or_extended_rsa_key_is_rejected() {
+        let whole = key(0x80);
+        for length in 0..whole.len() {
+            assert_eq!(rsa(&whole[..length]), Err(KeyError::WrongKeyType), "{length}");
+        }
+        assert_eq!(rsa(&[&whole[..], &whole].concat()), Err(KeyError::WrongKeyType));
+    }
 }

@@ -3,13 +3,13 @@
 use super::{error::KeyError, signing::SigningKey};
 use crate::crypto::{self, MacKey};
 
-/// A key of HMAC-SHA256 that authenticates refresh tokens.
+/// An HMAC-SHA256 key that authenticates refresh tokens.
 ///
-/// It is wiped from memory when dropped, and shows nothing in `Debug`.
+/// It is wiped from memory when dropped, and `Debug` shows no key material.
 ///
 /// # Defaults
-/// A ring derives its refresh key from its signing key, so that one file is all that servers need to share. Its id, a
-/// byte that every refresh token carries, is the first byte of the SHA-256 of the key.
+/// A ring derives its refresh key from its signing key, so that servers need to share only one file. The key's id, a byte
+/// in every refresh token, is the first byte of the SHA-256 of the key.
 #[derive(Debug)]
 pub struct RefreshKey {
     mac: MacKey,
@@ -17,22 +17,22 @@ pub struct RefreshKey {
 }
 
 impl RefreshKey {
-    /// From 32 bytes of a secure random generator.
+    /// Takes 32 bytes from a cryptographically secure random generator.
     pub fn from_bytes(key: [u8; 32]) -> Self {
         Self { mac: MacKey::new(&key), id: None }
     }
 
-    /// The key that a ring takes by default: HMAC-SHA256 of "tower-refresh/1 refresh key" under the private key.
+    /// Derives the key that a ring has by default: the HMAC-SHA256 of "tower-refresh/1 refresh key" under the signing key.
     ///
-    /// With it, refresh tokens of the time before an explicit [`KeyRing::refresh_key`](super::KeyRing::refresh_key)
-    /// go on to hold:
+    /// A ring that accepts the derived key keeps the refresh tokens valid that were issued before
+    /// [`KeyRing::refresh_key`](crate::KeyRing::refresh_key) was set:
     ///
     /// ```
-    /// # use tower_refresh::{keys::{RefreshKey, SigningKey}, KeyRing};
+    /// # use tower_refresh::{keys::{Algorithm, RefreshKey, SigningKey}, KeyRing};
     /// # fn ring(secret: &[u8], random: [u8; 32]) -> Result<KeyRing, tower_refresh::keys::KeyError> {
-    /// let signing = SigningKey::hs256(secret)?;
-    /// let before = RefreshKey::derive(&signing)?;
-    /// let ring = KeyRing::new(signing).refresh_key(RefreshKey::from_bytes(random)).accept_refresh_key(before);
+    /// let signing = SigningKey::from_secret(Algorithm::Hs256, secret)?;
+    /// let derived = RefreshKey::derive(&signing)?;
+    /// let ring = KeyRing::new(signing).refresh_key(RefreshKey::from_bytes(random)).accept_refresh_key(derived);
     /// # Ok(ring)
     /// # }
     /// ```
@@ -40,15 +40,15 @@ impl RefreshKey {
     /// # Errors
     /// [`KeyError::NoBackend`].
     pub fn derive(signing: &SigningKey) -> Result<Self, KeyError> {
-        // No signing input of a JWT has a space, so under HMAC this can never be the MAC of one.
+        // The signing input of a JWT contains no space, so under HMAC this is never the MAC of one.
         let key = MacKey::new(signing.secret())
             .mac(&[b"tower-refresh/1 refresh key"])
             .map_err(|_| KeyError::NoBackend)?;
         Ok(Self::from_bytes(key))
     }
 
-    /// Gives the key another id than the default. Needed only where two keys of a ring clash, for the newer one: the
-    /// older one's id is in tokens already.
+    /// Replaces the default id. This is needed only if two keys of a ring have the same id. Change the id of the newer
+    /// key: existing tokens contain the id of the older one.
     #[must_use]
     pub fn with_id(mut self, id: u8) -> Self {
         self.id = Some(id);

@@ -12,7 +12,7 @@ use crate::{
     claims::User,
     cookies::LONGEST_NAME_AND_VALUE,
     crypto::CryptoError,
-    keys::Keys,
+    keys::PreparedKeys,
     refresh_token::RefreshToken,
 };
 
@@ -56,7 +56,7 @@ impl<C: CustomClaims> Tokens<C> {
     /// It lives for the access lifetime less a jitter, and never longer than the session.
     pub(crate) fn issue_access(
         &self,
-        keys: &Keys,
+        keys: &PreparedKeys,
         user: &User<C>,
         row: &SessionRow,
         now: Timestamp,
@@ -94,7 +94,7 @@ impl<C: CustomClaims> Tokens<C> {
     /// The text of `token`, for a cookie that lives as long as the session of `row`.
     pub(crate) fn issue_refresh(
         &self,
-        keys: &Keys,
+        keys: &PreparedKeys,
         token: &RefreshToken,
         row: &SessionRow,
         now: Timestamp,
@@ -106,7 +106,7 @@ impl<C: CustomClaims> Tokens<C> {
     }
 
     /// Whether the claims of an issued token can be deserialised from what they serialise to.
-    pub(crate) fn is_readable(&self, keys: &Keys, access: &IssuedAccess, now: Timestamp) -> bool {
+    pub(crate) fn is_readable(&self, keys: &PreparedKeys, access: &IssuedAccess, now: Timestamp) -> bool {
         match verify::<C>(access.token.as_bytes(), keys, &self.settings.expected(), now) {
             Verdict::Valid(_) | Verdict::Expired { .. } => true,
             Verdict::Invalid(_) => false,

@@ -11,7 +11,7 @@ use crate::{
     CustomClaims,
     access_token::{TokenVerifier, Verdict, verify},
     claims::User,
-    keys::{Jwks, KeyError, KeyRing, Keys},
+    keys::{Jwks, KeyError, KeyRing, PreparedKeys},
     refresh_token::{MacContext, PresentedTokens, RefreshTransport},
     settings::Settings,
     sync::Guard,
@@ -20,11 +20,11 @@ use crate::{
 pub(crate) struct Tokens<C> {
     settings: Arc<Settings>,
     context: MacContext,
-    verifier: TokenVerifier<Keys, Arc<User<C>>>,
+    verifier: TokenVerifier<PreparedKeys, Arc<User<C>>>,
 }
 
 impl<C: CustomClaims> Tokens<C> {
-    pub(crate) fn new(settings: Arc<Settings>, keys: Keys) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, keys: PreparedKeys) -> Self {
         Self {
             context: MacContext::new(&settings.issuer),
             verifier: TokenVerifier::new(keys, settings.token_cache_capacity),
@@ -33,7 +33,7 @@ impl<C: CustomClaims> Tokens<C> {
     }
 
     /// The keys in use.
-    pub(crate) fn keys(&self) -> Guard<Arc<Keys>> {
+    pub(crate) fn keys(&self) -> Guard<Arc<PreparedKeys>> {
         self.verifier.keys()
     }
 

@@ -10,7 +10,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_refresh::{
     Auth, AuthBuilder, Authenticated, ConfigError, KeyRing, MemoryStore, PolicyError, Rejection,
     RejectionKind, RotationPolicy, Session,
-    keys::{KeyError, RefreshKey, SigningKey, VerifyingKey},
+    keys::{Algorithm, KeyError, RefreshKey, SigningKey, VerifyingKey},
 };
 
 use crate::support::{Browser, Claims, Op, World, request, store::Fault};
@@ -180,20 +180,29 @@ fn a_part_that_is_missing_is_named() {
 #[test]
 fn a_key_that_cannot_be_used_is_refused_where_it_is_read() {
     let cases: [(&str, Result<KeyRing, KeyError>, KeyError); 12] = [
-        ("an HMAC secret of 31 bytes", KeyRing::hs256([1; 31]), KeyError::SecretTooShort),
-        ("an HS512 secret as long as a SHA-384", KeyRing::hs512([1; 48]), KeyError::SecretTooShort),
-        ("no secret at all", KeyRing::hs384(""), KeyError::SecretTooShort),
-        ("no PEM", KeyRing::ed25519_pem("secret"), KeyError::NotPem),
-        ("nothing", KeyRing::ed25519_pem(""), KeyError::NotPem),
-        ("bytes that are no text", KeyRing::ed25519_pem([0xff; 64]), KeyError::NotPem),
-        ("a public key", KeyRing::ed25519_pem(pem!("ed25519.pub")), KeyError::WrongKind),
-        ("a key of another curve", KeyRing::es256_pem(pem!("es384")), KeyError::WrongKind),
-        ("a key in the SEC1 form", KeyRing::es256_pem(pem!("es256.sec1")), KeyError::Sec1),
-        ("an encrypted key", KeyRing::es256_pem(pem!("es256.encrypted")), KeyError::Encrypted),
-        ("an RSA key of 1024 bits", KeyRing::rs256_pem(pem!("rsa1024")), KeyError::RsaTooShort),
+        ("an HMAC secret of 31 bytes", KeyRing::hs256([1; 31]), KeyError::ShortSecret),
+        (
+            "an HS512 secret as long as a SHA-384",
+            SigningKey::from_secret(Algorithm::Hs512, [1; 48]).map(KeyRing::new),
+            KeyError::ShortSecret,
+        ),
+        (
+            "no secret at all",
+            SigningKey::from_secret(Algorithm::Hs384, "").map(KeyRing::new),
+            KeyError::ShortSecret,
+        ),
+        ("no PEM", KeyRing::ed25519_pem("secret"), KeyError::InvalidPem),
+        ("nothing", KeyRing::ed25519_pem(""), KeyError::InvalidPem),
+        ("bytes that are no text", KeyRing::ed25519_pem([0xff; 64]), KeyError::InvalidPem),
+        ("a public key", KeyRing::ed25519_pem(pem!("ed25519.pub")), KeyError::WrongKeyType),
+        ("a key of another curve", KeyRing::es256_pem(pem!("es384")), KeyError::WrongKeyType),
+        ("a key in the SEC1 form", KeyRing::es256_pem(pem!("es256.sec1")), KeyError::Sec1Key),
+        ("an encrypted key", KeyRing::es256_pem(pem!("es256.encrypted")), KeyError::EncryptedKey),
+        ("an RSA key of 1024 bits", KeyRing::rs256_pem(pem!("rsa1024")), KeyError::ShortRsaKey),
         (
             "a compressed point",
-            VerifyingKey::es256_pem(pem!("es256.compressed.pub")).map(|key| ring().accept(key)),
+            VerifyingKey::from_pem(Algorithm::Es256, pem!("es256.compressed.pub"))
+                .map(|key| ring().accept(key)),
             KeyError::CompressedPoint,
         ),
     ];
@@ -207,19 +216,23 @@ fn keys_that_do_not_go_together_are_refused_by_the_builder_and_by_a_rotation() {
     let cases: [WrongRing; 4] = [
         (
             "an empty key id",
-            || KeyRing::new(SigningKey::hs256(SECRET).unwrap().with_kid("")),
-            KeyError::KeyId,
+            || KeyRing::new(SigningKey::from_secret(Algorithm::Hs256, SECRET).unwrap().with_kid("")),
+            KeyError::InvalidKeyId,
         ),
         (
             "an overlong key id",
-            || ring().accept(VerifyingKey::hs256([2; 32]).unwrap().with_kid("k".repeat(257))),
-            KeyError::KeyId,
+            || {
+                ring().accept(
+                    VerifyingKey::from_secret(Algorithm::Hs256, [2; 32]).unwrap().with_kid("k".repeat(257)),
+                )
+            },
+            KeyError::InvalidKeyId,
         ),
         (
             "two keys of one id",
             || {
-                KeyRing::new(SigningKey::hs256(SECRET).unwrap().with_kid("k"))
-                    .accept(VerifyingKey::hs256([2; 32]).unwrap().with_kid("k"))
+                KeyRing::new(SigningKey::from_secret(Algorithm::Hs256, SECRET).unwrap().with_kid("k"))
+                    .accept(VerifyingKey::from_secret(Algorithm::Hs256, [2; 32]).unwrap().with_kid("k"))
             },
             KeyError::DuplicateKeyId,
         ),
@@ -230,7 +243,7 @@ fn keys_that_do_not_go_together_are_refused_by_the_builder_and_by_a_rotation() {
                     .refresh_key(RefreshKey::from_bytes([3; 32]).with_id(7))
                     .accept_refresh_key(RefreshKey::from_bytes([4; 32]).with_id(7))
             },
-            KeyError::RefreshKeyIdClash,
+            KeyError::DuplicateRefreshKeyId,
         ),
     ];
     let auth = complete(ring()).build().unwrap();

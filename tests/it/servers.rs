@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower_refresh::{
     Clock, KeyRing, RotationPolicy,
     event::{EndReason, EventKind, TokenClass},
-    keys::{RefreshKey, SigningKey},
+    keys::{Algorithm, RefreshKey, SigningKey},
     store::SessionStore,
 };
 
@@ -205,7 +205,7 @@ async fn a_store_that_lost_more_is_left_alone_and_so_are_the_cookies() {
 }
 
 fn key(secret: u8) -> SigningKey {
-    SigningKey::hs256([secret; 32]).unwrap()
+    SigningKey::from_secret(Algorithm::Hs256, [secret; 32]).unwrap()
 }
 
 #[tokio::test]
@@ -216,7 +216,10 @@ async fn sessions_live_through_a_change_of_keys() {
     let mut idle = Browser::logged_in(&world, "bob").await;
     world.store.take_calls();
 
-    world.auth.rotate_keys(KeyRing::new(key(1)).retire(SigningKey::hs256(SECRET).unwrap())).unwrap();
+    world
+        .auth
+        .rotate_keys(KeyRing::new(key(1)).retire(SigningKey::from_secret(Algorithm::Hs256, SECRET).unwrap()))
+        .unwrap();
 
     assert_eq!(browser.get(&world, "/me").await.body(), "alice");
     assert_eq!(world.store.take_calls(), []);
@@ -239,7 +242,7 @@ async fn sessions_live_through_a_change_of_keys() {
 async fn servers_change_their_keys_one_by_one_and_no_browser_notices() {
     let (first, second) = two_servers(Duration::ZERO);
     let mut browser = Browser::logged_in(&first, "alice").await;
-    let old = || SigningKey::hs256(SECRET).unwrap();
+    let old = || SigningKey::from_secret(Algorithm::Hs256, SECRET).unwrap();
     let ring = |step| match step {
         0 => KeyRing::new(old())
             .accept(key(1).verifying_key())
@@ -266,7 +269,10 @@ async fn a_change_of_keys_in_the_middle_of_a_request_is_not_noticed() {
     world.store.hold(Op::Swap);
     let mut request = Box::pin(world.send(browser.request("/me")));
     assert!(poll_until_stuck(&mut request).is_pending());
-    world.auth.rotate_keys(KeyRing::new(key(1)).retire(SigningKey::hs256(SECRET).unwrap())).unwrap();
+    world
+        .auth
+        .rotate_keys(KeyRing::new(key(1)).retire(SigningKey::from_secret(Algorithm::Hs256, SECRET).unwrap()))
+        .unwrap();
     world.store.let_through(Op::Swap);
 
     browser.keep(request.await.headers());

@@ -59,7 +59,7 @@ impl Keys {
             Algorithm::Rs256 => KeyRing::rs256_pem(&self.signing),
             Algorithm::EdDsa => KeyRing::ed25519_pem(&self.signing),
         };
-        let ring = signed_by.context("the signing key is not in order")?;
+        let ring = signed_by.context("invalid signing key")?;
         Ok(match self.refresh {
             Some(key) => ring.refresh_key(RefreshKey::from_bytes(key)),
             None => ring,

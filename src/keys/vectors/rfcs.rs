@@ -5,7 +5,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use super::super::{algorithm::Algorithm, public::PublicKey, verifying::VerifyingKey};
+use super::super::{Algorithm, public::PublicKey, verifying::VerifyingKey};
 
 macro_rules! vectors {
     ($name:literal) => {

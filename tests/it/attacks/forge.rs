@@ -6,15 +6,11 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD},
 };
-#[cfg(feature = "aws_lc_rs")]
-use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
-#[cfg(not(feature = "aws_lc_rs"))]
-use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
-use jsonwebtoken::{Algorithm, EncodingKey};
+use jsonwebtoken::{self as jwt, EncodingKey, crypto::rust_crypto::DEFAULT_PROVIDER};
 use serde::Deserialize;
 use tower_refresh::{
     KeyRing,
-    keys::{SigningKey, VerifyingKey},
+    keys::{Algorithm, SigningKey, VerifyingKey},
 };
 
 use crate::support::world::SECRET;
@@ -29,14 +25,14 @@ const STRANGER: &[u8] = b"a secret that the ring does not have";
 /// A ring with a key of each algorithm: `hs` signs, the others are accepted.
 pub(crate) fn ring() -> KeyRing {
     let verifying = |key: Result<VerifyingKey, _>, kid: &str| key.unwrap().with_kid(kid);
-    KeyRing::new(SigningKey::hs256(SECRET).unwrap().with_kid("hs"))
-        .accept(verifying(VerifyingKey::hs384(SECRET_384), "hs384"))
-        .accept(verifying(VerifyingKey::hs512(SECRET_512), "hs512"))
-        .accept(verifying(VerifyingKey::ed25519_pem(file("ed25519.pub.pem")), "ed"))
-        .accept(verifying(VerifyingKey::es256_pem(file("es256.pub.pem")), "es256"))
-        .accept(verifying(VerifyingKey::es384_pem(file("es384.pub.pem")), "es384"))
-        .accept(verifying(VerifyingKey::rs256_pem(file("rsa.pub.pem")), "rs"))
-        .accept(SigningKey::ps256_pem(file(PS256)).unwrap().with_kid("ps").verifying_key())
+    KeyRing::new(SigningKey::from_secret(Algorithm::Hs256, SECRET).unwrap().with_kid("hs"))
+        .accept(verifying(VerifyingKey::from_secret(Algorithm::Hs384, SECRET_384), "hs384"))
+        .accept(verifying(VerifyingKey::from_secret(Algorithm::Hs512, SECRET_512), "hs512"))
+        .accept(verifying(VerifyingKey::from_pem(Algorithm::EdDsa, file("ed25519.pub.pem")), "ed"))
+        .accept(verifying(VerifyingKey::from_pem(Algorithm::Es256, file("es256.pub.pem")), "es256"))
+        .accept(verifying(VerifyingKey::from_pem(Algorithm::Es384, file("es384.pub.pem")), "es384"))
+        .accept(verifying(VerifyingKey::from_pem(Algorithm::Rs256, file("rsa.pub.pem")), "rs"))
+        .accept(SigningKey::from_pem(Algorithm::Ps256, file(PS256)).unwrap().with_kid("ps").verifying_key())
 }
 
 /// One token, by its differences to a good one. `tests/attacks/README` describes the fields.
@@ -112,7 +108,7 @@ impl Forgery {
 
     fn signed(&self, message: &[u8]) -> Vec<u8> {
         let (key, algorithm) = match self.sign_with.split_once(':') {
-            Some((name, algorithm)) => (key(name).0, Algorithm::from_str(algorithm).unwrap()),
+            Some((name, algorithm)) => (key(name).0, jwt::Algorithm::from_str(algorithm).unwrap()),
             None => key(&self.sign_with),
         };
         let Some(change) = &self.signature else { return sign(algorithm, &key, message) };
@@ -233,37 +229,40 @@ fn latin1(text: &str) -> Vec<u8> {
 }
 
 /// A key and what it is for. A file of public keys is a secret of HMAC: that is how they get confused.
-fn key(name: &str) -> (EncodingKey, Algorithm) {
-    let secret = EncodingKey::from_secret;
+fn key(name: &str) -> (EncodingKey, jwt::Algorithm) {
+    let secret = |secret: &[u8]| EncodingKey::from_secret(secret).unwrap();
     match name {
-        "hs" => (secret(SECRET), Algorithm::HS256),
-        "hs384" => (secret(SECRET_384), Algorithm::HS384),
-        "hs512" => (secret(SECRET_512), Algorithm::HS512),
-        "ed" => (EncodingKey::from_ed_pem(&file("ed25519.pem")).unwrap(), Algorithm::EdDSA),
-        "es256" => (EncodingKey::from_ec_pem(&file("es256.pem")).unwrap(), Algorithm::ES256),
-        "es384" => (EncodingKey::from_ec_pem(&file("es384.pem")).unwrap(), Algorithm::ES384),
-        "rs" => (EncodingKey::from_rsa_pem(&file("rsa.pem")).unwrap(), Algorithm::RS256),
-        "ps" => (EncodingKey::from_rsa_pem(&file(PS256)).unwrap(), Algorithm::PS256),
-        "stranger" => (secret(STRANGER), Algorithm::HS256),
+        "hs" => (secret(SECRET), jwt::Algorithm::HS256),
+        "hs384" => (secret(SECRET_384), jwt::Algorithm::HS384),
+        "hs512" => (secret(SECRET_512), jwt::Algorithm::HS512),
+        "ed" => (EncodingKey::from_ed_pem(&file("ed25519.pem")).unwrap(), jwt::Algorithm::EdDSA),
+        "es256" => (EncodingKey::from_ec_pem(&file("es256.pem")).unwrap(), jwt::Algorithm::ES256),
+        "es384" => (EncodingKey::from_ec_pem(&file("es384.pem")).unwrap(), jwt::Algorithm::ES384),
+        "rs" => (EncodingKey::from_rsa_pem(&file("rsa.pem")).unwrap(), jwt::Algorithm::RS256),
+        "ps" => (EncodingKey::from_rsa_pem(&file(PS256)).unwrap(), jwt::Algorithm::PS256),
+        "stranger" => (secret(STRANGER), jwt::Algorithm::HS256),
         "stranger ed" => {
-            (EncodingKey::from_ed_pem(&file("ed25519.rust_crypto.pem")).unwrap(), Algorithm::EdDSA)
+            (EncodingKey::from_ed_pem(&file("ed25519.rust_crypto.pem")).unwrap(), jwt::Algorithm::EdDSA)
         }
         "stranger es256" => {
-            (EncodingKey::from_ec_pem(&file("es256.rust_crypto.pem")).unwrap(), Algorithm::ES256)
+            (EncodingKey::from_ec_pem(&file("es256.rust_crypto.pem")).unwrap(), jwt::Algorithm::ES256)
         }
-        "stranger rs" => (EncodingKey::from_rsa_pem(&file("rsa.rust_crypto.pem")).unwrap(), Algorithm::RS256),
-        "nothing" => (secret(b""), Algorithm::HS256),
+        "stranger rs" => {
+            (EncodingKey::from_rsa_pem(&file("rsa.rust_crypto.pem")).unwrap(), jwt::Algorithm::RS256)
+        }
+        // HMAC pads a key with zeros (RFC 2104), so this is the empty secret, which jsonwebtoken rejects.
+        "nothing" => (secret(&[0]), jwt::Algorithm::HS256),
         name => match name.split_once(' ') {
-            None => (secret(&file(name)), Algorithm::HS256),
-            Some((name, "der")) => (secret(&der(name)), Algorithm::HS256),
-            Some((name, "point")) => (secret(&der(name)[der(name).len() - 32..]), Algorithm::HS256),
+            None => (secret(&file(name)), jwt::Algorithm::HS256),
+            Some((name, "der")) => (secret(&der(name)), jwt::Algorithm::HS256),
+            Some((name, "point")) => (secret(&der(name)[der(name).len() - 32..]), jwt::Algorithm::HS256),
             Some((name, what)) => panic!("{what} of {name}"),
         },
     }
 }
 
 /// The signature by any key, whatever it is for.
-fn sign(algorithm: Algorithm, key: &EncodingKey, message: &[u8]) -> Vec<u8> {
+fn sign(algorithm: jwt::Algorithm, key: &EncodingKey, message: &[u8]) -> Vec<u8> {
     (DEFAULT_PROVIDER.signer_factory)(&algorithm, key).unwrap().try_sign(message).unwrap()
 }
 

@@ -1,7 +1,10 @@
 //! Which tokens the cache keeps, by the counter that tells a token from the cache from one that was verified.
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-use tower_refresh::{KeyRing, keys::SigningKey};
+use tower_refresh::{
+    KeyRing,
+    keys::{Algorithm, SigningKey},
+};
 
 use crate::support::{
     Browser, World,
@@ -137,7 +140,7 @@ async fn after_keys_were_rotated_a_token_is_verified_once_and_then_found() {
     let server = Counted::new(16);
     let tokens = server.new_tokens(3).await;
     server.present(&tokens).await;
-    let old = SigningKey::hs256(SECRET).unwrap().verifying_key();
+    let old = SigningKey::from_secret(Algorithm::Hs256, SECRET).unwrap().verifying_key();
     server.world.auth.rotate_keys(KeyRing::hs256([7; 32]).unwrap().accept(old)).unwrap();
     assert_eq!(server.present(&tokens).await, 0);
     assert_eq!(server.present(&tokens).await, 3);

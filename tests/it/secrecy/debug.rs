@@ -8,7 +8,7 @@ use tower_refresh::{
     Auth, Authenticated, ConfigError, FeedLossPolicy, Identity, InvalidTokenReason, KeyRing, LateBudget,
     LoginOptions, MemoryStore, PolicyError, Rejection, RotationPolicy, Session, SessionHandle, SystemClock,
     event::{EndReason, EventKind, RejectionReason, TokenClass},
-    keys::{KeyError, RefreshKey, SigningKey, VerifyingKey},
+    keys::{Algorithm, KeyError, RefreshKey, SigningKey, VerifyingKey},
     store::{Ended, StoreError, StoreErrorKind},
 };
 
@@ -49,26 +49,29 @@ fn ring(secrets: &mut Secrets) -> KeyRing {
     }
     KeyRing::ed25519_pem(pem!("ed25519"))
         .unwrap()
-        .retire(SigningKey::es256_pem(pem!("es256")).unwrap())
-        .retire(SigningKey::es384_pem(pem!("es384")).unwrap())
-        .retire(SigningKey::rs256_pem(pem!("rsa")).unwrap())
-        .retire(SigningKey::hs256(noise(1)).unwrap())
-        .accept(VerifyingKey::hs384(noise(2)).unwrap())
+        .retire(SigningKey::from_pem(Algorithm::Es256, pem!("es256")).unwrap())
+        .retire(SigningKey::from_pem(Algorithm::Es384, pem!("es384")).unwrap())
+        .retire(SigningKey::from_pem(Algorithm::Rs256, pem!("rsa")).unwrap())
+        .retire(SigningKey::from_secret(Algorithm::Hs256, noise(1)).unwrap())
+        .accept(VerifyingKey::from_secret(Algorithm::Hs384, noise(2)).unwrap())
         .refresh_key(RefreshKey::from_bytes(refresh_keys[0]))
         .accept_refresh_key(RefreshKey::from_bytes(refresh_keys[1]).with_id(1))
 }
 
 fn show_keys(shown: &mut Shown, secrets: &mut Secrets) {
     shown.of("KeyRing", &ring(secrets));
-    shown.of("SigningKey", &SigningKey::ed25519_pem(pem!("ed25519")).unwrap());
-    shown.of("SigningKey", &SigningKey::ps256_pem(pem!("rsa")).unwrap());
-    shown.of("SigningKey", &SigningKey::hs256(noise(1)).unwrap());
-    shown.of("VerifyingKey", &VerifyingKey::hs256(noise(1)).unwrap());
+    shown.of("SigningKey", &SigningKey::from_pem(Algorithm::EdDsa, pem!("ed25519")).unwrap());
+    shown.of("SigningKey", &SigningKey::from_pem(Algorithm::Ps256, pem!("rsa")).unwrap());
+    shown.of("SigningKey", &SigningKey::from_secret(Algorithm::Hs256, noise(1)).unwrap());
+    shown.of("VerifyingKey", &VerifyingKey::from_secret(Algorithm::Hs256, noise(1)).unwrap());
     shown.of("RefreshKey", &RefreshKey::from_bytes(*noise(2).first_chunk().unwrap()));
-    shown.of("RefreshKey", &RefreshKey::derive(&SigningKey::hs256(noise(1)).unwrap()).unwrap());
-    shown.of("KeyError", &SigningKey::hs512(noise(1)).unwrap_err());
-    shown.of("KeyError", &SigningKey::ed25519_pem(pem!("rsa")).unwrap_err());
-    shown.of("KeyError", &KeyError::Unusable);
+    shown.of(
+        "RefreshKey",
+        &RefreshKey::derive(&SigningKey::from_secret(Algorithm::Hs256, noise(1)).unwrap()).unwrap(),
+    );
+    shown.of("KeyError", &SigningKey::from_secret(Algorithm::Hs512, noise(1)).unwrap_err());
+    shown.of("KeyError", &SigningKey::from_pem(Algorithm::EdDsa, pem!("rsa")).unwrap_err());
+    shown.of("KeyError", &KeyError::UnusableKey);
 }
 
 fn show_settings(shown: &mut Shown, secrets: &mut Secrets) {
@@ -83,7 +86,7 @@ fn show_settings(shown: &mut Shown, secrets: &mut Secrets) {
         .claims(|_, _| async { Ok::<_, Infallible>(None) })
         .build()
         .unwrap_err();
-    assert!(matches!(error, ConfigError::InvalidKey(KeyError::RefreshKeyIdClash)), "{error:?}");
+    assert!(matches!(error, ConfigError::InvalidKey(KeyError::DuplicateRefreshKeyId)), "{error:?}");
     shown.of("ConfigError", &error);
     shown.of("RotationPolicy", &RotationPolicy::balanced());
     shown.of("LateBudget", &LateBudget::Unbounded);

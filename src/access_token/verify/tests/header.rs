@@ -1,7 +1,7 @@
 use super::*;
 
 fn kid() -> String {
-    SigningKey::hs256(SECRET).unwrap().kid().to_owned()
+    SigningKey::from_secret(Algorithm::Hs256, SECRET).unwrap().kid().to_owned()
 }
 
 fn verify_header(header: &str) -> &'static str {
@@ -71,7 +71,9 @@ fn a_token_never_brings_its_own_key() {
         json!({"alg": "HS256", "typ": "at+jwt", "kid": kid(), "jwk": jwk, "jku": "https://evil"}).to_string();
     assert_eq!(verify_header(&header), "valid", "still signed by ours");
 
-    let stranger = KeyRing::new(SigningKey::hs256([1; 32]).unwrap().with_kid(kid())).prepare().unwrap();
+    let stranger = KeyRing::new(SigningKey::from_secret(Algorithm::Hs256, [1; 32]).unwrap().with_kid(kid()))
+        .prepare()
+        .unwrap();
     let message =
         format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims().to_string()));
     let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(stranger.sign(message.as_bytes()).unwrap()));
@@ -82,8 +84,10 @@ fn a_token_never_brings_its_own_key() {
 fn a_public_key_is_no_hmac_secret() {
     let public = include_str!("../../../../tests/keys/rsa.pub.pem");
     let ring = KeyRing::rs256_pem(include_str!("../../../../tests/keys/rsa.pem")).unwrap().prepare().unwrap();
-    let kid = VerifyingKey::rs256_pem(public).unwrap().kid().to_owned();
-    let forger = KeyRing::new(SigningKey::hs256(public).unwrap().with_kid(&kid)).prepare().unwrap();
+    let kid = VerifyingKey::from_pem(Algorithm::Rs256, public).unwrap().kid().to_owned();
+    let forger = KeyRing::new(SigningKey::from_secret(Algorithm::Hs256, public).unwrap().with_kid(&kid))
+        .prepare()
+        .unwrap();
     for alg in ["HS256", "RS256"] {
         let header = json!({"alg": alg, "typ": "at+jwt", "kid": kid}).to_string();
         let message =

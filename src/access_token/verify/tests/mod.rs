@@ -10,7 +10,7 @@ use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 use super::{AccessToken, Expected, InvalidTokenReason, MAX_TOKEN_LEN, Verdict, verify};
 use crate::{
     access_token::mint::{NewAccessToken, mint},
-    keys::{KeyRing, Keys, SigningKey, VerifyingKey},
+    keys::{Algorithm, KeyRing, PreparedKeys, SigningKey, VerifyingKey},
 };
 
 mod claims;
@@ -25,7 +25,7 @@ const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 const EXPECTED: Expected<'_> =
     Expected { issuer: "https://issuer", audience: "web", access_lifetime: Duration::from_secs(600) };
 
-fn keys() -> Keys {
+fn keys() -> PreparedKeys {
     KeyRing::hs256(SECRET).unwrap().prepare().unwrap()
 }
 
@@ -38,7 +38,7 @@ fn signed(header: &str, payload: &str) -> String {
 }
 
 fn header() -> String {
-    let kid = SigningKey::hs256(SECRET).unwrap().kid().to_owned();
+    let kid = SigningKey::from_secret(Algorithm::Hs256, SECRET).unwrap().kid().to_owned();
     json!({"alg": "HS256", "typ": "at+jwt", "kid": kid}).to_string()
 }
 

@@ -4,7 +4,7 @@ use std::{cell::RefCell, time::Duration};
 
 use tower_refresh::{
     KeyRing, SessionHandle,
-    keys::{RefreshKey, SigningKey},
+    keys::{Algorithm, RefreshKey, SigningKey},
 };
 
 use super::block_on;
@@ -72,7 +72,7 @@ impl Scene {
 }
 
 fn ring() -> KeyRing {
-    KeyRing::new(SigningKey::hs256(SECRET).unwrap().with_kid(KID))
+    KeyRing::new(SigningKey::from_secret(Algorithm::Hs256, SECRET).unwrap().with_kid(KID))
         .refresh_key(RefreshKey::from_bytes(REFRESH_SECRET).with_id(KEY_ID))
         .accept_refresh_key(RefreshKey::from_bytes(OLDER_REFRESH_SECRET).with_id(OLDER_KEY_ID))
 }

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use tower_refresh::{
     Clock, KeyRing,
-    keys::{RefreshKey, SigningKey},
+    keys::{Algorithm, RefreshKey, SigningKey},
     store::SessionStore,
 };
 
@@ -267,7 +267,7 @@ fn ring(key: Key, before: Option<Key>) -> KeyRing {
             Key::Two => ("two", [2; 32]),
             Key::Three => ("three", [3; 32]),
         };
-        SigningKey::hs256(secret).unwrap().with_kid(name)
+        SigningKey::from_secret(Algorithm::Hs256, secret).unwrap().with_kid(name)
     };
     let refresh = |key: Key| RefreshKey::from_bytes([key as u8; 32]).with_id(key as u8);
     let ring = KeyRing::new(signing(key)).refresh_key(refresh(key));
