@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_refresh_core::{
     SessionRow, Timestamp,
-    rotation::{Rule, Tokens, commit as decide},
+    rotation::{Attempt, Rule, Tokens, commit as decide},
 };
 
 use super::{
@@ -54,7 +54,8 @@ async fn write<C: CustomClaims>(shared: &Arc<Shared<C>>, token: &RefreshToken, l
         }
         let denied = shared.is_denied(token.handle, now);
         let row = if is_fresh { reloaded.as_deref() } else { Some(&*live.row) };
-        let decision = decide(row, denied, token.generation, live.class, now, &shared.settings.policy);
+        let attempt = Attempt::new(row, token.generation, now).with_denied(denied);
+        let decision = decide(&attempt, live.class, &shared.settings.policy);
         let (rule, tokens) = (decision.rule, decision.send);
         let rotates = matches!(rule, Rule::Rotate | Rule::Late);
         let row = match (decision.write.map(Box::new), reloaded.take()) {

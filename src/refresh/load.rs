@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{FutureExt, future::BoxFuture};
 use tower_refresh_core::{
     EndReason, SessionRow, StoreError, Timestamp,
-    rotation::{TokenClass, classify, roll_forward},
+    rotation::{Attempt, TokenClass, classify, roll_forward},
 };
 
 use crate::{CustomClaims, SessionInfo, event::EventKind, shared::Shared, token::RefreshToken, user::User};
@@ -18,7 +18,7 @@ pub(crate) enum Loaded<C> {
     Confirmed(Arc<User<C>>),
     /// It does not.
     Dead(Dead),
-    /// The store or the claims source failed (c10): nobody can tell, and nothing was changed.
+    /// The store or the claims source failed (c11): nobody can tell, and nothing was changed.
     Unavailable,
 }
 
@@ -104,7 +104,8 @@ pub(crate) async fn load<C: CustomClaims>(
         };
         let now = shared.now();
         let denied = shared.is_denied(token.handle, now);
-        let class = classify(row.as_deref(), denied, token.generation, now, &shared.settings.policy);
+        let attempt = Attempt::new(row.as_deref(), token.generation, now).with_denied(denied);
+        let class = classify(&attempt, &shared.settings.policy);
         let Some(row) = row else { return Loaded::Dead(Dead::Refused) };
         let (row, class) = match class {
             TokenClass::Current | TokenClass::Previous => (row, class),
@@ -161,7 +162,7 @@ async fn with_claims<C: CustomClaims>(
     }
 }
 
-/// The user of a session by the claims source, and when it was asked; `None` if the subject is gone (c11).
+/// The user of a session by the claims source, and when it was asked; `None` if the subject is gone (c12).
 pub(super) async fn load_user<C: CustomClaims>(
     shared: &Shared<C>,
     row: &SessionRow,
@@ -181,7 +182,7 @@ pub(super) async fn load_user<C: CustomClaims>(
     Ok(Some((Arc::new(user), asked_at)))
 }
 
-/// Makes up for a write that the store lost (c8); `None` if the session was written meanwhile.
+/// Makes up for a write that the store lost (c9); `None` if the session was written meanwhile.
 async fn mend<C: CustomClaims>(
     shared: &Shared<C>,
     row: &SessionRow,

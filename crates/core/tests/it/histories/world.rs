@@ -1,8 +1,8 @@
-//! A small world: one session's row, servers with clocks that differ, a browser, and whoever copied its tokens.
+//! A simulation: one session's row, servers whose clocks differ, a browser, and a thief with copies of its tokens.
 //!
-//! Time moves from event to event. The servers run the real decisions, with the compare-and-swap and the reloads
-//! between them as events of their own, so that anything may come in between. What must hold in every history is
-//! asserted where it happens.
+//! Time moves from event to event. The servers run the real decisions. Compare-and-swaps and reloads are separate
+//! events, so that any other event may come between them. The invariants of every history are asserted where they
+//! could be violated.
 
 use std::{
     cmp::Reverse,
@@ -12,20 +12,20 @@ use std::{
 
 use tower_refresh_core::{
     EndReason, Ended, RotationPolicy, SessionHandle, SessionRow, Timestamp,
-    rotation::{Decision, TokenClass, Tokens, classify, commit, roll_forward},
+    rotation::{Attempt, Decision, TokenClass, Tokens, classify, commit, roll_forward},
 };
 
 pub(crate) const LOGIN: Timestamp = Timestamp::from_secs(1_700_000_000);
 
-/// What happens to one request. Times are in milliseconds.
+/// One request and its timing. Times are in milliseconds.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    /// When it leaves, since the login.
+    /// When the client sends it, since the login.
     pub(crate) at: u64,
     pub(crate) from: Sender,
     pub(crate) way_there: u64,
     pub(crate) handler: u64,
-    /// Each trip to the store, in the commit.
+    /// Each round trip to the store, in the commit.
     pub(crate) store: u64,
     pub(crate) way_back: u64,
     /// How far the server's clock is ahead.
@@ -35,27 +35,27 @@ pub(crate) struct Request {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Sender {
-    /// Presents what is in the cookie jar when the request leaves.
+    /// Presents the token that is in the cookie jar when the request is sent.
     Browser,
-    /// Presents a copy: the generation that many before the newest.
+    /// Presents a copy: the generation that many before the current one.
     Thief { behind: u32 },
-    /// Presents a token of the future, which a store that lost writes may see.
+    /// Presents a generation ahead of the row, as a store that lost writes may see.
     Prophet { ahead: u32 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Fate {
     Delivered,
-    /// The response is lost, whole.
+    /// The whole response is lost.
     Lost,
     /// The request's future is dropped before the commit begins.
     Aborted,
 }
 
-/// What happens to the session from elsewhere.
+/// What happens to the session independently of requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Happening {
-    /// It is ended: a logout or a revocation.
+    /// The session ends: a logout or a revocation.
     End(EndReason),
     /// The store fails over and loses the last swap.
     Failover,
@@ -71,11 +71,11 @@ enum Event {
     Happen(Happening),
 }
 
-/// A request on its way.
+/// A request under way.
 struct Progress {
     presented: u32,
     class: TokenClass,
-    /// What the server read last.
+    /// The row that the server read last.
     seen: SessionRow,
     decision: Option<Decision>,
 }
@@ -86,7 +86,7 @@ pub(crate) struct World {
     pub(crate) jar: u32,
     /// The classes of the browser's requests.
     pub(crate) classes: Vec<TokenClass>,
-    /// How many responses of the browser's carried tokens out.
+    /// How many responses delivered tokens to the browser.
     pub(crate) delivered: usize,
     policy: RotationPolicy,
     requests: Vec<Request>,
@@ -95,7 +95,7 @@ pub(crate) struct World {
     what: Vec<Event>,
     now: u64,
     before_last_swap: Option<SessionRow>,
-    /// `None` where a lost write hides it.
+    /// `None` if a lost write hides it.
     last_rotation: Option<Timestamp>,
     failed_over: bool,
 }
@@ -130,10 +130,10 @@ impl World {
         self.schedule(at, Event::Happen(happening));
     }
 
-    /// Runs until nothing is on its way.
+    /// Runs until no request is under way.
     pub(crate) fn run(&mut self) {
         while let Some(Reverse((at, index))) = self.events.pop() {
-            assert!(at >= self.now, "time moves on");
+            assert!(at >= self.now, "time goes forward");
             self.now = at;
             match self.what[index] {
                 Event::Leave(request) => self.leave(request),
@@ -147,7 +147,7 @@ impl World {
         }
     }
 
-    /// How long it was since the login, in milliseconds.
+    /// Milliseconds since the login.
     pub(crate) fn elapsed(&self) -> u64 {
         self.now
     }
@@ -178,8 +178,8 @@ impl World {
     fn arrive(&mut self, request: usize) {
         let now = self.clock(request);
         let presented = self.progress[&request].presented;
-        let class = classify(Some(&self.row), false, presented, now, &self.policy);
-        assert!(!class.is_accepted() || self.row.is_live(now), "a dead session accepts nothing");
+        let class = classify(&Attempt::new(Some(&self.row), presented, now), &self.policy);
+        assert!(!class.is_accepted() || self.row.is_live(now), "a session that is not live accepts nothing");
         if self.row.is_live(now) && presented < self.row.generation.saturating_sub(1) {
             assert_eq!(class, TokenClass::Reuse, "two generations behind always ends the session");
         }
@@ -192,8 +192,12 @@ impl World {
         if class == TokenClass::Ahead {
             let next = roll_forward(&self.row, presented, now);
             self.last_rotation = None;
-            assert!(self.compare_and_swap(&next), "nothing comes between a load and a swap at one moment");
-            assert_eq!(classify(Some(&self.row), false, presented, now, &self.policy), TokenClass::Current);
+            assert!(
+                self.compare_and_swap(&next),
+                "no event comes between a load and a swap at the same time"
+            );
+            let restored = Attempt::new(Some(&self.row), presented, now);
+            assert_eq!(classify(&restored, &self.policy), TokenClass::Current);
         }
         if !class.is_accepted() || self.requests[request].fate == Fate::Aborted {
             return;
@@ -203,7 +207,8 @@ impl World {
         self.schedule(self.now + self.requests[request].handler, Event::Decide { request, attempt: 0 });
     }
 
-    /// First on the row of the first decision, then on a fresh one: a decision without a write needs a reload, too.
+    /// The first attempt uses the row of the first decision, later ones reload it. A decision without a write also needs a
+    /// reload.
     fn decide(&mut self, request: usize, attempt: u32) {
         const ATTEMPTS: u32 = 3;
         if attempt == ATTEMPTS {
@@ -211,12 +216,12 @@ impl World {
         }
         let now = self.clock(request);
         let stored = self.row.clone();
-        let progress = self.progress.get_mut(&request).expect("the request is on its way");
+        let progress = self.progress.get_mut(&request).expect("the request is under way");
         if attempt > 0 {
             progress.seen = stored;
         }
         let Progress { presented, class, ref seen, .. } = *progress;
-        let decision = commit(Some(seen), false, presented, class, now, &self.policy);
+        let decision = commit(&Attempt::new(Some(seen), presented, now), class, &self.policy);
         let (writes, tokens) = (decision.write.is_some(), decision.send);
         progress.decision = Some(decision);
         let store = self.requests[request].store;
@@ -244,13 +249,13 @@ impl World {
             return false;
         }
         let old = &self.row;
-        assert_eq!(next.ended, None, "a decision ends nothing");
+        assert_eq!(next.ended, None, "a decision never ends a session");
         assert!(next.generation >= old.generation, "a generation never goes back");
-        assert!(next.generation - old.generation <= 1, "a generation moves by one");
+        assert!(next.generation - old.generation <= 1, "a generation increases by one");
         let forward = next.rotated_at >= old.rotated_at;
         assert!(forward || self.failed_over, "a rotation's time never goes back");
         assert!(next.idle_expiry <= next.absolute_expiry, "nothing outlives the absolute expiry");
-        assert_eq!(next.absolute_expiry, old.absolute_expiry, "the absolute expiry stands");
+        assert_eq!(next.absolute_expiry, old.absolute_expiry, "the absolute expiry never changes");
         if next.generation > old.generation {
             let since = self.last_rotation.map(|last| next.rotated_at.saturating_since(last));
             let damped = since.is_none_or(|since| since >= self.policy.damping);
@@ -265,15 +270,19 @@ impl World {
 
     fn send(&mut self, request: usize, tokens: Tokens) {
         if tokens != Tokens::None {
-            assert_eq!(self.row.ended, None, "nothing is sent after the end");
+            assert_eq!(self.row.ended, None, "nothing is sent after the session ended");
             let slack = Duration::from_millis(self.requests[request].store);
             let decided = self.clock(request).saturating_sub(slack);
             assert!(decided < self.row.absolute_expiry, "nothing is sent after the expiry");
         }
         if let Tokens::AccessAndRefresh { generation } = tokens {
             let presented = self.progress[&request].presented;
-            assert_eq!(Some(generation), presented.checked_add(1), "p is answered with T(p+1) or with none");
-            assert!(generation <= self.row.generation, "only what was reached is sent");
+            assert_eq!(
+                Some(generation),
+                presented.checked_add(1),
+                "the response to p carries T(p+1) or none"
+            );
+            assert!(generation <= self.row.generation, "only generations that were reached are sent");
         }
         if self.requests[request].fate == Fate::Delivered {
             let way_back = self.requests[request].way_back;

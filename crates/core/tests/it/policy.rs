@@ -1,11 +1,11 @@
-//! Which policies are refused, and why.
+//! Which policies are invalid, and why.
 
 use std::time::Duration;
 
 use tower_refresh_core::{LateBudget, PolicyError, RotationPolicy};
 
-const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
+use crate::support::{MS, SECOND};
+
 const TEN_YEARS: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 
 type Change = fn(&mut RotationPolicy);
@@ -42,7 +42,7 @@ fn the_presets_have_the_documented_values() {
 }
 
 #[test]
-fn values_at_the_limits_are_accepted() {
+fn values_at_the_limits_are_valid() {
     check(
         None,
         &[
@@ -57,7 +57,7 @@ fn values_at_the_limits_are_accepted() {
             ("the shortest damping", |policy| policy.damping = 45 * SECOND),
             ("the longest damping", |policy| policy.damping = TEN_YEARS),
             ("no refresh ahead", |policy| policy.refresh_ahead = 0.0),
-            ("nearly always ahead", |policy| policy.refresh_ahead = 0.999),
+            ("nearly the whole lifetime", |policy| policy.refresh_ahead = 0.999),
             ("no late budget", |policy| policy.late = LateBudget::limited(0, SECOND)),
             ("the largest burst", |policy| policy.late = LateBudget::limited(1000, TEN_YEARS)),
         ],
@@ -65,7 +65,7 @@ fn values_at_the_limits_are_accepted() {
 }
 
 #[test]
-fn lifetimes_outside_one_second_to_ten_years_are_refused() {
+fn lifetimes_outside_one_second_to_ten_years_are_invalid() {
     check(
         Some(PolicyError::AccessLifetime),
         &[
@@ -96,7 +96,7 @@ fn lifetimes_outside_one_second_to_ten_years_are_refused() {
 }
 
 #[test]
-fn grace_and_damping_must_go_together() {
+fn grace_and_damping_must_be_valid_in_combination() {
     check(
         Some(PolicyError::GraceTooLong),
         &[
@@ -125,11 +125,11 @@ fn grace_and_damping_must_go_together() {
 }
 
 #[test]
-fn a_fraction_outside_zero_to_one_is_refused() {
+fn a_fraction_outside_zero_to_one_is_invalid() {
     check(
         Some(PolicyError::RefreshAhead),
         &[
-            ("all of the life", |policy| policy.refresh_ahead = 1.0),
+            ("the whole lifetime", |policy| policy.refresh_ahead = 1.0),
             ("negative", |policy| policy.refresh_ahead = -0.1),
             ("not a number", |policy| policy.refresh_ahead = f64::NAN),
             ("infinite", |policy| policy.refresh_ahead = f64::INFINITY),
@@ -158,7 +158,7 @@ fn a_late_budget_must_refill_in_bounds_and_have_a_bounded_burst() {
 }
 
 #[test]
-fn every_error_says_another_thing() {
+fn every_error_has_a_message_of_its_own() {
     let errors = [
         PolicyError::AccessLifetime,
         PolicyError::AbsoluteLifetime,

@@ -1,4 +1,4 @@
-//! Reasons as text: what stores keep and logs show, so it never changes.
+//! The names of reasons, which are stored and logged and therefore never change.
 
 use tower_refresh_core::EndReason;
 
@@ -11,7 +11,7 @@ const NAMES: [(EndReason, &str); 5] = [
 ];
 
 #[test]
-fn every_reason_has_its_name_and_comes_back_from_it() {
+fn every_reason_has_a_name_and_is_parsed_from_it() {
     assert_eq!(EndReason::ALL, NAMES.map(|(reason, _)| reason));
     for (reason, name) in NAMES {
         assert_eq!(reason.as_str(), name);
@@ -21,7 +21,7 @@ fn every_reason_has_its_name_and_comes_back_from_it() {
 }
 
 #[test]
-fn another_word_is_no_reason_and_the_error_says_so() {
+fn another_word_is_an_error() {
     for text in ["", "Logout", "logout ", "expired"] {
         let error = text.parse::<EndReason>().expect_err(text);
         assert!(!error.to_string().is_empty(), "{text:?}");

@@ -1,4 +1,4 @@
-//! Handles as text.
+//! The text form of handles.
 
 use tower_refresh_core::{ParseSessionHandleError, SessionHandle};
 
@@ -6,23 +6,23 @@ const HANDLE: SessionHandle = SessionHandle::from_bytes([7; 16]);
 const TEXT: &str = "BwcHBwcHBwcHBwcHBwcHBw";
 
 #[test]
-fn a_handle_is_22_characters_of_base64url_and_comes_back_from_them() {
+fn a_handle_is_22_characters_of_base64url_and_is_parsed_from_them() {
     assert_eq!(HANDLE.to_string(), TEXT);
     assert_eq!(TEXT.parse(), Ok(HANDLE));
     assert_eq!(format!("{HANDLE:?}"), format!("SessionHandle({TEXT})"));
-    assert_eq!(format!("{HANDLE:>24}"), format!("  {TEXT}"), "lists can align it");
+    assert_eq!(format!("{HANDLE:>24}"), format!("  {TEXT}"), "it can be aligned in a list");
 }
 
 #[test]
-fn what_is_no_handle_is_refused_and_the_error_says_what_one_is() {
+fn invalid_text_is_an_error_that_describes_a_handle() {
     for (text, reason) in [
-        ("", "nothing"),
-        ("BwcHBwcHBwcHBwcHBwcHB", "a character too few"),
-        ("BwcHBwcHBwcHBwcHBwcHBwc", "one too many"),
+        ("", "empty"),
+        ("BwcHBwcHBwcHBwcHBwcHB", "one character too short"),
+        ("BwcHBwcHBwcHBwcHBwcHBwc", "one too long"),
         ("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc", "32 bytes"),
         ("BwcHBwcHBwcHBwcHBwcHBw==", "padded"),
-        ("BwcHBwcHBwcHBwcHBwcHBx", "bits that mean nothing"),
-        ("BwcHBwcHBwcHBwcHBwc+Bw", "of the other alphabet"),
+        ("BwcHBwcHBwcHBwcHBwcHBx", "unused bits are set"),
+        ("BwcHBwcHBwcHBwcHBwc+Bw", "the standard alphabet"),
         (" BwcHBwcHBwcHBwcHBwcHBw", "a space before it"),
     ] {
         let error: ParseSessionHandleError = text.parse::<SessionHandle>().expect_err(reason);

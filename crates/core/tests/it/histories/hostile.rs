@@ -1,11 +1,11 @@
-//! Whatever copies, logouts and losses there are, what was ended stays ended and nothing is forged.
+//! With any copies, logouts and losses, an ended session stays ended and no token is invented.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 use tower_refresh_core::{EndReason, LateBudget, RotationPolicy, rotation::TokenClass};
 
-use crate::{
+use super::{
     config,
     world::{Fate, Happening, Request, Sender, World},
 };
@@ -57,7 +57,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn the_world_keeps_its_invariants_among_thieves_and_logouts(
+    fn the_invariants_are_kept_among_thieves_and_logouts(
         policy in policies(),
         requests in requests(),
         end in prop::option::of(any::<prop::sample::Index>()),
@@ -79,7 +79,7 @@ proptest! {
             }
             let (generation, delivered) = (world.row.generation, world.delivered);
             world.run();
-            prop_assert_eq!(world.row.ended, Some(ended), "an end stays as it was");
+            prop_assert_eq!(world.row.ended, Some(ended), "the session end does not change");
             prop_assert_eq!(world.row.generation, generation, "an ended session does not rotate");
             prop_assert_eq!(world.delivered, delivered, "an ended session sends nothing");
             prop_assert!(matches!(world.classes.last(), Some(TokenClass::Ended)), "an ended session is ended");

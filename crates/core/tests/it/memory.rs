@@ -1,6 +1,4 @@
-//! The memory store keeps every law, in a store of its own and in one that all laws share; and it stays small.
-
-mod support;
+//! The memory store satisfies every law, alone and in a store that all laws share, and it stays small.
 
 use std::{
     sync::{Arc, Barrier, LazyLock},
@@ -8,10 +6,11 @@ use std::{
 };
 
 use futures_executor::block_on;
-use support::{DAY, HOUR, MS, ROTATED};
 use tower_refresh_core::{
     EndReason, MemoryStore, SessionHandle, SessionRow, SessionStore, Subject, Timestamp, conformance_tests,
 };
+
+use crate::support::{DAY, HOUR, MS, ROTATED};
 
 conformance_tests! {
     store: async { MemoryStore::new() },
@@ -50,14 +49,14 @@ fn a_clone_is_the_same_store() {
 }
 
 #[test]
-fn debug_shows_the_count_and_no_session() {
+fn debug_shows_the_number_of_sessions_and_none_of_them() {
     let store = MemoryStore::default();
     create(&store, &session(0, "alice", ROTATED));
     assert_eq!(format!("{store:?}"), "MemoryStore { sessions: 1 }");
 }
 
 #[test]
-fn a_purge_removes_at_most_1024_rows_a_call_and_counts_them() {
+fn a_purge_removes_and_counts_at_most_1024_rows_a_call() {
     const ROWS: u64 = 10_000;
     let store = MemoryStore::new();
     (0..ROWS).for_each(|number| create(&store, &session(number, "alice", ROTATED)));
@@ -66,7 +65,7 @@ fn a_purge_removes_at_most_1024_rows_a_call_and_counts_them() {
         let now = block_on(store.purge_dead(ROTATED.saturating_add(HOUR + MS))).unwrap();
         assert!(now <= 1024, "{now} rows in a call");
         purged += now;
-        assert_eq!(store.len() as u64, ROWS - purged, "what was counted is gone");
+        assert_eq!(store.len() as u64, ROWS - purged, "the rows that were counted are removed");
         if now == 0 {
             assert!(calls <= 20, "{calls} calls for {ROWS} rows");
             break;
@@ -83,12 +82,12 @@ fn a_process_that_never_purges_keeps_no_row_much_longer_than_a_day() {
         login = login.saturating_add(HOUR / 100);
         create(&store, &session(number, &format!("user {number}"), login));
     }
-    // 100 logins an hour, of sessions that live an hour and are kept a day.
+    // 100 logins an hour; each session expires after an hour, and its row is kept for a day.
     assert!((2_500..3_500).contains(&store.len()), "{} rows", store.len());
 }
 
 #[test]
-fn a_process_that_never_purges_works_off_what_a_burst_of_logins_left() {
+fn a_process_that_never_purges_removes_the_rows_of_a_burst_of_logins_in_time() {
     let store = MemoryStore::new();
     (0..50_000).for_each(|number| create(&store, &session(number, "burst", ROTATED)));
     let later = ROTATED.saturating_add(DAY * 2);
@@ -97,7 +96,7 @@ fn a_process_that_never_purges_works_off_what_a_burst_of_logins_left() {
 }
 
 #[test]
-fn an_ended_session_is_kept_for_a_day_after_its_end() {
+fn an_ended_session_is_kept_for_a_day() {
     let store = MemoryStore::new();
     let row = session(0, "alice", ROTATED);
     create(&store, &row);
@@ -106,7 +105,7 @@ fn an_ended_session_is_kept_for_a_day_after_its_end() {
         numbers.for_each(|number| create(&store, &session(number, "bob", login)));
     };
     others(ROTATED.saturating_add(DAY), 1..1000);
-    assert!(block_on(store.load(row.handle)).unwrap().is_some(), "a day after the end");
+    assert!(block_on(store.load(row.handle)).unwrap().is_some(), "a day after the session ended");
     others(ROTATED.saturating_add(DAY + MS), 1000..2000);
     assert!(block_on(store.load(row.handle)).unwrap().is_none(), "later");
 }

@@ -1,11 +1,11 @@
-//! Whoever holds no copy is never logged out.
+//! An honest browser is never logged out.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 use tower_refresh_core::{LateBudget, RotationPolicy, rotation::TokenClass};
 
-use crate::{
+use super::{
     config,
     world::{Fate, Happening, Request, Sender, World},
 };
@@ -13,7 +13,7 @@ use crate::{
 const HOUR: u64 = 60 * 60 * 1000;
 const BURST: u32 = 2;
 
-/// Any grace and damping that go together, with a budget of [`BURST`] that does not refill within a history.
+/// Any valid grace and damping, with a budget of [`BURST`] that does not refill within a history.
 fn policies() -> impl Strategy<Value = RotationPolicy> {
     (1_000..60_000_u64, 0..60_000_u64).prop_map(|(grace, more)| {
         let mut policy = RotationPolicy::balanced();
@@ -27,12 +27,13 @@ fn policies() -> impl Strategy<Value = RotationPolicy> {
     })
 }
 
-/// How long a token may be on its way: both ways, the store and twice the difference of the clocks together.
+/// How long a token may be under way: both directions, the store and twice the difference of the clocks in total.
 fn longest_transit(policy: &RotationPolicy) -> u64 {
     policy.grace.min(policy.damping - policy.grace).as_millis() as u64
 }
 
-/// Requests that keep within the longest transit, in bursts, minutes and hours apart, with handlers up to a slowness.
+/// Requests within the longest transit, in bursts, minutes and hours apart, with handlers that take up to
+/// `slowest_handler`.
 fn requests<F: Strategy<Value = Fate>>(
     policy: &RotationPolicy,
     transit: u64,
@@ -73,7 +74,7 @@ fn with_requests(
     })
 }
 
-/// Requests that are over within the grace.
+/// Requests that are completed within the grace.
 fn with_quick_requests() -> impl Strategy<Value = (RotationPolicy, Vec<Request>)> {
     policies().prop_flat_map(|policy| {
         let half = longest_transit(&policy) / 2;
@@ -81,7 +82,8 @@ fn with_quick_requests() -> impl Strategy<Value = (RotationPolicy, Vec<Request>)
     })
 }
 
-/// Requests of which [`BURST`] responses are lost. Of slow ones that are late in parallel, each could spend the budget.
+/// Requests of which [`BURST`] responses are lost. They are quick, because slow requests that are late in parallel could
+/// each spend the budget.
 fn with_losses() -> impl Strategy<Value = (RotationPolicy, Vec<Request>)> {
     let lost = proptest::collection::vec(any::<prop::sample::Index>(), BURST as usize);
     (with_quick_requests(), lost).prop_map(|((policy, mut requests), lost)| {
@@ -97,7 +99,7 @@ fn undisturbed() -> impl Strategy<Value = Fate> + Clone {
     prop_oneof![4 => Just(Fate::Delivered), 1 => Just(Fate::Aborted)]
 }
 
-/// One more request on a quiet line must leave the browser with the newest token.
+/// One more undisturbed request must leave the browser with the current token.
 fn assert_logged_in(world: &mut World, policy: &RotationPolicy) {
     let before = world.delivered;
     let at = world.elapsed() + policy.damping.as_millis() as u64;
@@ -106,18 +108,18 @@ fn assert_logged_in(world: &mut World, policy: &RotationPolicy) {
     world.run();
     assert!(world.classes.last().is_some_and(|class| class.is_accepted()), "the browser is logged in");
     assert_eq!(world.delivered, before + 1, "the response carries tokens");
-    assert_eq!(world.jar, world.row.generation, "the browser holds the newest token");
-    assert_eq!(world.row.ended, None, "the session lives");
+    assert_eq!(world.jar, world.row.generation, "the browser has the current token");
+    assert_eq!(world.row.ended, None, "the session is live");
 }
 
 fn request(at: u64, way_there: u64, way_back: u64, fate: Fate) -> Request {
     Request { at, from: Sender::Browser, way_there, handler: 0, store: 0, way_back, skew: 0, fate }
 }
 
-/// The response of a rotation is lost; another request is handed the new token at the end of the grace; a third one
-/// left just before that arrived, with the old token, and comes after a fourth one with the new token.
+/// The response of a rotation is lost, and another request receives the new token at the end of the grace. A third
+/// request was sent just before that with the old token, and arrives after a fourth one with the new token.
 #[test]
-fn a_token_repeated_at_the_end_of_the_grace_starts_the_grace_anew() {
+fn a_token_repeated_at_the_end_of_the_grace_restarts_the_grace() {
     let policy = RotationPolicy::balanced();
     let mut world = World::new(&policy);
     world.request(request(100_000, 0, 0, Fate::Lost));
@@ -133,7 +135,7 @@ fn a_token_repeated_at_the_end_of_the_grace_starts_the_grace_anew() {
 }
 
 #[test]
-fn a_laptop_that_slept_after_a_lost_response_is_let_in_twice() {
+fn a_laptop_that_slept_after_a_lost_response_is_accepted_twice() {
     let policy = RotationPolicy::balanced();
     let mut world = World::new(&policy);
     for hours in 1..=3 {
@@ -145,11 +147,7 @@ fn a_laptop_that_slept_after_a_lost_response_is_let_in_twice() {
 
     world.request(request(4 * HOUR, 0, 0, Fate::Delivered));
     world.run();
-    assert_eq!(
-        world.classes.last(),
-        Some(&TokenClass::Reuse),
-        "the third time within 12 h it is taken for a thief"
-    );
+    assert_eq!(world.classes.last(), Some(&TokenClass::Reuse), "the third time within 12 h counts as reuse");
 }
 
 proptest! {
@@ -197,8 +195,8 @@ proptest! {
         assert_logged_in(&mut world, &policy);
     }
 
-    /// A request that began before the failover, and ends when the versions have caught up, could swap by mistake: so
-    /// none is slow here.
+    /// No request is slow here: one that began before the failover, and commits when the versions have caught up, could
+    /// swap by mistake.
     #[test]
     fn a_failover_that_loses_the_last_write_never_logs_out(
         (policy, requests) in with_quick_requests(),

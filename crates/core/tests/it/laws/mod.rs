@@ -1,4 +1,4 @@
-//! The laws find the mistakes that stores make.
+//! The conformance laws detect faulty stores.
 
 mod fault;
 mod faulty;
@@ -18,11 +18,11 @@ conformance_tests! {
 macro_rules! faults_and_laws {
     ($($fault:ident: $law:ident;)*) => {
         #[test]
-        fn each_fault_is_found_by_the_law_about_it() {
+        fn each_fault_is_detected_by_its_law() {
             $(
                 let store = FaultyStore::new(Some(Fault::$fault));
                 let outcome = catch_unwind(AssertUnwindSafe(|| block_on(conformance::$law(&store))));
-                assert!(outcome.is_err(), "{} misses {}", stringify!($law), stringify!($fault));
+                assert!(outcome.is_err(), "{} does not detect {}", stringify!($law), stringify!($fault));
             )*
         }
 
@@ -31,15 +31,15 @@ macro_rules! faults_and_laws {
 }
 
 faults_and_laws! {
-    CreateOverwrites: create_refuses_the_handle_of_a_live_session;
-    CreateSaysThatItFailed: create_refuses_the_handle_of_a_live_session;
-    CreateOverwrites: create_refuses_the_handle_of_an_ended_session;
+    CreateOverwrites: create_rejects_the_handle_of_a_live_session;
+    CreateReportsAnotherError: create_rejects_the_handle_of_a_live_session;
+    CreateOverwrites: create_rejects_the_handle_of_an_ended_session;
     CreateOverwrites: of_many_creates_of_one_handle_one_succeeds;
-    CreateOverwritesEnded: create_refuses_the_handle_of_an_ended_session;
-    CreateOverwritesExpired: create_refuses_the_handle_of_an_expired_session;
+    CreateOverwritesEnded: create_rejects_the_handle_of_an_ended_session;
+    CreateOverwritesExpired: create_rejects_the_handle_of_an_expired_session;
     CreateLosesMilliseconds: every_field_of_a_created_row_is_loaded;
     CreateTrimsTexts: texts_are_kept_byte_for_byte;
-    CreateCutsAtNul: a_text_with_nul_is_kept_or_refused;
+    CreateCutsAtNul: a_text_with_nul_is_kept_or_rejected;
     CreateDropsEmptyTexts: an_empty_text_is_not_an_absent_one;
     CreateCutsGenerations: the_smallest_and_largest_numbers_are_kept;
     CreateLosesTheLeastInteger: the_smallest_and_largest_numbers_are_kept;
@@ -58,18 +58,18 @@ faults_and_laws! {
     SwapIgnoresVersion: of_many_swaps_at_one_version_one_succeeds;
     SwapIgnoresEnd: a_swap_of_an_ended_row_changes_nothing;
     SwapIgnoresEnd: an_end_among_swaps_is_final;
-    SwapIgnoresAll: an_end_defeats_a_swap_prepared_before;
-    SwapIgnoresAll: ending_a_subject_defeats_swaps_prepared_before;
+    SwapIgnoresAll: a_swap_prepared_before_the_end_fails;
+    SwapIgnoresAll: swaps_prepared_before_a_subject_is_ended_fail;
     SwapWinsTwice: each_swap_needs_the_version_of_the_one_before;
     SwapWinsTwice: an_end_among_swaps_is_final;
     SwapCutsGenerations: a_swap_takes_the_largest_numbers;
     SwapTouchesOthers: a_swap_touches_no_other_row;
-    SwapKeepsVersion: a_swap_writes_what_rotations_change_and_counts_the_write;
-    SwapForgetsGeneration: a_swap_writes_what_rotations_change_and_counts_the_write;
-    SwapForgetsTheTime: a_swap_writes_what_rotations_change_and_counts_the_write;
-    SwapForgetsConfirmation: a_swap_writes_what_rotations_change_and_counts_the_write;
-    SwapForgetsLateBudget: a_swap_writes_what_rotations_change_and_counts_the_write;
-    SwapForgetsExpiry: a_swap_writes_what_rotations_change_and_counts_the_write;
+    SwapKeepsVersion: a_swap_writes_what_rotations_change_and_increments_the_version;
+    SwapForgetsGeneration: a_swap_writes_what_rotations_change_and_increments_the_version;
+    SwapForgetsTheTime: a_swap_writes_what_rotations_change_and_increments_the_version;
+    SwapForgetsConfirmation: a_swap_writes_what_rotations_change_and_increments_the_version;
+    SwapForgetsLateBudget: a_swap_writes_what_rotations_change_and_increments_the_version;
+    SwapForgetsExpiry: a_swap_writes_what_rotations_change_and_increments_the_version;
     SwapForgetsExpiry: a_list_shows_what_was_swapped;
     SwapForgetsExpiry: a_purge_follows_a_moved_expiry;
     EndAgain: an_end_happens_once;
@@ -83,30 +83,30 @@ faults_and_laws! {
     EndSubjectIgnoresException: ending_a_subject_spares_the_exception;
     EndSubjectReturnsAll: ending_a_subject_returns_exactly_what_it_ended;
     EndSubjectForgetsOne: ending_a_subject_returns_exactly_what_it_ended;
-    EndSubjectForgetsOne: a_subject_ended_among_logins_ends_what_it_says;
+    EndSubjectForgetsOne: ending_a_subject_during_logins_ends_exactly_what_it_returns;
     EndSubjectSparesExpired: ending_a_subject_ends_all_its_sessions;
     EndSubjectStopsEarly: ten_thousand_sessions_of_one_subject_are_listed_and_ended;
-    EndOfNobodyEndsAll: ending_an_unknown_subject_ends_nothing;
+    EndOfUnknownSubjectEndsAll: ending_an_unknown_subject_ends_nothing;
     CreateEndsLaterLogins: ending_a_subject_leaves_later_logins_alone;
     SubjectsIgnoreCase: ending_a_subject_leaves_similar_subjects_alone;
-    SubjectsIgnoreCase: a_list_is_of_one_subject_only;
+    SubjectsIgnoreCase: a_list_has_the_sessions_of_one_subject_only;
     SubjectsByPrefix: ending_a_subject_leaves_similar_subjects_alone;
-    ListShowsEnded: a_list_leaves_out_ended_and_expired_sessions;
-    ListOldestFirst: a_list_holds_whole_rows_newest_login_first;
-    ListAtExpiry: an_expiry_equal_to_now_is_past_in_a_list;
+    ListShowsEnded: a_list_omits_ended_and_expired_sessions;
+    ListOldestFirst: a_list_has_whole_rows_newest_login_first;
+    ListAtExpiry: an_expiry_equal_to_now_has_passed_in_a_list;
     ListStopsEarly: ten_thousand_sessions_of_one_subject_are_listed_and_ended;
-    PurgeAtTheTime: a_purge_removes_what_was_dead_before_and_nothing_else;
-    PurgeByExpiryOnly: a_purge_removes_what_was_dead_before_and_nothing_else;
-    PurgeByExpiryOnly: a_purge_counts_from_the_first_death;
+    PurgeAtTheTime: a_purge_removes_exactly_the_rows_dead_before_the_given_time;
+    PurgeByExpiryOnly: a_purge_removes_exactly_the_rows_dead_before_the_given_time;
+    PurgeByExpiryOnly: a_purge_uses_the_earlier_of_session_end_and_expiry;
     PurgeStopsEarly: purging_until_nothing_is_left_removes_all;
-    PurgeNeverZero: a_purge_before_the_first_death_removes_nothing;
-    FeedForgetsThePast: a_watcher_is_told_of_the_ends_before_it_came;
-    FeedNeverCatchesUp: a_watcher_is_told_of_the_ends_before_it_came;
-    FeedLeavesOutTheTime: a_watcher_is_told_of_the_ends_before_it_came;
-    FeedTellsAll: a_watcher_is_not_told_of_what_it_did_not_ask_for;
-    FeedTellsWrongTimes: a_watcher_is_told_of_each_end;
-    FeedStops: a_watcher_is_told_of_each_end;
-    FeedStops: every_watcher_is_told;
+    PurgeNeverZero: a_purge_of_nothing_removes_nothing;
+    FeedOmitsEarlierEnds: a_watcher_receives_earlier_session_ends_before_it_has_caught_up;
+    FeedNeverCatchesUp: a_watcher_receives_earlier_session_ends_before_it_has_caught_up;
+    FeedOmitsEndsAtSince: a_watcher_receives_earlier_session_ends_before_it_has_caught_up;
+    FeedReportsAll: a_watcher_receives_no_session_end_before_the_requested_time;
+    FeedReportsWrongTimes: a_watcher_receives_each_session_end;
+    FeedStops: a_watcher_receives_each_session_end;
+    FeedStops: every_watcher_receives_each_session_end;
 }
 
 macro_rules! names {
@@ -116,8 +116,8 @@ macro_rules! names {
 }
 
 #[test]
-fn each_law_finds_a_fault() {
+fn each_law_detects_a_fault() {
     for law in tower_refresh_core::__with_conformance_laws! { [names] {} } {
-        assert!(TRIED.contains(&law), "{law} is about no fault");
+        assert!(TRIED.contains(&law), "{law} detects no fault");
     }
 }

@@ -1,6 +1,4 @@
-//! One session that the tables start from.
-
-#![allow(dead_code, reason = "each test file uses a part of it")]
+//! The session and the times that the tests start from.
 
 use std::time::Duration;
 
@@ -14,7 +12,7 @@ pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// When the session reached its generation.
 pub(crate) const ROTATED: Timestamp = Timestamp::from_secs(1_700_000_000);
 
-/// Generation 5, reached at [`ROTATED`], not confirmed, the late budget full, a day after the login.
+/// A session at generation 5, reached at [`ROTATED`] a day after the login; not confirmed, with a full late budget.
 pub(crate) fn row() -> SessionRow {
     let login = ROTATED.saturating_sub(DAY);
     let (idle, absolute) = (ROTATED.saturating_add(DAY * 7), ROTATED.saturating_add(DAY * 29));

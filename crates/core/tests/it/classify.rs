@@ -1,16 +1,15 @@
-//! c0 to c9 of the first decision, with their boundaries.
-
-mod support;
+//! The rules c0 to c10 of the first decision, with their boundaries.
 
 use std::time::Duration;
 
-use support::{DAY, HOUR, MS, ROTATED, SECOND, row};
 use tower_refresh_core::{
     EndReason, Ended, LateBudget, RotationPolicy, SessionRow, Timestamp,
-    rotation::{TokenClass, classify, roll_forward},
+    rotation::{Attempt, TokenClass, classify, roll_forward},
 };
 
-/// A generation presented to a row: by default 5 to generation 5, at the moment of the rotation, by the balanced
+use crate::support::{DAY, HOUR, MS, ROTATED, SECOND, row};
+
+/// A generation presented to a row: by default 5 to generation 5, at the moment of the rotation, with the balanced
 /// policy.
 struct Case {
     reason: &'static str,
@@ -60,7 +59,8 @@ impl Case {
 
 fn check(cases: impl IntoIterator<Item = Case>) {
     for Case { reason, class, row, denied, presented, now, policy } in cases {
-        assert_eq!(classify(row.as_ref(), denied, presented, now, &policy), class, "{reason}");
+        let attempt = Attempt::new(row.as_ref(), presented, now).with_denied(denied);
+        assert_eq!(classify(&attempt, &policy), class, "{reason}");
     }
 }
 
@@ -72,7 +72,7 @@ fn ended(reason: EndReason) -> impl FnOnce(&mut SessionRow) {
 fn c0_without_a_row_the_session_is_unknown() {
     check([
         case(TokenClass::Unknown, "never created, or purged").no_row(),
-        case(TokenClass::Unknown, "the denylist does not invent a row").no_row().denied(),
+        case(TokenClass::Unknown, "the denylist does not create a row").no_row().denied(),
         case(TokenClass::Unknown, "at any generation").no_row().presents(u32::MAX),
     ]);
 }
@@ -84,8 +84,8 @@ fn c1_an_ended_or_denied_session_is_ended_whatever_is_presented() {
     }
     check([
         case(TokenClass::Ended, "ended in the row, and denied").row(ended(EndReason::Logout)).denied(),
-        case(TokenClass::Ended, "denied here, not yet seen in the row").denied(),
-        case(TokenClass::Ended, "an end that another clock puts in the future counts at once")
+        case(TokenClass::Ended, "denied here, the row not yet ended").denied(),
+        case(TokenClass::Ended, "a session that ended in the future, by another clock, has ended now")
             .row(|row| row.ended = Some(Ended::new(EndReason::Logout, ROTATED.saturating_add(DAY)))),
         case(TokenClass::Ended, "ended comes before expired").row(ended(EndReason::Logout)).after(DAY * 100),
         case(TokenClass::Ended, "ended comes before reuse").row(ended(EndReason::Reuse)).presents(0),
@@ -111,7 +111,7 @@ fn c2_a_session_past_an_expiry_is_expired_whatever_is_presented() {
             .presents(0),
         case(TokenClass::Expired, "expired comes before previous").after(DAY * 7).presents(4),
         case(TokenClass::Expired, "expired comes before ahead").after(DAY * 7).presents(6),
-        case(TokenClass::Expired, "at the end of time").at(Timestamp::from_millis(u64::MAX)),
+        case(TokenClass::Expired, "at the largest time").at(Timestamp::from_millis(u64::MAX)),
         case(TokenClass::Expired, "a row that expires at the epoch was never live")
             .row(|row| row.idle_expiry = Timestamp::default())
             .at(Timestamp::default()),
@@ -119,7 +119,7 @@ fn c2_a_session_past_an_expiry_is_expired_whatever_is_presented() {
 }
 
 #[test]
-fn c3_the_newest_generation_is_current() {
+fn c3_the_generation_of_the_row_is_current() {
     check([
         case(TokenClass::Current, "at once"),
         case(TokenClass::Current, "after the grace").after(31 * SECOND),
@@ -131,18 +131,18 @@ fn c3_the_newest_generation_is_current() {
         case(TokenClass::Current, "the last generation")
             .row(|row| row.generation = u32::MAX)
             .presents(u32::MAX),
-        case(TokenClass::Current, "by a clock that runs behind the one that rotated")
+        case(TokenClass::Current, "with a clock that is behind the one that rotated")
             .at(ROTATED.saturating_sub(HOUR)),
     ]);
 }
 
 #[test]
-fn c4_the_generation_before_is_good_within_the_grace() {
+fn c4_the_previous_generation_is_accepted_within_the_grace() {
     check([
         case(TokenClass::Previous, "at once").presents(4),
         case(TokenClass::Previous, "exactly at the end of the grace").presents(4).after(30 * SECOND),
         case(TokenClass::Late, "1 ms after the grace it is late").presents(4).after(30 * SECOND + MS),
-        case(TokenClass::Previous, "even when the newest was seen: a parallel request")
+        case(TokenClass::Previous, "even if the current one was presented: a parallel request")
             .row(|row| row.confirmed = true)
             .presents(4),
         case(TokenClass::Previous, "whatever the late budget")
@@ -156,10 +156,10 @@ fn c4_the_generation_before_is_good_within_the_grace() {
             .policy(RotationPolicy::strict())
             .presents(4)
             .after(10 * SECOND + MS),
-        case(TokenClass::Previous, "a rotation in the future, by another clock, was just now")
+        case(TokenClass::Previous, "a rotation in the future, by another clock, counts as just now")
             .presents(4)
             .at(ROTATED.saturating_sub(HOUR)),
-        case(TokenClass::Previous, "a rotation at the end of time")
+        case(TokenClass::Previous, "a rotation at the largest time")
             .row(|row| row.rotated_at = Timestamp::from_millis(u64::MAX))
             .presents(4),
         case(TokenClass::Previous, "generation 0 before 1").row(|row| row.generation = 1).presents(0),
@@ -170,20 +170,23 @@ fn c4_the_generation_before_is_good_within_the_grace() {
 }
 
 #[test]
-fn c5_the_generation_before_is_late_after_the_grace_while_unconfirmed_and_in_budget() {
+fn c6_the_previous_generation_is_late_after_the_grace_while_unconfirmed_and_in_budget() {
     let hours = |hours: u32| ROTATED.saturating_add(HOUR * hours);
     check([
         case(TokenClass::Late, "a laptop that slept for an hour").presents(4).after(HOUR),
         case(TokenClass::Late, "until the session expires").presents(4).after(DAY * 7 - MS),
-        case(TokenClass::Reuse, "the newest was seen, so the one before should be gone")
-            .row(|row| row.confirmed = true)
-            .presents(4)
-            .after(HOUR),
+        case(
+            TokenClass::Reuse,
+            "the current one was presented, so the client no longer has the previous one",
+        )
+        .row(|row| row.confirmed = true)
+        .presents(4)
+        .after(HOUR),
         case(TokenClass::Late, "one of two is spent: 12 h of 24 h")
             .row(|row| row.late_budget = hours(12 + 1))
             .presents(4)
             .at(hours(1)),
-        case(TokenClass::Reuse, "1 ms more, and the second has not come back")
+        case(TokenClass::Reuse, "1 ms more, and the second is not refilled")
             .row(|row| row.late_budget = hours(12 + 1).saturating_add(MS))
             .presents(4)
             .at(hours(1)),
@@ -191,7 +194,7 @@ fn c5_the_generation_before_is_late_after_the_grace_while_unconfirmed_and_in_bud
             .row(|row| row.late_budget = hours(24 + 1))
             .presents(4)
             .at(hours(1)),
-        case(TokenClass::Late, "one came back 12 h later")
+        case(TokenClass::Late, "one is refilled 12 h later")
             .row(|row| row.late_budget = hours(24))
             .presents(4)
             .at(hours(12)),
@@ -199,7 +202,7 @@ fn c5_the_generation_before_is_late_after_the_grace_while_unconfirmed_and_in_bud
             .row(|row| row.late_budget = hours(24))
             .presents(4)
             .at(hours(12).saturating_sub(MS)),
-        case(TokenClass::Reuse, "a budget spent until the end of time")
+        case(TokenClass::Reuse, "a budget spent until the largest time")
             .row(|row| row.late_budget = Timestamp::from_millis(u64::MAX))
             .presents(4)
             .after(HOUR),
@@ -207,12 +210,12 @@ fn c5_the_generation_before_is_late_after_the_grace_while_unconfirmed_and_in_bud
             .policy(RotationPolicy::strict())
             .presents(4)
             .after(HOUR),
-        case(TokenClass::Late, "the tolerant policy has any")
+        case(TokenClass::Late, "the tolerant policy has an unbounded budget")
             .policy(RotationPolicy::tolerant())
             .row(|row| row.late_budget = Timestamp::from_millis(u64::MAX))
             .presents(4)
             .after(HOUR),
-        case(TokenClass::Reuse, "but not once the newest was seen")
+        case(TokenClass::Reuse, "but not after the current one was presented")
             .policy(RotationPolicy::tolerant())
             .row(|row| row.confirmed = true)
             .presents(4)
@@ -221,10 +224,10 @@ fn c5_the_generation_before_is_late_after_the_grace_while_unconfirmed_and_in_bud
 }
 
 #[test]
-fn c6_older_generations_are_reuse_at_any_time() {
+fn c8_older_generations_are_reuse_at_any_time() {
     check([
         case(TokenClass::Reuse, "two behind, at once").presents(3),
-        case(TokenClass::Reuse, "two behind, by a clock that runs behind")
+        case(TokenClass::Reuse, "two behind, with a clock that is behind")
             .presents(3)
             .at(ROTATED.saturating_sub(HOUR)),
         case(TokenClass::Reuse, "two behind, with an unbounded budget")
@@ -240,7 +243,7 @@ fn c6_older_generations_are_reuse_at_any_time() {
 }
 
 #[test]
-fn c8_one_generation_ahead_is_a_write_that_the_store_lost() {
+fn c9_one_generation_ahead_is_a_write_that_the_store_lost() {
     check([
         case(TokenClass::Ahead, "at once").presents(6),
         case(TokenClass::Ahead, "later").presents(6).after(DAY),
@@ -252,7 +255,7 @@ fn c8_one_generation_ahead_is_a_write_that_the_store_lost() {
 }
 
 #[test]
-fn c9_two_generations_ahead_are_impossible() {
+fn c10_two_generations_ahead_are_impossible() {
     check([
         case(TokenClass::Impossible, "two ahead").presents(7),
         case(TokenClass::Impossible, "far ahead").presents(u32::MAX),
@@ -262,7 +265,7 @@ fn c9_two_generations_ahead_are_impossible() {
 }
 
 #[test]
-fn a_limited_budget_admits_as_many_as_its_burst_and_then_one_a_refill() {
+fn a_full_budget_accepts_unless_its_burst_is_zero() {
     let mut policy = RotationPolicy::balanced();
     for (burst, left) in [(0, false), (1, true), (1000, true), (u32::MAX, true)] {
         policy.late = LateBudget::limited(burst, HOUR);
@@ -275,34 +278,31 @@ fn a_limited_budget_admits_as_many_as_its_burst_and_then_one_a_refill() {
 fn rolling_forward_confirms_the_presented_generation_as_of_now() {
     let lost = row();
     let now = ROTATED.saturating_add(HOUR);
-    let mended = roll_forward(&lost, 6, now);
+    let restored = roll_forward(&lost, 6, now);
     let mut expected = lost.clone();
     (expected.generation, expected.rotated_at, expected.confirmed) = (6, now, true);
     assert_eq!(
-        mended, expected,
-        "generation, time and confirmation move, the version is for the swap to count"
+        restored, expected,
+        "generation, time and confirmation change; the version changes with the swap"
     );
 
     let policy = RotationPolicy::balanced();
-    assert_eq!(classify(Some(&mended), false, 6, now, &policy), TokenClass::Current);
-    assert_eq!(
-        classify(Some(&mended), false, 5, now, &policy),
-        TokenClass::Previous,
-        "a request that was on its way"
-    );
-    assert_eq!(classify(Some(&mended), false, 5, now.saturating_add(HOUR), &policy), TokenClass::Reuse);
+    let class = |presented, now| classify(&Attempt::new(Some(&restored), presented, now), &policy);
+    assert_eq!(class(6, now), TokenClass::Current);
+    assert_eq!(class(5, now), TokenClass::Previous, "a request that was under way");
+    assert_eq!(class(5, now.saturating_add(HOUR)), TokenClass::Reuse);
 }
 
 #[test]
-fn rolling_forward_takes_nothing_back() {
+fn rolling_forward_never_goes_back() {
     let now = ROTATED.saturating_sub(HOUR);
-    let mended = roll_forward(&row(), 3, now);
-    assert_eq!(mended.generation, 5, "a generation that is behind does not count");
-    assert_eq!(mended.rotated_at, ROTATED, "a clock that is behind does not count");
+    let restored = roll_forward(&row(), 3, now);
+    assert_eq!(restored.generation, 5, "a generation that is behind does not count");
+    assert_eq!(restored.rotated_at, ROTATED, "a clock that is behind does not count");
 }
 
 #[test]
-fn accepted_are_exactly_current_previous_late_and_ahead() {
+fn exactly_current_previous_late_and_ahead_are_accepted() {
     for class in [TokenClass::Current, TokenClass::Previous, TokenClass::Late, TokenClass::Ahead] {
         assert!(class.is_accepted(), "{}", class.as_str());
     }

@@ -1,14 +1,14 @@
-//! Both decisions answer any row and any input, and their answers fit together.
+//! Both decisions accept any row and any input, and agree with each other.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 use tower_refresh_core::{
     EndReason, Ended, LateBudget, RotationPolicy, SessionHandle, SessionRow, Timestamp,
-    rotation::{Rule, TokenClass, Tokens, classify, commit, roll_forward},
+    rotation::{Attempt, Rule, TokenClass, Tokens, classify, commit, roll_forward},
 };
 
-use crate::config;
+use super::config;
 
 fn times() -> impl Strategy<Value = Timestamp> {
     let now = 1_700_000_000_000_u64;
@@ -34,7 +34,7 @@ fn durations() -> impl Strategy<Value = Duration> {
     ]
 }
 
-/// Valid or not: a decision must not rely on the check at build time.
+/// Valid or not: a decision must not rely on the validation at build time.
 fn policies() -> impl Strategy<Value = RotationPolicy> {
     let budgets = prop_oneof![
         Just(LateBudget::Unbounded),
@@ -70,7 +70,7 @@ fn rows() -> impl Strategy<Value = SessionRow> {
     )
 }
 
-/// A generation near the row's, so that every rule is met.
+/// A generation near the row's, so that every rule is reached.
 fn presented(row: &SessionRow, offset: i64) -> u32 {
     row.generation.saturating_add_signed(offset as i32)
 }
@@ -102,12 +102,13 @@ proptest! {
         policy in policies(),
     ) {
         let _ = policy.validate();
-        let first = classify(row.as_ref(), denied, presented, now, &policy);
-        let decision = commit(row.as_ref(), denied, presented, class, now, &policy);
+        let attempt = Attempt::new(row.as_ref(), presented, now).with_denied(denied);
+        let first = classify(&attempt, &policy);
+        let decision = commit(&attempt, class, &policy);
         let is_live = !denied && row.as_ref().is_some_and(|row| row.is_live(now));
         prop_assert_eq!(
             matches!(first, TokenClass::Unknown | TokenClass::Ended | TokenClass::Expired), !is_live,
-            "the first decision knows who is dead"
+            "the first decision recognizes a session that is not live"
         );
         prop_assert_eq!(decision.rule == Rule::NotLive, !is_live, "and so does the second");
         if !is_live {
@@ -120,7 +121,7 @@ proptest! {
     }
 
     #[test]
-    fn a_write_moves_only_what_it_may(
+    fn a_write_changes_only_what_rotations_change(
         row in rows(),
         offset in -3..=3_i64,
         class in classes(),
@@ -128,7 +129,7 @@ proptest! {
         policy in policies(),
     ) {
         let presented = presented(&row, offset);
-        let decision = commit(Some(&row), false, presented, class, now, &policy);
+        let decision = commit(&Attempt::new(Some(&row), presented, now), class, &policy);
         if let Some(write) = decision.write {
             let mut fixed = write.clone();
             fixed.generation = row.generation;
@@ -137,7 +138,7 @@ proptest! {
             fixed.late_budget = row.late_budget;
             fixed.idle_expiry = row.idle_expiry;
             prop_assert_eq!(&fixed, &row, "only what rotations change is changed, the version is not");
-            prop_assert_ne!(&write, &row, "a write without a change would cost a trip to the store");
+            prop_assert_ne!(&write, &row, "a write without a change would cost a round trip to the store");
             prop_assert!(write.generation >= row.generation && write.generation - row.generation <= 1);
             prop_assert!(write.rotated_at >= row.rotated_at);
             prop_assert!(write.late_budget >= row.late_budget, "a budget is only spent");
@@ -150,15 +151,16 @@ proptest! {
     }
 
     #[test]
-    fn at_one_moment_the_second_decision_keeps_what_the_first_promised(
+    fn at_the_same_time_the_second_decision_agrees_with_the_first(
         row in rows(),
         offset in -3..=3_i64,
         now in times(),
         policy in policies(),
     ) {
         let presented = presented(&row, offset);
-        let class = classify(Some(&row), false, presented, now, &policy);
-        let rule = commit(Some(&row), false, presented, class, now, &policy).rule;
+        let attempt = Attempt::new(Some(&row), presented, now);
+        let class = classify(&attempt, &policy);
+        let rule = commit(&attempt, class, &policy).rule;
         prop_assert!(
             match class {
                 TokenClass::Unknown | TokenClass::Ended | TokenClass::Expired => rule == Rule::NotLive,
@@ -171,13 +173,14 @@ proptest! {
             "{:?} became {:?}", class, rule
         );
         if class == TokenClass::Ahead {
-            let mended = roll_forward(&row, presented, now);
-            prop_assert_eq!(classify(Some(&mended), false, presented, now, &policy), TokenClass::Current);
+            let restored = roll_forward(&row, presented, now);
+            let attempt = Attempt::new(Some(&restored), presented, now);
+            prop_assert_eq!(classify(&attempt, &policy), TokenClass::Current);
         }
     }
 
     #[test]
-    fn a_decision_does_not_depend_on_what_it_need_not_know(
+    fn a_decision_does_not_depend_on_subject_data_or_version(
         row in rows(),
         offset in -3..=3_i64,
         now in times(),
@@ -186,9 +189,9 @@ proptest! {
         let presented = presented(&row, offset);
         let mut other = row.clone();
         (other.subject, other.data, other.version) = ("bob".into(), Vec::new(), row.version.wrapping_add(1));
-        let class = classify(Some(&row), false, presented, now, &policy);
-        prop_assert_eq!(class, classify(Some(&other), false, presented, now, &policy));
-        let rule = commit(Some(&row), false, presented, class, now, &policy).rule;
-        prop_assert_eq!(rule, commit(Some(&other), false, presented, class, now, &policy).rule);
+        let [attempt, other] = [&row, &other].map(|row| Attempt::new(Some(row), presented, now));
+        let class = classify(&attempt, &policy);
+        prop_assert_eq!(class, classify(&other, &policy));
+        prop_assert_eq!(commit(&attempt, class, &policy).rule, commit(&other, class, &policy).rule);
     }
 }

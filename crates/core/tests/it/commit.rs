@@ -1,17 +1,16 @@
-//! r1 to r6 of the second decision, with their boundaries.
-
-mod support;
+//! The rules r1 to r6 of the second decision, with their boundaries.
 
 use std::time::Duration;
 
-use support::{DAY, HOUR, MS, ROTATED, SECOND, row};
 use tower_refresh_core::{
     EndReason, Ended, RotationPolicy, SessionRow, Timestamp,
-    rotation::{Decision, Rule, TokenClass, Tokens, commit},
+    rotation::{Attempt, Decision, Rule, TokenClass, Tokens, commit},
 };
 
-/// A generation presented to a row: by default 5 to generation 5, at the moment of the rotation, by the balanced
-/// policy. It is expected to write nothing.
+use crate::support::{DAY, HOUR, MS, ROTATED, SECOND, row};
+
+/// A generation presented to a row: by default 5 to generation 5, at the moment of the rotation, with the balanced
+/// policy. No write is expected.
 struct Case {
     reason: &'static str,
     rule: Rule,
@@ -74,7 +73,7 @@ impl Case {
         Self { policy, ..self }
     }
 
-    /// Expects the row to be written with `change`; to be called last.
+    /// Expects the row to be written with `change`; call it last.
     fn writes(self, change: impl FnOnce(&mut SessionRow, Timestamp)) -> Self {
         let mut write = self.row.clone();
         if let Some(row) = &mut write {
@@ -86,8 +85,8 @@ impl Case {
 
 fn check(cases: impl IntoIterator<Item = Case>) {
     for case in cases {
-        let Decision { rule, write, send, .. } =
-            commit(case.row.as_ref(), case.denied, case.presented, case.class, case.now, &case.policy);
+        let attempt = Attempt::new(case.row.as_ref(), case.presented, case.now).with_denied(case.denied);
+        let Decision { rule, write, send, .. } = commit(&attempt, case.class, &case.policy);
         assert_eq!((rule, send), (case.rule, case.send), "{}", case.reason);
         assert_eq!(write, case.write, "{}", case.reason);
     }
@@ -103,13 +102,13 @@ fn r1_a_session_that_is_not_live_sends_nothing() {
         dead("ended while the handler ran")
             .row(|row| row.ended = Some(Ended::new(EndReason::Logout, ROTATED)))
             .after(HOUR),
-        dead("ended, by a clock that runs ahead")
+        dead("ended, by a clock that is ahead")
             .row(|row| row.ended = Some(Ended::new(EndReason::Logout, ROTATED.saturating_add(DAY)))),
         dead("ended, and presented late")
             .row(|row| row.ended = Some(Ended::new(EndReason::Reuse, ROTATED)))
             .presents(4, TokenClass::Late)
             .after(HOUR),
-        dead("expired by idleness while the handler ran").after(DAY * 7),
+        dead("expired idle while the handler ran").after(DAY * 7),
         dead("expired absolutely while the handler ran")
             .row(|row| row.absolute_expiry = ROTATED.saturating_add(HOUR))
             .after(HOUR),
@@ -142,8 +141,8 @@ fn r2_the_current_generation_is_not_rotated_within_the_damping() {
         damped("rolled forward in this very request")
             .row(|row| row.confirmed = true)
             .presents(5, TokenClass::Ahead),
-        damped("confirmed by a clock that runs behind").at(ROTATED.saturating_sub(HOUR)).writes(confirmation),
-        damped("a login in this minute is not rotated")
+        damped("confirmed with a clock that is behind").at(ROTATED.saturating_sub(HOUR)).writes(confirmation),
+        damped("a login within this minute is not rotated")
             .row(|row| row.generation = 0)
             .presents(0, TokenClass::Current)
             .writes(confirmation),
@@ -192,18 +191,18 @@ fn r3_the_current_generation_is_rotated_after_the_damping() {
 }
 
 #[test]
-fn r4_the_generation_before_is_handed_the_successor_that_exists() {
+fn r4_the_previous_generation_receives_the_successor_that_exists() {
     let redeliver = |reason| case(Rule::Redeliver, refresh(5), reason).presents(4, TokenClass::Previous);
     check([
         redeliver("at once"),
         redeliver("exactly at the end of the grace").after(30 * SECOND),
-        redeliver("even when the successor was seen").row(|row| row.confirmed = true),
+        redeliver("even if the successor was presented").row(|row| row.confirmed = true),
         redeliver("it was current when the request arrived: another request rotated")
             .presents(4, TokenClass::Current),
-        redeliver("it was late when the request arrived: another request paid")
+        redeliver("it was late when the request arrived: another request spent the budget")
             .presents(4, TokenClass::Late)
             .after(30 * SECOND),
-        redeliver("a rotation in the future, by another clock, was just now")
+        redeliver("a rotation in the future, by another clock, counts as just now")
             .at(ROTATED.saturating_sub(HOUR)),
         redeliver("the strict policy").policy(RotationPolicy::strict()).after(10 * SECOND),
         case(Rule::Redeliver, refresh(u32::MAX), "the last generation")
@@ -213,7 +212,7 @@ fn r4_the_generation_before_is_handed_the_successor_that_exists() {
 }
 
 #[test]
-fn r5_a_late_generation_is_handed_the_successor_for_one_of_the_budget() {
+fn r5_a_late_generation_receives_the_successor_and_spends_budget() {
     let spent = |until: Timestamp| {
         move |row: &mut SessionRow, now: Timestamp| (row.late_budget, row.rotated_at) = (until, now)
     };
@@ -237,15 +236,15 @@ fn r5_a_late_generation_is_handed_the_successor_for_one_of_the_budget() {
 }
 
 #[test]
-fn r6_whoever_was_overtaken_meanwhile_is_sent_nothing() {
+fn r6_an_overtaken_request_is_sent_nothing() {
     let overtaken = |reason| case(Rule::Overtaken, Tokens::None, reason);
     let hours = |hours: u32| ROTATED.saturating_add(HOUR * hours);
     check([
-        overtaken("late, and the successor was seen while the handler ran")
+        overtaken("late, and the successor was presented while the handler ran")
             .row(|row| row.confirmed = true)
             .presents(4, TokenClass::Late)
             .after(HOUR),
-        overtaken("late, and the last of the budget went to another request long ago")
+        overtaken("late, and another request spent the last of the budget long ago")
             .row(|row| row.late_budget = hours(24))
             .presents(4, TokenClass::Late)
             .at(hours(1)),
@@ -253,15 +252,15 @@ fn r6_whoever_was_overtaken_meanwhile_is_sent_nothing() {
             .policy(RotationPolicy::strict())
             .presents(4, TokenClass::Late)
             .after(HOUR),
-        overtaken("previous when it arrived, and slow: only a late class may spend the budget")
+        overtaken("previous when it arrived, and slow: only the class Late may spend budget")
             .presents(4, TokenClass::Previous)
             .after(30 * SECOND + MS),
-        overtaken("current when it arrived, and slower than another request's rotation and grace")
+        overtaken("current when it arrived, and slower than the rotation and grace of another request")
             .presents(4, TokenClass::Current)
             .after(HOUR),
         overtaken("two behind").presents(3, TokenClass::Current).after(HOUR),
         overtaken("two behind, within the grace").presents(3, TokenClass::Previous),
-        overtaken("ahead of a row that lost the write").presents(6, TokenClass::Ahead),
+        overtaken("ahead of a row that lost a write").presents(6, TokenClass::Ahead),
         overtaken("far ahead").presents(u32::MAX, TokenClass::Impossible),
         overtaken("far behind").row(|row| row.generation = u32::MAX).presents(0, TokenClass::Reuse),
     ]);

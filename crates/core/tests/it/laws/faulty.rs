@@ -1,4 +1,4 @@
-//! A store without any art, with a mistake of choice.
+//! A simple store with a chosen fault.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,17 +14,17 @@ use tower_refresh_core::{
     Subject, Timestamp,
 };
 
-use crate::fault::Fault;
+use super::fault::Fault;
 
-/// What a 16-bit length holds.
+/// The largest 16-bit length.
 const MOST_BYTES: usize = u16::MAX as usize;
-/// What fits one page of a database's answer.
+/// The size of a page of results.
 const MOST_ROWS: usize = 9_000;
 
 pub(crate) struct FaultyStore {
     fault: Option<Fault>,
     rows: Mutex<BTreeMap<String, SessionRow>>,
-    /// When subjects were ended.
+    /// When the sessions of a subject were ended.
     subjects: Mutex<BTreeMap<String, Timestamp>>,
 }
 
@@ -77,8 +77,8 @@ impl FaultyStore {
         true
     }
 
-    /// The row as the faults of `create` leave it.
-    fn spoiled(&self, row: &SessionRow) -> SessionRow {
+    /// The row as a faulty `create` stores it.
+    fn with_faults(&self, row: &SessionRow) -> SessionRow {
         let mut row = row.clone();
         if self.has(Fault::CreateLosesMilliseconds) {
             row.created_at = Timestamp::from_secs(row.created_at.as_secs());
@@ -126,14 +126,14 @@ impl FaultyStore {
 
 impl SessionStore for FaultyStore {
     async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
-        let row = self.spoiled(row);
+        let row = self.with_faults(row);
         let mut rows = self.rows();
         if let Some(old) = rows.get(&self.key(row.handle)) {
             let free = self.has(Fault::CreateOverwritesEnded) && old.ended.is_some()
                 || self.has(Fault::CreateOverwritesExpired)
                     && old.expires_at() <= old.created_at.saturating_add(Duration::from_secs(3600));
             if !free && !self.has(Fault::CreateOverwrites) {
-                let failed = self.has(Fault::CreateSaysThatItFailed);
+                let failed = self.has(Fault::CreateReportsAnotherError);
                 let kind = if failed { StoreErrorKind::Unavailable } else { StoreErrorKind::AlreadyExists };
                 return Err(StoreError::new(kind));
             }
@@ -221,7 +221,7 @@ impl SessionStore for FaultyStore {
         let mut ended = Vec::new();
         let mut rows = self.rows();
         let ends_all =
-            self.has(Fault::EndOfNobodyEndsAll) && !rows.values().any(|row| self.is_of(row, subject));
+            self.has(Fault::EndOfUnknownSubjectEndsAll) && !rows.values().any(|row| self.is_of(row, subject));
         self.subjects().insert(subject.as_str().to_owned(), now);
         for row in rows.values_mut().filter(|row| ends_all || self.is_of(row, subject)) {
             if except == Some(row.handle) && !self.has(Fault::EndSubjectIgnoresException) {
@@ -275,20 +275,20 @@ impl SessionStore for FaultyStore {
         }
     }
 
-    /// Looks at every row again and again.
+    /// Polls every row repeatedly.
     async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
-        let mut told = BTreeSet::new();
+        let mut reported = BTreeSet::new();
         let mut rounds = 0;
         poll_fn(|context| {
             for row in self.rows().values() {
                 let Some(ended) = row.ended else { continue };
-                let early = ended.at < since || self.has(Fault::FeedLeavesOutTheTime) && ended.at == since;
-                if early && !self.has(Fault::FeedTellsAll) || !told.insert(row.handle) {
+                let early = ended.at < since || self.has(Fault::FeedOmitsEndsAtSince) && ended.at == since;
+                if early && !self.has(Fault::FeedReportsAll) || !reported.insert(row.handle) {
                     continue;
                 }
-                let silent = self.has(Fault::FeedForgetsThePast) && rounds == 0
+                let silent = self.has(Fault::FeedOmitsEarlierEnds) && rounds == 0
                     || self.has(Fault::FeedStops) && rounds > 0;
-                let at = if self.has(Fault::FeedTellsWrongTimes) { since } else { ended.at };
+                let at = if self.has(Fault::FeedReportsWrongTimes) { since } else { ended.at };
                 if !silent {
                     watcher.ended(row.handle, at);
                 }

@@ -1,12 +1,12 @@
-//! The mistakes.
+//! The faults.
 
-/// What the store does wrong.
+/// A fault of the store.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Fault {
     CreateOverwrites,
-    CreateSaysThatItFailed,
+    CreateReportsAnotherError,
     CreateOverwritesEnded,
-    /// By a clock that is an hour ahead.
+    /// With a clock that is an hour ahead.
     CreateOverwritesExpired,
     CreateEndsLaterLogins,
     CreateCutsGenerations,
@@ -49,7 +49,7 @@ pub(crate) enum Fault {
     EndSubjectForgetsOne,
     EndSubjectSparesExpired,
     EndSubjectStopsEarly,
-    EndOfNobodyEndsAll,
+    EndOfUnknownSubjectEndsAll,
     SubjectsIgnoreCase,
     SubjectsByPrefix,
     ListShowsEnded,
@@ -60,10 +60,10 @@ pub(crate) enum Fault {
     PurgeByExpiryOnly,
     PurgeStopsEarly,
     PurgeNeverZero,
-    FeedForgetsThePast,
-    FeedLeavesOutTheTime,
-    FeedTellsAll,
-    FeedTellsWrongTimes,
+    FeedOmitsEarlierEnds,
+    FeedOmitsEndsAtSince,
+    FeedReportsAll,
+    FeedReportsWrongTimes,
     FeedStops,
     FeedNeverCatchesUp,
 }
