@@ -1,23 +1,23 @@
-//! Checkpoints: the log's pages go into the file beside the writer, not in its way.
+//! Checkpoints: a thread of their own moves the pages of the log into the file, so that the writer does not wait.
 //!
-//! By itself SQLite lets the commit that fills the log carry its pages over, and that commit's refresh waits for a thousand
-//! of them to reach the disk. Here a thread does it. The log starts over only when all of it was carried over, which never
-//! comes true while a writer goes on adding to it; so the writer does the last, short piece.
+//! By default SQLite makes a checkpoint in the commit that fills the log, and that refresh waits until a thousand pages are
+//! on disk. Here a thread does it. The log restarts only after all of it was moved, which never happens while a writer keeps
+//! appending, so the writer moves the last few pages.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
-/// Worth a checkpoint: 1 MB. While its pages are synced, commits wait longer for the disk, so it had better be short.
+/// Pages that are worth a checkpoint: 1 MB. Commits are slower while a checkpoint is synced, so it should be short.
 const MANY: i64 = 256;
-/// So few that the writer carries them over in a moment.
+/// Pages that the writer moves in a moment.
 const FEW: i64 = 100;
-/// Worth starting over: 8 MB, within which pages are found quickly.
+/// Pages after which the log should restart: 8 MB, in which SQLite finds a page quickly.
 const LONG: i64 = 2000;
-/// So many that the log must not grow any more: 128 MB.
+/// Pages above which the log must not grow: 128 MB.
 const TOO_MANY: i64 = 32_000;
 
-/// Where the writer and the thread of checkpoints meet.
+/// Connects the writer and the checkpoint thread.
 #[derive(Default)]
 pub(crate) struct Checkpoints {
     state: Mutex<State>,
@@ -26,37 +26,37 @@ pub(crate) struct Checkpoints {
 
 #[derive(Default)]
 struct State {
-    wanted: bool,
+    requested: bool,
     closed: bool,
 }
 
-/// Pages in the log.
+/// The number of pages in the log.
 struct Log {
     all: i64,
-    carried_over: i64,
+    moved: i64,
 }
 
 impl Checkpoints {
-    /// Called by the writer between transactions. Whatever fails here fails again where it matters, in a write.
+    /// Called by the writer between transactions. Errors are ignored: the next write reports them.
     pub(crate) fn after_commit(&self, connection: &Connection) {
-        // NOOP carries nothing over and counts the pages.
+        // NOOP moves no page and counts them.
         let Ok(log) = checkpoint(connection, "PRAGMA wal_checkpoint(NOOP)") else { return };
-        let left = log.all - log.carried_over;
+        let left = log.all - log.moved;
         if log.all >= TOO_MANY {
             self.wait_until_idle();
         }
         if log.all >= TOO_MANY || (log.all >= LONG && left <= FEW) {
             let _ = checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)");
         } else if left >= MANY {
-            self.want();
+            self.request();
         }
     }
 
-    /// Makes checkpoints as the writer asks for them.
+    /// Makes the checkpoints that the writer requests.
     pub(crate) fn run(&self, connection: &Connection) {
-        while self.wait_until_wanted() {
+        while self.wait_for_request() {
             let _ = checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)");
-            self.lock().wanted = false;
+            self.lock().requested = false;
             self.changed.notify_all();
         }
     }
@@ -66,22 +66,22 @@ impl Checkpoints {
         self.changed.notify_all();
     }
 
-    fn want(&self) {
+    fn request(&self) {
         let mut state = self.lock();
-        if !state.wanted {
-            state.wanted = true;
+        if !state.requested {
+            state.requested = true;
             self.changed.notify_all();
         }
     }
 
     fn wait_until_idle(&self) {
         let state = self.lock();
-        drop(self.changed.wait_while(state, |state| state.wanted && !state.closed));
+        drop(self.changed.wait_while(state, |state| state.requested && !state.closed));
     }
 
-    fn wait_until_wanted(&self) -> bool {
+    fn wait_for_request(&self) -> bool {
         let state = self.lock();
-        let state = self.changed.wait_while(state, |state| !state.wanted && !state.closed);
+        let state = self.changed.wait_while(state, |state| !state.requested && !state.closed);
         !state.unwrap_or_else(PoisonError::into_inner).closed
     }
 
@@ -93,5 +93,5 @@ impl Checkpoints {
 fn checkpoint(connection: &Connection, statement: &str) -> rusqlite::Result<Log> {
     connection
         .prepare_cached(statement)?
-        .query_row([], |columns| Ok(Log { all: columns.get(1)?, carried_over: columns.get(2)? }))
+        .query_row([], |columns| Ok(Log { all: columns.get(1)?, moved: columns.get(2)? }))
 }

@@ -1,9 +1,4 @@
-//! What was acknowledged is there after the process was killed, or could not write any more.
-
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod support;
+//! Acknowledged writes survive if the process is killed or can no longer write.
 
 use std::{
     collections::HashMap,
@@ -19,9 +14,9 @@ use futures_executor::block_on;
 use tokio::task::JoinSet;
 use tower_refresh_core::{EndReason, SessionStore, StoreErrorKind};
 
-use self::support::{NOW, handle, open, pragma, row, sqlite};
+use crate::support::{NOW, handle, open, pragma, row, sqlite, temporary};
 
-/// Names the file to a process that one of these tests has started.
+/// Passes the path of the file to a child process.
 const FILE: &str = "TOWER_REFRESH_SQLITE_TEST_FILE";
 const FIRST: &str = "TOWER_REFRESH_SQLITE_TEST_FIRST";
 const ROUNDS: u64 = 20;
@@ -29,8 +24,7 @@ const TASKS: u64 = 8;
 
 #[test]
 fn every_acknowledged_write_survives_kill_9() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sessions.db");
+    let (_folder, path) = temporary();
     let mut sessions = HashMap::new();
     for round in 0..ROUNDS {
         let random = RandomState::new().hash_one(round);
@@ -51,7 +45,7 @@ fn every_acknowledged_write_survives_kill_9() {
             // The last line may have been cut off.
             if let Some(acknowledgement) = line.strip_suffix('\n').and_then(|line| line.strip_prefix("ack "))
             {
-                note(&mut sessions, acknowledgement);
+                record(&mut sessions, acknowledgement);
                 acknowledged += 1;
             }
             if acknowledged == 1 + random % 300 {
@@ -65,14 +59,14 @@ fn every_acknowledged_write_survives_kill_9() {
     }
 }
 
-/// What is known of a session: the highest acknowledged version, and whether its end was acknowledged.
+/// The acknowledged writes of a session: its highest version, and whether it ended.
 #[derive(Default)]
 struct Known {
     version: u64,
     ended: bool,
 }
 
-fn note(sessions: &mut HashMap<u64, Known>, acknowledgement: &str) {
+fn record(sessions: &mut HashMap<u64, Known>, acknowledgement: &str) {
     let (number, what) = acknowledgement.split_once(' ').unwrap();
     let known = sessions.entry(number.parse().unwrap()).or_default();
     match what {
@@ -85,7 +79,7 @@ fn check(path: &PathBuf, sessions: &HashMap<u64, Known>) {
     block_on(async {
         let store = open(path).await;
         for (&number, known) in sessions {
-            let row = store.load(handle(number)).await.unwrap().expect("the session is there");
+            let row = store.load(handle(number)).await.unwrap().expect("the session exists");
             assert!(row.version >= known.version, "session {number} has all its swaps");
             assert!(row.ended.is_some() || !known.ended, "session {number} is still ended");
         }
@@ -93,7 +87,7 @@ fn check(path: &PathBuf, sessions: &HashMap<u64, Known>) {
     assert_eq!(pragma::<String>(&sqlite(path), "integrity_check"), "ok");
 }
 
-/// The child of another test; does nothing by itself.
+/// The child process of another test. Does nothing on its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_writes_until_it_is_killed() {
     let (Some(path), Ok(first)) = (env::var_os(FILE), env::var(FIRST)) else { return };
@@ -123,15 +117,14 @@ async fn a_process_that_writes_until_it_is_killed() {
 }
 
 fn acknowledge(number: u64, what: &str) {
-    // In one call, so that lines of several tasks do not mix. The parent may be gone.
+    // In one call, so that lines of several tasks do not mix. The parent may have exited.
     let _ = stdout().lock().write_all(format!("ack {number} {what}\n").as_bytes());
 }
 
 #[test]
-fn a_file_that_cannot_grow_fails_writes_and_loses_none() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sessions.db");
-    // As a full disk does, the limit makes writes fail; without the signal, which would end the process.
+fn a_file_that_cannot_grow_fails_writes_and_loses_none_that_was_acknowledged() {
+    let (_folder, path) = temporary();
+    // The limit makes writes fail like a full disk. The signal, which would end the process, is ignored.
     let shell = "trap '' XFSZ; ulimit -f 1000; exec \"$0\" \"$@\"";
     let test = this_test("a_process_whose_file_cannot_grow");
     let limited = Command::new("sh")
@@ -156,7 +149,7 @@ fn a_file_that_cannot_grow_fails_writes_and_loses_none() {
     assert_eq!(pragma::<String>(&sqlite(&path), "integrity_check"), "ok");
 }
 
-/// The child of another test; does nothing by itself.
+/// The child process of another test. Does nothing on its own.
 #[test]
 fn a_process_whose_file_cannot_grow() {
     let Some(path) = env::var_os(FILE) else { return };
@@ -174,15 +167,20 @@ fn a_process_whose_file_cannot_grow() {
         };
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
         assert!(std::error::Error::source(&error).is_some());
-        assert_eq!(store.load(handle(created)).await.unwrap(), None, "what failed is not there");
-        assert!(store.load(handle(created - 1)).await.unwrap().is_some(), "reads go on");
+        assert_eq!(
+            store.load(handle(created)).await.unwrap(),
+            None,
+            "the session whose create failed does not exist"
+        );
+        assert!(store.load(handle(created - 1)).await.unwrap().is_some(), "reads still work");
         println!("\ncreated {created}");
     });
 }
 
-/// This test program, to run one of its tests.
+/// This test binary, to run one of its tests.
 fn this_test(name: &str) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", name, "--nocapture"]);
+    // The names of tests in this binary begin with the module.
+    command.args(["--exact", &format!("durability::{name}"), "--nocapture"]);
     command
 }

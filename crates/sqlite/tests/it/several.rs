@@ -1,8 +1,4 @@
-//! Several stores on one file, as several processes have them, and many tasks.
-
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod support;
+//! Several stores on one file, as in several processes, and many tasks.
 
 use std::{
     collections::BTreeSet,
@@ -16,14 +12,13 @@ use std::{
 use tokio::task::JoinSet;
 use tower_refresh_core::{EndReason, EndWatcher, SessionHandle, SessionStore, Timestamp};
 
-use self::support::{DAY, NOW, handle, open, row, sqlite};
+use crate::support::{DAY, NOW, handle, open, row, sqlite, temporary};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_sixty_four_tasks_that_swap_one_row_one_wins_each_version() {
     const TASKS: usize = 64;
     const WINS: usize = 5;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sessions.db");
+    let (_folder, path) = temporary();
     let stores = [open(&path).await, open(&path).await];
     stores[0].create(&row(0)).await.unwrap();
     let mut tasks = JoinSet::new();
@@ -49,9 +44,8 @@ async fn of_sixty_four_tasks_that_swap_one_row_one_wins_each_version() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_stores_that_write_without_pause_let_each_other_write() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sessions.db");
+async fn two_stores_that_write_without_pause_do_not_starve_each_other() {
+    let (_folder, path) = temporary();
     let stores = [open(&path).await, open(&path).await];
     let mut tasks = JoinSet::new();
     for task in 0..16 {
@@ -69,9 +63,8 @@ async fn two_stores_that_write_without_pause_let_each_other_write() {
 }
 
 #[tokio::test]
-async fn what_one_store_acknowledged_the_other_sees() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sessions.db");
+async fn a_write_that_one_store_acknowledged_is_visible_in_the_other() {
+    let (_folder, path) = temporary();
     let (one, other) = (open(&path).await, open(&path).await);
     for number in 0..50 {
         one.create(&row(number)).await.unwrap();
@@ -81,11 +74,11 @@ async fn what_one_store_acknowledged_the_other_sees() {
     }
 }
 
-/// Collects what it is told.
+/// Records the session ends that it receives.
 #[derive(Default)]
-struct Told(Mutex<Vec<(SessionHandle, Timestamp)>>);
+struct Recorder(Mutex<Vec<(SessionHandle, Timestamp)>>);
 
-impl EndWatcher for Told {
+impl EndWatcher for Recorder {
     fn ended(&self, session: SessionHandle, at: Timestamp) {
         self.0.lock().unwrap().push((session, at));
     }
@@ -94,40 +87,38 @@ impl EndWatcher for Told {
 }
 
 #[tokio::test]
-async fn ends_by_another_store_are_told_once_and_soon() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sessions.db");
+async fn session_ends_by_another_store_are_reported_once() {
+    let (_folder, path) = temporary();
     let (one, other) = (open(&path).await, open(&path).await);
     for number in 0..2_000 {
         one.create(&row(number)).await.unwrap();
     }
-    let told = Told::default();
-    let mut watching = pin!(one.watch_ends(NOW, &told));
+    let recorder = Recorder::default();
+    let mut watching = pin!(one.watch_ends(NOW, &recorder));
     let deadline = Instant::now() + Duration::from_secs(10);
     let mut ended = None;
     let alice = "alice".into();
     let mut ending = pin!(other.end_subject(&alice, None, EndReason::Revoked, NOW));
     poll_fn(|context| {
-        assert!(watching.as_mut().poll(context).is_pending(), "the feed goes on");
+        assert!(watching.as_mut().poll(context).is_pending(), "the feed is still open");
         if ended.is_none()
             && let Poll::Ready(handles) = ending.as_mut().poll(context)
         {
             ended = Some(handles.unwrap());
         }
-        assert!(Instant::now() < deadline, "the ends are told");
-        if told.0.lock().unwrap().len() < 2_000 { Poll::Pending } else { Poll::Ready(()) }
+        assert!(Instant::now() < deadline, "the session ends are reported");
+        if recorder.0.lock().unwrap().len() < 2_000 { Poll::Pending } else { Poll::Ready(()) }
     })
     .await;
-    let mut told = told.0.lock().unwrap().clone();
-    told.sort_unstable();
+    let mut reported = recorder.0.lock().unwrap().clone();
+    reported.sort_unstable();
     let expected: Vec<_> = (0..2_000).map(|number| (handle(number), NOW)).collect();
-    assert_eq!(told, expected, "each once, with its time");
+    assert_eq!(reported, expected, "each once, with its time");
 }
 
 #[tokio::test]
-async fn ending_a_subject_goes_on_when_its_future_is_dropped() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sessions.db");
+async fn ending_a_subject_completes_if_its_future_is_dropped() {
+    let (_folder, path) = temporary();
     let store = open(&path).await;
     for number in 0..1_000 {
         store.create(&row(number)).await.unwrap();
@@ -142,11 +133,10 @@ async fn ending_a_subject_goes_on_when_its_future_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_purge_looks_at_refreshed_sessions_and_forgets_their_ends() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sessions.db");
+async fn a_purge_examines_refreshed_sessions_and_deletes_their_feed_entries() {
+    let (_folder, path) = temporary();
     let store = Arc::new(open(&path).await);
-    // Enough refreshed ones that a purge has to look at more than it does in one transaction.
+    // Enough refreshed sessions that a purge has to examine more than it does in one transaction.
     for number in 0..600 {
         store.create(&row(number)).await.unwrap();
         let mut next = row(number);
@@ -159,8 +149,8 @@ async fn a_purge_looks_at_refreshed_sessions_and_forgets_their_ends() {
     assert!(store.end(handle(0), EndReason::Logout, NOW).await.unwrap());
 
     let purge = |days| store.purge_dead(NOW.saturating_add(DAY * days));
-    assert_eq!(purge(1).await.unwrap(), 1, "the ended one");
-    assert_eq!(purge(9).await.unwrap(), 1, "the one behind those that were refreshed");
+    assert_eq!(purge(1).await.unwrap(), 1, "the session that ended");
+    assert_eq!(purge(9).await.unwrap(), 1, "the session after those that were refreshed");
     assert_eq!(purge(9).await.unwrap(), 0);
     assert_eq!(store.list(&"alice".into(), NOW).await.unwrap().len(), 599);
     let ends: i64 = sqlite(&path).query_row("SELECT count(*) FROM ends", [], |row| row.get(0)).unwrap();

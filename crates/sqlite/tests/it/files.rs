@@ -1,25 +1,20 @@
-//! Files: new, old, newer, foreign, damaged, out of reach.
-
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-mod support;
+//! Files: new, old, newer, foreign, corrupted, inaccessible.
 
 use std::{error::Error, fs, path::Path, thread};
 
 use futures_executor::block_on;
-use tower_refresh_core::{EndReason, SessionStore, StoreErrorKind};
-use tower_refresh_sqlite::{OpenErrorKind, Options, SqliteStore};
+use tower_refresh_core::{EndReason, SessionStore, StoreErrorKind, Timestamp};
+use tower_refresh_sqlite::{OpenError, OpenErrorKind, SqliteOptions, SqliteStore};
 
-use self::support::{NOW, handle, open, pragma, row, sqlite};
+use crate::support::{NOW, handle, open, pragma, row, sqlite, temporary};
 
-fn refusal(path: &Path) -> tower_refresh_sqlite::OpenError {
-    block_on(SqliteStore::open(path)).expect_err("the file is refused")
+fn open_error(path: &Path) -> OpenError {
+    block_on(SqliteStore::open(path)).expect_err("the file is rejected")
 }
 
 #[test]
-fn a_file_opened_again_has_everything() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sessions.db");
+fn a_file_opened_again_has_every_session() {
+    let (folder, path) = temporary();
     block_on(async {
         let store = open(&path).await;
         for number in 0..100 {
@@ -41,8 +36,7 @@ fn a_file_opened_again_has_everything() {
 
 #[test]
 fn dropping_the_store_waits_for_writes_whose_futures_were_dropped() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sessions.db");
+    let (_folder, path) = temporary();
     let store = block_on(open(&path));
     for number in 0..200 {
         let row = row(number);
@@ -59,8 +53,7 @@ fn dropping_the_store_waits_for_writes_whose_futures_were_dropped() {
 #[test]
 fn many_threads_open_a_new_file_at_once() {
     for _ in 0..10 {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sessions.db");
+        let (_folder, path) = temporary();
         thread::scope(|scope| {
             for number in 0..8 {
                 let path = &path;
@@ -76,8 +69,7 @@ fn many_threads_open_a_new_file_at_once() {
 
 #[test]
 fn a_new_file_has_the_newest_schema_and_opening_again_changes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sessions.db");
+    let (_folder, path) = temporary();
     let schema = || {
         let connection = sqlite(&path);
         let mut statement = connection.prepare("SELECT sql FROM sqlite_schema ORDER BY name").unwrap();
@@ -93,45 +85,38 @@ fn a_new_file_has_the_newest_schema_and_opening_again_changes_nothing() {
 }
 
 #[test]
-fn a_file_of_a_newer_version_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sessions.db");
+fn a_file_of_a_newer_version_is_rejected() {
+    let (_folder, path) = temporary();
     drop(block_on(open(&path)));
     sqlite(&path).pragma_update(None, "user_version", 1_000).unwrap();
-    let error = refusal(&path);
+    let error = open_error(&path);
     assert_eq!(error.kind(), OpenErrorKind::Newer);
     assert_eq!(error.to_string(), "the session file was written by a newer version of tower-refresh-sqlite");
-    assert_eq!(pragma::<i64>(&sqlite(&path), "user_version"), 1_000, "it is left as it was");
+    assert_eq!(pragma::<i64>(&sqlite(&path), "user_version"), 1_000, "the file is unchanged");
 }
 
 #[test]
-fn the_database_of_another_application_is_refused_and_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("app.db");
+fn the_database_of_another_application_is_rejected_and_unchanged() {
+    let (_folder, path) = temporary();
     sqlite(&path).execute_batch("CREATE TABLE sessions (id)").unwrap();
-    assert_eq!(refusal(&path).kind(), OpenErrorKind::Foreign);
+    assert_eq!(open_error(&path).kind(), OpenErrorKind::Foreign);
     assert_eq!(pragma::<i64>(&sqlite(&path), "application_id"), 0);
 }
 
 #[test]
-fn what_is_no_database_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sessions.db");
-    fs::write(
-        &path,
-        "not a database, but long enough to have a header of a hundred bytes, were it one. ".repeat(9),
-    )
-    .unwrap();
-    let error = refusal(&path);
+fn a_file_that_is_not_a_database_is_rejected() {
+    let (_folder, path) = temporary();
+    fs::write(&path, "not a database, but longer than the header of one".repeat(9)).unwrap();
+    let error = open_error(&path);
     assert_eq!(error.kind(), OpenErrorKind::Corrupt);
     assert!(error.source().is_some());
 }
 
 #[test]
-fn what_cannot_be_created_is_refused() {
+fn a_file_that_cannot_be_created_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     for path in [folder.path().to_owned(), folder.path().join("missing/sessions.db")] {
-        let error = refusal(&path);
+        let error = open_error(&path);
         assert_eq!(error.kind(), OpenErrorKind::Unavailable, "{path:?}");
         assert!(error.source().is_some());
     }
@@ -139,23 +124,22 @@ fn what_cannot_be_created_is_refused() {
 
 #[cfg(unix)]
 #[test]
-fn a_new_file_and_those_beside_it_are_private() {
+fn a_new_file_and_its_log_are_private() {
     use std::os::unix::fs::PermissionsExt;
 
-    let folder = tempfile::tempdir().unwrap();
-    let store = block_on(open(folder.path().join("sessions.db")));
+    let (folder, path) = temporary();
+    let store = block_on(open(&path));
     block_on(store.create(&row(0))).unwrap();
     let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
-    assert_eq!(files.len(), 3, "the file, its log and the log's index");
+    assert_eq!(files.len(), 3, "the file, its log and the index of the log");
     for file in files {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
     }
 }
 
 #[test]
-fn a_row_that_cannot_be_read_is_corrupt_and_others_are_not() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sessions.db");
+fn an_invalid_row_is_corrupt_and_others_are_not() {
+    let (_folder, path) = temporary();
     block_on(async {
         let store = open(&path).await;
         store.create(&row(0)).await.unwrap();
@@ -176,10 +160,10 @@ fn a_row_that_cannot_be_read_is_corrupt_and_others_are_not() {
 }
 
 #[test]
-fn numbers_beyond_a_signed_column_are_refused_and_never_wrap() {
-    let folder = tempfile::tempdir().unwrap();
+fn numbers_beyond_a_signed_column_are_errors_and_never_wrap() {
+    let (_folder, path) = temporary();
     block_on(async {
-        let store = open(folder.path().join("sessions.db")).await;
+        let store = open(&path).await;
         let mut largest = row(0);
         largest.version = i64::MAX as u64;
         store.create(&largest).await.unwrap();
@@ -188,21 +172,20 @@ fn numbers_beyond_a_signed_column_are_refused_and_never_wrap() {
         assert_eq!(store.create(&beyond).await.unwrap_err().kind(), StoreErrorKind::Unavailable);
         store.compare_and_swap(&largest).await.unwrap_err();
         store.compare_and_swap(&beyond).await.unwrap_err();
-        let end_of_time = tower_refresh_core::Timestamp::from_millis(u64::MAX);
-        store.end(handle(0), EndReason::Logout, end_of_time).await.unwrap_err();
-        store.purge_dead(end_of_time).await.unwrap_err();
-        store.list(&"alice".into(), end_of_time).await.unwrap_err();
+        let beyond = Timestamp::from_millis(u64::MAX);
+        store.end(handle(0), EndReason::Logout, beyond).await.unwrap_err();
+        store.purge_dead(beyond).await.unwrap_err();
+        store.list(&"alice".into(), beyond).await.unwrap_err();
         assert_eq!(store.load(handle(0)).await.unwrap(), Some(largest), "nothing has changed");
         assert_eq!(store.load(handle(1)).await.unwrap(), None);
     });
 }
 
 #[test]
-fn durability_is_full_unless_it_is_given_up() {
-    let folder = tempfile::tempdir().unwrap();
+fn a_store_without_full_durability_keeps_its_sessions() {
+    let (_folder, path) = temporary();
     block_on(async {
-        let path = folder.path().join("sessions.db");
-        let store = Options::new().with_writes_lost_on_power_failure().open(&path).await.unwrap();
+        let store = SqliteOptions::new().with_writes_lost_on_power_failure().open(&path).await.unwrap();
         store.create(&row(0)).await.unwrap();
         drop(store);
         assert_eq!(open(&path).await.load(handle(0)).await.unwrap(), Some(row(0)));
