@@ -184,7 +184,7 @@ pub async fn create_rejects_the_handle_of_an_ended_session<S: SessionStore>(stor
     let trial = Trial::new(store);
     let row = trial.created(0).await;
     let at = after(NOW, MINUTE);
-    assert!(trial.end(row.handle, EndReason::Logout, at).await, "the end is the first");
+    assert!(trial.end(row.handle, EndReason::Logout, at).await, "this call ended the session");
     let ended = SessionRow { ended: Some(Ended::new(EndReason::Logout, at)), version: 1, ..row };
     rejects(&trial, &ended).await;
 }

@@ -31,7 +31,7 @@ pub async fn an_end_changes_nothing_but_ended_and_version<S: SessionStore>(store
         ..trial.row(0)
     };
     trial.create(&row).await;
-    assert!(trial.end(row.handle, EndReason::Reuse, NOW).await, "the end is the first");
+    assert!(trial.end(row.handle, EndReason::Reuse, NOW).await, "this call ended the session");
     trial.expect(&SessionRow { ended: Some(Ended::new(EndReason::Reuse, NOW)), version: 12, ..row }).await;
 }
 
@@ -39,7 +39,7 @@ pub async fn an_end_changes_nothing_but_ended_and_version<S: SessionStore>(store
 pub async fn an_end_happens_once<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let row = trial.created(0).await;
-    assert!(trial.end(row.handle, EndReason::Logout, NOW).await, "the end is the first");
+    assert!(trial.end(row.handle, EndReason::Logout, NOW).await, "this call ended the session");
     let ended = SessionRow { ended: Some(Ended::new(EndReason::Logout, NOW)), version: 1, ..row.clone() };
     for at in [before(NOW, MINUTE), NOW, after(NOW, MINUTE)] {
         assert!(!trial.end(row.handle, EndReason::Reuse, at).await, "a second end returns false");
@@ -57,7 +57,7 @@ pub async fn an_end_needs_no_version<S: SessionStore>(store: &S) {
         row = SessionRow { generation: row.generation + 1, version, ..row };
         assert!(trial.swap(&row).await, "a swap at the stored version succeeds");
     }
-    assert!(trial.end(row.handle, EndReason::Logout, NOW).await, "the end is the first");
+    assert!(trial.end(row.handle, EndReason::Logout, NOW).await, "this call ended the session");
     trial.expect(&SessionRow { ended: Some(Ended::new(EndReason::Logout, NOW)), version: 4, ..row }).await;
 }
 
@@ -66,7 +66,7 @@ pub async fn a_swap_prepared_before_the_end_fails<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     trial.created(0).await;
     let prepared = trial.load(trial.handle(0)).await.expect("the row exists");
-    assert!(trial.end(prepared.handle, EndReason::Logout, NOW).await, "the end is the first");
+    assert!(trial.end(prepared.handle, EndReason::Logout, NOW).await, "this call ended the session");
     let next = SessionRow { generation: 1, ..prepared.clone() };
     assert!(!trial.swap(&next).await, "a swap prepared before the end fails");
     trial
@@ -89,7 +89,7 @@ pub async fn an_expired_session_can_be_ended<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let row = trial.created(0).await;
     let at = after(row.absolute_expiry, MINUTE);
-    assert!(trial.end(row.handle, EndReason::Disabled, at).await, "the end is the first");
+    assert!(trial.end(row.handle, EndReason::Disabled, at).await, "this call ended the session");
     trial.expect(&SessionRow { ended: Some(Ended::new(EndReason::Disabled, at)), version: 1, ..row }).await;
 }
 
@@ -97,7 +97,7 @@ pub async fn an_expired_session_can_be_ended<S: SessionStore>(store: &S) {
 pub async fn an_end_touches_no_other_row<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let (row, other) = (trial.created(0).await, trial.created(1).await);
-    assert!(trial.end(row.handle, EndReason::Logout, NOW).await, "the end is the first");
+    assert!(trial.end(row.handle, EndReason::Logout, NOW).await, "this call ended the session");
     trial.expect(&other).await;
     assert_eq!(trial.list(&row.subject, NOW).await, [other], "the other session is still listed");
 }

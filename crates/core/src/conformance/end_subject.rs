@@ -53,7 +53,7 @@ pub async fn ending_a_subject_spares_the_exception<S: SessionStore>(store: &S) {
 pub async fn ending_a_subject_returns_exactly_what_it_ended<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let (gone, here) = (trial.created(0).await, trial.created(1).await);
-    assert!(trial.end(gone.handle, EndReason::Logout, NOW).await, "the end is the first");
+    assert!(trial.end(gone.handle, EndReason::Logout, NOW).await, "this call ended the session");
     let at = after(NOW, MINUTE);
     assert_eq!(trial.end_subject(&here.subject, None, at).await, [here.handle], "only the live one is ended");
     trial.expect(&SessionRow { ended: Some(Ended::new(EndReason::Logout, NOW)), version: 1, ..gone }).await;

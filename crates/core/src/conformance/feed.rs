@@ -21,7 +21,7 @@ pub async fn a_watcher_receives_each_session_end<S: SessionStore>(store: &S) {
         recorder.until_caught_up().await;
         assert!(
             trial.end(trial.handle(0), EndReason::Logout, after(NOW, MINUTE)).await,
-            "the end is the first"
+            "this call ended the session"
         );
         trial.end_subject(&trial.subject("alice"), None, after(NOW, MINUTE * 2)).await;
         for (number, at) in [(0, MINUTE), (1, MINUTE * 2), (2, MINUTE * 2)] {
@@ -41,7 +41,7 @@ pub async fn a_watcher_receives_earlier_session_ends_before_it_has_caught_up<S: 
     let since = after(NOW, MINUTE);
     let ends = [since, after(since, TICK), after(NOW, MINUTE * 60 * 24 * 400)];
     for (number, at) in (0..).zip(ends) {
-        assert!(trial.end(trial.handle(number), EndReason::Reuse, at).await, "the end is the first");
+        assert!(trial.end(trial.handle(number), EndReason::Reuse, at).await, "this call ended the session");
     }
     let recorder = Recorder::default();
     watch_while(store, since, &recorder, async {
@@ -62,7 +62,10 @@ pub async fn a_watcher_receives_no_session_end_before_the_requested_time<S: Sess
     for number in 0..2 {
         trial.created(number).await;
     }
-    assert!(trial.end(trial.handle(0), EndReason::Logout, before(NOW, TICK)).await, "the end is the first");
+    assert!(
+        trial.end(trial.handle(0), EndReason::Logout, before(NOW, TICK)).await,
+        "this call ended the session"
+    );
     let recorder = Recorder::default();
     watch_while(store, NOW, &recorder, async {
         recorder.until_caught_up().await;
@@ -82,7 +85,7 @@ pub async fn every_watcher_receives_each_session_end<S: SessionStore>(store: &S)
         watch_while(store, NOW, &second, async {
             first.until_caught_up().await;
             second.until_caught_up().await;
-            assert!(trial.end(trial.handle(0), EndReason::Logout, NOW).await, "the end is the first");
+            assert!(trial.end(trial.handle(0), EndReason::Logout, NOW).await, "this call ended the session");
             first.until_reported(trial.handle(0), NOW).await;
             second.until_reported(trial.handle(0), NOW).await;
         })

@@ -31,7 +31,7 @@ pub async fn a_list_omits_ended_and_expired_sessions<S: SessionStore>(store: &S)
     let absolute = SessionRow { absolute_expiry: after(NOW, MINUTE), ..trial.row(3) };
     trial.create_all(&[idle, absolute]).await;
     let later = after(NOW, MINUTE * 2);
-    assert!(trial.end(ended.handle, EndReason::Logout, after(NOW, DAY)).await, "the end is the first");
+    assert!(trial.end(ended.handle, EndReason::Logout, after(NOW, DAY)).await, "this call ended the session");
     assert_eq!(trial.list(&live.subject, later).await, [live], "only the live session is listed");
 }
 

@@ -31,9 +31,9 @@ pub async fn a_purge_removes_exactly_the_rows_dead_before_the_given_time<S: Sess
     trial.create_all(&gone).await;
     trial.create_all(&stays).await;
     trial.create_all(&[ended_then.clone(), ended_later.clone()]).await;
-    assert!(trial.end(gone[3].handle, EndReason::Logout, early).await, "the end is the first");
-    assert!(trial.end(ended_then.handle, EndReason::Logout, PURGE).await, "the end is the first");
-    assert!(trial.end(ended_later.handle, EndReason::Logout, late).await, "the end is the first");
+    assert!(trial.end(gone[3].handle, EndReason::Logout, early).await, "this call ended the session");
+    assert!(trial.end(ended_then.handle, EndReason::Logout, PURGE).await, "this call ended the session");
+    assert!(trial.end(ended_later.handle, EndReason::Logout, late).await, "this call ended the session");
 
     trial.purge().await;
     for row in gone {

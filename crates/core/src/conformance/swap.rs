@@ -85,7 +85,7 @@ pub async fn a_swap_of_an_ended_row_changes_nothing<S: SessionStore>(store: &S) 
     let trial = Trial::new(store);
     let row = trial.created(0).await;
     let at = after(NOW, MINUTE);
-    assert!(trial.end(row.handle, EndReason::Logout, at).await, "the end is the first");
+    assert!(trial.end(row.handle, EndReason::Logout, at).await, "this call ended the session");
     let ended = SessionRow { ended: Some(Ended::new(EndReason::Logout, at)), version: 1, ..row.clone() };
     for version in 0..3 {
         let next = SessionRow { version, ..rotated(&row) };
