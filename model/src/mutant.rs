@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower_refresh_core::{
     LateBudget, RotationPolicy, SessionRow, Timestamp,
-    rotation::{Decision, Rule, TokenClass, Tokens, classify, commit, roll_forward},
+    rotation::{Attempt, Decision, Rule, TokenClass, Tokens, classify, commit, roll_forward},
 };
 
 use crate::{properties, scenario::Scenario};
@@ -102,17 +102,17 @@ impl Mutant {
     pub(crate) fn classify(
         self,
         row: &SessionRow,
-        denied: bool,
-        presented: u32,
-        now: Timestamp,
+        attempt: Attempt<'_>,
         policy: &RotationPolicy,
     ) -> TokenClass {
-        let previous = row.generation.saturating_sub(1);
-        let (row, presented) = match self {
-            Self::AnyOlderGeneration => (row.clone(), presented.max(previous)),
-            _ => (self.seen_by(row, now, policy), presented),
-        };
-        match classify(Some(&row), denied, presented, now, policy) {
+        let seen = self.seen_by(row, attempt.now, policy);
+        let mut attempt = attempt;
+        if self == Self::AnyOlderGeneration {
+            attempt.generation = attempt.generation.max(row.generation.saturating_sub(1));
+        } else {
+            attempt.row = Some(&seen);
+        }
+        match classify(&attempt, policy) {
             TokenClass::Ahead if self == Self::NoRollForward => TokenClass::Impossible,
             class => class,
         }
@@ -121,18 +121,19 @@ impl Mutant {
     pub(crate) fn commit(
         self,
         row: &SessionRow,
-        denied: bool,
-        presented: u32,
+        attempt: Attempt<'_>,
         class: TokenClass,
-        now: Timestamp,
         policy: &RotationPolicy,
     ) -> Decision {
+        let now = attempt.now;
         let mut seen = self.seen_by(row, now, policy);
         let class = if self == Self::LateForAnyClass { TokenClass::Late } else { class };
         if self == Self::BudgetSpentOnArrival {
             seen.late_budget = Timestamp::default();
         }
-        let mut decision = commit(Some(&seen), denied, presented, class, now, policy);
+        let mut attempt = attempt;
+        attempt.row = Some(&seen);
+        let mut decision = commit(&attempt, class, policy);
         let again = Tokens::AccessAndRefresh { generation: row.generation };
         match (self, decision.rule) {
             (Self::DampedGetsItsTokenAgain, Rule::Damped) => decision.send = again,

@@ -2,7 +2,7 @@
 
 use tower_refresh_core::{
     RotationPolicy, SessionRow, Timestamp,
-    rotation::{Decision, TokenClass, classify, commit, roll_forward},
+    rotation::{Attempt, Decision, TokenClass, classify, commit, roll_forward},
 };
 
 use crate::mutant::Mutant;
@@ -34,10 +34,10 @@ impl Rules {
         presented: u8,
         now: Timestamp,
     ) -> TokenClass {
-        let presented = presented.into();
+        let attempt = Attempt::new(Some(row), presented.into(), now).with_denied(denied);
         match self.mutant {
-            None => classify(Some(row), denied, presented, now, &self.policy),
-            Some(mutant) => mutant.classify(row, denied, presented, now, &self.policy),
+            None => classify(&attempt, &self.policy),
+            Some(mutant) => mutant.classify(row, attempt, &self.policy),
         }
     }
 
@@ -49,10 +49,10 @@ impl Rules {
         class: TokenClass,
         now: Timestamp,
     ) -> Decision {
-        let presented = presented.into();
+        let attempt = Attempt::new(Some(row), presented.into(), now).with_denied(denied);
         match self.mutant {
-            None => commit(Some(row), denied, presented, class, now, &self.policy),
-            Some(mutant) => mutant.commit(row, denied, presented, class, now, &self.policy),
+            None => commit(&attempt, class, &self.policy),
+            Some(mutant) => mutant.commit(row, attempt, class, &self.policy),
         }
     }
 

@@ -4,7 +4,7 @@ use std::{error::Error, sync::Arc};
 
 use tower_refresh_core::{
     SessionRow, Timestamp,
-    rotation::{Rule, Tokens as TokensToSend, commit as decide},
+    rotation::{Attempt, Rule, Tokens as TokensToSend, commit as decide},
 };
 
 use super::{error::RefreshError, load::Live};
@@ -52,7 +52,8 @@ async fn write<C: CustomClaims>(
         }
         let denied = sessions.is_denied(token.handle, now);
         let row = if is_fresh { reloaded.as_deref() } else { Some(&*live.row) };
-        let decision = decide(row, denied, token.generation, live.class, now, &sessions.policy);
+        let attempt = Attempt::new(row, token.generation, now).with_denied(denied);
+        let decision = decide(&attempt, live.class, &sessions.policy);
         let (rule, to_send) = (decision.rule, decision.send);
         let rotates = matches!(rule, Rule::Rotate | Rule::Late);
         let row = match (decision.write.map(Box::new), reloaded.take()) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{FutureExt, future::BoxFuture};
 use tower_refresh_core::{
     EndReason, SessionRow, StoreError, Timestamp,
-    rotation::{TokenClass, classify, roll_forward},
+    rotation::{Attempt, TokenClass, classify, roll_forward},
 };
 
 use super::error::RefreshError;
@@ -93,7 +93,8 @@ pub(super) async fn load<C: CustomClaims>(
         let row = row.map(Box::new);
         let now = sessions.now();
         let denied = sessions.is_denied(token.handle, now);
-        let class = classify(row.as_deref(), denied, token.generation, now, &sessions.policy);
+        let attempt = Attempt::new(row.as_deref(), token.generation, now).with_denied(denied);
+        let class = classify(&attempt, &sessions.policy);
         let Some(row) = row else { return Loaded::Inactive(Inactive::TokenRejected) };
         let (row, class) = match class {
             TokenClass::Current | TokenClass::Previous => (row, class),

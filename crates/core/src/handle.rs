@@ -1,14 +1,14 @@
-//! The public name of a session.
+//! The public identifier of a session.
 
 use std::{error::Error, fmt, str::FromStr};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-/// Names one session wherever the session id must not appear: as the store's key, as the `sid` of access tokens,
-/// in logs and in lists.
+/// Identifies a session without revealing its session id: in the store, in the `sid` claim of access tokens, in logs and
+/// in lists.
 ///
-/// It is the SHA-256 of the session id, cut to 16 bytes; knowing it does not help to forge a refresh token. As
-/// text it is base64url without padding, 22 characters.
+/// It is the SHA-256 hash of the session id, truncated to 16 bytes. Knowing it does not help to forge a refresh token.
+/// Its text form is unpadded base64url, 22 characters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionHandle([u8; 16]);
 
@@ -16,12 +16,12 @@ impl SessionHandle {
     /// The length of the text form, in characters.
     pub const TEXT_LEN: usize = 22;
 
-    /// From the cut hash of a session id.
+    /// A handle from its 16 bytes: the truncated hash of a session id.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The 16 bytes, as a store keeps them.
+    /// The 16 bytes, as stored.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
@@ -53,7 +53,7 @@ impl FromStr for SessionHandle {
     }
 }
 
-/// The text is not a [`SessionHandle`]: 22 characters of canonical, unpadded base64url.
+/// The text is not a [`SessionHandle`], which is 22 characters of canonical, unpadded base64url.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseSessionHandleError(());
 

@@ -1,18 +1,17 @@
 //! Sessions, rotation rules and the store contract of [`tower-refresh`](https://docs.rs/tower-refresh).
 //!
-//! Depend on this crate, and not on `tower-refresh`, to implement a [`SessionStore`]: it carries no HTTP, no runtime
-//! and no other project's types, so it changes rarely. Applications use `tower-refresh`, which re-exports what they
-//! need.
+//! Applications use `tower-refresh`, which re-exports what they need. Depend on this crate to implement a
+//! [`SessionStore`]: it has no HTTP, no runtime and no types of other projects in its API, so it changes rarely.
 //!
-//! - [`SessionRow`] is one session; [`SessionStore`] keeps rows; [`MemoryStore`] is the reference.
-//! - [`rotation::classify`] and [`rotation::commit`] are the rotation protocol: pure functions of a row, the
-//!   presented generation, the time and a [`RotationPolicy`].
-//! - `conformance` (feature `conformance`) holds the laws of a store, as tests for implementors.
+//! - [`SessionRow`] is one session, [`SessionStore`] stores rows, and [`MemoryStore`] is the reference implementation.
+//! - [`rotation::classify`] and [`rotation::commit`] are the rotation protocol: pure functions of an
+//!   [`Attempt`](rotation::Attempt) and a [`RotationPolicy`].
+//! - `conformance` (feature `conformance`) has the laws of a store, as tests for implementors.
 //!
 //! ```
 //! use tower_refresh_core::{
-//!     SessionHandle, SessionRow, RotationPolicy, Timestamp,
-//!     rotation::{TokenClass, classify},
+//!     RotationPolicy, SessionHandle, SessionRow, Timestamp,
+//!     rotation::{Attempt, TokenClass, classify},
 //! };
 //!
 //! let policy = RotationPolicy::balanced();
@@ -26,9 +25,9 @@
 //! );
 //! row.generation = 5;
 //!
-//! // The current token is welcome; one that is two generations old can only be a copy.
-//! assert_eq!(classify(Some(&row), false, 5, login, &policy), TokenClass::Current);
-//! assert_eq!(classify(Some(&row), false, 3, login, &policy), TokenClass::Reuse);
+//! // The current token is accepted. A token that is two generations old must be a copy.
+//! assert_eq!(classify(&Attempt::new(Some(&row), 5, login), &policy), TokenClass::Current);
+//! assert_eq!(classify(&Attempt::new(Some(&row), 3, login), &policy), TokenClass::Reuse);
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

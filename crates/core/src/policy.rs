@@ -1,14 +1,14 @@
-//! How long things live, and how much an honest client is forgiven.
+//! Lifetimes and tolerances.
 
 use std::{error::Error, fmt, time::Duration};
 
-/// The times and allowances of sessions and tokens.
+/// The lifetimes of sessions and tokens, and the tolerance for lost and parallel requests.
 ///
 /// # Defaults
-/// [`balanced`](Self::balanced) is the default; each field says its value and the reason. [`strict`](Self::strict)
-/// accepts no late token, [`tolerant`](Self::tolerant) any number of them.
+/// [`balanced`](Self::balanced) is the default; each field documents its value and the reason.
+/// [`strict`](Self::strict) accepts no late token, [`tolerant`](Self::tolerant) any number of them.
 ///
-/// A policy is checked by [`validate`](Self::validate) when the middleware is built.
+/// The middleware calls [`validate`](Self::validate) when it is built.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,29 +23,29 @@ use std::{error::Error, fmt, time::Duration};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RotationPolicy {
-    /// How long after a rotation the previous refresh token is as good as the current one. 30 s: parallel requests
-    /// and retries of one page load end well within it, and a thief who copied the token gains little.
+    /// How long after a rotation the previous refresh token is accepted like the current one. 30 s: the parallel requests
+    /// and retries of a page load complete well within it, and a thief with a copy of the token gains little.
     pub grace: Duration,
-    /// No second rotation within this time. 60 s; at least `grace` + 15 s, so that a response that was slow on the
-    /// wire never leaves a browser two generations behind.
+    /// The minimum time between two rotations. 60 s, and at least `grace` + 15 s, so that a slow response never leaves a
+    /// browser two generations behind.
     pub damping: Duration,
-    /// How often the previous token is accepted after `grace`, for responses that were lost: a laptop that slept.
-    /// Two, and one back per 12 h.
+    /// How often the previous token is accepted after `grace`, because the response with the current one was lost (for
+    /// example, a laptop went to sleep). Twice, and once more for each 12 h.
     pub late: LateBudget,
-    /// The life of an access token. 10 min, in whole seconds; up to 5 % less at random, so that the tokens of one
-    /// moment do not all expire in another one.
+    /// The lifetime of an access token. 10 min; rounded down to whole seconds, and shortened at random by up to 5 %, so
+    /// that tokens issued at the same time do not all expire at the same time.
     pub access_lifetime: Duration,
-    /// Renew an access token that is still valid while the last fraction of its life remains, beside the handler.
-    /// 0.2; 0 switches it off.
+    /// Refresh an access token that is still valid once no more than this fraction of its lifetime remains, concurrently
+    /// with the handler. 0.2; 0 disables it.
     pub refresh_ahead: f64,
-    /// A session that was not refreshed for this long is over. 7 d. Longer than `absolute` is the same as `absolute`.
+    /// A session expires if it is not refreshed for this long. 7 d. A value above `absolute` has the effect of `absolute`.
     pub idle: Duration,
-    /// A session is over this long after the login, however busy. 30 d.
+    /// A session expires this long after the login, even if it is in use. 30 d.
     pub absolute: Duration,
 }
 
 impl RotationPolicy {
-    /// The default. See the fields.
+    /// The default policy. See the fields.
     pub fn balanced() -> Self {
         Self {
             grace: Duration::from_secs(30),
@@ -58,8 +58,8 @@ impl RotationPolicy {
         }
     }
 
-    /// Grace 10 s and no late budget: a stolen token is found out sooner, and a client that lost one response and
-    /// came back after the grace must log in again. The damping stays 60 s: within it a token is not used up.
+    /// A grace of 10 s and no late budget: a stolen token is detected sooner, but a client that lost a response and
+    /// returns after the grace must log in again. The damping stays 60 s.
     pub fn strict() -> Self {
         Self {
             grace: Duration::from_secs(10),
@@ -68,16 +68,16 @@ impl RotationPolicy {
         }
     }
 
-    /// The previous token stays good until the current one was seen: no lost response ever logs out, and a thief
-    /// who holds the previous token can keep step for hours.
+    /// The previous token is accepted until the current one is presented. No lost response ever logs a user out, but a
+    /// thief with the previous token can follow the session for hours.
     pub fn tolerant() -> Self {
         Self { late: LateBudget::Unbounded, ..Self::balanced() }
     }
 
-    /// Checks that the values go together.
+    /// Checks that the values are valid in combination.
     ///
     /// # Errors
-    /// The first rule of [`PolicyError`] that is broken.
+    /// The first rule in the order of [`PolicyError`] that is violated.
     pub fn validate(&self) -> Result<(), PolicyError> {
         let second = Duration::from_secs(1);
         if self.access_lifetime < second || self.access_lifetime > LONGEST {
@@ -122,30 +122,30 @@ impl Default for RotationPolicy {
     }
 }
 
-/// How often the previous token is accepted after the grace, while the current one was never seen.
+/// How often the previous token is accepted after the grace, if the current one was never presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LateBudget {
-    /// At most `burst` at once, with one back each `refill`.
+    /// At most `burst` in a row, and one more for each `refill`.
     #[non_exhaustive]
     Limited {
-        /// How many at once; 0 accepts none.
+        /// How many in a row. 0 accepts none.
         burst: u32,
-        /// How long until one comes back.
+        /// How long until one more is accepted.
         refill: Duration,
     },
-    /// Any number. See the risk at [`RotationPolicy::tolerant`].
+    /// Any number. See [`RotationPolicy::tolerant`] for the risk.
     Unbounded,
 }
 
 impl LateBudget {
-    /// At most `burst` at once, with one back each `refill`.
+    /// At most `burst` in a row, and one more for each `refill`.
     pub const fn limited(burst: u32, refill: Duration) -> Self {
         Self::Limited { burst, refill }
     }
 }
 
-/// Which rule a [`RotationPolicy`] breaks.
+/// The rule that a [`RotationPolicy`] violates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PolicyError {
@@ -157,7 +157,7 @@ pub enum PolicyError {
     IdleLifetime,
     /// The grace is longer than ten minutes.
     GraceTooLong,
-    /// The damping is shorter than the grace and 15 s.
+    /// The damping is shorter than the grace plus 15 s.
     DampingTooShort,
     /// The damping is longer than ten years.
     DampingTooLong,
@@ -165,7 +165,7 @@ pub enum PolicyError {
     RefreshAhead,
     /// The refill time of the late budget is shorter than 1 s or longer than ten years.
     LateRefill,
-    /// The late budget allows more than 1000 at once.
+    /// The late budget has a burst above 1000.
     LateBurst,
 }
 
@@ -176,11 +176,11 @@ impl fmt::Display for PolicyError {
             Self::AbsoluteLifetime => "the absolute lifetime must be between 1 s and ten years",
             Self::IdleLifetime => "the idle lifetime must be between 1 s and ten years",
             Self::GraceTooLong => "the grace must be at most ten minutes",
-            Self::DampingTooShort => "the damping must be at least the grace and 15 s",
+            Self::DampingTooShort => "the damping must be at least the grace plus 15 s",
             Self::DampingTooLong => "the damping must be at most ten years",
             Self::RefreshAhead => "the refresh-ahead fraction must be at least 0 and below 1",
             Self::LateRefill => "the refill time of the late budget must be between 1 s and ten years",
-            Self::LateBurst => "the late budget must allow at most 1000 at once",
+            Self::LateBurst => "the burst of the late budget must be at most 1000",
         })
     }
 }

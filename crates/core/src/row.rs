@@ -1,46 +1,46 @@
-//! One session as a store keeps it.
+//! A session as stored.
 
 use std::{error::Error, fmt, net::IpAddr, str::FromStr};
 
 use crate::{SessionHandle, Timestamp};
 
-/// One login on one device: what a [`SessionStore`](crate::SessionStore) keeps of it.
+/// One session, that is one login on one device, as a [`SessionStore`](crate::SessionStore) stores it.
 ///
-/// No token and no hash of a token is in it, so a leaked table forges nothing. Times are in milliseconds since the
-/// epoch and are passed in; a store never reads a clock.
+/// It contains no token and no hash of a token, so that a leaked table does not help to forge one. All times are passed
+/// in; a store never reads a clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionRow {
-    /// The key. Never changes.
+    /// The key of the row. Never changes.
     pub handle: SessionHandle,
-    /// Whose session it is. Never changes.
+    /// The user of the session. Never changes.
     pub subject: Subject,
-    /// The generation of the newest refresh token, from 0; each rotation adds one.
+    /// The generation of the current refresh token. It starts at 0, and each rotation increments it.
     pub generation: u32,
-    /// When the generation was reached, last handed out late, or confirmed.
+    /// When the current generation was reached, last sent in answer to a late token, or confirmed.
     pub rotated_at: Timestamp,
-    /// Whether a client has presented the current generation, which proves that it arrived.
+    /// Whether a client has presented the current refresh token, which proves that the client received it.
     pub confirmed: bool,
-    /// Until when the late budget is spent (a GCRA's theoretical arrival time); the epoch when it is full.
+    /// When the late budget will be full again (the theoretical arrival time of a GCRA). Full if not in the future.
     pub late_budget: Timestamp,
     /// When the user logged in. Never changes.
     pub created_at: Timestamp,
-    /// When the session dies of disuse. Moved by rotations, never beyond `absolute_expiry`.
+    /// When the session expires if it is not refreshed. Rotations move it, at most to `absolute_expiry`.
     pub idle_expiry: Timestamp,
-    /// When the session dies in any case. Never changes.
+    /// When the session expires in any case. Never changes.
     pub absolute_expiry: Timestamp,
-    /// Set once, by [`end`](crate::SessionStore::end); never taken back.
+    /// Set once, by [`end`](crate::SessionStore::end), and never reset.
     pub ended: Option<Ended>,
-    /// Counts the writes to this row; compare-and-swap tells by it whether another write came between.
+    /// Each write increments it, so that compare-and-swap detects a write in between.
     pub version: u64,
-    /// What the login said of the device. Never changes.
+    /// The description of the device, given at login. Never changes.
     pub meta: SessionMeta,
-    /// Bytes of the application, given at login. Never changes.
+    /// Application data, given at login. Never changes.
     pub data: Vec<u8>,
 }
 
 impl SessionRow {
-    /// A session at generation 0, version 0, live, its late budget full, with no meta and no data.
+    /// A live session at generation 0 and version 0, with a full late budget, no meta and no data.
     pub fn new(
         handle: SessionHandle,
         subject: Subject,
@@ -65,17 +65,17 @@ impl SessionRow {
         }
     }
 
-    /// When the session dies if nothing happens: the earlier of its two expiries.
+    /// When the session expires: the earlier of `idle_expiry` and `absolute_expiry`.
     pub fn expires_at(&self) -> Timestamp {
         self.idle_expiry.min(self.absolute_expiry)
     }
 
-    /// When the session died, or will die: its end if it was ended before it expired, else its expiry.
+    /// When the session ended or expires, whichever is earlier.
     pub fn dead_since(&self) -> Timestamp {
         self.ended.map_or(self.expires_at(), |ended| ended.at.min(self.expires_at()))
     }
 
-    /// Whether the session is neither ended nor expired at `now`. An expiry equal to `now` is past.
+    /// Whether the session has neither ended nor expired at `now`. An expiry equal to `now` has passed.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.ended.is_none() && now < self.expires_at()
     }
@@ -85,14 +85,14 @@ impl SessionRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ended {
-    /// Why.
+    /// Why the session ended.
     pub reason: EndReason,
-    /// When.
+    /// When the session ended.
     pub at: Timestamp,
 }
 
 impl Ended {
-    /// An end for `reason` at `at`.
+    /// A session end at `at` for `reason`.
     pub const fn new(reason: EndReason, at: Timestamp) -> Self {
         Self { reason, at }
     }
@@ -102,23 +102,23 @@ impl Ended {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EndReason {
-    /// The user logged out of this session, or ended it from another one.
+    /// The user logged out, or ended this session from another one.
     Logout,
-    /// A refresh token was used that an honest client cannot still hold: somebody has a copy.
+    /// A refresh token was used that an honest client can no longer have, so somebody has a copy.
     Reuse,
-    /// The claims source no longer knows the subject.
+    /// According to the claims source, the subject no longer exists.
     Disabled,
-    /// A new login in the same client took its place.
+    /// A new login in the same client replaced this session.
     Superseded,
-    /// The application ended it.
+    /// The application ended the session.
     Revoked,
 }
 
 impl EndReason {
-    /// Every reason, for stores that enumerate them.
+    /// All reasons, for stores that enumerate them.
     pub const ALL: [Self; 5] = [Self::Logout, Self::Reuse, Self::Disabled, Self::Superseded, Self::Revoked];
 
-    /// The stable name a store keeps and a log shows.
+    /// The stable name, as stored and logged.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Logout => "logout",
@@ -144,26 +144,26 @@ impl FromStr for EndReason {
     }
 }
 
-/// The text names no [`EndReason`].
+/// The text is not the name of an [`EndReason`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseEndReasonError(());
 
 impl fmt::Display for ParseEndReasonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unknown reason for the end of a session")
+        f.write_str("unknown reason for a session end")
     }
 }
 
 impl Error for ParseEndReasonError {}
 
-/// Who a session belongs to: the `sub` of its access tokens (RFC 7519 §4.1.2).
+/// The user of a session: the `sub` claim of its access tokens (RFC 7519 §4.1.2).
 ///
-/// Any text the application identifies a user by; compared byte for byte.
+/// Any text with which the application identifies a user. Subjects are compared byte for byte.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject(String);
 
 impl Subject {
-    /// From the application's identifier of a user.
+    /// A subject with the application's identifier of the user.
     pub fn new(subject: impl Into<String>) -> Self {
         Self(subject.into())
     }
@@ -173,7 +173,7 @@ impl Subject {
         &self.0
     }
 
-    /// The identifier, owned.
+    /// The identifier as an owned string.
     pub fn into_string(self) -> String {
         self.0
     }
@@ -203,16 +203,16 @@ impl fmt::Debug for Subject {
     }
 }
 
-/// What a login tells of the device, for the list of sessions that a user sees.
+/// A description of the device at login, for the list of sessions that is shown to the user.
 ///
-/// Nothing decides by it: user agents and addresses change under an honest user.
+/// No decision depends on it: the user agent and the address of an honest user change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionMeta {
-    /// The `User-Agent` at login, cut to a bounded length by the middleware.
+    /// The `User-Agent` header at login. The middleware limits its length.
     pub user_agent: Option<String>,
-    /// The client's address at login, where the application says how to tell it.
+    /// The address of the client at login, if the application configured how to determine it.
     pub ip: Option<IpAddr>,
-    /// A name the application gives the session, such as "Anna's phone".
+    /// A name that the application gave the session, for example "Anna's phone".
     pub label: Option<String>,
 }

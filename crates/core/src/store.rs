@@ -4,52 +4,53 @@ use std::{convert::Infallible, error::Error, fmt, future::Future, sync::Arc};
 
 use crate::{EndReason, SessionHandle, SessionRow, Subject, Timestamp};
 
-/// Keeps sessions. Implement it for a database; `async fn` is enough.
+/// Stores sessions. To implement it for a database, write plain `async fn`s.
 ///
-/// A store decides nothing and reads no clock: it loads rows, swaps them if nobody came between, and ends them.
-/// Everything that makes rotation safe follows from these rules, and the conformance suite (feature `conformance`)
-/// checks each:
+/// A store makes no decisions and reads no clock: it loads rows, swaps a row if its version is unchanged, and ends
+/// sessions. The safety of rotation depends on these rules, and the conformance suite (feature `conformance`) tests each
+/// of them:
 ///
-/// 1. **Linearizable.** A call that returned `Ok` is seen by every later call, from any server. Read from the
+/// 1. **Linearizable.** Once a call has returned `Ok`, every later call from any server sees its effect. Read from the
 ///    primary, never from a replica that may lag.
-/// 2. **Update only.** [`create`](Self::create) is the only call that brings a row into being. A swap or an end of a
-///    row that is gone changes nothing; an upsert would bring ended sessions back to life.
-/// 3. **Ends absorb.** An ended row is never swapped, and keeps its first reason and time.
-/// 4. **Durable before acknowledged**, to the degree the store documents; `end` above all.
+/// 2. **Update only.** Only [`create`](Self::create) adds a row. [`compare_and_swap`](Self::compare_and_swap) and
+///    [`end`](Self::end) change nothing if the row does not exist; an upsert would revive ended sessions.
+/// 3. **Ended is final.** An ended row is never swapped, and keeps its first reason and time.
+/// 4. **Durable before acknowledged**, to the degree that the store documents. This matters most for `end`.
 ///
-/// Dropping a future of a store may or may not leave its write done; it must leave the row whole either way.
+/// # Cancel safety
+/// If the future of a call is dropped, its write may or may not happen. Either way the row must stay consistent.
 pub trait SessionStore: Send + Sync + 'static {
     /// Stores a new session.
     ///
     /// # Errors
-    /// [`StoreErrorKind::AlreadyExists`] if the handle is taken, with the stored row unchanged; else as the
-    /// database fails.
+    /// [`StoreErrorKind::AlreadyExists`] if a row with this handle exists, which stays unchanged. Otherwise any failure of
+    /// the database.
     fn create(&self, row: &SessionRow) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// The row of `handle`, ended and expired ones too, or `None` if there is none.
+    /// Loads the row of `handle`, also of an ended or expired session. `None` if there is none.
     ///
     /// # Errors
-    /// As the database fails.
+    /// Any failure of the database.
     fn load(
         &self,
         handle: SessionHandle,
     ) -> impl Future<Output = Result<Option<SessionRow>, StoreError>> + Send;
 
-    /// Replaces the row of `row.handle` if it is not ended and its version still is `row.version`; the stored
-    /// version becomes one more. Returns whether it did.
+    /// Replaces the row of `row.handle` if it has not ended and its version is still `row.version`. Increments the stored
+    /// version by one. Returns whether the row was replaced.
     ///
-    /// Writes `generation`, `rotated_at`, `confirmed`, `late_budget` and `idle_expiry`; what never changes may be
-    /// left as it is. `row.ended` is `None`.
+    /// Writes `generation`, `rotated_at`, `confirmed`, `late_budget` and `idle_expiry`. The other fields never change, so
+    /// they need not be written. `row.ended` is `None`.
     ///
     /// # Errors
-    /// As the database fails. After an error the write may or may not have happened.
+    /// Any failure of the database. After an error the write may or may not have happened.
     fn compare_and_swap(&self, row: &SessionRow) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Ends the session whatever its version, and adds one to the version. Returns whether this call ended it:
-    /// `false` if it was ended before or there is no such row, in which case nothing changes.
+    /// Ends the session regardless of its version, and increments the version by one. Returns whether this call ended it:
+    /// `false` if it has ended before or there is no such row, in which case nothing changes.
     ///
     /// # Errors
-    /// As the database fails. After an error the session may or may not be ended.
+    /// Any failure of the database. After an error the session may or may not have ended.
     fn end(
         &self,
         handle: SessionHandle,
@@ -57,11 +58,11 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Ends every session of `subject` but `except`, as [`end`](Self::end) does. Returns the handles that this
-    /// call ended.
+    /// Ends every session of `subject` except `except`, like [`end`](Self::end). Returns the handles of the sessions that
+    /// this call ended.
     ///
     /// # Errors
-    /// As the database fails. After an error some sessions may be ended; the call can be repeated.
+    /// Any failure of the database. After an error some sessions may have ended; the call can be repeated.
     fn end_subject(
         &self,
         subject: &Subject,
@@ -70,35 +71,35 @@ pub trait SessionStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<SessionHandle>, StoreError>> + Send;
 
-    /// The sessions of `subject` that are live at `now` ([`SessionRow::is_live`]), newest login first.
+    /// Lists the sessions of `subject` that are live at `now` ([`SessionRow::is_live`]), newest login first.
     ///
     /// # Errors
-    /// As the database fails.
+    /// Any failure of the database.
     fn list(
         &self,
         subject: &Subject,
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<SessionRow>, StoreError>> + Send;
 
-    /// Deletes a bounded number of the rows that were dead before `dead_before` ([`SessionRow::dead_since`]); returns how
-    /// many. The caller repeats it until it returns 0, so that no call holds up a refresh for long.
+    /// Deletes rows of sessions that ended or expired before `dead_before` ([`SessionRow::dead_since`]), and returns how
+    /// many. Each call deletes a bounded number, so that it never delays a refresh for long; repeat it until it returns 0.
     ///
     /// # Errors
-    /// As the database fails. It can be repeated.
+    /// Any failure of the database. The call can be repeated.
     fn purge_dead(&self, dead_before: Timestamp) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// The feed of ends: tells `watcher` of every session that ended at `since` or later, whoever ended it, and goes on
-    /// telling of each new end. It does not return while it works.
+    /// Reports every session that ended at `since` or later to `watcher`, regardless of which server ended it, and then
+    /// each session that ends from now on. It returns only if it fails.
     ///
-    /// It listens first and then looks up what has ended, so that no end falls between, and then calls
-    /// [`EndWatcher::caught_up`]. An end may be told of more than once. A server that follows the feed refuses the
-    /// access tokens of a session that another server ended within moments, without asking the store per request.
+    /// An implementation subscribes first and then looks up the sessions that have ended, so that it misses none. It then
+    /// calls [`EndWatcher::caught_up`]. A session end may be reported more than once.
     ///
-    /// The default has no feed.
+    /// A server that follows this feed rejects the access tokens of a session that ended on another server within
+    /// moments, without a query for each request. The default implementation has no feed.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Unsupported`] at once if the store has no feed; else how the connection was
-    /// lost. The caller calls again, with a `since` that leaves out nothing.
+    /// [`StoreErrorKind::Unsupported`] immediately if the store has no feed. Otherwise the failure that closed the
+    /// connection; call again with a `since` early enough to miss no session end.
     fn watch_ends(
         &self,
         since: Timestamp,
@@ -109,19 +110,21 @@ pub trait SessionStore: Send + Sync + 'static {
     }
 }
 
-/// Who follows a store's [feed of ends](SessionStore::watch_ends).
+/// Receives the session ends that [`SessionStore::watch_ends`] reports.
 pub trait EndWatcher: Send + Sync {
-    /// The session ended, at `at` by the clock of whoever ended it. Quick, and never panics.
+    /// The session ended, at `at` by the clock of the server that ended it.
+    ///
+    /// An implementation returns quickly and never panics.
     fn ended(&self, session: SessionHandle, at: Timestamp);
 
-    /// What ended before was told; from now on ends are told as they happen.
+    /// All earlier session ends have been reported. From now on, session ends are reported as they happen.
     fn caught_up(&self);
 }
 
-/// Why a store could not do what it was asked.
+/// A failed call of a store.
 ///
-/// `Display` tells this level only; the driver's own error is the [`source`](Error::source).
-/// Cheap to clone: one failure may be that of many calls.
+/// `Display` describes only this error; the driver's error is the [`source`](Error::source). A clone is cheap and shares
+/// the source, because one failure may affect many calls.
 #[derive(Clone, Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -129,17 +132,17 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// An error of `kind` without a cause.
+    /// An error of `kind` without a source.
     pub fn new(kind: StoreErrorKind) -> Self {
         Self { kind, source: None }
     }
 
-    /// An error of `kind` that `source` caused.
+    /// An error of `kind` with its source.
     pub fn with_source(kind: StoreErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind, source: Some(source.into().into()) }
     }
 
-    /// What kind of failure it was.
+    /// The kind of failure.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
@@ -150,9 +153,9 @@ impl fmt::Display for StoreError {
         f.write_str(match self.kind {
             StoreErrorKind::Unavailable => "the session store is unavailable",
             StoreErrorKind::TimedOut => "the session store did not answer in time",
-            StoreErrorKind::AlreadyExists => "a session with this handle exists already",
-            StoreErrorKind::Corrupt => "the session store holds a row that cannot be read",
-            StoreErrorKind::Unsupported => "the session store cannot do this",
+            StoreErrorKind::AlreadyExists => "a session with this handle already exists",
+            StoreErrorKind::Corrupt => "the session store contains an invalid row",
+            StoreErrorKind::Unsupported => "the session store does not support this operation",
         })
     }
 }
@@ -167,14 +170,14 @@ impl Error for StoreError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The database cannot be reached, or refused the statement.
+    /// The database is unreachable or rejected the statement.
     Unavailable,
-    /// No answer within the time limit; the write may or may not have happened.
+    /// The database did not answer within the time limit. A write may or may not have happened.
     TimedOut,
-    /// [`SessionStore::create`] found the handle taken.
+    /// [`SessionStore::create`]: a row with this handle already exists.
     AlreadyExists,
-    /// What is stored is not a session row.
+    /// The stored data is not a valid session row.
     Corrupt,
-    /// The store does not offer this: [`SessionStore::watch_ends`].
+    /// The store does not support this operation: [`SessionStore::watch_ends`].
     Unsupported,
 }

@@ -1,4 +1,6 @@
-//! What a session in the memory store takes. A target of its own, since it counts every allocation of the process.
+//! The memory that a session takes in the memory store.
+//!
+//! A binary of its own: its global allocator counts every allocation of the process, so no other test may run in it.
 
 use std::{alloc::System, net::Ipv4Addr, time::Duration};
 
@@ -12,14 +14,13 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const SESSIONS: u64 = 100_000;
 const LOGIN: Timestamp = Timestamp::from_secs(1_800_000_000);
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// As long as those of common browsers are.
+/// As long as those of common browsers.
 const USER_AGENT: &str =
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36";
 
-/// One test, since what another one allocates meanwhile would count.
+/// One test only, because the allocations of a concurrent one would be counted.
 #[test]
-fn a_session_takes_less_than_400_bytes_its_place_in_the_index_included_and_what_is_known_of_the_browser_comes_on_top()
- {
+fn a_session_takes_less_than_400_bytes_with_its_index_entry_and_without_its_user_agent() {
     let plain = bytes_per_session(|_| {});
     let of_a_browser = bytes_per_session(|row| {
         row.meta.user_agent = Some(USER_AGENT.into());
@@ -30,12 +31,12 @@ fn a_session_takes_less_than_400_bytes_its_place_in_the_index_included_and_what_
         "a session takes {plain} bytes, with user agent and address {of_a_browser}, and leaves {purged} behind"
     );
     assert!((100..400).contains(&plain), "{plain} bytes");
-    // The tables stay as large as they were; with subjects left in them it is some 30 more.
+    // The tables keep their capacity. Subjects left in them would add some 30 bytes.
     assert!(purged < 105, "{purged} bytes");
     assert!(of_a_browser < plain + 2 * USER_AGENT.len() as u64, "{of_a_browser} bytes");
 }
 
-/// Subjects that never come back must not stay in the index.
+/// Subjects without sessions must not stay in the index.
 fn bytes_after_purge() -> u64 {
     let store = MemoryStore::new();
     let region = Region::new(ALLOCATOR);
@@ -57,13 +58,13 @@ fn bytes_per_session(describe: impl Fn(&mut SessionRow)) -> u64 {
 
 fn fill(store: &MemoryStore, describe: impl Fn(&mut SessionRow)) {
     for number in 0..SESSIONS {
-        // Spread over all shards, as hashes are.
+        // Spread over all shards, like a hash.
         let handle = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
         let expiry = LOGIN.saturating_add(MONTH);
         let subject = format!("user-{number}").as_str().into();
         let mut row =
             SessionRow::new(SessionHandle::from_bytes(handle.to_be_bytes()), subject, LOGIN, expiry, expiry);
         describe(&mut row);
-        block_on(store.create(&row)).expect("each is new");
+        block_on(store.create(&row)).expect("each handle is new");
     }
 }

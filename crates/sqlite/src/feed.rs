@@ -1,4 +1,4 @@
-//! Ends of sessions, told to those who watch.
+//! The feed of session ends.
 
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
@@ -7,17 +7,17 @@ use std::{
 
 use futures_channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use rusqlite::Connection;
-use tower_refresh_core::{SessionHandle, Timestamp};
+use tower_refresh_core::{SessionHandle, StoreError, Timestamp};
 
-use crate::{error::Failure, row::Column};
+use crate::{error::store_error, row::Column};
 
-/// How long an end by another process stays unnoticed; one look takes some microseconds.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-const ENDS_AT_ONCE: usize = 1000;
+/// How often to look for session ends by other processes. Each query takes some microseconds.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+const MAX_ENDS: usize = 1000;
 
 const LATER_ENDS: &str = "SELECT number, handle, at FROM ends WHERE number > ?1 ORDER BY number LIMIT ?2";
 
-/// Where those who watch, the writer, and the thread that reads the feed meet.
+/// Connects the watchers, the writer and the thread that reads the feed.
 #[derive(Default)]
 pub(crate) struct Feed {
     state: Mutex<State>,
@@ -27,15 +27,15 @@ pub(crate) struct Feed {
 #[derive(Default)]
 struct State {
     watchers: Vec<Watcher>,
-    /// Whether there may be more to read than was read.
-    look: bool,
+    /// Whether there may be session ends that were not read.
+    stale: bool,
     closed: bool,
 }
 
 struct Watcher {
-    /// The number of the last end it knows.
+    /// The number of the last session end that was sent.
     last: i64,
-    told: UnboundedSender<Result<(SessionHandle, Timestamp), Failure>>,
+    sender: UnboundedSender<Result<(SessionHandle, Timestamp), StoreError>>,
 }
 
 struct End {
@@ -45,20 +45,23 @@ struct End {
 }
 
 impl Feed {
-    /// The ends with a number above `last`.
-    pub(crate) fn follow(&self, last: i64) -> UnboundedReceiver<Result<(SessionHandle, Timestamp), Failure>> {
-        let (told, ends) = mpsc::unbounded();
+    /// Subscribes to the session ends with a number above `last`.
+    pub(crate) fn subscribe(
+        &self,
+        last: i64,
+    ) -> UnboundedReceiver<Result<(SessionHandle, Timestamp), StoreError>> {
+        let (sender, ends) = mpsc::unbounded();
         let mut state = self.lock();
-        state.watchers.push(Watcher { last, told });
-        state.look = true;
+        state.watchers.push(Watcher { last, sender });
+        state.stale = true;
         self.changed.notify_one();
         ends
     }
 
-    /// There may be new ends.
-    pub(crate) fn look(&self) {
+    /// Makes the thread look for new session ends.
+    pub(crate) fn refresh(&self) {
         let mut state = self.lock();
-        state.look = true;
+        state.stale = true;
         if !state.watchers.is_empty() {
             self.changed.notify_one();
         }
@@ -69,17 +72,17 @@ impl Feed {
         self.changed.notify_one();
     }
 
-    /// Reads ends as they come, for as long as there are watchers.
+    /// Reads session ends while there are watchers, and sends them.
     pub(crate) fn run(&self, connection: &Connection) {
         while let Some(last) = self.wait() {
             match ends_after(connection, last) {
-                Ok(ends) => self.tell(&ends),
-                Err(error) => self.fail(&error.into()),
+                Ok(ends) => self.send(&ends),
+                Err(error) => self.fail(&store_error(error)),
             }
         }
     }
 
-    /// Waits until it is time to look; returns the number of the last end that every watcher knows.
+    /// Waits until it is time to look. Returns the number of the last session end that every watcher has received.
     fn wait(&self) -> Option<i64> {
         let mut state = self.lock();
         let mut waited = false;
@@ -87,15 +90,15 @@ impl Feed {
             if state.closed {
                 return None;
             }
-            state.watchers.retain(|watcher| !watcher.told.is_closed());
+            state.watchers.retain(|watcher| !watcher.sender.is_closed());
             let last = state.watchers.iter().map(|watcher| watcher.last).min();
-            if last.is_some() && (waited || state.look) {
-                state.look = false;
+            if last.is_some() && (waited || state.stale) {
+                state.stale = false;
                 return last;
             }
             state = if last.is_some() {
                 let (state, timeout) =
-                    self.changed.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner);
+                    self.changed.wait_timeout(state, POLL_INTERVAL).unwrap_or_else(PoisonError::into_inner);
                 waited = timeout.timed_out();
                 state
             } else {
@@ -104,23 +107,23 @@ impl Feed {
         }
     }
 
-    fn tell(&self, ends: &[End]) {
+    fn send(&self, ends: &[End]) {
         let mut state = self.lock();
         for watcher in &mut state.watchers {
             let last = watcher.last;
             for end in ends.iter().filter(|end| end.number > last) {
-                // Whoever stopped watching is forgotten at the next look.
-                let _ = watcher.told.unbounded_send(Ok((end.handle, end.at)));
+                // A watcher that has stopped is removed in `wait`.
+                let _ = watcher.sender.unbounded_send(Ok((end.handle, end.at)));
                 watcher.last = end.number;
             }
         }
-        state.look |= ends.len() == ENDS_AT_ONCE;
+        state.stale |= ends.len() == MAX_ENDS;
     }
 
-    /// Watchers start again by themselves, from what they know.
-    fn fail(&self, failure: &Failure) {
+    /// Fails all watchers. They subscribe again.
+    fn fail(&self, error: &StoreError) {
         for watcher in self.lock().watchers.drain(..) {
-            let _ = watcher.told.unbounded_send(Err(failure.clone()));
+            let _ = watcher.sender.unbounded_send(Err(error.clone()));
         }
     }
 
@@ -131,7 +134,7 @@ impl Feed {
 
 fn ends_after(connection: &Connection, last: i64) -> rusqlite::Result<Vec<End>> {
     let mut statement = connection.prepare_cached(LATER_ENDS)?;
-    let ends = statement.query_map((last, ENDS_AT_ONCE), |columns| {
+    let ends = statement.query_map((last, MAX_ENDS), |columns| {
         let (Column(handle), Column(at)) = (columns.get(1)?, columns.get(2)?);
         Ok(End { number: columns.get(0)?, handle, at })
     })?;

@@ -1,5 +1,5 @@
-//! Sessions of [`tower-refresh`](https://docs.rs/tower-refresh) in a SQLite file: they survive a restart, and there is no
-//! server to install.
+//! Stores the sessions of [`tower-refresh`](https://docs.rs/tower-refresh) in a SQLite file: they survive a restart, and
+//! there is no server to install.
 //!
 //! ```
 //! use tower_refresh_core::{SessionHandle, SessionRow, SessionStore, Subject, Timestamp};
@@ -24,30 +24,31 @@
 //! ```
 //!
 //! # How it works
-//! One thread writes. It takes all writes that wait, runs them in one transaction and answers once that is on the disk; what
-//! comes meanwhile is the next group. A write that comes alone does not wait for others. Two threads read beside it; while it is
-//! idle, it loads as well. One more follows the ends of sessions. Futures only wait for answers, so no executor is blocked, and any will do.
+//! One thread writes. It runs all waiting writes in one transaction and acknowledges them once that is on disk; the writes
+//! that arrive meanwhile form the next group. A single write does not wait for others. Two threads read concurrently; while
+//! the writer is idle, it loads as well. One more thread reads the feed of session ends, and one makes checkpoints. Futures
+//! only wait for results, so no executor is blocked, and any executor works.
 //!
 //! # Durability
-//! A write is acknowledged after it was synced to the disk (WAL with `synchronous=FULL`): it holds if the process is killed, the
-//! system crashes or the power fails, as far as the disk keeps its word. [`Options::with_writes_lost_on_power_failure`] gives
-//! that up. When the disk is full or fails, every write of the group fails and none is acknowledged.
+//! A write is acknowledged after it was synced to disk (WAL with `synchronous=FULL`). It survives a crash of the process or
+//! of the system and a power failure, as far as the disk honors a sync. To give that up for speed, use
+//! [`SqliteOptions::with_writes_lost_on_power_failure`]. If the disk is full or fails, every write of the group fails and
+//! none is acknowledged.
 //!
 //! # One machine
-//! Several processes of one machine may share the file, and the [feed](tower_refresh_core::SessionStore::watch_ends) tells each
-//! of the ends by all. The file must be on a local disk: over NFS and other network file systems it will be damaged sooner or
-//! later. Writes wait for those of other processes, two seconds at most unless [told otherwise](Options::with_lock_wait).
+//! Several processes of one machine may share the file, and the
+//! [feed](tower_refresh_core::SessionStore::watch_ends) of each reports the session ends of all. The file must be on a local
+//! disk: NFS and other network file systems corrupt it sooner or later. Writes wait for those of other processes, by default
+//! for at most two seconds ([`SqliteOptions::with_lock_timeout`]).
 //!
 //! # Backup
-//! While a server runs, copy with `sqlite3 sessions.db ".backup copy.db"` or `VACUUM INTO 'copy.db'`: a plain copy of the file
-//! alone misses what is still in `sessions.db-wal`. Sessions that were ended since a backup was made live again when it is
-//! restored; where that matters, start with an empty file instead, which logs everybody out.
+//! While a server is running, copy the file with `sqlite3 sessions.db ".backup copy.db"` or `VACUUM INTO 'copy.db'`. A plain
+//! copy misses the writes that are still in `sessions.db-wal`. Restoring a backup revives the sessions that have ended since
+//! it was made. If that is not acceptable, start with an empty file instead, which logs all users out.
 //!
 //! # Size
-//! [`purge_dead`](tower_refresh_core::SessionStore::purge_dead) makes room that later sessions use; the file does not
-//! shrink by itself.
+//! [`purge_dead`](tower_refresh_core::SessionStore::purge_dead) makes space for later sessions, but does not shrink the file.
 
-mod checkpoint;
 mod error;
 mod feed;
 mod open;
@@ -61,6 +62,6 @@ mod writer;
 
 pub use self::{
     error::{OpenError, OpenErrorKind},
-    options::Options,
+    options::SqliteOptions,
     store::SqliteStore,
 };

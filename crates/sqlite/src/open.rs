@@ -1,4 +1,4 @@
-//! From a path to connections and threads.
+//! Opening a file: connections and threads.
 
 use std::{
     fs, io,
@@ -12,34 +12,66 @@ use futures_channel::oneshot;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::{
-    OpenError, Options, SqliteStore, reader, schema,
-    store::{Inner, Shared},
+    error::OpenError,
+    options::SqliteOptions,
+    reader, schema,
+    store::{Inner, Shared, SqliteStore},
     writer,
 };
 
 const PAGE_CACHE_KIB: i32 = 16 * 1024;
 
-/// Opening reads and may migrate the file, so it has a thread of its own, too.
-pub(crate) async fn open(path: PathBuf, options: Options) -> Result<SqliteStore, OpenError> {
-    let (reply, opened) = oneshot::channel();
-    spawn("sessions-open", move || {
-        let _ = reply.send(open_blocking(path, &options));
-    })?;
-    opened.await.unwrap_or_else(|_| Err(io::Error::other("the thread that opens the file is gone").into()))
+impl SqliteStore {
+    /// Opens the file at `path`, or creates it with mode 0600 in an existing folder. Migrates a file that an older version
+    /// of this crate wrote. To change the options, use [`SqliteOptions::open`].
+    ///
+    /// The store owns this file and those with `-wal` and `-shm` appended to its name. Several processes of one machine may
+    /// open it.
+    ///
+    /// # Errors
+    /// The file cannot be opened or created, is not a session file, or was written by a newer version of this crate
+    /// ([`OpenError::kind`]).
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the file may have been created. It is closed again.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        SqliteOptions::new().open(path).await
+    }
 }
 
-fn open_blocking(path: PathBuf, options: &Options) -> Result<SqliteStore, OpenError> {
+impl SqliteOptions {
+    /// Opens the file at `path` with these options. See [`SqliteStore::open`].
+    ///
+    /// # Errors
+    /// As for [`SqliteStore::open`].
+    ///
+    /// # Cancel safety
+    /// As for [`SqliteStore::open`].
+    pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, OpenError> {
+        let path = path.as_ref().to_owned();
+        let (reply, opened) = oneshot::channel();
+        // Opening reads and may migrate the file, which would block an executor.
+        spawn("sessions-open", move || {
+            let _ = reply.send(open_blocking(path, &self));
+        })?;
+        opened
+            .await
+            .unwrap_or_else(|_| Err(io::Error::other("the thread that opens the file is gone").into()))
+    }
+}
+
+fn open_blocking(path: PathBuf, options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
     create_private(&path)?;
-    // Whatever opens a relative path again after a change of directory would open another file.
+    // After a change of the working directory, a relative path would name another file.
     let path = path.canonicalize()?;
     let mut writer = connect(&path, options)?;
-    switch_to_wal(&writer, options.lock_wait)?;
+    switch_to_wal(&writer, options.lock_timeout)?;
     schema::migrate(&mut writer)?;
     let (feed, checkpoints) = (connect(&path, options)?, connect(&path, options)?);
     let readers =
         (0..options.readers.get()).map(|_| connect(&path, options)).collect::<Result<Vec<_>, _>>()?;
 
-    // From here on an error drops what there is of the store, which stops the threads that were started.
+    // From here on, an error drops `inner`, which stops the threads that were started.
     let shared = Arc::new(Shared::default());
     let mut inner = Inner { path, shared: Arc::clone(&shared), threads: Vec::new() };
     let mut start = |name, work: Box<dyn FnOnce(&Shared) + Send>| {
@@ -59,8 +91,8 @@ fn open_blocking(path: PathBuf, options: &Options) -> Result<SqliteStore, OpenEr
     Ok(SqliteStore { inner: Arc::new(inner) })
 }
 
-/// Creates the file if there is none, readable by nobody else: sessions are not secrets, but who has one when and from
-/// where is nobody else's business. SQLite gives the files beside it the same mode.
+/// Creates the file if it does not exist, readable by this user only: sessions are not secrets, but who has one, when and
+/// from where, is private. SQLite gives its other files the same mode.
 fn create_private(path: &Path) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.create(true).append(true);
@@ -69,27 +101,27 @@ fn create_private(path: &Path) -> io::Result<()> {
     options.open(path).map(drop)
 }
 
-fn connect(path: &Path, options: &Options) -> Result<Connection, OpenError> {
+fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
-    wait_for_locks(&mut connection, options.lock_wait)?;
+    wait_for_locks(&mut connection, options.lock_timeout)?;
     let synchronous = if options.writes_lost_on_power_failure { "NORMAL" } else { "FULL" };
     connection.pragma_update(None, "synchronous", synchronous)?;
-    // On macOS a plain fsync leaves the data in the drive's cache; elsewhere this does nothing.
+    // On macOS a plain fsync leaves the data in the cache of the drive. Elsewhere this has no effect.
     connection.pragma_update(None, "fullfsync", !options.writes_lost_on_power_failure)?;
-    // See `checkpoint`.
+    // See `writer::checkpoint`.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB)?;
     Ok(connection)
 }
 
-/// SQLite's own way of waiting sleeps ever longer, up to 100 ms, and starves beside a process that writes without pause.
-fn wait_for_locks(connection: &mut Connection, lock_wait: Duration) -> rusqlite::Result<()> {
+/// SQLite's default handler sleeps for up to 100 ms, and starves while another process writes without pause.
+fn wait_for_locks(connection: &mut Connection, lock_timeout: Duration) -> rusqlite::Result<()> {
     let mut deadline = Instant::now();
     connection.busy_handler(Some(move |tries| {
         let now = Instant::now();
         if tries == 0 {
-            deadline = now + lock_wait;
+            deadline = now + lock_timeout;
         }
         thread::sleep(LOCK_PAUSE);
         now < deadline
@@ -98,9 +130,9 @@ fn wait_for_locks(connection: &mut Connection, lock_wait: Duration) -> rusqlite:
 
 const LOCK_PAUSE: Duration = Duration::from_micros(500);
 
-/// The switch takes place once in the life of a file, and does not wait for locks by itself.
-fn switch_to_wal(connection: &Connection, lock_wait: Duration) -> Result<(), OpenError> {
-    let deadline = Instant::now() + lock_wait;
+/// The switch happens once for each file, and SQLite does not wait for locks in it.
+fn switch_to_wal(connection: &Connection, lock_timeout: Duration) -> Result<(), OpenError> {
+    let deadline = Instant::now() + lock_timeout;
     loop {
         let switched =
             connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));

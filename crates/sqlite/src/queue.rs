@@ -5,7 +5,7 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-/// What waits for one of the threads that work it off.
+/// Items that wait for one of several threads.
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
     filled: Condvar,
@@ -13,7 +13,7 @@ pub(crate) struct Queue<T> {
 
 struct State<T> {
     items: VecDeque<T>,
-    /// Waking costs a system call, so it is done only for a thread that sleeps.
+    /// Threads that sleep. Waking costs a system call, so it is skipped if there are none.
     sleeping: usize,
     closed: bool,
 }
@@ -34,7 +34,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Pushes the item if a thread would begin it at once; else gives it back.
+    /// Pushes the item if a thread would start on it immediately. Otherwise returns it.
     pub(crate) fn push_if_idle(&self, item: T) -> Result<(), T> {
         let mut state = self.lock();
         if state.sleeping == 0 || !state.items.is_empty() {
@@ -46,8 +46,7 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// What `take` takes of the waiting items, of which there is one or more; `None` once the queue is closed and
-    /// empty.
+    /// Waits for an item, and returns what `take` takes of the queue. `None` once the queue is closed and empty.
     pub(crate) fn take<R>(&self, take: impl FnOnce(&mut VecDeque<T>) -> R) -> Option<R> {
         let mut state = self.lock();
         while state.items.is_empty() {
@@ -61,7 +60,7 @@ impl<T> Queue<T> {
         Some(take(&mut state.items))
     }
 
-    /// Lets the threads go once nothing is left.
+    /// Lets the threads return once the queue is empty.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.filled.notify_all();

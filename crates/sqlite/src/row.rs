@@ -1,4 +1,4 @@
-//! A session as the columns of a table.
+//! A session row as the columns of a table.
 
 use rusqlite::{
     Row as Columns, ToSql,
@@ -6,7 +6,7 @@ use rusqlite::{
 };
 use tower_refresh_core::{EndReason, Ended, SessionHandle, SessionMeta, SessionRow, Timestamp};
 
-/// The columns that [`read`] expects, in its order.
+/// The columns that [`read`] expects, in this order.
 macro_rules! columns {
     () => {
         "handle, subject, generation, rotated_at, confirmed, late_budget, created_at, idle_expiry, \
@@ -15,7 +15,7 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
-/// A value of the core in one column.
+/// A value of `tower-refresh-core` in one column.
 pub(crate) struct Column<T>(pub(crate) T);
 
 impl ToSql for Column<SessionHandle> {
@@ -30,7 +30,7 @@ impl FromSql for Column<SessionHandle> {
     }
 }
 
-/// A time that a signed column cannot hold is an error, here and below, and never wraps.
+/// A time beyond the range of a signed column is an error, here and below, and never wraps.
 impl ToSql for Column<Timestamp> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         let millis = i64::try_from(self.0.as_millis());
@@ -56,7 +56,7 @@ impl FromSql for Column<EndReason> {
     }
 }
 
-/// The row of a query for [`columns`].
+/// Reads the row of a query for [`columns`].
 pub(crate) fn read(columns: &Columns<'_>) -> rusqlite::Result<SessionRow> {
     let time = |index| columns.get(index).map(|Column(time): Column<Timestamp>| time);
     let Column(handle) = columns.get(0)?;
@@ -71,7 +71,7 @@ pub(crate) fn read(columns: &Columns<'_>) -> rusqlite::Result<SessionRow> {
     row.meta = SessionMeta::default();
     row.meta.user_agent = columns.get(12)?;
     let ip = columns.get::<_, Option<String>>(13)?.map(|ip| ip.parse()).transpose();
-    row.meta.ip = ip.map_err(|error| unreadable(13, error))?;
+    row.meta.ip = ip.map_err(|error| invalid(13, error))?;
     row.meta.label = columns.get(14)?;
     row.data = columns.get(15)?;
     Ok(row)
@@ -84,12 +84,10 @@ fn ended(
     match (reason, at) {
         (Some(reason), Some(at)) => Ok(Some(Ended::new(reason.0, at.0))),
         (None, None) => Ok(None),
-        (Some(_), None) | (None, Some(_)) => {
-            Err(unreadable(9, "a session has both a reason and a time of its end, or neither"))
-        }
+        (Some(_), None) | (None, Some(_)) => Err(invalid(9, "a session end has both a reason and a time")),
     }
 }
 
-fn unreadable(column: usize, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
+fn invalid(column: usize, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())
 }

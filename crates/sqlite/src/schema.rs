@@ -1,18 +1,18 @@
-//! The tables, and how a file comes to have them.
+//! The tables and their migrations.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::{OpenError, OpenErrorKind};
+use crate::error::{OpenError, OpenErrorKind};
 
-/// The steps from an empty file to the newest schema. A file's `user_version` counts the steps it has taken, so a step
-/// that was released never changes; new ones go to the end.
+/// The migrations from an empty file to the newest schema. The `user_version` of a file counts the migrations that were
+/// applied, so a released migration never changes, and new ones are appended.
 const MIGRATIONS: [&str; 1] = [include_str!("../migrations/1.sql")];
 
-/// `trSQ`: tells a file of sessions from the database of some other application.
+/// `trSQ`: distinguishes a session file from the database of another application.
 const APPLICATION_ID: i32 = 0x7472_5351;
 
-/// Brings the file to the newest schema. Safe when several processes do it at once: the first to hold the write lock
-/// does it, the others find it done.
+/// Migrates the file to the newest schema. Several processes may do so at the same time: the first to take the write lock
+/// applies the migrations, and the others find none left.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = version(&transaction)?;
@@ -24,7 +24,7 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// How many migrations the file has taken, if it is one of ours or empty.
+/// How many migrations were applied to the file. A file that is neither a session file nor empty is an error.
 fn version(transaction: &Transaction<'_>) -> Result<usize, OpenError> {
     let pragma = |name| transaction.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);

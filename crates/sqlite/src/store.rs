@@ -1,9 +1,9 @@
-//! The store: a path for questions to the threads, and for answers back.
+//! The store: it sends queries and writes to the threads and receives their results.
 
 use std::{
     convert::Infallible,
     fmt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     thread::{self, JoinHandle},
 };
@@ -15,19 +15,18 @@ use tower_refresh_core::{
 };
 
 use crate::{
-    OpenError, Options,
-    checkpoint::Checkpoints,
-    error::Failure,
     feed::Feed,
     queue::Queue,
     reader::{Load, Read},
-    writer::{Create, End, EndSubject, Job, Purge, Swap, Work, Write, Writes},
+    writer::{Checkpoints, Create, End, EndSubject, Job, PurgeDead, Swap, Work, Write, Writes},
 };
 
-/// Keeps sessions in a SQLite file. See the [crate's documentation](crate) for an example, and for what it promises.
+/// Stores sessions in a SQLite file. See the [crate documentation](crate) for an example and the guarantees.
 ///
-/// A clone is another handle on the same store. Dropping the last one waits until everything that was asked is written,
-/// and closes the file.
+/// A clone refers to the same store. Dropping the last clone waits until all writes are done, and closes the file.
+///
+/// # Cancel safety
+/// Dropping a future does not cancel its write, including all of [`end_subject`](SessionStore::end_subject).
 #[derive(Clone)]
 pub struct SqliteStore {
     pub(crate) inner: Arc<Inner>,
@@ -36,11 +35,11 @@ pub struct SqliteStore {
 pub(crate) struct Inner {
     pub(crate) path: PathBuf,
     pub(crate) shared: Arc<Shared>,
-    /// The writer is the last.
+    /// The writer is last.
     pub(crate) threads: Vec<JoinHandle<()>>,
 }
 
-/// What the store and its threads have in common.
+/// The state that the store shares with its threads.
 pub(crate) struct Shared {
     pub(crate) reads: Queue<Read>,
     pub(crate) writes: Writes,
@@ -49,56 +48,38 @@ pub(crate) struct Shared {
 }
 
 impl SqliteStore {
-    /// Opens the file at `path`, or creates it with mode 0600; its folder must be there. Brings it up to date if an older
-    /// version of this crate wrote it.
-    ///
-    /// The file is the store's own, and its name with `-wal` and `-shm` at the end as well. Several processes of one
-    /// machine may have it open.
-    ///
-    /// # Errors
-    /// If the file cannot be opened or created, is something else than a file of sessions, or comes from a newer version
-    /// of this crate ([`OpenError::kind`]).
-    ///
-    /// # Cancel safety
-    /// If the future is dropped, the file may have been created, and is closed again.
-    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Options::new().open(path).await
-    }
-
-    async fn read<T>(&self, read: impl FnOnce(Sender<Result<T, Failure>>) -> Read) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
+    async fn read<T>(
+        &self,
+        read: impl FnOnce(Sender<Result<T, StoreError>>) -> Read,
+    ) -> Result<T, StoreError> {
+        let (reply, result) = oneshot::channel();
         self.inner.shared.reads.push(read(reply));
-        receive(answer).await
+        receive(result).await
     }
 
     async fn write<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
-        let (job, answer) = Job::of(write);
+        let (job, result) = Job::of(write);
         self.inner.shared.writes.queue.push(Work::Write(job));
-        receive(answer).await
+        receive(result).await
     }
 }
 
-async fn receive<T>(answer: Receiver<Result<T, Failure>>) -> Result<T, StoreError> {
-    match answer.await {
-        Ok(answer) => answer.map_err(Into::into),
-        Err(gone) => Err(StoreError::with_source(StoreErrorKind::Unavailable, gone)),
-    }
+async fn receive<T>(result: Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+    result.await.unwrap_or_else(|gone| Err(StoreError::with_source(StoreErrorKind::Unavailable, gone)))
 }
 
-/// Dropping a future takes nothing back: what it asked for is done all the same, also all of
-/// [`end_subject`](SessionStore::end_subject).
 impl SessionStore for SqliteStore {
     async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
         self.write(Create(row.clone())).await
     }
 
     async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, result) = oneshot::channel();
         let shared = &self.inner.shared;
         if let Err(Work::Load(load)) = shared.writes.queue.push_if_idle(Work::Load(Load { handle, reply })) {
             shared.reads.push(Read::Load(load));
         }
-        receive(answer).await
+        receive(result).await
     }
 
     async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
@@ -129,19 +110,19 @@ impl SessionStore for SqliteStore {
     }
 
     async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
-        self.write(Purge(dead_before)).await
+        self.write(PurgeDead(dead_before)).await
     }
 
-    /// Also of ends that other processes write to the file: those are told within a tenth of a second.
+    /// Includes the session ends that other processes write to the file, within a tenth of a second.
     async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
         let past = self.read(|reply| Read::Ends(since, reply)).await?;
-        let mut ends = self.inner.shared.feed.follow(past.last);
-        past.told.into_iter().for_each(|(handle, at)| watcher.ended(handle, at));
+        let mut ends = self.inner.shared.feed.subscribe(past.last);
+        past.since.into_iter().for_each(|(handle, at)| watcher.ended(handle, at));
         watcher.caught_up();
         loop {
             match ends.recv().await {
                 Ok(Ok((handle, at))) => watcher.ended(handle, at),
-                Ok(Err(failure)) => return Err(failure.into()),
+                Ok(Err(error)) => return Err(error),
                 Err(gone) => return Err(StoreError::with_source(StoreErrorKind::Unavailable, gone)),
             }
         }
@@ -171,7 +152,7 @@ impl Default for Shared {
 }
 
 impl Drop for Inner {
-    /// The writer goes last: whichever connection is closed last removes the log, if no other is being closed meanwhile.
+    /// The writer is closed last: the last connection removes the log, unless another one is being closed at the same time.
     fn drop(&mut self) {
         let writer = self.threads.pop();
         self.shared.reads.close();
@@ -184,7 +165,7 @@ impl Drop for Inner {
 }
 
 fn join(thread: JoinHandle<()>) {
-    // An answer wakes a task on the thread that sends it, and the task may own the store.
+    // Sending a result may wake a task on this very thread, and that task may own the last clone of the store.
     if thread.thread().id() != thread::current().id() {
         let _ = thread.join();
     }

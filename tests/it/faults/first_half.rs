@@ -11,11 +11,11 @@ use crate::support::{Browser, Op, World, browser::REFRESH, mint, request, store:
 enum Need {
     /// To load the session.
     Load,
-    /// To mend a session that lost a write (c8).
+    /// To mend a session that lost a write (c9).
     Mend,
-    /// To end a session whose token was used twice (c6).
+    /// To end a session whose token was used twice (c8).
     EndReused,
-    /// To end a session whose user is gone (c11).
+    /// To end a session whose user is gone (c12).
     EndDisabled,
 }
 

@@ -174,7 +174,7 @@ enum Sends {
     Both(u32),
 }
 
-/// DESIGN §4, rows c0 to c11 and r1 to r6.
+/// DESIGN §4, rows c0 to c12 and r1 to r6.
 #[rustfmt::skip]
 fn worth(refresh: Refresh) -> Worth {
     use Sends::{Access, Both, Nothing};
@@ -189,11 +189,11 @@ fn worth(refresh: Refresh) -> Worth {
         Refresh::Fresh            => ("alice", true, [2, 1, 0], 1, Access,  NO,   None),  // c3, r2
         Refresh::Seen             => ("alice", true, [2, 0, 0], 1, Access,  NO,   None),  // c3, r2
         Refresh::Previous         => ("alice", true, [2, 0, 0], 1, Both(2), NO,   None),  // c4, r4
-        Refresh::Late             => ("alice", true, [1, 1, 0], 1, Both(2), NO,   None),  // c5, r5
-        Refresh::LateAfterSeen    => ("alice", NO,   [1, 0, 1], 0, Nothing, NO,   REUSE), // c6
-        Refresh::TwoBehind        => ("alice", NO,   [1, 0, 1], 0, Nothing, NO,   REUSE), // c6
-        Refresh::Ahead            => ("alice", true, [2, 1, 0], 1, Access,  NO,   None),  // c8, r2
-        Refresh::FarAhead         => ("alice", NO,   [1, 0, 0], 0, Nothing, NO,   None),  // c9
+        Refresh::Late             => ("alice", true, [1, 1, 0], 1, Both(2), NO,   None),  // c6, r5
+        Refresh::LateAfterSeen    => ("alice", NO,   [1, 0, 1], 0, Nothing, NO,   REUSE), // c8
+        Refresh::TwoBehind        => ("alice", NO,   [1, 0, 1], 0, Nothing, NO,   REUSE), // c8
+        Refresh::Ahead            => ("alice", true, [2, 1, 0], 1, Access,  NO,   None),  // c9, r2
+        Refresh::FarAhead         => ("alice", NO,   [1, 0, 0], 0, Nothing, NO,   None),  // c10
         Refresh::Forged           => ("none", NO,   [0, 0, 0], 0, Nothing, NO,   None),
         Refresh::Foreign          => ("none", NO,   [0, 0, 0], 0, Nothing, NO,   None),
         Refresh::Unknown          => ("unknown", NO, [1, 0, 0], 0, Nothing, NO,   None),  // c0
@@ -201,7 +201,7 @@ fn worth(refresh: Refresh) -> Worth {
         Refresh::EndedHere        => ("alice", NO,   [1, 0, 0], 0, Nothing, true, None),  // c1
         Refresh::IdleExpired      => ("alice", NO,   [1, 0, 0], 0, Nothing, true, None),  // c2
         Refresh::AbsoluteExpired  => ("alice", NO,   [0, 0, 0], 0, Nothing, true, None),
-        Refresh::Gone             => ("alice", NO,   [1, 0, 1], 1, Nothing, NO,   GONE),  // c11
+        Refresh::Gone             => ("alice", NO,   [1, 0, 1], 1, Nothing, NO,   GONE),  // c12
         Refresh::Other            => ("bob",   true, [1, 1, 0], 1, Both(1), NO,   None),  // c3, r3
         Refresh::TwoOldFirst      => ("alice", true, [1, 1, 0], 1, Both(3), NO,   None),
         Refresh::TwoNewFirst      => ("alice", true, [1, 1, 0], 1, Both(3), NO,   None),

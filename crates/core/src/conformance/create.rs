@@ -1,4 +1,4 @@
-//! What is created is what is loaded, and nothing is created twice.
+//! A created row is loaded unchanged, and no row is created twice.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -8,7 +8,7 @@ use std::{
 use super::trial::{DAY, LARGEST, MINUTE, NOW, Trial, after};
 use crate::{EndReason, Ended, SessionHandle, SessionMeta, SessionRow, SessionStore, Subject, Timestamp};
 
-/// A loaded row has every field as it was created.
+/// Every field of a created row is loaded unchanged.
 pub async fn every_field_of_a_created_row_is_loaded<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     trial.round_trip(&trial.row(0)).await;
@@ -32,7 +32,7 @@ pub async fn every_field_of_a_created_row_is_loaded<S: SessionStore>(store: &S) 
     trial.round_trip(&row).await;
 }
 
-/// Numbers from 0 to the largest that a signed 64-bit column holds, and every generation, are kept.
+/// Numbers from 0 to the largest signed 64-bit integer, and every generation, are kept.
 pub async fn the_smallest_and_largest_numbers_are_kept<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let largest = Timestamp::from_millis(LARGEST);
@@ -56,7 +56,7 @@ pub async fn the_smallest_and_largest_numbers_are_kept<S: SessionStore>(store: &
     }
 }
 
-/// Texts come back byte for byte: no trimming, no normal form, no escapes.
+/// Texts are kept byte for byte, without trimming, normalization or escaping.
 pub async fn texts_are_kept_byte_for_byte<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let texts = [
@@ -83,8 +83,8 @@ pub async fn texts_are_kept_byte_for_byte<S: SessionStore>(store: &S) {
     }
 }
 
-/// A text with U+0000, which some databases cannot store, is kept as it is or refused; it is never cut.
-pub async fn a_text_with_nul_is_kept_or_refused<S: SessionStore>(store: &S) {
+/// A text with U+0000, which some databases cannot store, is kept unchanged or rejected, but never truncated.
+pub async fn a_text_with_nul_is_kept_or_rejected<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let text = "before\0after";
     let meta = SessionMeta { user_agent: Some(text.into()), ip: None, label: Some(text.into()) };
@@ -111,7 +111,7 @@ pub async fn large_meta_and_data_are_kept<S: SessionStore>(store: &S) {
     trial.round_trip(&row).await;
 }
 
-/// `Some("")` stays, and is not the same as `None`.
+/// `Some("")` is kept and differs from `None`.
 pub async fn an_empty_text_is_not_an_absent_one<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let absent = SessionMeta::default();
@@ -128,7 +128,7 @@ pub async fn an_empty_text_is_not_an_absent_one<S: SessionStore>(store: &S) {
     trial.round_trip(&SessionRow { data: vec![0], ..trial.row(11) }).await;
 }
 
-/// IPv4 and IPv6 addresses are kept, also those that are written in more than one way.
+/// IPv4 and IPv6 addresses are kept, including those with more than one text form.
 pub async fn every_kind_of_address_is_kept<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let addresses: [IpAddr; 7] = [
@@ -146,14 +146,14 @@ pub async fn every_kind_of_address_is_kept<S: SessionStore>(store: &S) {
     }
 }
 
-/// A handle that was never created loads as `None`.
+/// Loading a handle that was never created returns `None`.
 pub async fn an_unknown_handle_loads_nothing<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     trial.created(0).await;
     trial.expect_none(trial.handle(1)).await;
 }
 
-/// Handles are compared by all their bits, not as text without regard to case.
+/// Handles are compared by all their bits, not as case-insensitive text.
 pub async fn similar_handles_are_different_sessions<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let row = trial.created(0).await;
@@ -165,39 +165,39 @@ pub async fn similar_handles_are_different_sessions<S: SessionStore>(store: &S) 
     let text = row.handle.to_string();
     let (free, last) = text.split_at(SessionHandle::TEXT_LEN - 1);
     for other in [free.to_lowercase(), free.to_uppercase()] {
-        let other = format!("{other}{last}").parse().expect("the last character alone has to fit");
+        let other = format!("{other}{last}").parse().expect("only the last character can be invalid");
         if other != row.handle {
             trial.expect_none(other).await;
         }
     }
 }
 
-/// The handle of a live session is refused, and the session stays as it is.
-pub async fn create_refuses_the_handle_of_a_live_session<S: SessionStore>(store: &S) {
+/// The handle of a live session is rejected, and the session is unchanged.
+pub async fn create_rejects_the_handle_of_a_live_session<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let row = trial.created(0).await;
-    refuses(&trial, &row).await;
+    rejects(&trial, &row).await;
 }
 
-/// The handle of an ended session is refused, and the session stays ended.
-pub async fn create_refuses_the_handle_of_an_ended_session<S: SessionStore>(store: &S) {
+/// The handle of an ended session is rejected, and the session is unchanged.
+pub async fn create_rejects_the_handle_of_an_ended_session<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let row = trial.created(0).await;
     let at = after(NOW, MINUTE);
-    assert!(trial.end(row.handle, EndReason::Logout, at).await, "the end is the first");
+    assert!(trial.end(row.handle, EndReason::Logout, at).await, "this call ended the session");
     let ended = SessionRow { ended: Some(Ended::new(EndReason::Logout, at)), version: 1, ..row };
-    refuses(&trial, &ended).await;
+    rejects(&trial, &ended).await;
 }
 
-/// The handle of an expired session is refused as long as its row is there.
-pub async fn create_refuses_the_handle_of_an_expired_session<S: SessionStore>(store: &S) {
+/// The handle of an expired session is rejected while its row exists.
+pub async fn create_rejects_the_handle_of_an_expired_session<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let row = SessionRow { idle_expiry: after(NOW, MINUTE), ..trial.row(0) };
     trial.create(&row).await;
-    refuses(&trial, &row).await;
+    rejects(&trial, &row).await;
 }
 
-async fn refuses<S: SessionStore>(trial: &Trial<'_, S>, stored: &SessionRow) {
+async fn rejects<S: SessionStore>(trial: &Trial<'_, S>, stored: &SessionRow) {
     let bob = trial.subject("bob");
     let other = SessionRow {
         generation: 9,
@@ -208,9 +208,9 @@ async fn refuses<S: SessionStore>(trial: &Trial<'_, S>, stored: &SessionRow) {
         data: b"other".to_vec(),
         ..trial.row_of(&bob, 0)
     };
-    assert!(!trial.try_create(&other).await, "create refuses a handle that is taken");
+    assert!(!trial.try_create(&other).await, "create rejects a handle that exists");
     trial.expect(stored).await;
-    assert_eq!(trial.list(&bob, NOW).await, [], "the refused session is not listed");
-    assert_eq!(trial.end_subject(&bob, None, NOW).await, [], "the refused session is not ended");
+    assert_eq!(trial.list(&bob, NOW).await, [], "the rejected session is not listed");
+    assert_eq!(trial.end_subject(&bob, None, NOW).await, [], "the rejected session is not ended");
     trial.expect(stored).await;
 }

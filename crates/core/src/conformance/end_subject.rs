@@ -1,9 +1,9 @@
-//! Ending a subject's sessions ends all of them, and no others.
+//! Ending the sessions of a subject ends all of them and no others.
 
 use super::trial::{DAY, EASILY_CONFUSED, MINUTE, NOW, Trial, after, similar_to, sorted};
 use crate::{EndReason, Ended, SessionHandle, SessionRow, SessionStore};
 
-/// The row as [`Trial::end_subject`] leaves it.
+/// The row after [`Trial::end_subject`].
 fn revoked(row: &SessionRow) -> SessionRow {
     SessionRow { ended: Some(Ended::new(EndReason::Revoked, NOW)), version: row.version + 1, ..row.clone() }
 }
@@ -12,7 +12,8 @@ fn handles<'a>(rows: impl IntoIterator<Item = &'a SessionRow>) -> Vec<SessionHan
     sorted(rows.into_iter().map(|row| row.handle).collect())
 }
 
-/// Every session is ended and its version counted, expired ones too, which may be live by another server's clock.
+/// Every session ends and its version is incremented, including expired ones, which may be live by the clock of another
+/// server.
 pub async fn ending_a_subject_ends_all_its_sessions<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let mut rows: Vec<_> =
@@ -26,7 +27,7 @@ pub async fn ending_a_subject_ends_all_its_sessions<S: SessionStore>(store: &S) 
     assert_eq!(trial.list(&rows[0].subject, NOW).await, [], "none is listed");
 }
 
-/// The exception stays live and as it was; one that is unknown or another subject's spares nothing.
+/// The exception stays live and unchanged. An exception that is unknown or belongs to another subject has no effect.
 pub async fn ending_a_subject_spares_the_exception<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let rows: Vec<_> = (0..5).map(|number| trial.row(number)).collect();
@@ -42,17 +43,17 @@ pub async fn ending_a_subject_spares_the_exception<S: SessionStore>(store: &S) {
     let bob = trial.row_of(&trial.subject("bob"), 10);
     trial.create(&bob).await;
     let ended = trial.end_subject(&spared.subject, Some(bob.handle), NOW).await;
-    assert_eq!(ended, [spared.handle], "an exception of another subject spares nothing");
+    assert_eq!(ended, [spared.handle], "an exception of another subject has no effect");
     trial.expect(&bob).await;
     let ended = trial.end_subject(&bob.subject, Some(trial.handle(99)), NOW).await;
-    assert_eq!(ended, [bob.handle], "an unknown exception spares nothing");
+    assert_eq!(ended, [bob.handle], "an unknown exception has no effect");
 }
 
-/// It returns what this call ended: not the sessions that had ended before, which keep their reason.
+/// It returns the sessions that this call ended. Sessions that had ended before keep their reason.
 pub async fn ending_a_subject_returns_exactly_what_it_ended<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let (gone, here) = (trial.created(0).await, trial.created(1).await);
-    assert!(trial.end(gone.handle, EndReason::Logout, NOW).await, "the end is the first");
+    assert!(trial.end(gone.handle, EndReason::Logout, NOW).await, "this call ended the session");
     let at = after(NOW, MINUTE);
     assert_eq!(trial.end_subject(&here.subject, None, at).await, [here.handle], "only the live one is ended");
     trial.expect(&SessionRow { ended: Some(Ended::new(EndReason::Logout, NOW)), version: 1, ..gone }).await;
@@ -76,8 +77,8 @@ pub async fn ending_a_subject_leaves_similar_subjects_alone<S: SessionStore>(sto
     }
 }
 
-/// Swaps that were prepared before fail.
-pub async fn ending_a_subject_defeats_swaps_prepared_before<S: SessionStore>(store: &S) {
+/// Swaps fail if the sessions ended after their rows were loaded.
+pub async fn swaps_prepared_before_a_subject_is_ended_fail<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let rows: Vec<_> = (0..3).map(|number| trial.row(number)).collect();
     trial.create_all(&rows).await;
@@ -91,7 +92,7 @@ pub async fn ending_a_subject_defeats_swaps_prepared_before<S: SessionStore>(sto
     }
 }
 
-/// A login after the end is a new session, whatever time the end named.
+/// A later login is a new session, even if its time is before that of the end.
 pub async fn ending_a_subject_leaves_later_logins_alone<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let first = trial.created(0).await;
@@ -106,10 +107,10 @@ pub async fn ending_a_subject_leaves_later_logins_alone<S: SessionStore>(store: 
     assert_eq!(trial.list(&second.subject, NOW).await.len(), 1, "the new session is listed");
 }
 
-/// A subject without sessions is no error.
+/// A subject without sessions is not an error.
 pub async fn ending_an_unknown_subject_ends_nothing<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let row = trial.created(0).await;
-    assert_eq!(trial.end_subject(&trial.subject("nobody"), None, NOW).await, [], "nothing is ended");
+    assert_eq!(trial.end_subject(&trial.subject("unknown"), None, NOW).await, [], "nothing is ended");
     trial.expect(&row).await;
 }

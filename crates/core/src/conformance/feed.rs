@@ -1,4 +1,4 @@
-//! The feed of ends leaves nothing out. A store without a feed says so, and then there is nothing to keep.
+//! The feed of session ends is complete. A store without a feed satisfies these laws if it reports that it has none.
 
 use std::{
     future::{Future, poll_fn},
@@ -10,30 +10,30 @@ use std::{
 use super::trial::{MINUTE, NOW, TICK, Trial, after, before};
 use crate::{EndReason, EndWatcher, SessionHandle, SessionStore, StoreErrorKind, Timestamp};
 
-/// A watcher is told of each end after it caught up, also of those of a whole subject, with the time of the end.
-pub async fn a_watcher_is_told_of_each_end<S: SessionStore>(store: &S) {
+/// A watcher receives each session end after it has caught up, including those of a whole subject, with its time.
+pub async fn a_watcher_receives_each_session_end<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     for number in 0..3 {
         trial.created(number).await;
     }
-    let seen = Seen::default();
-    watch_while(store, NOW, &seen, async {
-        seen.until_caught_up().await;
+    let recorder = Recorder::default();
+    watch_while(store, NOW, &recorder, async {
+        recorder.until_caught_up().await;
         assert!(
             trial.end(trial.handle(0), EndReason::Logout, after(NOW, MINUTE)).await,
-            "the end is the first"
+            "this call ended the session"
         );
         trial.end_subject(&trial.subject("alice"), None, after(NOW, MINUTE * 2)).await;
         for (number, at) in [(0, MINUTE), (1, MINUTE * 2), (2, MINUTE * 2)] {
-            seen.until_told(trial.handle(number), after(NOW, at)).await;
+            recorder.until_reported(trial.handle(number), after(NOW, at)).await;
         }
     })
     .await;
 }
 
-/// A watcher that comes later is told of the ends since the time it names, that very time included, before it is said to
-/// have caught up; also of sessions that have expired since.
-pub async fn a_watcher_is_told_of_the_ends_before_it_came<S: SessionStore>(store: &S) {
+/// A new watcher receives the session ends since the requested time, inclusive, before it has caught up. This includes
+/// ends after the expiry of the session.
+pub async fn a_watcher_receives_earlier_session_ends_before_it_has_caught_up<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     for number in 0..3 {
         trial.created(number).await;
@@ -41,71 +41,74 @@ pub async fn a_watcher_is_told_of_the_ends_before_it_came<S: SessionStore>(store
     let since = after(NOW, MINUTE);
     let ends = [since, after(since, TICK), after(NOW, MINUTE * 60 * 24 * 400)];
     for (number, at) in (0..).zip(ends) {
-        assert!(trial.end(trial.handle(number), EndReason::Reuse, at).await, "the end is the first");
+        assert!(trial.end(trial.handle(number), EndReason::Reuse, at).await, "this call ended the session");
     }
-    let seen = Seen::default();
-    watch_while(store, since, &seen, async {
-        seen.until_caught_up().await;
+    let recorder = Recorder::default();
+    watch_while(store, since, &recorder, async {
+        recorder.until_caught_up().await;
         for (number, at) in (0..).zip(ends) {
             assert!(
-                seen.was_told(trial.handle(number), at),
-                "end {number} was told before the feed caught up"
+                recorder.was_reported(trial.handle(number), at),
+                "session end {number} was reported before the watcher had caught up"
             );
         }
     })
     .await;
 }
 
-/// What ended before the time that a watcher names, and what did not end at all, is not told.
-pub async fn a_watcher_is_not_told_of_what_it_did_not_ask_for<S: SessionStore>(store: &S) {
+/// Sessions that ended before the requested time, and sessions that have not ended, are not reported.
+pub async fn a_watcher_receives_no_session_end_before_the_requested_time<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     for number in 0..2 {
         trial.created(number).await;
     }
-    assert!(trial.end(trial.handle(0), EndReason::Logout, before(NOW, TICK)).await, "the end is the first");
-    let seen = Seen::default();
-    watch_while(store, NOW, &seen, async {
-        seen.until_caught_up().await;
+    assert!(
+        trial.end(trial.handle(0), EndReason::Logout, before(NOW, TICK)).await,
+        "this call ended the session"
+    );
+    let recorder = Recorder::default();
+    watch_while(store, NOW, &recorder, async {
+        recorder.until_caught_up().await;
         for number in 0..2 {
-            assert!(!seen.knows(trial.handle(number)), "session {number} is not told of");
+            assert!(!recorder.knows(trial.handle(number)), "session {number} is not reported");
         }
     })
     .await;
 }
 
-/// Several watchers are each told of every end.
-pub async fn every_watcher_is_told<S: SessionStore>(store: &S) {
+/// Each of several watchers receives every session end.
+pub async fn every_watcher_receives_each_session_end<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     trial.created(0).await;
-    let (first, second) = (Seen::default(), Seen::default());
+    let (first, second) = (Recorder::default(), Recorder::default());
     watch_while(store, NOW, &first, async {
         watch_while(store, NOW, &second, async {
             first.until_caught_up().await;
             second.until_caught_up().await;
-            assert!(trial.end(trial.handle(0), EndReason::Logout, NOW).await, "the end is the first");
-            first.until_told(trial.handle(0), NOW).await;
-            second.until_told(trial.handle(0), NOW).await;
+            assert!(trial.end(trial.handle(0), EndReason::Logout, NOW).await, "this call ended the session");
+            first.until_reported(trial.handle(0), NOW).await;
+            second.until_reported(trial.handle(0), NOW).await;
         })
         .await;
     })
     .await;
 }
 
-/// Follows the feed until `work` is done. If the store has no feed, `work` is dropped.
+/// Watches the feed until `work` has completed. If the store has no feed, `work` is dropped.
 async fn watch_while<S: SessionStore>(
     store: &S,
     since: Timestamp,
-    seen: &Seen,
+    recorder: &Recorder,
     work: impl Future<Output = ()>,
 ) {
-    let mut watching = pin!(store.watch_ends(since, seen));
+    let mut watching = pin!(store.watch_ends(since, recorder));
     let mut working = pin!(work);
     poll_fn(|context| {
         if let Poll::Ready(Err(error)) = watching.as_mut().poll(context) {
             assert_eq!(
                 error.kind(),
                 StoreErrorKind::Unsupported,
-                "a feed that works does not return: {error:?}"
+                "a working feed does not return: {error:?}"
             );
             return Poll::Ready(());
         }
@@ -114,65 +117,65 @@ async fn watch_while<S: SessionStore>(
     .await;
 }
 
-/// What a watcher was told.
+/// A watcher that records what it receives.
 #[derive(Default)]
-struct Seen(Mutex<Told>);
+struct Recorder(Mutex<Received>);
 
 #[derive(Default)]
-struct Told {
+struct Received {
     ends: Vec<(SessionHandle, Timestamp)>,
     caught_up: bool,
     waiting: Vec<Waker>,
 }
 
-impl Seen {
+impl Recorder {
     async fn until_caught_up(&self) {
-        self.until(|told| told.caught_up).await;
+        self.until(|received| received.caught_up).await;
     }
 
-    async fn until_told(&self, handle: SessionHandle, at: Timestamp) {
-        self.until(|told| told.ends.contains(&(handle, at))).await;
+    async fn until_reported(&self, handle: SessionHandle, at: Timestamp) {
+        self.until(|received| received.ends.contains(&(handle, at))).await;
     }
 
-    fn was_told(&self, handle: SessionHandle, at: Timestamp) -> bool {
-        self.read(|told| told.ends.contains(&(handle, at)))
+    fn was_reported(&self, handle: SessionHandle, at: Timestamp) -> bool {
+        self.read(|received| received.ends.contains(&(handle, at)))
     }
 
     fn knows(&self, handle: SessionHandle) -> bool {
-        self.read(|told| told.ends.iter().any(|(known, _)| *known == handle))
+        self.read(|received| received.ends.iter().any(|(known, _)| *known == handle))
     }
 
-    async fn until(&self, condition: impl Fn(&Told) -> bool) {
+    async fn until(&self, condition: impl Fn(&Received) -> bool) {
         poll_fn(|context| {
-            self.read(|told| {
-                if condition(told) {
+            self.read(|received| {
+                if condition(received) {
                     return Poll::Ready(());
                 }
-                told.waiting.push(context.waker().clone());
+                received.waiting.push(context.waker().clone());
                 Poll::Pending
             })
         })
         .await;
     }
 
-    fn read<T>(&self, read: impl FnOnce(&mut Told) -> T) -> T {
+    fn read<T>(&self, read: impl FnOnce(&mut Received) -> T) -> T {
         read(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn tell(&self, change: impl FnOnce(&mut Told)) {
-        self.read(|told| {
-            change(told);
-            told.waiting.drain(..).for_each(Waker::wake);
+    fn record(&self, change: impl FnOnce(&mut Received)) {
+        self.read(|received| {
+            change(received);
+            received.waiting.drain(..).for_each(Waker::wake);
         });
     }
 }
 
-impl EndWatcher for Seen {
+impl EndWatcher for Recorder {
     fn ended(&self, session: SessionHandle, at: Timestamp) {
-        self.tell(|told| told.ends.push((session, at)));
+        self.record(|received| received.ends.push((session, at)));
     }
 
     fn caught_up(&self) {
-        self.tell(|told| told.caught_up = true);
+        self.record(|received| received.caught_up = true);
     }
 }

@@ -1,4 +1,4 @@
-//! Many futures at once, without a runtime.
+//! Concurrent futures without a runtime.
 
 use std::{
     future::{Future, poll_fn},
@@ -13,7 +13,7 @@ enum Slot<F: Future> {
     Taken,
 }
 
-/// Runs all of them interleaved in this task; the outputs come in the order of the futures.
+/// Runs all futures interleaved in this task. The outputs are in the order of the futures.
 pub(super) async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output>
 where
     F::Output: Unpin,

@@ -1,7 +1,7 @@
-//! The laws that every [`SessionStore`] keeps, as tests for whoever writes a store.
+//! The laws that every [`SessionStore`] must satisfy, as tests for implementors.
 //!
-//! A store that keeps them all can be trusted with rotation. In the store's crate, this crate is a dev-dependency with
-//! the feature `conformance`, and these lines make a test of every law:
+//! Rotation is safe on a store that satisfies all of them. Add this crate with the feature `conformance` to the
+//! dev-dependencies of the store, and generate a test for each law:
 //!
 //! ```
 //! use tower_refresh_core::{MemoryStore, conformance_tests};
@@ -14,19 +14,19 @@
 //! # futures_executor::block_on(tower_refresh_core::conformance::nothing_revives_a_purged_session(&store));
 //! ```
 //!
-//! - `store` is an expression of a future, awaited once a law, inside `block_on`. The laws may share a database, also at
-//!   one time, and with rows that are there already: each has handles and subjects of its own, new at every run. They
-//!   leave their rows behind, and purge what was dead before a moment in the year 2096.
-//! - `block_on` is a function that runs a future to its end: that of a runtime's crate, or a closure around a runtime
+//! - `store` is a future that returns the store. Each test awaits it once, inside `block_on`. The tests may share a
+//!   database, even concurrently and with existing rows, because each uses handles and subjects of its own, new at every
+//!   run. They do not remove their rows, and they purge the rows of sessions that ended or expired before a time in 2096.
+//! - `block_on` is a function that runs a future to completion: one from a runtime's crate, or a closure around a runtime
 //!   that is built once.
-//! - Attributes before `store` go on every test: `#[ignore = "needs PostgreSQL"]`.
+//! - Attributes before `store` are applied to every test, for example `#[ignore = "needs PostgreSQL"]`.
 //!
-//! Each law is a function, too, that panics where the store breaks it. Time is an argument in all of them; none sleeps
-//! or reads a clock. New laws may come with any version.
+//! Each law is also a function, which panics if the store violates it. The laws never sleep or read a clock. Any version
+//! may add laws.
 //!
 //! [`SessionStore`]: crate::SessionStore
 
-#![allow(clippy::missing_panics_doc, reason = "panicking is how a law says that it is broken")]
+#![allow(clippy::missing_panics_doc, reason = "a law panics if the store violates it")]
 
 mod create;
 mod end;
@@ -39,7 +39,7 @@ mod races;
 mod swap;
 mod trial;
 
-/// The list of laws, and the only one: what is not in it is dead code, what is in it becomes a test everywhere.
+/// The only list of laws. A law that is not in it is dead code; a law that is in it becomes a test of every store.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __with_conformance_laws {
@@ -50,18 +50,18 @@ macro_rules! __with_conformance_laws {
                 every_field_of_a_created_row_is_loaded
                 the_smallest_and_largest_numbers_are_kept
                 texts_are_kept_byte_for_byte
-                a_text_with_nul_is_kept_or_refused
+                a_text_with_nul_is_kept_or_rejected
                 large_meta_and_data_are_kept
                 an_empty_text_is_not_an_absent_one
                 every_kind_of_address_is_kept
                 an_unknown_handle_loads_nothing
                 similar_handles_are_different_sessions
-                create_refuses_the_handle_of_a_live_session
-                create_refuses_the_handle_of_an_ended_session
-                create_refuses_the_handle_of_an_expired_session
+                create_rejects_the_handle_of_a_live_session
+                create_rejects_the_handle_of_an_ended_session
+                create_rejects_the_handle_of_an_expired_session
             }
             swap {
-                a_swap_writes_what_rotations_change_and_counts_the_write
+                a_swap_writes_what_rotations_change_and_increments_the_version
                 a_swap_takes_the_largest_numbers
                 each_swap_needs_the_version_of_the_one_before
                 a_swap_at_another_version_changes_nothing
@@ -74,7 +74,7 @@ macro_rules! __with_conformance_laws {
                 an_end_changes_nothing_but_ended_and_version
                 an_end_happens_once
                 an_end_needs_no_version
-                an_end_defeats_a_swap_prepared_before
+                a_swap_prepared_before_the_end_fails
                 an_end_of_an_unknown_row_creates_nothing
                 an_expired_session_can_be_ended
                 an_end_touches_no_other_row
@@ -84,24 +84,24 @@ macro_rules! __with_conformance_laws {
                 ending_a_subject_spares_the_exception
                 ending_a_subject_returns_exactly_what_it_ended
                 ending_a_subject_leaves_similar_subjects_alone
-                ending_a_subject_defeats_swaps_prepared_before
+                swaps_prepared_before_a_subject_is_ended_fail
                 ending_a_subject_leaves_later_logins_alone
                 ending_an_unknown_subject_ends_nothing
             }
             list {
-                a_list_holds_whole_rows_newest_login_first
-                a_list_leaves_out_ended_and_expired_sessions
-                an_expiry_equal_to_now_is_past_in_a_list
+                a_list_has_whole_rows_newest_login_first
+                a_list_omits_ended_and_expired_sessions
+                an_expiry_equal_to_now_has_passed_in_a_list
                 a_list_shows_what_was_swapped
-                a_list_is_of_one_subject_only
+                a_list_has_the_sessions_of_one_subject_only
                 ten_thousand_sessions_of_one_subject_are_listed_and_ended
             }
             purge {
-                a_purge_removes_what_was_dead_before_and_nothing_else
-                a_purge_counts_from_the_first_death
+                a_purge_removes_exactly_the_rows_dead_before_the_given_time
+                a_purge_uses_the_earlier_of_session_end_and_expiry
                 a_purge_follows_a_moved_expiry
                 purging_until_nothing_is_left_removes_all
-                a_purge_before_the_first_death_removes_nothing
+                a_purge_of_nothing_removes_nothing
                 nothing_revives_a_purged_session
             }
             races {
@@ -109,19 +109,19 @@ macro_rules! __with_conformance_laws {
                 of_many_swaps_at_one_version_one_succeeds
                 of_many_ends_one_succeeds
                 an_end_among_swaps_is_final
-                a_subject_ended_among_logins_ends_what_it_says
+                ending_a_subject_during_logins_ends_exactly_what_it_returns
             }
             feed {
-                a_watcher_is_told_of_each_end
-                a_watcher_is_told_of_the_ends_before_it_came
-                a_watcher_is_not_told_of_what_it_did_not_ask_for
-                every_watcher_is_told
+                a_watcher_receives_each_session_end
+                a_watcher_receives_earlier_session_ends_before_it_has_caught_up
+                a_watcher_receives_no_session_end_before_the_requested_time
+                every_watcher_receives_each_session_end
             }
         }
     };
 }
 
-/// Expands to a `#[test]` for each law of the [`conformance`](crate::conformance) suite. See there.
+/// Generates a `#[test]` for each law of the [`conformance`](crate::conformance) suite. See there for the arguments.
 #[macro_export]
 macro_rules! conformance_tests {
     ($(#[$attribute:meta])* store: $store:expr, block_on: $block_on:expr $(,)?) => {

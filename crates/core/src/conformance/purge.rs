@@ -1,4 +1,4 @@
-//! A purge removes dead rows, and they stay removed.
+//! A purge removes the rows of sessions that ended or expired, and they stay removed.
 
 use super::trial::{DAY, MINUTE, NOW, PURGE, TICK, Trial, after, before, sorted};
 use crate::{EndReason, SessionRow, SessionStore, Timestamp};
@@ -9,8 +9,9 @@ fn row<S: SessionStore>(trial: &Trial<'_, S>, number: u64) -> SessionRow {
     SessionRow { created_at: login, rotated_at: login, ..trial.row(number) }
 }
 
-/// Rows that were dead before the time go; those that died at that very time or after it, and the living, stay.
-pub async fn a_purge_removes_what_was_dead_before_and_nothing_else<S: SessionStore>(store: &S) {
+/// Rows of sessions that ended or expired before the given time are removed. Those at that time or later, and live
+/// sessions, remain.
+pub async fn a_purge_removes_exactly_the_rows_dead_before_the_given_time<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let (early, late) = (before(PURGE, TICK), after(PURGE, TICK));
     let gone = [
@@ -30,9 +31,9 @@ pub async fn a_purge_removes_what_was_dead_before_and_nothing_else<S: SessionSto
     trial.create_all(&gone).await;
     trial.create_all(&stays).await;
     trial.create_all(&[ended_then.clone(), ended_later.clone()]).await;
-    assert!(trial.end(gone[3].handle, EndReason::Logout, early).await, "the end is the first");
-    assert!(trial.end(ended_then.handle, EndReason::Logout, PURGE).await, "the end is the first");
-    assert!(trial.end(ended_later.handle, EndReason::Logout, late).await, "the end is the first");
+    assert!(trial.end(gone[3].handle, EndReason::Logout, early).await, "this call ended the session");
+    assert!(trial.end(ended_then.handle, EndReason::Logout, PURGE).await, "this call ended the session");
+    assert!(trial.end(ended_later.handle, EndReason::Logout, late).await, "this call ended the session");
 
     trial.purge().await;
     for row in gone {
@@ -42,12 +43,15 @@ pub async fn a_purge_removes_what_was_dead_before_and_nothing_else<S: SessionSto
         trial.expect(&row).await;
     }
     for row in [ended_then, ended_later] {
-        assert!(trial.load(row.handle).await.is_some(), "a row that ended at the time or after it stays");
+        assert!(
+            trial.load(row.handle).await.is_some(),
+            "a session that ended at the given time or later remains"
+        );
     }
 }
 
-/// Dead since is the earlier of end and expiry, whichever came to be known first.
-pub async fn a_purge_counts_from_the_first_death<S: SessionStore>(store: &S) {
+/// The earlier of session end and expiry counts, in whichever order they are written.
+pub async fn a_purge_uses_the_earlier_of_session_end_and_expiry<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let early = before(PURGE, MINUTE);
     let expired_then_ended = SessionRow { idle_expiry: early, ..row(&trial, 0) };
@@ -75,7 +79,7 @@ pub async fn a_purge_counts_from_the_first_death<S: SessionStore>(store: &S) {
     }
 }
 
-/// A swap that moves the idle expiry moves the death: a prolonged session stays, a shortened one goes.
+/// A swap that moves the idle expiry counts: a prolonged session remains, a shortened one is removed.
 pub async fn a_purge_follows_a_moved_expiry<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let (soon, late) = (after(PURGE, TICK), after(NOW, DAY));
@@ -93,7 +97,7 @@ pub async fn a_purge_follows_a_moved_expiry<S: SessionStore>(store: &S) {
     trial.expect_none(shortened.handle).await;
 }
 
-/// Repeated until it returns 0, a purge removes everything, however little each call may do.
+/// Repeated until it returns 0, a purge removes all rows, regardless of how many each call removes.
 pub async fn purging_until_nothing_is_left_removes_all<S: SessionStore>(store: &S) {
     const ROWS: u64 = 2_500;
     let trial = Trial::new(store);
@@ -110,15 +114,15 @@ pub async fn purging_until_nothing_is_left_removes_all<S: SessionStore>(store: &
     }
 }
 
-/// The epoch is before every death: nothing is removed, and 0 returned.
-pub async fn a_purge_before_the_first_death_removes_nothing<S: SessionStore>(store: &S) {
+/// If no session ended or expired before the given time, nothing is removed and 0 is returned.
+pub async fn a_purge_of_nothing_removes_nothing<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let row = trial.created(0).await;
-    assert_eq!(trial.purge_once(Timestamp::default()).await, 0, "nothing was dead before the epoch");
+    assert_eq!(trial.purge_once(Timestamp::default()).await, 0, "no session ended before the epoch");
     trial.expect(&row).await;
 }
 
-/// No swap and no end brings a purged session back; its handle is free, and its subject has it no more.
+/// No swap and no end revives a purged session. Its handle is free, and its subject no longer has it.
 pub async fn nothing_revives_a_purged_session<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let other = trial.created(10).await;
@@ -129,7 +133,7 @@ pub async fn nothing_revives_a_purged_session<S: SessionStore>(store: &S) {
     let prolonged = SessionRow { idle_expiry: after(NOW, DAY), ..purged.clone() };
     assert!(!trial.swap(&prolonged).await, "a swap of a purged row fails");
     trial.expect_none(purged.handle).await;
-    assert!(!trial.end(purged.handle, EndReason::Logout, NOW).await, "an end of a purged row says false");
+    assert!(!trial.end(purged.handle, EndReason::Logout, NOW).await, "an end of a purged row returns false");
     trial.expect_none(purged.handle).await;
     assert_eq!(trial.list(&purged.subject, NOW).await, [other], "a purged row is not listed");
 

@@ -1,4 +1,4 @@
-//! Calls at one time come out as if one had followed the other.
+//! Concurrent calls have the effect of some sequence of them.
 
 use super::{
     join::join_all,
@@ -31,8 +31,8 @@ pub async fn of_many_swaps_at_one_version_one_succeeds<S: SessionStore>(store: &
     let trial = Trial::new(store);
     trial.created(0).await;
     for round in 0..ROUNDS {
-        let row = trial.load(trial.handle(0)).await.expect("the row is there");
-        assert_eq!(row.version, round, "each round added one to the version");
+        let row = trial.load(trial.handle(0)).await.expect("the row exists");
+        assert_eq!(row.version, round, "each round incremented the version");
         let rows: Vec<_> = (0..RACERS)
             .map(|racer| SessionRow {
                 generation: racer,
@@ -64,7 +64,7 @@ pub async fn of_many_ends_one_succeeds<S: SessionStore>(store: &S) {
     }
 }
 
-/// An end among swaps succeeds, at most one swap comes before it, and none after.
+/// An end among swaps succeeds. At most one swap succeeds before it, and none after it.
 pub async fn an_end_among_swaps_is_final<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     for round in 0..ROUNDS {
@@ -91,14 +91,14 @@ pub async fn an_end_among_swaps_is_final<S: SessionStore>(store: &S) {
         trial.expect(&expected).await;
         assert!(
             !trial.swap(&SessionRow { ended: None, ..expected.clone() }).await,
-            "no swap succeeds after the end"
+            "no swap succeeds after the session ended"
         );
         trial.expect(&expected).await;
     }
 }
 
-/// Of logins at the time their subject is ended, those are ended that the call returns, and no others.
-pub async fn a_subject_ended_among_logins_ends_what_it_says<S: SessionStore>(store: &S) {
+/// Of the logins during the call, exactly those are ended that the call returns.
+pub async fn ending_a_subject_during_logins_ends_exactly_what_it_returns<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let rows: Vec<_> = (0..RACERS.into()).map(|number| trial.row(number)).collect();
     let (first, racing) = rows.split_at(4);
@@ -122,8 +122,5 @@ pub async fn a_subject_ended_among_logins_ends_what_it_says<S: SessionStore>(sto
         }
     }
     assert_eq!(sorted(ended), returned, "the sessions that ended are those that the call returned");
-    assert!(
-        first.iter().all(|row| returned.contains(&row.handle)),
-        "sessions from before the call are ended"
-    );
+    assert!(first.iter().all(|row| returned.contains(&row.handle)), "sessions from before the call ended");
 }

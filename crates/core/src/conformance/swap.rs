@@ -1,9 +1,9 @@
-//! A swap writes if nobody came between, and never brings anything into being.
+//! A swap writes if the version is unchanged, and never creates a row.
 
 use super::trial::{DAY, LARGEST, MINUTE, NOW, Trial, after};
 use crate::{EndReason, Ended, SessionRow, SessionStore, Timestamp};
 
-/// A rotation of the row, to be swapped in.
+/// The row after a rotation.
 fn rotated(row: &SessionRow) -> SessionRow {
     SessionRow {
         generation: row.generation + 1,
@@ -15,8 +15,8 @@ fn rotated(row: &SessionRow) -> SessionRow {
     }
 }
 
-/// A swap writes generation, rotation time, confirmation, late budget and idle expiry, and adds one to the version.
-pub async fn a_swap_writes_what_rotations_change_and_counts_the_write<S: SessionStore>(store: &S) {
+/// A swap writes generation, rotation time, confirmation, late budget and idle expiry, and increments the version.
+pub async fn a_swap_writes_what_rotations_change_and_increments_the_version<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let row = SessionRow { data: b"stays".to_vec(), ..trial.row(0) };
     trial.create(&row).await;
@@ -25,11 +25,11 @@ pub async fn a_swap_writes_what_rotations_change_and_counts_the_write<S: Session
     trial.expect(&SessionRow { version: 1, ..next.clone() }).await;
 
     let back = SessionRow { version: 1, ..row };
-    assert!(trial.swap(&back).await, "a swap may write smaller values: the store decides nothing");
+    assert!(trial.swap(&back).await, "a swap may write smaller values, because the store makes no decisions");
     trial.expect(&SessionRow { version: 2, ..back }).await;
 }
 
-/// A swap takes every generation, and times up to the largest that a signed 64-bit column holds.
+/// A swap accepts every generation, and times up to the largest signed 64-bit integer.
 pub async fn a_swap_takes_the_largest_numbers<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let largest = Timestamp::from_millis(LARGEST);
@@ -46,19 +46,19 @@ pub async fn a_swap_takes_the_largest_numbers<S: SessionStore>(store: &S) {
     trial.expect(&SessionRow { version: LARGEST, ..next }).await;
 }
 
-/// In a row of swaps, each succeeds at the version that the one before left, and the version counts them.
+/// In a series of swaps, each succeeds at the version that the previous one left.
 pub async fn each_swap_needs_the_version_of_the_one_before<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let mut row = trial.created(0).await;
     for version in 0..50 {
         row = SessionRow { version, ..rotated(&row) };
-        assert!(trial.swap(&row).await, "swap {version} succeeds at the version of the one before");
+        assert!(trial.swap(&row).await, "swap {version} succeeds at the version of the previous one");
         assert!(!trial.swap(&row).await, "swap {version} does not succeed twice");
     }
     trial.expect(&SessionRow { version: 50, ..row }).await;
 }
 
-/// A swap at an older or a newer version than the stored one fails, and changes nothing.
+/// A swap at a version older or newer than the stored one fails and changes nothing.
 pub async fn a_swap_at_another_version_changes_nothing<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let row = SessionRow { version: 5, ..trial.row(0) };
@@ -70,7 +70,7 @@ pub async fn a_swap_at_another_version_changes_nothing<S: SessionStore>(store: &
     }
 }
 
-/// A swap of a handle that is not there fails, and creates nothing.
+/// A swap of an unknown handle fails and creates nothing.
 pub async fn a_swap_of_an_unknown_row_creates_nothing<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let row = trial.row(0);
@@ -80,12 +80,12 @@ pub async fn a_swap_of_an_unknown_row_creates_nothing<S: SessionStore>(store: &S
     assert!(trial.try_create(&row).await, "the handle is still free");
 }
 
-/// A swap of an ended row fails at whatever version, and changes nothing.
+/// A swap of an ended row fails at any version and changes nothing.
 pub async fn a_swap_of_an_ended_row_changes_nothing<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let row = trial.created(0).await;
     let at = after(NOW, MINUTE);
-    assert!(trial.end(row.handle, EndReason::Logout, at).await, "the end is the first");
+    assert!(trial.end(row.handle, EndReason::Logout, at).await, "this call ended the session");
     let ended = SessionRow { ended: Some(Ended::new(EndReason::Logout, at)), version: 1, ..row.clone() };
     for version in 0..3 {
         let next = SessionRow { version, ..rotated(&row) };
@@ -94,7 +94,7 @@ pub async fn a_swap_of_an_ended_row_changes_nothing<S: SessionStore>(store: &S) 
     }
 }
 
-/// A swap changes one row, not others of the subject.
+/// A swap changes one row and no other row of the subject.
 pub async fn a_swap_touches_no_other_row<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let (row, other) = (trial.created(0).await, trial.created(1).await);

@@ -1,27 +1,27 @@
-//! What the laws are written with: one law's own part of a store.
+//! The part of a store that belongs to one law, and the helpers with which laws are written.
 
 use std::{collections::hash_map::RandomState, hash::BuildHasher, time::Duration};
 
 use super::join::join_all;
 use crate::{EndReason, SessionHandle, SessionRow, SessionStore, StoreErrorKind, Subject, Timestamp};
 
-/// When the laws' sessions log in. In the far future, so that a database which expires rows by its own clock as well
-/// leaves them alone.
+/// When the sessions log in. In the far future, so that a database that also expires rows by its own clock does not remove
+/// them.
 pub(super) const NOW: Timestamp = Timestamp::from_secs(4_000_000_000);
-/// The moment all purges use, so that laws which run at one time do not purge each other's rows: only the laws of
-/// purging have rows that were dead before it.
+/// The time for all purges. Only the laws about purging have sessions that end or expire before it, so that concurrent
+/// laws do not purge the rows of others.
 pub(super) const PURGE: Timestamp = Timestamp::from_secs(4_000_000_000 - 60 * 60);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// One step of a [`Timestamp`].
+/// The resolution of a [`Timestamp`].
 pub(super) const TICK: Duration = Duration::from_millis(1);
 
-/// The largest number that a database's signed 64-bit integer holds.
+/// The largest signed 64-bit integer, the integer type of most databases.
 pub(super) const LARGEST: u64 = i64::MAX as u64;
 
 const CONCURRENT: usize = 50;
 
-/// A store, with handles and subjects that no other law and no other run uses. Its calls panic where the store fails.
+/// A store, with handles and subjects that no other law and no other run uses. Its calls panic if the store fails.
 pub(super) struct Trial<'a, S> {
     store: &'a S,
     seed: u64,
@@ -42,7 +42,8 @@ impl<'a, S: SessionStore> Trial<'a, S> {
         Subject::new(format!("{name}-{:016x}", self.seed))
     }
 
-    /// A session of the subject `alice` that lives from [`NOW`] for seven days, at most thirty.
+    /// A session of the subject `alice` with a login at [`NOW`], which expires after seven days idle and after thirty in any
+    /// case.
     pub(super) fn row(&self, number: u64) -> SessionRow {
         let idle = NOW.saturating_add(DAY * 7);
         SessionRow::new(self.handle(number), self.subject("alice"), NOW, idle, NOW.saturating_add(DAY * 30))
@@ -69,7 +70,7 @@ impl<'a, S: SessionStore> Trial<'a, S> {
         row
     }
 
-    /// Creates the row, which must come back as it is.
+    /// Creates the row, which must be loaded unchanged.
     pub(super) async fn round_trip(&self, row: &SessionRow) {
         self.create(row).await;
         self.expect(row).await;
@@ -80,16 +81,16 @@ impl<'a, S: SessionStore> Trial<'a, S> {
         match self.store.create(row).await {
             Ok(()) => true,
             Err(error) if error.kind() == StoreErrorKind::AlreadyExists => false,
-            Err(error) => panic!("create of a taken handle says AlreadyExists, not: {error:?}"),
+            Err(error) => panic!("create of an existing handle returns AlreadyExists, not: {error:?}"),
         }
     }
 
-    /// The row as it is stored.
+    /// Asserts that the stored row is `row`.
     pub(super) async fn expect(&self, row: &SessionRow) {
         assert_eq!(
             self.load(row.handle).await.as_ref(),
             Some(row),
-            "the stored row (left) is as expected (right)"
+            "the stored row (left) is the expected one (right)"
         );
     }
 
@@ -102,14 +103,14 @@ impl<'a, S: SessionStore> Trial<'a, S> {
     }
 
     pub(super) async fn swap(&self, row: &SessionRow) -> bool {
-        self.store.compare_and_swap(row).await.expect("compare_and_swap succeeds, won or lost")
+        self.store.compare_and_swap(row).await.expect("compare_and_swap returns Ok, swapped or not")
     }
 
     pub(super) async fn end(&self, handle: SessionHandle, reason: EndReason, now: Timestamp) -> bool {
-        self.store.end(handle, reason, now).await.expect("end succeeds, first or not")
+        self.store.end(handle, reason, now).await.expect("end returns Ok, first or not")
     }
 
-    /// Ends the subject's sessions as revoked, and returns which in the order of the handles.
+    /// Ends the sessions of the subject as revoked. Returns their handles in order.
     pub(super) async fn end_subject(
         &self,
         subject: &Subject,
@@ -124,7 +125,7 @@ impl<'a, S: SessionStore> Trial<'a, S> {
         self.store.list(subject, now).await.expect("list succeeds")
     }
 
-    /// Purges until nothing is left that was dead before [`PURGE`].
+    /// Purges all sessions that ended or expired before [`PURGE`].
     pub(super) async fn purge(&self) {
         const MOST_CALLS: usize = 100_000;
         for _ in 0..MOST_CALLS {
@@ -132,7 +133,7 @@ impl<'a, S: SessionStore> Trial<'a, S> {
                 return;
             }
         }
-        panic!("purge_dead returns 0 in the end");
+        panic!("purge_dead returns 0 eventually");
     }
 
     pub(super) async fn purge_once(&self, dead_before: Timestamp) -> u64 {
@@ -153,10 +154,10 @@ pub(super) fn sorted(mut handles: Vec<SessionHandle>) -> Vec<SessionHandle> {
     handles
 }
 
-/// The name of a subject that [`similar_to`] has others for.
+/// A name of a subject for [`similar_to`].
 pub(super) const EASILY_CONFUSED: &str = "aliceé";
 
-/// Subjects that a careless comparison takes for `subject`: other case or normal form, padding, patterns, prefixes.
+/// Subjects that a careless comparison confuses with `subject`: other case or normalization, padding, patterns, prefixes.
 pub(super) fn similar_to(subject: &Subject) -> Vec<Subject> {
     let name = subject.as_str();
     let shorter: String = name.chars().take(name.chars().count() - 1).collect();
@@ -184,7 +185,7 @@ pub(super) fn similar_to(subject: &Subject) -> Vec<Subject> {
     .to_vec()
 }
 
-/// Spreads numbers over all of `u64`, each to another (the finaliser of SplitMix64).
+/// A bijection that spreads numbers over all of `u64` (the finalizer of SplitMix64).
 fn scatter(number: u64) -> u64 {
     let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,4 @@
-//! Ends of sessions, told to those who watch.
+//! The feed of session ends.
 
 use std::{
     collections::VecDeque,
@@ -7,14 +7,14 @@ use std::{
     task::{Poll, Waker},
 };
 
-use super::lock;
+use super::locks::lock;
 use crate::{SessionHandle, Timestamp};
 
-/// Who watches. Those who stopped are forgotten at the next end.
+/// The queues of the subscribers. A dropped subscription is removed at the next session end.
 #[derive(Default)]
 pub(super) struct Ends(Mutex<Vec<Weak<Mutex<Queue>>>>);
 
-/// What one watcher has not been told yet.
+/// The session ends that a subscriber has not received yet.
 #[derive(Default)]
 struct Queue {
     ends: VecDeque<(SessionHandle, Timestamp)>,
@@ -41,7 +41,7 @@ impl Ends {
     }
 }
 
-/// The ends since it was made.
+/// Receives the session ends since it was created.
 pub(super) struct Subscription(Arc<Mutex<Queue>>);
 
 impl Subscription {

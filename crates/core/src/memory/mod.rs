@@ -1,10 +1,11 @@
-//! The store that keeps sessions in this process's memory.
+//! The store that keeps sessions in memory.
 //!
-//! Rows are spread over shards by their handle, and the index of each subject's sessions over shards by subject, so
-//! that requests seldom wait for each other. Where both locks are held, the subject's was taken first; no lock is held
-//! across an await.
+//! Rows are sharded by handle, and the index of the sessions of each subject is sharded by subject, so that requests
+//! rarely wait for each other. Code that needs both locks takes the one of the subject first. No lock is held across an
+//! await.
 
 mod ends;
+mod locks;
 mod record;
 mod shard;
 mod subjects;
@@ -14,24 +15,29 @@ use std::{
     cmp::Reverse,
     convert::Infallible,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
-use self::{ends::Ends, shard::Shard, subjects::Subjects};
+use self::{
+    ends::Ends,
+    locks::{SHARDS, lock},
+    shard::Shard,
+    subjects::Subjects,
+};
 use crate::{
     EndReason, EndWatcher, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind, Subject,
     Timestamp,
 };
 
-/// Keeps sessions in memory: for tests, development, and services of one process that may log everybody out when it
-/// restarts.
+/// Stores sessions in memory: for tests, for development, and for services with a single process that may log all users
+/// out when it restarts.
 ///
-/// A clone is another handle on the same sessions. It is the reference of what a [`SessionStore`] does; nothing in it
-/// is durable.
+/// It is the reference implementation of a [`SessionStore`]. Nothing in it is durable. A clone shares the same sessions.
 ///
-/// Rows of dead sessions go when [`purge_dead`](SessionStore::purge_dead) is called, and a few with each new
-/// session once they were dead for a day, so that a process which never purges does not grow without end.
+/// [`purge_dead`](SessionStore::purge_dead) removes the rows of sessions that have ended or expired. In addition, each
+/// [`create`](SessionStore::create) removes a few rows of sessions that ended or expired more than a day ago, so that
+/// the memory of a process that never purges stays bounded.
 ///
 /// ```
 /// use tower_refresh_core::{SessionHandle, MemoryStore, SessionRow, SessionStore, Subject, Timestamp};
@@ -52,11 +58,10 @@ pub struct MemoryStore {
     inner: Arc<Inner>,
 }
 
-const SHARDS: usize = 64;
 const PURGED_PER_CALL: usize = 1024;
-/// What one hold of a shard's lock removes at most, so that requests of its sessions do not wait long.
+/// How many rows are removed while a shard is locked, so that requests for its sessions do not wait long.
 const PURGED_PER_LOCK: usize = 64;
-/// More than one, so that a backlog shrinks with every login.
+/// More than one, so that each login reduces a backlog.
 const PURGED_PER_CREATE: usize = 4;
 const KEPT_AFTER_DEATH: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -82,12 +87,12 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// How many rows it holds, those of ended and expired sessions included.
+    /// The number of rows, including those of ended and expired sessions.
     pub fn len(&self) -> usize {
         self.inner.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
-    /// Whether it holds no row.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -199,9 +204,10 @@ impl Inner {
         }
     }
 
-    /// Takes a session that ended or was removed out of its subject's list.
+    /// Removes a session that ended or was purged from the index of its subject.
     ///
-    /// It comes after the shard's lock was released, so it looks again: a session created since then stays listed.
+    /// The lock of the shard has been released since then, so this checks again: a session that was created meanwhile
+    /// stays in the index.
     fn unlist(&self, handle: SessionHandle, subject: &str) {
         let mut sessions = self.subjects.lock(subject);
         if !self.shard(handle).is_active(handle, subject) {
@@ -210,14 +216,9 @@ impl Inner {
     }
 }
 
-/// Handles are hashes already, but those of tests may be counters: all bytes take part.
+/// Handles are hashes, but tests may use counters, so all bytes contribute.
 fn shard_of(handle: SessionHandle) -> usize {
     let bits = u128::from_le_bytes(*handle.as_bytes());
     let mixed = (bits as u64 ^ (bits >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 32) as usize % SHARDS
-}
-
-/// A panic elsewhere cannot leave a shard half-written, so a poisoned lock is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,16 +1,16 @@
-//! A row in little space: most sessions have no meta and no data, and share their subject's name with the index.
+//! The compact form of a row: most sessions have no meta and no data, and share the name of their subject with the index.
 
 use std::sync::Arc;
 
 use crate::{EndReason, Ended, SessionHandle, SessionMeta, SessionRow, Subject, Timestamp};
 
-/// A [`SessionRow`] without its handle, which is the key it is found by.
+/// A [`SessionRow`] without its handle, which is the key of the map.
 pub(super) struct Record {
     pub(super) subject: Arc<str>,
     pub(super) version: u64,
     generation: u32,
     confirmed: bool,
-    /// Apart from its time, which is as good as any while there is no reason: 8 bytes less than an [`Ended`].
+    /// Separate from `ended_at`, which is ignored if this is `None`: 8 bytes less than an `Option<Ended>`.
     ended_for: Option<EndReason>,
     ended_at: Timestamp,
     rotated_at: Timestamp,
@@ -64,7 +64,7 @@ impl Record {
         }
     }
 
-    /// Takes over what rotations change, and counts the write.
+    /// Writes the fields that rotations change, and increments the version.
     pub(super) fn overwrite(&mut self, row: &SessionRow) {
         self.generation = row.generation;
         self.rotated_at = row.rotated_at;
@@ -88,7 +88,7 @@ impl Record {
         self.version = self.version.wrapping_add(1);
     }
 
-    /// As [`SessionRow::dead_since`].
+    /// Like [`SessionRow::dead_since`].
     pub(super) fn dead_since(&self) -> Timestamp {
         let expires_at = self.idle_expiry.min(self.absolute_expiry);
         if self.is_ended() { self.ended_at.min(expires_at) } else { expires_at }

@@ -1,4 +1,4 @@
-//! Some of the rows, and the order in which they die.
+//! A shard of the rows, ordered by the time at which they end or expire.
 
 use std::{
     collections::{BTreeSet, HashMap, hash_map::Entry},
@@ -8,7 +8,7 @@ use std::{
 use super::record::Record;
 use crate::{EndReason, SessionHandle, SessionRow, Timestamp};
 
-/// Holds one entry of `deaths` per row, always at the row's `dead_since`.
+/// Has an entry in `deaths` for each row, at the row's `dead_since`.
 #[derive(Default)]
 pub(super) struct Shard {
     rows: HashMap<SessionHandle, Box<Record>>,
@@ -20,7 +20,7 @@ impl Shard {
         self.rows.len()
     }
 
-    /// Whether the session is there, belongs to `subject`, and was not ended. It may have expired.
+    /// Whether the session exists, belongs to `subject` and has not ended. It may have expired.
     pub(super) fn is_active(&self, handle: SessionHandle, subject: &str) -> bool {
         self.rows.get(&handle).is_some_and(|record| !record.is_ended() && *record.subject == *subject)
     }
@@ -45,7 +45,7 @@ impl Shard {
         .is_some()
     }
 
-    /// Ends the session if it was not, and if it is one of `only`, where given; returns whose it was.
+    /// Ends the session unless it has ended, and only if it belongs to `only`, if given. Returns its subject.
     pub(super) fn end(
         &mut self,
         handle: SessionHandle,
@@ -62,7 +62,7 @@ impl Shard {
         })
     }
 
-    /// Removes at most `limit` rows that were dead before `dead_before`, the longest dead first.
+    /// Removes at most `limit` rows of sessions that ended or expired before `dead_before`, the oldest first.
     pub(super) fn purge(&mut self, dead_before: Timestamp, limit: usize) -> Vec<(SessionHandle, Arc<str>)> {
         let mut removed = Vec::new();
         while removed.len() < limit {

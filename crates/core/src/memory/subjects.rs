@@ -1,4 +1,4 @@
-//! Which sessions of a subject were not ended.
+//! The index of the sessions of each subject that have not ended.
 
 use std::{
     array,
@@ -7,20 +7,20 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use super::{SHARDS, lock};
+use super::locks::{SHARDS, lock};
 use crate::SessionHandle;
 
-/// The index, in shards chosen by a keyed hash: users may choose their subjects.
+/// The index. A keyed hash selects the shard, because users may be able to choose their subject.
 pub(super) struct Subjects {
     hasher: RandomState,
     shards: [Mutex<Sessions>; SHARDS],
 }
 
-/// The sessions of some subjects. A subject without one is not in it.
+/// A shard of the index. A subject without sessions has no entry.
 #[derive(Default)]
 pub(super) struct Sessions(HashMap<Arc<str>, Handles>);
 
-/// Most subjects have one session or a few, for which a set would take more room than the sessions.
+/// Most subjects have one session or a few, for which a set would take more memory than the sessions.
 enum Handles {
     One(SessionHandle),
     Few(Vec<SessionHandle>),
@@ -44,7 +44,7 @@ impl Subjects {
 }
 
 impl Sessions {
-    /// The subject's name, as the other sessions of the subject share it.
+    /// The name of the subject, shared with its other sessions.
     pub(super) fn shared_name(&self, subject: &str) -> Arc<str> {
         self.0.get_key_value(subject).map_or_else(|| subject.into(), |(name, _)| Arc::clone(name))
     }

@@ -1,4 +1,4 @@
-//! The late budget: a GCRA in one timestamp of the row.
+//! The late budget: a GCRA (generic cell rate algorithm) whose state is one timestamp of the row.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ pub(super) fn has_left(row: &SessionRow, now: Timestamp, policy: &RotationPolicy
     spend(row, now, policy).is_some()
 }
 
-/// The row's `late_budget` once one is spent, or `None` if none is left.
+/// The row's `late_budget` after one acceptance, or `None` if no budget is left.
 pub(super) fn spend(row: &SessionRow, now: Timestamp, policy: &RotationPolicy) -> Option<Timestamp> {
     match policy.late {
         LateBudget::Unbounded => Some(row.late_budget),

@@ -1,39 +1,40 @@
 //! The first decision, when a request arrives.
 
-use super::budget;
+use super::{attempt::Attempt, budget, grace::within_grace};
 use crate::{RotationPolicy, SessionRow, Timestamp};
 
-/// What a presented refresh token is, seen from its session's row.
+/// The class of a presented refresh token, relative to its session's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenClass {
     /// c0: there is no such session.
     Unknown,
-    /// c1: the session was ended.
+    /// c1: the session has ended.
     Ended,
-    /// c2: the session expired.
+    /// c2: the session has expired.
     Expired,
-    /// c3: the newest token.
+    /// c3: the current token.
     Current,
-    /// c4: the one before, within the grace.
+    /// c4: the previous token, within the grace.
     Previous,
-    /// c5: the one before, after the grace, its successor never seen, and late budget left.
+    /// c6: the previous token, after the grace; the current one was never presented, and late budget is left.
     Late,
-    /// c6: a token that an honest client cannot still hold. The session is to be ended.
+    /// c8: a token that an honest client can no longer have. The session is to be ended.
     Reuse,
-    /// c8: one generation ahead. We signed it, so the store lost a write; [`roll_forward`] mends it.
+    /// c9: one generation ahead of the row. The token's MAC is valid, so the store lost a write; [`roll_forward`]
+    /// restores it.
     Ahead,
-    /// c9: further ahead than one lost write explains. Nothing is to be changed.
+    /// c10: further ahead than one lost write explains. Nothing is to be changed.
     Impossible,
 }
 
 impl TokenClass {
-    /// Whether the client is authenticated by it (c8 once the row was rolled forward).
+    /// Whether the token authenticates the client (for c9, after the row was rolled forward).
     pub const fn is_accepted(self) -> bool {
         matches!(self, Self::Current | Self::Previous | Self::Late | Self::Ahead)
     }
 
-    /// The stable name that events and metrics show.
+    /// The stable name in events and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -49,16 +50,9 @@ impl TokenClass {
     }
 }
 
-/// Tells what generation `presented` is, by the rules c0 to c9 in their order.
-///
-/// `denied` says that the session's handle is in the denylist of this server, which counts as ended.
-pub fn classify(
-    row: Option<&SessionRow>,
-    denied: bool,
-    presented: u32,
-    now: Timestamp,
-    policy: &RotationPolicy,
-) -> TokenClass {
+/// Classifies the presented token: the first of the rules c0 to c10 that applies.
+pub fn classify(attempt: &Attempt<'_>, policy: &RotationPolicy) -> TokenClass {
+    let &Attempt { row, denied, generation: presented, now } = attempt;
     let Some(row) = row else { return TokenClass::Unknown };
     if denied || row.ended.is_some() {
         return TokenClass::Ended;
@@ -84,10 +78,10 @@ pub fn classify(
     TokenClass::Reuse
 }
 
-/// The row with generation `presented`, which a client holds although the store knows only the one before (c8).
+/// The row moved to generation `presented`, for a client whose token is one ahead of the store (c9).
 ///
-/// The write that the store lost was a rotation, and the client has its token: so the generation is confirmed, and
-/// counts as reached just now, which keeps the one before good for the grace.
+/// The write that the store lost was a rotation, and the client has received its token. The generation is therefore
+/// confirmed, and counts as reached at `now`, so that the previous token remains accepted for the grace.
 pub fn roll_forward(row: &SessionRow, presented: u32, now: Timestamp) -> SessionRow {
     SessionRow {
         generation: presented.max(row.generation),
@@ -95,10 +89,4 @@ pub fn roll_forward(row: &SessionRow, presented: u32, now: Timestamp) -> Session
         confirmed: true,
         ..row.clone()
     }
-}
-
-/// Whether the previous token is still as good as the current one. A `rotated_at` in the future, from a server whose
-/// clock runs ahead, counts as just now.
-pub(super) fn within_grace(row: &SessionRow, now: Timestamp, policy: &RotationPolicy) -> bool {
-    now.saturating_since(row.rotated_at) <= policy.grace
 }

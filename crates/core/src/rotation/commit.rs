@@ -1,39 +1,39 @@
 //! The second decision, when the response head is ready.
 
-use super::{TokenClass, budget, classify::within_grace};
+use super::{attempt::Attempt, budget, classify::TokenClass, grace::within_grace};
 use crate::{RotationPolicy, SessionRow, Timestamp};
 
 /// What to write and what to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Decision {
-    /// Which rule decided.
+    /// The rule that applied.
     pub rule: Rule,
-    /// The row to swap in, by compare-and-swap on the version it carries. Nothing is sent unless the swap succeeds.
+    /// The row to store with compare-and-swap on the version it carries. Send nothing unless the swap succeeds.
     pub write: Option<SessionRow>,
-    /// What goes out on the response.
+    /// The tokens to send on the response.
     pub send: Tokens,
 }
 
-/// Which rule of [`commit`] applied.
+/// The rules of [`commit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rule {
-    /// r1: the session is not live, or denied.
+    /// r1: the session is not live, or is in the denylist.
     NotLive,
-    /// r2: the current token, but rotated or first seen only just now, or the generations are used up.
+    /// r2: the current token, within the damping, or the last generation there is: no rotation.
     Damped,
     /// r3: the current token: rotate.
     Rotate,
-    /// r4: the previous token within the grace: hand out the successor that exists.
+    /// r4: the previous token, within the grace: send its successor, which exists already.
     Redeliver,
-    /// r5: the previous token, accepted late: the same, and the budget is spent.
+    /// r5: the previous token, accepted late: send its successor and spend late budget.
     Late,
-    /// r6: overtaken while the handler ran.
+    /// r6: other requests moved the session on while the handler ran.
     Overtaken,
 }
 
-/// What goes out on the response.
+/// The tokens that a response carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Tokens {
@@ -48,18 +48,11 @@ pub enum Tokens {
     },
 }
 
-/// Decides on the response's tokens for generation `presented`, by the rules r1 to r6.
+/// Decides which tokens the response carries: the first of the rules r1 to r6 that applies.
 ///
-/// `class` is what [`classify`](super::classify) said of it when the request arrived; `denied` as there. It never
-/// ends a session.
-pub fn commit(
-    row: Option<&SessionRow>,
-    denied: bool,
-    presented: u32,
-    class: TokenClass,
-    now: Timestamp,
-    policy: &RotationPolicy,
-) -> Decision {
+/// `class` is the result of [`classify`](super::classify) when the request arrived. This decision never ends a session.
+pub fn commit(attempt: &Attempt<'_>, class: TokenClass, policy: &RotationPolicy) -> Decision {
+    let &Attempt { row, denied, generation: presented, now } = attempt;
     let Some(row) = row.filter(|row| !denied && row.is_live(now)) else {
         return Decision { rule: Rule::NotLive, write: None, send: Tokens::None };
     };
@@ -98,8 +91,8 @@ fn rotate(row: &SessionRow, next: u32, now: Timestamp, policy: &RotationPolicy) 
     Decision { rule: Rule::Rotate, write: Some(write), send: Tokens::AccessAndRefresh { generation: next } }
 }
 
-/// The first sight of the current generation restarts the grace of the one before: where the rotation's response was
-/// lost, and a repeated one came at the end of the grace, requests with the old token may be on their way still.
+/// The first use of the current token restarts the grace of the previous one: if the rotation's response was lost, and
+/// a repeated one arrived at the end of the grace, requests with the previous token may still be under way.
 fn damped(row: &SessionRow, now: Timestamp) -> Decision {
     let write = (!row.confirmed).then(|| SessionRow {
         confirmed: true,

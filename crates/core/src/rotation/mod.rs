@@ -1,19 +1,23 @@
-//! The rotation protocol: what a refresh token is worth, and what happens to its session.
+//! The rotation protocol: whether a refresh token is accepted, and when its session rotates.
 //!
 //! A refresh token names a session and carries a generation `p`; the session's row has a generation `g`. Both
-//! decisions are pure functions without I/O, so that one place holds the rules and can be checked:
+//! decisions are pure functions without I/O, so that the rules are in one place and can be model-checked:
 //!
-//! 1. [`classify`] when a request arrives: who is this, and may they pass?
-//! 2. [`commit`] when the response head is ready: does the session rotate, and which tokens go out?
+//! 1. [`classify`] when a request arrives: is the token accepted?
+//! 2. [`commit`] when the response head is ready: does the session rotate, and which tokens are sent?
 //!
-//! Rotating at the end, and not at the start, is what keeps slow handlers and aborted requests from costing an
-//! honest user the session: nobody is handed a token whose predecessor was spent long ago.
+//! The session rotates when the response is ready, not when the request arrives. A slow handler or an aborted request
+//! therefore never leaves a client with a token whose grace has already passed.
+//!
+//! The rules have numbers, which the documentation, the tests and the model use as well. `classify` applies c0 to c10 in
+//! order; c5 and c7 are reserved. Two more rules need I/O and belong to the middleware: c11 (the store or the claims
+//! source failed) and c12 (the subject no longer exists). `commit` applies r1 to r6.
 //!
 //! ```
 //! use std::time::Duration;
 //! use tower_refresh_core::{
-//!     SessionHandle, SessionRow, RotationPolicy, Timestamp,
-//!     rotation::{TokenClass, Rule, Tokens, classify, commit},
+//!     RotationPolicy, SessionHandle, SessionRow, Timestamp,
+//!     rotation::{Attempt, Rule, TokenClass, Tokens, classify, commit},
 //! };
 //!
 //! let policy = RotationPolicy::balanced();
@@ -26,21 +30,24 @@
 //!     login.saturating_add(policy.absolute),
 //! );
 //!
-//! // Ten minutes later the browser presents generation 0, and is handed generation 1.
-//! let now = login.saturating_add(Duration::from_secs(600));
-//! let class = classify(Some(&row), false, 0, now, &policy);
+//! // Ten minutes later the browser presents generation 0 and receives generation 1.
+//! let attempt = Attempt::new(Some(&row), 0, login.saturating_add(Duration::from_secs(600)));
+//! let class = classify(&attempt, &policy);
 //! assert_eq!(class, TokenClass::Current);
-//! let decision = commit(Some(&row), false, 0, class, now, &policy);
+//! let decision = commit(&attempt, class, &policy);
 //! assert_eq!(decision.rule, Rule::Rotate);
 //! assert_eq!(decision.send, Tokens::AccessAndRefresh { generation: 1 });
 //! assert_eq!(decision.write.map(|row| row.generation), Some(1));
 //! ```
 
+mod attempt;
 mod budget;
 mod classify;
 mod commit;
+mod grace;
 
 pub use self::{
+    attempt::Attempt,
     classify::{TokenClass, classify, roll_forward},
     commit::{Decision, Rule, Tokens, commit},
 };

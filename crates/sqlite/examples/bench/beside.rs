@@ -1,4 +1,4 @@
-//! What refreshes feel of work on many sessions.
+//! The effect of work on many sessions on concurrent refreshes.
 
 use std::{
     sync::{

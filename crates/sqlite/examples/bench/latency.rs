@@ -1,4 +1,4 @@
-//! One task.
+//! The latency of one task.
 
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,12 @@ use crate::{
 };
 
 const TURNS: u64 = 150;
-/// In a turn of its own each way finds the pages as it left them.
+/// Each variant has a turn of its own, in which it finds the cached pages as it left them.
 const REFRESHES: u64 = 20;
 const TIME: Duration = Duration::from_secs(30);
 
-/// One file, and how long each way took with it.
-struct SessionRow<'a> {
+/// One file, and how long each variant took with it.
+struct TableRow<'a> {
     sessions: &'a Sessions,
     raw: OneByOne,
     blocking: Vec<f64>,
@@ -27,19 +27,19 @@ pub(crate) async fn table(few: &Sessions, many: &Sessions) -> Result<()> {
         "| one task, median | statements, blocking the task | statements, off the task | store | to blocking | to off |"
     );
     println!("|---|---|---|---|---|---|");
-    let mut rows = [SessionRow::new(few)?, SessionRow::new(many)?];
+    let mut rows = [TableRow::new(few)?, TableRow::new(many)?];
     let started = Instant::now();
     for turn in (0..TURNS).take_while(|_| started.elapsed() < TIME) {
         for row in &mut rows {
             row.measure(turn).await?;
         }
     }
-    let [with_few, with_many] = rows.map(SessionRow::print);
+    let [with_few, with_many] = rows.map(TableRow::print);
     println!("| cost with {} sessions | | | {:.2} times |\n", many.rows, with_many / with_few);
     Ok(())
 }
 
-impl<'a> SessionRow<'a> {
+impl<'a> TableRow<'a> {
     fn new(sessions: &'a Sessions) -> Result<Self> {
         let raw = OneByOne::open(sessions)?;
         Ok(Self { sessions, raw, blocking: Vec::new(), off: Vec::new(), stored: Vec::new() })
@@ -53,7 +53,7 @@ impl<'a> SessionRow<'a> {
             steps.map(|step| sessions.random(step, 0, 1))
         };
         for handle in handles(0) {
-            // `block_in_place` is how tokio lets a task block.
+            // With tokio, a task may block only in `block_in_place`.
             let blocking = async { tokio::task::block_in_place(|| self.raw.refresh(handle)) };
             self.blocking.push(timed(blocking).await?);
         }
@@ -66,7 +66,7 @@ impl<'a> SessionRow<'a> {
         Ok(())
     }
 
-    /// Returns the store's median.
+    /// Returns the median of the store.
     fn print(self) -> f64 {
         let (blocking, off, stored) = (median(self.blocking), median(self.off), median(self.stored));
         println!(

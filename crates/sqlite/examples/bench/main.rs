@@ -1,8 +1,8 @@
-//! Measures the store beside the same statements issued one by one, and prints tables.
+//! Compares the store with the same statements issued one by one, and prints tables.
 //!
-//! `cargo run --release -p tower-refresh-sqlite --example bench-sqlite [FOLDER]`. It takes three to five minutes and 1 GB in the
-//! folder, which should be on the disk that is of interest; the default is the folder of temporary files. What is compared
-//! takes turns of moments, so that it meets the same weather.
+//! `cargo run --release -p tower-refresh-sqlite --example bench-sqlite [FOLDER]`. It takes three to five minutes, and 1 GB in
+//! the folder, which should be on the disk to measure; the default is the folder for temporary files. The compared variants
+//! alternate in short turns, so that they meet the same conditions.
 
 mod beside;
 mod latency;
@@ -48,11 +48,11 @@ async fn main() -> Result<()> {
         Ok(ended.len() as u64)
     })
     .await?;
-    beside::row(&many, "purge", purge(store)).await?;
+    beside::row(&many, "purge_dead", purge(store)).await?;
     Ok(())
 }
 
-/// All that can be purged, or what can be within three minutes.
+/// Purges all sessions that ended or expired, for at most three minutes.
 async fn purge(store: &SqliteStore) -> Result<u64> {
     let started = Instant::now();
     let mut purged = 0;

@@ -10,7 +10,7 @@ use crate::{Result, sessions::Sessions};
 #[derive(Clone)]
 pub(crate) struct OneByOne(Arc<Mutex<Connection>>);
 
-/// What a load answers, as far as the swap needs it; the rest is read as well.
+/// The loaded columns that the swap needs. The others are read as well.
 struct Loaded {
     generation: u32,
     rotated_at: i64,
@@ -26,14 +26,14 @@ impl OneByOne {
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 
-    /// On the thread that calls it.
+    /// Runs on the calling thread.
     pub(crate) fn refresh(&self, handle: SessionHandle) -> Result<()> {
         let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = load(&connection, handle)?;
         swap(&connection, handle, &loaded)
     }
 
-    /// As an async program has to, whose threads must not be blocked.
+    /// Runs on a blocking thread, as in an async program.
     pub(crate) async fn refresh_off_thread(&self, handle: SessionHandle) -> Result<()> {
         let connection = Arc::clone(&self.0);
         let loading = move || load(&connection.lock().unwrap_or_else(PoisonError::into_inner), handle);
@@ -81,5 +81,5 @@ fn swap(connection: &Connection, handle: SessionHandle, loaded: &Loaded) -> Resu
         handle.as_bytes(),
         loaded.version
     ])?;
-    (swapped == 1).then_some(()).ok_or("somebody came between".into())
+    (swapped == 1).then_some(()).ok_or("another write came between".into())
 }

@@ -15,10 +15,10 @@ use crate::Result;
 pub(crate) const FEW: u64 = 1_000;
 pub(crate) const MANY: u64 = 1_000_000;
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
-/// After the death of every session but the [immortal](Sessions::immortal).
+/// After every session has expired, except the [immortal](Sessions::immortal) ones.
 pub(crate) const END_OF_TIME: Timestamp = Timestamp::from_secs(2_000_000_000);
 
-/// Has ten thousand of the sessions.
+/// A subject with ten thousand sessions.
 pub(crate) const ALICES: &str = "alice";
 const ALICES_SHARE: u64 = MANY / 10_000;
 
@@ -47,17 +47,17 @@ impl Sessions {
         Ok(Self { path: path.to_owned(), store, rows })
     }
 
-    /// One of those that a purge leaves, each its own for small numbers.
+    /// A session that a purge does not remove. Small numbers select different sessions.
     pub(crate) fn immortal(&self, number: u64) -> SessionHandle {
         handle(self.rows + number % IMMORTAL)
     }
 
-    /// One of all, each its own for tasks that are not the same: no two refresh one session at one time.
+    /// Any session. Different tasks get different sessions, so that no two refresh the same one concurrently.
     pub(crate) fn random(&self, step: u64, task: u64, tasks: u64) -> SessionHandle {
         self.handles()(step, task, tasks)
     }
 
-    /// [`random`](Self::random), to take along.
+    /// [`random`](Self::random) as a function without a borrow.
     pub(crate) fn handles(&self) -> impl Fn(u64, u64, u64) -> SessionHandle + Send + 'static {
         let rows = self.rows;
         move |step, task, tasks| handle(scatter((step << 8) | task) % (rows / tasks) * tasks + task)
@@ -66,11 +66,11 @@ impl Sessions {
 
 /// Refreshes the session once.
 pub(crate) async fn refresh(store: &SqliteStore, handle: SessionHandle) -> Result<()> {
-    let mut row = store.load(handle).await?.ok_or("the session is gone")?;
+    let mut row = store.load(handle).await?.ok_or("the session does not exist")?;
     row.generation += 1;
     row.rotated_at = row.rotated_at.saturating_add(Duration::from_millis(1));
     row.idle_expiry = row.idle_expiry.saturating_add(Duration::from_millis(1));
-    store.compare_and_swap(&row).await?.then_some(()).ok_or("somebody came between".into())
+    store.compare_and_swap(&row).await?.then_some(()).ok_or("another write came between".into())
 }
 
 fn row(number: u64) -> SessionRow {
@@ -91,7 +91,7 @@ fn handle(number: u64) -> SessionHandle {
     SessionHandle::from_bytes(((u128::from(high) << 64) | u128::from(low)).to_be_bytes())
 }
 
-/// A million creates would take longer than all of the measurements.
+/// Inserts the rows directly: a million creates would take longer than all measurements.
 fn fill(path: &Path, rows: u64) -> Result<()> {
     let mut connection = Connection::open(path)?;
     connection.pragma_update(None, "synchronous", "OFF")?;
@@ -99,7 +99,7 @@ fn fill(path: &Path, rows: u64) -> Result<()> {
     let transaction = connection.transaction()?;
     let mut insert = transaction.prepare(
         "INSERT INTO sessions (handle, subject, generation, rotated_at, confirmed, late_budget, created_at,
-           idle_expiry, absolute_expiry, version, user_agent, ip, data, look_at)
+           idle_expiry, absolute_expiry, version, user_agent, ip, data, purge_at)
          VALUES (?1, ?2, 0, ?3, 0, 0, ?3, ?4, ?5, 0, ?6, '192.0.2.1', x'', ?4)",
     )?;
     for row in (0..rows).map(row) {
@@ -119,7 +119,7 @@ fn fill(path: &Path, rows: u64) -> Result<()> {
     Ok(())
 }
 
-/// Spreads numbers over all of `u64`, each to another (the finaliser of SplitMix64).
+/// A bijection that spreads numbers over all of `u64` (the finalizer of SplitMix64).
 fn scatter(number: u64) -> u64 {
     let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

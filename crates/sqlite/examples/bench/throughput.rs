@@ -1,4 +1,4 @@
-//! Many tasks.
+//! The throughput of many tasks.
 
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,8 @@ const TASKS: u64 = 64;
 const TURNS: u64 = 40;
 const TURN: Duration = Duration::from_millis(250);
 
-/// One file, and how many refreshes a second each way did with it.
-struct SessionRow<'a> {
+/// One file, and how many refreshes per second each variant did with it.
+struct TableRow<'a> {
     sessions: &'a Sessions,
     raw: OneByOne,
     by_statement: Vec<f64>,
@@ -26,7 +26,7 @@ struct SessionRow<'a> {
 pub(crate) async fn table(few: &Sessions, many: &Sessions) -> Result<()> {
     println!("| {TASKS} tasks, median of {TURNS} turns | statements | store | |");
     println!("|---|---|---|---|");
-    let mut rows = [SessionRow::new(few)?, SessionRow::new(many)?];
+    let mut rows = [TableRow::new(few)?, TableRow::new(many)?];
     for turn in 0..TURNS {
         for row in &mut rows {
             let first = turn << 32;
@@ -35,18 +35,18 @@ pub(crate) async fn table(few: &Sessions, many: &Sessions) -> Result<()> {
             row.by_store.push(store(row.sessions, first).await?);
         }
     }
-    let [with_few, with_many] = rows.map(SessionRow::print);
+    let [with_few, with_many] = rows.map(TableRow::print);
     println!("| cost with {} sessions | | {:.2} times | |\n", many.rows, with_few / with_many);
     Ok(())
 }
 
-impl<'a> SessionRow<'a> {
+impl<'a> TableRow<'a> {
     fn new(sessions: &'a Sessions) -> Result<Self> {
         let raw = OneByOne::open(sessions)?;
         Ok(Self { sessions, raw, by_statement: Vec::new(), by_store: Vec::new() })
     }
 
-    /// Returns the store's median.
+    /// Returns the median of the store.
     fn print(self) -> f64 {
         let (by_statement, by_store) = (median(self.by_statement), median(self.by_store));
         println!(
@@ -58,7 +58,7 @@ impl<'a> SessionRow<'a> {
     }
 }
 
-/// Tasks beside each other would only wait for the one connection that may write.
+/// A single task, because concurrent ones would only wait for the one connection that may write.
 fn statements(raw: &OneByOne, sessions: &Sessions, first: u64) -> Result<f64> {
     let started = Instant::now();
     let mut done = 0;

@@ -1,10 +1,10 @@
-//! The end of a session.
+//! Ending a session.
 
 use rusqlite::{Connection, params};
-use tower_refresh_core::{EndReason, SessionHandle, Timestamp};
+use tower_refresh_core::{EndReason, SessionHandle, StoreError, Timestamp};
 
 use super::job::{Step, Write};
-use crate::{error::Failure, row::Column};
+use crate::{error::store_error, row::Column};
 
 pub(crate) struct End {
     pub(crate) handle: SessionHandle,
@@ -13,7 +13,7 @@ pub(crate) struct End {
 }
 
 const END: &str = "
-    UPDATE sessions SET ended_reason = ?1, ended_at = ?2, version = version + 1, look_at = min(look_at, ?2)
+    UPDATE sessions SET ended_reason = ?1, ended_at = ?2, version = version + 1, purge_at = min(purge_at, ?2)
     WHERE handle = ?3 AND ended_at IS NULL";
 
 impl Write for End {
@@ -21,9 +21,9 @@ impl Write for End {
 
     const ENDS: bool = true;
 
-    fn step(&mut self, connection: &Connection, _rows: usize) -> Result<Step<bool>, Failure> {
-        let mut end = connection.prepare_cached(END)?;
-        let rows = end.execute(params![Column(self.reason), Column(self.now), Column(self.handle)])?;
-        Ok(Step::Done(rows == 1))
+    fn step(&mut self, connection: &Connection, _rows: usize) -> Result<Step<bool>, StoreError> {
+        let parameters = params![Column(self.reason), Column(self.now), Column(self.handle)];
+        let rows = connection.prepare_cached(END).and_then(|mut end| end.execute(parameters));
+        rows.map(|rows| Step::Done(rows == 1)).map_err(store_error)
     }
 }

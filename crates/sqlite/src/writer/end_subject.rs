@@ -1,12 +1,12 @@
-//! The end of all of a subject's sessions.
+//! Ending the sessions of a subject.
 
 use std::mem;
 
 use rusqlite::{Connection, params};
-use tower_refresh_core::{EndReason, SessionHandle, Subject, Timestamp};
+use tower_refresh_core::{EndReason, SessionHandle, StoreError, Subject, Timestamp};
 
 use super::job::{Step, Write};
-use crate::{error::Failure, row::Column};
+use crate::{error::store_error, row::Column};
 
 pub(crate) struct EndSubject {
     subject: Subject,
@@ -17,7 +17,7 @@ pub(crate) struct EndSubject {
 }
 
 const END_SUBJECT: &str = "
-    UPDATE sessions SET ended_reason = ?1, ended_at = ?2, version = version + 1, look_at = min(look_at, ?2)
+    UPDATE sessions SET ended_reason = ?1, ended_at = ?2, version = version + 1, purge_at = min(purge_at, ?2)
     WHERE id IN (SELECT id FROM sessions WHERE subject = ?3 AND ended_at IS NULL AND handle IS NOT ?4 LIMIT ?5)
     RETURNING handle";
 
@@ -32,7 +32,7 @@ impl EndSubject {
     }
 }
 
-/// A subject may have thousands of sessions: they are ended some at a time, with refreshes between.
+/// A subject may have thousands of sessions. They are ended in steps, with refreshes in between.
 impl Write for EndSubject {
     type Output = Vec<SessionHandle>;
 
@@ -40,7 +40,16 @@ impl Write for EndSubject {
 
     const ENDS: bool = true;
 
-    fn step(&mut self, connection: &Connection, rows: usize) -> Result<Step<Vec<SessionHandle>>, Failure> {
+    fn step(&mut self, connection: &Connection, rows: usize) -> Result<Step<Vec<SessionHandle>>, StoreError> {
+        let ended = self.end_some(connection, rows).map_err(store_error)?;
+        let is_last = ended.len() < rows;
+        self.ended.extend(ended);
+        Ok(if is_last { Step::Done(mem::take(&mut self.ended)) } else { Step::More })
+    }
+}
+
+impl EndSubject {
+    fn end_some(&self, connection: &Connection, rows: usize) -> rusqlite::Result<Vec<SessionHandle>> {
         let mut statement = connection.prepare_cached(END_SUBJECT)?;
         let ended = statement.query_map(
             params![
@@ -52,9 +61,6 @@ impl Write for EndSubject {
             ],
             |columns| columns.get(0).map(|Column(handle)| handle),
         )?;
-        let ended = ended.collect::<Result<Vec<SessionHandle>, _>>()?;
-        let is_last = ended.len() < rows;
-        self.ended.extend(ended);
-        Ok(if is_last { Step::Done(mem::take(&mut self.ended)) } else { Step::More })
+        ended.collect()
     }
 }

@@ -1,57 +1,57 @@
-//! A write on its way from a future to the writer, and its answer on the way back.
+//! A write that a future sends to the writer, and its result.
 
 use futures_channel::oneshot::{self, Receiver, Sender};
 use rusqlite::Connection;
+use tower_refresh_core::StoreError;
 
-use crate::error::Failure;
-
-/// One kind of write.
+/// A kind of write.
 pub(crate) trait Write: Send + 'static {
-    /// What it answers.
+    /// Its result.
     type Output: Send + 'static;
 
-    /// Whether it may write many rows, in steps.
+    /// Whether it may write many rows, in several steps.
     const LONG: bool = false;
 
     /// Whether it may end sessions.
     const ENDS: bool = false;
 
-    /// Takes one step, within a transaction; a long job writes up to `rows` rows in it. An error must leave behind nothing that is worse than a smaller step.
-    fn step(&mut self, connection: &Connection, rows: usize) -> Result<Step<Self::Output>, Failure>;
+    /// Runs one step within a transaction. A step of a long job writes up to `rows` rows. A step that fails may have written
+    /// some of its rows, but must not leave a row inconsistent.
+    fn step(&mut self, connection: &Connection, rows: usize) -> Result<Step<Self::Output>, StoreError>;
 }
 
 pub(crate) enum Step<T> {
     Done(T),
-    /// There is more to do, after others had their turn.
+    /// There is more to do, after other jobs.
     More,
 }
 
-/// A write, where its answer goes, and how its last step went.
+/// A write, the channel for its result, and the result of its last step.
 pub(crate) struct Job<W: Write> {
     write: W,
-    reply: Sender<Result<W::Output, Failure>>,
-    step: Result<Step<W::Output>, Failure>,
+    reply: Sender<Result<W::Output, StoreError>>,
+    step: Result<Step<W::Output>, StoreError>,
 }
 
-pub(crate) type Answer<T> = Receiver<Result<T, Failure>>;
+pub(crate) type ResultReceiver<T> = Receiver<Result<T, StoreError>>;
 
-/// A [`Job`] of whichever kind.
+/// A [`Job`] of any kind.
 pub(crate) trait AnyJob: Send {
     fn is_long(&self) -> bool;
     fn may_end(&self) -> bool;
 
-    /// Takes a step; returns how it failed.
-    fn run(&mut self, connection: &Connection, rows: usize) -> Option<Failure>;
+    /// Runs a step. Returns its error.
+    fn run(&mut self, connection: &Connection, rows: usize) -> Option<StoreError>;
 
-    /// Answers, now that it is known whether the step was committed; returns the job if there is more to do.
-    fn settle(self: Box<Self>, committed: Result<(), &Failure>) -> Option<Box<dyn AnyJob>>;
+    /// Sends the result after the commit. Returns the job if there is more to do.
+    fn finish(self: Box<Self>, committed: Result<(), &StoreError>) -> Option<Box<dyn AnyJob>>;
 }
 
 impl<W: Write> Job<W> {
-    /// The job, and where its answer comes.
-    pub(crate) fn of(write: W) -> (Box<dyn AnyJob>, Answer<W::Output>) {
-        let (reply, answer) = oneshot::channel();
-        (Box::new(Self { write, reply, step: Ok(Step::More) }), answer)
+    /// A job for `write`, and the channel on which its result arrives.
+    pub(crate) fn of(write: W) -> (Box<dyn AnyJob>, ResultReceiver<W::Output>) {
+        let (reply, result) = oneshot::channel();
+        (Box::new(Self { write, reply, step: Ok(Step::More) }), result)
     }
 }
 
@@ -64,20 +64,20 @@ impl<W: Write> AnyJob for Job<W> {
         W::ENDS
     }
 
-    fn run(&mut self, connection: &Connection, rows: usize) -> Option<Failure> {
+    fn run(&mut self, connection: &Connection, rows: usize) -> Option<StoreError> {
         self.step = self.write.step(connection, rows);
         self.step.as_ref().err().cloned()
     }
 
-    fn settle(mut self: Box<Self>, committed: Result<(), &Failure>) -> Option<Box<dyn AnyJob>> {
-        let answer = match (std::mem::replace(&mut self.step, Ok(Step::More)), committed) {
-            (Ok(_), Err(failure)) => Err(failure.clone()),
-            (Err(failure), _) => Err(failure),
+    fn finish(mut self: Box<Self>, committed: Result<(), &StoreError>) -> Option<Box<dyn AnyJob>> {
+        let result = match (std::mem::replace(&mut self.step, Ok(Step::More)), committed) {
+            (Ok(_), Err(error)) => Err(error.clone()),
+            (Err(error), _) => Err(error),
             (Ok(Step::Done(output)), Ok(())) => Ok(output),
             (Ok(Step::More), Ok(())) => return Some(self),
         };
-        // The future may have been dropped; the write is done all the same.
-        let _ = self.reply.send(answer);
+        // The receiver of a dropped future is gone.
+        let _ = self.reply.send(result);
         None
     }
 }

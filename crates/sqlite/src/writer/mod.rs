@@ -1,17 +1,18 @@
-//! The thread that writes: all that waits goes into one transaction, so that one sync to the disk serves many.
+//! The thread that writes. All waiting writes share a transaction, so that one sync to disk serves many.
 //!
-//! While one group is synced the next gathers by itself, so nobody waits for company: a write that comes alone is
-//! committed alone, at once.
+//! The next group gathers while the current one is synced, so no write waits for others to join: a single write is committed
+//! immediately.
 //!
-//! While it has nothing to write it loads as well: SQLite lets a connection forget its pages when another one has written, so
-//! this is the only one that still has them.
+//! While there is nothing to write, this thread also loads. SQLite discards the page cache of a connection when another
+//! connection has written, so only the cache of this one stays warm.
 
+mod checkpoint;
 mod create;
 mod end;
 mod end_subject;
 mod job;
 mod pace;
-mod purge;
+mod purge_dead;
 mod swap;
 
 use std::{
@@ -21,21 +22,23 @@ use std::{
 };
 
 use rusqlite::Connection;
+use tower_refresh_core::StoreError;
 
 pub(crate) use self::job::Write;
 use self::pace::Pace;
 pub(crate) use self::{
-    create::Create, end::End, end_subject::EndSubject, job::Job, purge::Purge, swap::Swap,
+    checkpoint::Checkpoints, create::Create, end::End, end_subject::EndSubject, job::Job,
+    purge_dead::PurgeDead, swap::Swap,
 };
-use crate::{checkpoint::Checkpoints, error::Failure, feed::Feed, queue::Queue, reader::Load};
+use crate::{error::store_error, feed::Feed, queue::Queue, reader::Load};
 
-/// A write of whichever kind, and where its answer goes.
+/// A write of any kind, and the channel for its result.
 pub(crate) type AnyJob = Box<dyn job::AnyJob>;
 
-/// More are not committed at once, so that no write waits long for those before it.
-const JOBS_AT_ONCE: usize = 512;
+/// The largest group, so that no write waits long for those before it.
+const MAX_JOBS: usize = 512;
 
-/// What waits for the writer, and what it has done so far.
+/// What waits for the writer, and how much it has done.
 pub(crate) struct Writes {
     pub(crate) queue: Queue<Work>,
     pub(crate) written: AtomicU64,
@@ -50,7 +53,7 @@ impl Default for Writes {
 
 pub(crate) enum Work {
     Write(AnyJob),
-    /// Comes only while the writer is idle, so none waits for a commit or behind one.
+    /// Pushed only while the writer is idle, so a load never waits for a commit.
     Load(Load),
 }
 
@@ -58,7 +61,7 @@ pub(crate) fn run(connection: &Connection, writes: &Writes, feed: &Feed, checkpo
     let mut pace = Pace::new();
     while let Some(next) = writes.queue.take(next) {
         match next {
-            Next::Load(load) => load.answer(connection),
+            Next::Load(load) => load.run(connection),
             Next::Group(group) => {
                 write(connection, group, &mut pace, writes, feed);
                 checkpoints.after_commit(connection);
@@ -72,10 +75,10 @@ enum Next {
     Load(Load),
 }
 
-/// What comes first, with one long job at most.
+/// The next load, or the next group of writes with at most one long job.
 fn next(waiting: &mut VecDeque<Work>) -> Next {
     let (mut group, mut long) = (VecDeque::new(), 0);
-    while group.len() < JOBS_AT_ONCE
+    while group.len() < MAX_JOBS
         && let Some(work) = waiting.pop_front()
     {
         match work {
@@ -103,32 +106,32 @@ fn write(
     let started = Instant::now();
     let committed = commit(connection, &mut group, pace.rows());
     if group.iter().any(|job| job.is_long()) {
-        pace.learn(started.elapsed());
+        pace.adapt(started.elapsed());
     }
     if committed.is_ok() {
         writes.written.fetch_add(group.len() as u64, Ordering::Relaxed);
         writes.commits.fetch_add(1, Ordering::Relaxed);
         if group.iter().any(|job| job.may_end()) {
-            feed.look();
+            feed.refresh();
         }
     }
     for job in group {
-        if let Some(rest) = job.settle(committed.as_ref().copied()) {
+        if let Some(rest) = job.finish(committed.as_ref().copied()) {
             writes.queue.push(Work::Write(rest));
         }
     }
 }
 
-/// Runs all jobs in one transaction. A job that fails leaves the others in; only what fails the transaction fails all.
-fn commit(connection: &Connection, group: &mut VecDeque<AnyJob>, rows: usize) -> Result<(), Failure> {
+/// Runs all jobs in one transaction. A failed job does not affect the others, unless the transaction fails.
+fn commit(connection: &Connection, group: &mut VecDeque<AnyJob>, rows: usize) -> Result<(), StoreError> {
     execute(connection, "BEGIN IMMEDIATE")?;
     for job in group {
-        let failure = job.run(connection, rows);
-        // A full disk or a failed read takes the whole transaction back; going on would write outside of it.
-        if let Some(failure) = failure
+        let error = job.run(connection, rows);
+        // After a full disk or a failed read, SQLite rolls back the transaction. Further jobs would write outside of it.
+        if let Some(error) = error
             && connection.is_autocommit()
         {
-            return Err(failure);
+            return Err(error);
         }
     }
     execute(connection, "COMMIT").inspect_err(|_| roll_back(connection))
@@ -136,12 +139,15 @@ fn commit(connection: &Connection, group: &mut VecDeque<AnyJob>, rows: usize) ->
 
 fn roll_back(connection: &Connection) {
     if !connection.is_autocommit() {
-        // If it fails too, there is a transaction still, in which the next group cannot begin: it fails as it should.
+        // If this fails too, the transaction stays open, and the next group fails at `BEGIN`.
         let _ = execute(connection, "ROLLBACK");
     }
 }
 
-fn execute(connection: &Connection, statement: &str) -> Result<(), Failure> {
-    connection.prepare_cached(statement)?.execute([])?;
+fn execute(connection: &Connection, statement: &str) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(statement)
+        .and_then(|mut statement| statement.execute([]))
+        .map_err(store_error)?;
     Ok(())
 }

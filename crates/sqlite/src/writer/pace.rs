@@ -1,32 +1,32 @@
-//! How much of a long job is done at once.
+//! How many rows a step of a long job writes.
 
 use std::time::Duration;
 
-/// The number of rows that one step of a long job writes: as many as this disk takes in a moment, for a write that comes
-/// meanwhile waits for them.
+/// The number of rows in a step of a long job: as many as this disk writes in a moment, because other writes wait
+/// meanwhile.
 pub(super) struct Pace {
     rows: usize,
 }
 
 const GOAL: Duration = Duration::from_millis(5);
-const LEAST: usize = 8;
-const MOST: usize = 256;
+const MIN: usize = 8;
+const MAX: usize = 256;
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Self { rows: MOST / 4 }
+        Self { rows: MAX / 4 }
     }
 
     pub(super) fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Learns from the time that a group with such a step took.
-    pub(super) fn learn(&mut self, took: Duration) {
+    /// Adapts to the time that a group with such a step took.
+    pub(super) fn adapt(&mut self, took: Duration) {
         if took > GOAL {
-            self.rows = (self.rows / 2).max(LEAST);
+            self.rows = (self.rows / 2).max(MIN);
         } else if took < GOAL / 2 {
-            self.rows = (self.rows + self.rows / 4).min(MOST);
+            self.rows = (self.rows + self.rows / 4).min(MAX);
         }
     }
 }
@@ -39,14 +39,14 @@ mod tests {
     fn steps_shrink_on_a_slow_disk_and_grow_again_within_bounds() {
         let mut pace = Pace::new();
         for _ in 0..100 {
-            pace.learn(Duration::from_secs(1));
+            pace.adapt(Duration::from_secs(1));
         }
-        assert_eq!(pace.rows(), LEAST);
+        assert_eq!(pace.rows(), MIN);
         for _ in 0..100 {
-            pace.learn(Duration::ZERO);
+            pace.adapt(Duration::ZERO);
         }
-        assert_eq!(pace.rows(), MOST);
-        pace.learn(GOAL);
-        assert_eq!(pace.rows(), MOST, "what takes as long as it may stays");
+        assert_eq!(pace.rows(), MAX);
+        pace.adapt(GOAL);
+        assert_eq!(pace.rows(), MAX, "a step that takes exactly the goal does not change the pace");
     }
 }

@@ -1,12 +1,12 @@
-//! A compare-and-swap.
+//! Compare-and-swap of a session.
 
 use rusqlite::{Connection, named_params};
-use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
+use tower_refresh_core::{SessionHandle, SessionRow, StoreError, Timestamp};
 
 use super::job::{Step, Write};
-use crate::{error::Failure, row::Column};
+use crate::{error::store_error, row::Column};
 
-/// What a swap compares and writes.
+/// The fields that a swap compares and writes.
 pub(crate) struct Swap {
     handle: SessionHandle,
     version: u64,
@@ -28,9 +28,9 @@ macro_rules! swap {
         )
     };
 }
-/// The death stays or comes later, as with nearly every swap: no index is written.
-const LONGER: &str = swap!("", " AND look_at <= min(:idle_expiry, absolute_expiry)");
-const SHORTER: &str = swap!(", look_at = min(:idle_expiry, absolute_expiry)", "");
+/// The session does not expire earlier than before, as in nearly every swap: no index is written.
+const LONGER: &str = swap!("", " AND purge_at <= min(:idle_expiry, absolute_expiry)");
+const SHORTER: &str = swap!(", purge_at = min(:idle_expiry, absolute_expiry)", "");
 
 impl From<&SessionRow> for Swap {
     fn from(row: &SessionRow) -> Self {
@@ -49,8 +49,12 @@ impl From<&SessionRow> for Swap {
 impl Write for Swap {
     type Output = bool;
 
-    fn step(&mut self, connection: &Connection, _rows: usize) -> Result<Step<bool>, Failure> {
-        Ok(Step::Done(self.execute(connection, LONGER)? || self.execute(connection, SHORTER)?))
+    fn step(&mut self, connection: &Connection, _rows: usize) -> Result<Step<bool>, StoreError> {
+        let swapped = match self.execute(connection, LONGER) {
+            Ok(false) => self.execute(connection, SHORTER),
+            result => result,
+        };
+        swapped.map(Step::Done).map_err(store_error)
     }
 }
 

@@ -1,0 +1,309 @@
+//! A simple store with a chosen fault.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    future::poll_fn,
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::Poll,
+    time::Duration,
+};
+
+use tower_refresh_core::{
+    EndReason, EndWatcher, Ended, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
+    Subject, Timestamp,
+};
+
+use super::fault::Fault;
+
+/// The largest 16-bit length.
+const MOST_BYTES: usize = u16::MAX as usize;
+/// The size of a page of results.
+const MOST_ROWS: usize = 9_000;
+
+pub(crate) struct FaultyStore {
+    fault: Option<Fault>,
+    rows: Mutex<BTreeMap<String, SessionRow>>,
+    /// When the sessions of a subject were ended.
+    subjects: Mutex<BTreeMap<String, Timestamp>>,
+}
+
+impl FaultyStore {
+    pub(crate) fn new(fault: Option<Fault>) -> Self {
+        Self { fault, rows: Mutex::default(), subjects: Mutex::default() }
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.fault == Some(fault)
+    }
+
+    fn rows(&self) -> MutexGuard<'_, BTreeMap<String, SessionRow>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn subjects(&self) -> MutexGuard<'_, BTreeMap<String, Timestamp>> {
+        self.subjects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn key(&self, handle: SessionHandle) -> String {
+        let mut key = handle.to_string();
+        match self.fault {
+            Some(Fault::HandlesIgnoreCase) => key.to_lowercase(),
+            Some(Fault::HandlesLoseTheirEnd) => {
+                key.pop();
+                key
+            }
+            _ => key,
+        }
+    }
+
+    fn is_of(&self, row: &SessionRow, subject: &Subject) -> bool {
+        let (of, subject) = (row.subject.as_str(), subject.as_str());
+        of == subject
+            || self.has(Fault::SubjectsIgnoreCase) && of.to_lowercase() == subject.to_lowercase()
+            || self.has(Fault::SubjectsByPrefix) && of.starts_with(subject)
+    }
+
+    fn end_row(&self, row: &mut SessionRow, reason: EndReason, now: Timestamp) -> bool {
+        let spared = self.has(Fault::EndSparesExpired) && now >= row.expires_at()
+            || self.has(Fault::EndNeedsAnUnwrittenRow) && row.version > 0;
+        if row.ended.is_some() && !self.has(Fault::EndAgain) || spared {
+            return false;
+        }
+        row.ended = Some(Ended::new(reason, now));
+        if !self.has(Fault::EndKeepsVersion) {
+            row.version += 1;
+        }
+        true
+    }
+
+    /// The row as a faulty `create` stores it.
+    fn with_faults(&self, row: &SessionRow) -> SessionRow {
+        let mut row = row.clone();
+        if self.has(Fault::CreateLosesMilliseconds) {
+            row.created_at = Timestamp::from_secs(row.created_at.as_secs());
+        }
+        if self.has(Fault::CreateTrimsTexts) {
+            row.subject = row.subject.as_str().trim().into();
+            row.meta.label = row.meta.label.map(|label| label.trim().to_owned());
+        }
+        if self.has(Fault::CreateCutsAtNul) {
+            let end = row.subject.as_str().find('\0').unwrap_or(row.subject.as_str().len());
+            row.subject = row.subject.as_str()[..end].into();
+        }
+        if self.has(Fault::CreateDropsEmptyTexts) {
+            row.meta.label = row.meta.label.filter(|label| !label.is_empty());
+        }
+        if self.has(Fault::CreateCutsLongTexts) {
+            row.meta.label = row.meta.label.filter(|label| label.len() <= MOST_BYTES);
+        }
+        if self.has(Fault::CreateCutsLongData) {
+            row.data.truncate(MOST_BYTES);
+        }
+        if self.has(Fault::CreateUnmapsAddresses) {
+            row.meta.ip = row.meta.ip.map(|ip| ip.to_canonical());
+        }
+        if self.has(Fault::CreateCutsGenerations) {
+            row.generation = row.generation.min(i32::MAX as u32);
+        }
+        if self.has(Fault::CreateLosesTheLeastInteger) && row.generation == i32::MIN as u32 {
+            row.generation = 0;
+        }
+        if self.has(Fault::CreateLosesTheLargestTime) {
+            row.rotated_at = row.rotated_at.min(Timestamp::from_millis(i64::MAX as u64 - 1));
+        }
+        if self.has(Fault::CreateLosesTheEpoch) {
+            row.created_at = row.created_at.max(Timestamp::from_millis(1));
+        }
+        if self.has(Fault::CreateEndsLaterLogins)
+            && let Some(at) = self.subjects().get(row.subject.as_str())
+        {
+            row.ended = Some(Ended::new(EndReason::Revoked, *at));
+        }
+        row
+    }
+}
+
+impl SessionStore for FaultyStore {
+    async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
+        let row = self.with_faults(row);
+        let mut rows = self.rows();
+        if let Some(old) = rows.get(&self.key(row.handle)) {
+            let free = self.has(Fault::CreateOverwritesEnded) && old.ended.is_some()
+                || self.has(Fault::CreateOverwritesExpired)
+                    && old.expires_at() <= old.created_at.saturating_add(Duration::from_secs(3600));
+            if !free && !self.has(Fault::CreateOverwrites) {
+                let failed = self.has(Fault::CreateReportsAnotherError);
+                let kind = if failed { StoreErrorKind::Unavailable } else { StoreErrorKind::AlreadyExists };
+                return Err(StoreError::new(kind));
+            }
+        }
+        rows.insert(self.key(row.handle), row);
+        Ok(())
+    }
+
+    async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
+        let hidden = |row: &SessionRow| self.has(Fault::LoadHidesEnded) && row.ended.is_some();
+        let rows = self.rows();
+        let invented = if self.has(Fault::LoadInvents) { rows.values().next() } else { None };
+        Ok(rows.get(&self.key(handle)).or(invented).filter(|row| !hidden(row)).cloned())
+    }
+
+    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
+        let mut rows = self.rows();
+        let Some(old) = rows.get_mut(&self.key(row.handle)) else {
+            if self.has(Fault::SwapInserts) {
+                rows.insert(self.key(row.handle), row.clone());
+            }
+            return Ok(false);
+        };
+        let ignores_all = self.has(Fault::SwapIgnoresAll);
+        let same = old.version == row.version
+            || self.has(Fault::SwapIgnoresVersion)
+            || self.has(Fault::SwapWinsTwice) && old.version == row.version + 1;
+        let is_final = old.ended.is_some() && !self.has(Fault::SwapIgnoresEnd);
+        if !ignores_all && (!same || is_final) {
+            return Ok(false);
+        }
+        let mut new = row.clone();
+        new.version = old.version + u64::from(!self.has(Fault::SwapKeepsVersion));
+        match self.fault {
+            Some(Fault::SwapForgetsGeneration) => new.generation = old.generation,
+            Some(Fault::SwapForgetsTheTime) => new.rotated_at = old.rotated_at,
+            Some(Fault::SwapForgetsConfirmation) => new.confirmed = old.confirmed,
+            Some(Fault::SwapForgetsLateBudget) => new.late_budget = old.late_budget,
+            Some(Fault::SwapForgetsExpiry) => new.idle_expiry = old.idle_expiry,
+            Some(Fault::SwapCutsGenerations) => new.generation = new.generation.min(i32::MAX as u32),
+            _ => {}
+        }
+        *old = new;
+        if self.has(Fault::SwapTouchesOthers) {
+            for other in rows.values_mut().filter(|other| other.handle != row.handle) {
+                other.idle_expiry = row.idle_expiry;
+            }
+        }
+        Ok(true)
+    }
+
+    async fn end(
+        &self,
+        handle: SessionHandle,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut rows = self.rows();
+        if self.has(Fault::EndEndsTheSubject) {
+            return Ok(rows
+                .values_mut()
+                .map(|row| self.end_row(row, reason, now))
+                .filter(|ended| *ended)
+                .count()
+                > 0);
+        }
+        if let Some(row) = rows.get_mut(&self.key(handle)) {
+            return Ok(self.end_row(row, reason, now));
+        }
+        if self.has(Fault::EndInserts) {
+            let mut row = SessionRow::new(handle, "".into(), now, now, now);
+            row.ended = Some(Ended::new(reason, now));
+            rows.insert(self.key(handle), row);
+        }
+        Ok(false)
+    }
+
+    async fn end_subject(
+        &self,
+        subject: &Subject,
+        except: Option<SessionHandle>,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<Vec<SessionHandle>, StoreError> {
+        let mut ended = Vec::new();
+        let mut rows = self.rows();
+        let ends_all =
+            self.has(Fault::EndOfUnknownSubjectEndsAll) && !rows.values().any(|row| self.is_of(row, subject));
+        self.subjects().insert(subject.as_str().to_owned(), now);
+        for row in rows.values_mut().filter(|row| ends_all || self.is_of(row, subject)) {
+            if except == Some(row.handle) && !self.has(Fault::EndSubjectIgnoresException) {
+                continue;
+            }
+            let spared = self.has(Fault::EndSubjectSparesExpired) && now >= row.expires_at();
+            if spared || self.has(Fault::EndSubjectStopsEarly) && ended.len() == MOST_ROWS {
+                continue;
+            }
+            if self.end_row(row, reason, now) || self.has(Fault::EndSubjectReturnsAll) {
+                ended.push(row.handle);
+            }
+        }
+        if self.has(Fault::EndSubjectForgetsOne) {
+            ended.pop();
+        }
+        Ok(ended)
+    }
+
+    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
+        let now =
+            if self.has(Fault::ListAtExpiry) { now.saturating_sub(Duration::from_millis(1)) } else { now };
+        let mut rows: Vec<_> = self.rows().values().filter(|row| self.is_of(row, subject)).cloned().collect();
+        rows.retain(|row| row.is_live(now) || self.has(Fault::ListShowsEnded) && row.ended.is_some());
+        rows.sort_by_key(|row| row.created_at);
+        if !self.has(Fault::ListOldestFirst) {
+            rows.reverse();
+        }
+        if self.has(Fault::ListStopsEarly) {
+            rows.truncate(MOST_ROWS);
+        }
+        Ok(rows)
+    }
+
+    async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
+        const MOST: usize = 100;
+        let dead_since = |row: &SessionRow| {
+            if self.has(Fault::PurgeByExpiryOnly) { row.expires_at() } else { row.dead_since() }
+        };
+        let is_dead = |row: &SessionRow| {
+            let at_the_time = self.has(Fault::PurgeAtTheTime) && dead_since(row) == dead_before;
+            dead_since(row) < dead_before || at_the_time
+        };
+        let mut rows = self.rows();
+        let dead: Vec<_> = rows.iter().filter(|(_, row)| is_dead(row)).map(|(key, _)| key.clone()).collect();
+        let purged = dead.iter().take(MOST).filter_map(|key| rows.remove(key)).count() as u64;
+        match self.fault {
+            Some(Fault::PurgeStopsEarly) => Ok(0),
+            Some(Fault::PurgeNeverZero) => Ok(purged + 1),
+            _ => Ok(purged),
+        }
+    }
+
+    /// Polls every row repeatedly.
+    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
+        let mut reported = BTreeSet::new();
+        let mut rounds = 0;
+        poll_fn(|context| {
+            for row in self.rows().values() {
+                let Some(ended) = row.ended else { continue };
+                let early = ended.at < since || self.has(Fault::FeedOmitsEndsAtSince) && ended.at == since;
+                if early && !self.has(Fault::FeedReportsAll) || !reported.insert(row.handle) {
+                    continue;
+                }
+                let silent = self.has(Fault::FeedOmitsEarlierEnds) && rounds == 0
+                    || self.has(Fault::FeedStops) && rounds > 0;
+                let at = if self.has(Fault::FeedReportsWrongTimes) { since } else { ended.at };
+                if !silent {
+                    watcher.ended(row.handle, at);
+                }
+            }
+            if rounds == 0 && !self.has(Fault::FeedNeverCatchesUp) {
+                watcher.caught_up();
+            }
+            rounds += 1;
+            if rounds > 1000 {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        Err(StoreError::new(StoreErrorKind::Unavailable))
+    }
+}

@@ -1,0 +1,12 @@
+//! The tests of the crate through its public API, in one binary: a module for each subject.
+
+mod classify;
+mod commit;
+mod end_reason;
+mod handle;
+mod histories;
+mod laws;
+mod memory;
+mod policy;
+mod support;
+mod values;

@@ -1,0 +1,171 @@
+//! The memory store satisfies every law, alone and in a store that all laws share, and it stays small.
+
+use std::{
+    sync::{Arc, Barrier, LazyLock},
+    thread,
+};
+
+use futures_executor::block_on;
+use tower_refresh_core::{
+    EndReason, MemoryStore, SessionHandle, SessionRow, SessionStore, Subject, Timestamp, conformance_tests,
+};
+
+use crate::support::{DAY, HOUR, MS, ROTATED};
+
+conformance_tests! {
+    store: async { MemoryStore::new() },
+    block_on: futures_executor::block_on,
+}
+
+mod in_a_shared_store {
+    use super::*;
+
+    static SHARED: LazyLock<MemoryStore> = LazyLock::new(MemoryStore::new);
+
+    conformance_tests! {
+        store: async { SHARED.clone() },
+        block_on: futures_executor::block_on,
+    }
+}
+
+/// A session of one hour.
+fn session(number: u64, subject: &str, login: Timestamp) -> SessionRow {
+    let handle = SessionHandle::from_bytes(u128::from(number).to_le_bytes());
+    let expiry = login.saturating_add(HOUR);
+    SessionRow::new(handle, subject.into(), login, expiry, expiry)
+}
+
+fn create(store: &MemoryStore, row: &SessionRow) {
+    block_on(store.create(row)).expect("the handle is free");
+}
+
+#[test]
+fn a_clone_is_the_same_store() {
+    let store = MemoryStore::new();
+    assert!(store.is_empty());
+    create(&store.clone(), &session(0, "alice", ROTATED));
+    assert_eq!(store.len(), 1);
+    assert!(!store.is_empty());
+}
+
+#[test]
+fn debug_shows_the_number_of_sessions_and_none_of_them() {
+    let store = MemoryStore::default();
+    create(&store, &session(0, "alice", ROTATED));
+    assert_eq!(format!("{store:?}"), "MemoryStore { sessions: 1 }");
+}
+
+#[test]
+fn a_purge_removes_and_counts_at_most_1024_rows_a_call() {
+    const ROWS: u64 = 10_000;
+    let store = MemoryStore::new();
+    (0..ROWS).for_each(|number| create(&store, &session(number, "alice", ROTATED)));
+    let mut purged = 0;
+    for calls in 0.. {
+        let now = block_on(store.purge_dead(ROTATED.saturating_add(HOUR + MS))).unwrap();
+        assert!(now <= 1024, "{now} rows in a call");
+        purged += now;
+        assert_eq!(store.len() as u64, ROWS - purged, "the rows that were counted are removed");
+        if now == 0 {
+            assert!(calls <= 20, "{calls} calls for {ROWS} rows");
+            break;
+        }
+    }
+    assert!(store.is_empty());
+}
+
+#[test]
+fn a_process_that_never_purges_keeps_no_row_much_longer_than_a_day() {
+    let store = MemoryStore::new();
+    let mut login = ROTATED;
+    for number in 0..100_000 {
+        login = login.saturating_add(HOUR / 100);
+        create(&store, &session(number, &format!("user {number}"), login));
+    }
+    // 100 logins an hour; each session expires after an hour, and its row is kept for a day.
+    assert!((2_500..3_500).contains(&store.len()), "{} rows", store.len());
+}
+
+#[test]
+fn a_process_that_never_purges_removes_the_rows_of_a_burst_of_logins_in_time() {
+    let store = MemoryStore::new();
+    (0..50_000).for_each(|number| create(&store, &session(number, "burst", ROTATED)));
+    let later = ROTATED.saturating_add(DAY * 2);
+    (50_000..70_000).for_each(|number| create(&store, &session(number, "alice", later)));
+    assert!(store.len() < 25_000, "{} rows", store.len());
+}
+
+#[test]
+fn an_ended_session_is_kept_for_a_day() {
+    let store = MemoryStore::new();
+    let row = session(0, "alice", ROTATED);
+    create(&store, &row);
+    assert!(block_on(store.end(row.handle, EndReason::Logout, ROTATED)).unwrap());
+    let others = |login, numbers: std::ops::Range<u64>| {
+        numbers.for_each(|number| create(&store, &session(number, "bob", login)));
+    };
+    others(ROTATED.saturating_add(DAY), 1..1000);
+    assert!(block_on(store.load(row.handle)).unwrap().is_some(), "a day after the session ended");
+    others(ROTATED.saturating_add(DAY + MS), 1000..2000);
+    assert!(block_on(store.load(row.handle)).unwrap().is_none(), "later");
+}
+
+#[test]
+fn threads_that_create_end_and_purge_one_subject_leave_no_session_behind() {
+    const THREADS: u64 = 4;
+    const EACH: u64 = 2_000;
+    let store = MemoryStore::new();
+    let barrier = Arc::new(Barrier::new(THREADS as usize));
+    let alice = Subject::new("alice");
+    let threads: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            let (store, barrier, alice) = (store.clone(), Arc::clone(&barrier), alice.clone());
+            thread::spawn(move || {
+                barrier.wait();
+                for number in 0..EACH {
+                    let row = session(number * THREADS + thread, "alice", ROTATED);
+                    create(&store, &row);
+                    match number % 4 {
+                        0 => drop(block_on(store.end(row.handle, EndReason::Logout, ROTATED)).unwrap()),
+                        1 if number % 100 == 1 => {
+                            block_on(store.end_subject(&alice, None, EndReason::Revoked, ROTATED)).unwrap();
+                        }
+                        2 => drop(block_on(store.purge_dead(ROTATED.saturating_add(MS))).unwrap()),
+                        _ => drop(block_on(store.compare_and_swap(&row)).unwrap()),
+                    }
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+
+    let live = block_on(store.list(&alice, ROTATED)).unwrap().len();
+    let ended = block_on(store.end_subject(&alice, None, EndReason::Revoked, ROTATED)).unwrap().len();
+    assert_eq!(live, ended, "the list and the index agree");
+    while block_on(store.purge_dead(ROTATED.saturating_add(MS))).unwrap() > 0 {}
+    assert!(store.is_empty());
+    assert_eq!(block_on(store.list(&alice, ROTATED)).unwrap(), []);
+}
+
+#[test]
+fn of_many_threads_that_swap_one_version_one_succeeds() {
+    const THREADS: usize = 4;
+    let store = MemoryStore::new();
+    create(&store, &session(0, "alice", ROTATED));
+    for version in 0..200 {
+        let barrier = Arc::new(Barrier::new(THREADS));
+        let threads: Vec<_> = (0..THREADS)
+            .map(|_| {
+                let (store, barrier) = (store.clone(), Arc::clone(&barrier));
+                thread::spawn(move || {
+                    let mut row = session(0, "alice", ROTATED);
+                    row.version = version;
+                    barrier.wait();
+                    block_on(store.compare_and_swap(&row)).unwrap()
+                })
+            })
+            .collect();
+        let wins = threads.into_iter().map(|thread| thread.join().unwrap());
+        assert_eq!(wins.filter(|&won| won).count(), 1);
+    }
+}

@@ -1,0 +1,118 @@
+//! Writes that wait at the same time are committed together.
+
+use std::{error::Error, time::Duration};
+
+use rusqlite::Connection;
+use tokio::task::{JoinSet, yield_now};
+use tower_refresh_core::{EndReason, SessionRow, SessionStore, StoreError, StoreErrorKind};
+use tower_refresh_sqlite::{SqliteOptions, SqliteStore};
+
+use crate::support::{NOW, handle, open, row, sqlite, temporary};
+
+/// Prevents all other writes until it is dropped.
+fn lock(connection: &mut Connection) -> rusqlite::Transaction<'_> {
+    connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap()
+}
+
+/// The numbers of writes and commits, as counted by the store.
+fn counts(store: &SqliteStore) -> (u64, u64) {
+    let debug = format!("{store:?}");
+    let count = |name: &str| {
+        let (_, rest) = debug.split_once(name).unwrap();
+        rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+    };
+    (count("writes: "), count("commits: "))
+}
+
+#[tokio::test]
+async fn writes_that_wait_share_a_commit() {
+    let (_folder, path) = temporary();
+    let store = open(&path).await;
+    let mut connection = sqlite(&path);
+    let locked = lock(&mut connection);
+    let mut creates = JoinSet::new();
+    for number in 0..64 {
+        let store = store.clone();
+        creates.spawn(async move { store.create(&row(number)).await });
+    }
+    // The runtime has a single thread, so every task waits for its write before this one continues.
+    yield_now().await;
+    drop(locked);
+    creates.join_all().await.into_iter().for_each(Result::unwrap);
+
+    let (writes, commits) = counts(&store);
+    assert_eq!(writes, 64);
+    assert!(commits <= 2, "the first one alone at most, and the others together: {commits} commits");
+}
+
+#[tokio::test]
+async fn a_single_write_is_committed_immediately() {
+    let (_folder, path) = temporary();
+    let store = open(&path).await;
+    for number in 0..10 {
+        store.create(&row(number)).await.unwrap();
+    }
+    assert_eq!(counts(&store), (10, 10));
+}
+
+#[tokio::test]
+async fn a_failed_write_does_not_affect_the_others_of_its_group() {
+    let (_folder, path) = temporary();
+    let store = open(&path).await;
+    store.create(&row(0)).await.unwrap();
+    let before = counts(&store).1;
+
+    let mut connection = sqlite(&path);
+    let locked = lock(&mut connection);
+    let first = tokio::spawn(create(&store, row(1)));
+    yield_now().await;
+    let taken = tokio::spawn(create(&store, row(0)));
+    let mut beyond = row(2);
+    beyond.version = u64::MAX;
+    let unstorable = tokio::spawn(create(&store, beyond));
+    let late = tokio::spawn(create(&store, row(3)));
+    let ends = tokio::spawn({
+        let store = store.clone();
+        async move { store.end(handle(0), EndReason::Logout, NOW).await }
+    });
+    yield_now().await;
+    drop(locked);
+
+    first.await.unwrap().unwrap();
+    assert_eq!(taken.await.unwrap().unwrap_err().kind(), StoreErrorKind::AlreadyExists);
+    assert_eq!(unstorable.await.unwrap().unwrap_err().kind(), StoreErrorKind::Unavailable);
+    late.await.unwrap().unwrap();
+    assert!(ends.await.unwrap().unwrap());
+    assert!(counts(&store).1 - before <= 2, "they were in one group, or in two");
+    for (number, there) in [(0, true), (1, true), (2, false), (3, true)] {
+        assert_eq!(store.load(handle(number)).await.unwrap().is_some(), there, "session {number}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_stays_locked_fails_all_waiting_writes_and_none_after() {
+    let (_folder, path) = temporary();
+    let options = SqliteOptions::new().with_lock_timeout(Duration::from_millis(20));
+    let store = options.open(&path).await.unwrap();
+    let mut connection = sqlite(&path);
+    let locked = lock(&mut connection);
+    let creates = [1, 2, 3].map(|number| tokio::spawn(create(&store, row(number))));
+    for create in creates {
+        let error = create.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::TimedOut);
+        assert!(error.source().is_some());
+    }
+    assert_eq!(store.load(handle(1)).await.unwrap(), None, "reads still work");
+    drop(locked);
+    for number in [1, 2, 3] {
+        store.create(&row(number)).await.unwrap();
+    }
+}
+
+fn create(
+    store: &SqliteStore,
+    row: SessionRow,
+) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
+    let store = store.clone();
+    async move { store.create(&row).await }
+}
