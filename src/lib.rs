@@ -1,16 +1,16 @@
-//! `async fn(Request) -> Response` for people who are logged in, and stay so.
+//! Tower middleware that verifies access tokens and refreshes expired ones in the same request.
 //!
-//! A [`tower::Layer`](https://docs.rs/tower-layer) that checks the access token of each request and, when it has expired,
-//! refreshes it from a rotating refresh cookie *in the same request*: the handler sees a logged-in user, the response
-//! carries the new cookies, and no client code takes part. Around it are login and logout, the detection of stolen
-//! tokens, and the revocation of sessions.
+//! A [`tower::Layer`](https://docs.rs/tower-layer) verifies the access token of each request. If the token has expired, the layer
+//! refreshes it from a rotating refresh cookie *in the same request*: the handler sees the user, the response carries the new
+//! cookies, and the client needs no code for it. The crate also has login and logout, detection of stolen refresh tokens, and
+//! revocation of sessions.
 //!
-//! What it promises: an honest user is never logged out by accident, a stolen refresh token ends its session once copy and
-//! original part ways, and a request with a valid token asks no store. What it does not do: it checks no passwords, keeps
-//! no users, draws no login page, and is no OAuth authorization server.
+//! It promises three things. An honest user is never logged out by accident. A stolen refresh token ends its session as soon as
+//! both the thief and the owner have used it. A request with a valid access token needs no store. It does not check passwords, store
+//! users or draw a login page, and it is not an OAuth authorization server.
 //!
-//! The [guide] is about putting it to use: stores, clients, proxies, several servers, keys, roles, WebSockets, tuning, every
-//! default with its reason, [troubleshooting](guide::troubleshooting), and moving here from elsewhere.
+//! The [guide] explains how to use it: stores, clients, proxies, several servers, keys, roles, WebSockets, tuning, every default
+//! with its reason, [troubleshooting](guide::troubleshooting), and how to move to this crate.
 //!
 //! # Example
 //!
@@ -19,14 +19,14 @@
 //! use serde::{Deserialize, Serialize};
 //! use tower_refresh::{Auth, Authenticated, Identity, KeyRing, MemoryStore, Rejection, Session, TokenResponse};
 //!
-//! /// What the access token says of a user, besides the standard claims.
+//! /// The application's claims, beside the standard claims.
 //! #[derive(Serialize, Deserialize)]
 //! struct User {
 //!     name: String,
 //! }
 //!
 //! async fn login(session: Session<User>) -> Result<Json<TokenResponse>, Rejection> {
-//!     // … after the password was checked:
+//!     // … after checking the password:
 //!     Ok(Json(session.login("alice").await?))
 //! }
 //!
@@ -40,7 +40,7 @@
 //!     .audience("example-web")
 //!     .store(MemoryStore::new())
 //!     .claims(|subject, _session| async move {
-//!         // Asked at login and at each refresh: the place to look the user up.
+//!         // Called at login and at each refresh: look the user up here.
 //!         Ok::<_, std::io::Error>(Some(Identity::new(User { name: subject.to_string() }).scope("user")))
 //!     })
 //!     .build()?;
@@ -57,60 +57,59 @@
 //! # The journey of a request
 //!
 //! ```text
-//! request ─> 1 credentials   bearer header, access cookie, refresh cookie
+//! request ─> 1 credentials   bearer token, access cookie, refresh cookie
 //!            2 cross-site    do the cookies count?
-//!            3 verify        the access token: valid, expired, or refused
-//!            4 refresh (a)   only if it is absent, expired or near its end: who holds the refresh token?
-//!     inner service          sees the user in this very request
-//!            5 refresh (b)   when the response head is ready: rotate
+//!            3 verify        is the access token valid, expired or invalid?
+//!            4 load          only if it is absent, expired or near its expiry: whose is the refresh token?
+//!     inner service          sees the user
+//!            5 commit        when the response head is ready: rotate the refresh token
 //!            6 respond       set the cookies, forbid caching
 //! ```
 //!
-//! 1. A bearer header, where there is one, is the only access token, and a bad one is refused. Access and refresh cookies
-//!    that are too long, not canonical or forged count as absent; of several that hold the newest counts, if they are of one
-//!    session.
-//! 2. Cookies count for requests of the same origin and for top-level navigations with GET or HEAD; what another site
-//!    starts is served as if it carried none.
-//! 3. A valid token asks no store. The ended sessions of the last minutes are known to this server and refused.
-//! 4. The session is loaded, the refresh token classified by the rules of [`rotation`](tower_refresh_core::rotation), and
-//!    the claims source asked anew. Concurrent requests with one token share this.
-//! 5. A request that was dropped, or whose handler failed, has rotated nothing. A slow handler costs nothing either.
-//! 6. On every status. The handler's own cookies stay, what it said of caching does not.
+//! 1. A bearer token is the only access token if there is one, and an invalid one is rejected. Access and refresh cookies that are
+//!    too long, not canonical or forged count as absent. Of several valid ones the newest counts, if they are of one session.
+//! 2. Cookies count for same-origin requests, and for top-level navigations with GET or HEAD. A request that another site starts is
+//!    served without its cookies.
+//! 3. A valid token needs no store. This server knows the sessions that ended in the last minutes, and rejects their tokens.
+//! 4. The session is loaded, the refresh token is classified with the rules of [`rotation`](tower_refresh_core::rotation), and the
+//!    claims source is called. Concurrent requests with the same token share this.
+//! 5. A request that is dropped, or whose handler fails, has rotated nothing. A slow handler costs nothing either.
+//! 6. Tokens are set on every status. The handler's own cookies stay, its caching headers are replaced.
 //!
 //! | outcome | when | [`Authenticated`] | `Option<Authenticated>` |
 //! |---|---|---|---|
-//! | authenticated | a valid token, or refreshed | the user | `Some` |
-//! | anonymous | nothing sent, or cookies that do not hold | 401 | `None` |
-//! | rejected | a bearer header that is invalid, revoked, or expired and not refreshed; two of them | 401; two: 400 | 401; two: 400 |
-//! | cross-site | the cookies were refused | 403 | 403 |
-//! | unavailable | the store or the claims source failed, and no access token is valid | 503 | 503 |
+//! | authenticated | the access token is valid, or was refreshed | the user | `Some` |
+//! | anonymous | no credentials, or cookies that are not valid | 401 | `None` |
+//! | rejected | a bearer token that is invalid, revoked, or expired and not refreshed; two `Authorization` headers | 401; two: 400 | 401; two: 400 |
+//! | cross-site | the cookies were ignored | 403 | 403 |
+//! | unavailable | the store or the claims source failed, and there is no valid access token | 503 | 503 |
 //!
-//! The layer itself refuses nothing: the extractors do, and [`Auth::require_auth`].
+//! The layer rejects no request: the extractors do, and [`Auth::require_auth`].
 //!
 //! # Native clients
 //!
-//! Native, mobile and command line clients log in by [`Session::login_native`] and have both tokens in the body; they
-//! exchange the refresh token by [`Auth::refresh_token_grant`], with axum `Auth::token_route`: the refresh token grant of RFC
-//! 6749 §6. The rules of rotation are the same, and no cookie takes part.
+//! Native, mobile and command line clients log in through [`Session::login_native`] and receive both tokens in the body. They
+//! exchange the refresh token through [`Auth::refresh_token_grant`], with axum `Auth::token_route`: the refresh token grant of RFC
+//! 6749 §6. The rules of rotation are the same, and cookies are not used.
 //!
 //! # Without axum
 //!
-//! [`Authenticated::from_extensions`] and [`Session::from_extensions`] read the same values from the request of any tower
-//! service; [`RequireAuthLayer::with_response`] answers in any body type, tonic's among them.
+//! [`Authenticated::from_extensions`] and [`Session::from_extensions`] read the same values from the request of any tower service.
+//! [`RequireAuthLayer::with_response`](middleware::RequireAuthLayer::with_response) responds with any body type, tonic's for example.
 //!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `aws_lc_rs` | yes | cryptography by aws-lc-rs |
-//! | `rust_crypto` | | cryptography by RustCrypto's crates; with both on, aws-lc-rs is used |
+//! | `aws_lc_rs` | yes | cryptography with aws-lc-rs |
+//! | `rust_crypto` | | cryptography with RustCrypto's crates; if both are on, aws-lc-rs is used |
 //! | `axum` | yes | extractors, `IntoResponse` for [`Rejection`], [`TokenError`] and [`NativeTokenResponse`], `Auth::routes`, `Auth::token_route` |
-//! | `tokio` | yes | the end of a session outlives a dropped request |
+//! | `tokio` | yes | ending a session completes even if the client disconnects |
 //! | `tracing` | | events through `tracing`, target `tower_refresh` |
 //! | `metrics` | | counters and histograms through `metrics` |
 //! | `testing` | | the module `testing`, for the tests of applications |
 //!
-//! A feature only adds. Without a cryptographic backend everything compiles, and no key can be made.
+//! A feature only adds. Without a cryptographic backend everything compiles, but no key can be created.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod access_token;

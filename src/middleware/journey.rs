@@ -3,10 +3,9 @@
 //! 1. credentials: read the headers;
 //! 2. cross-site: decide whether the cookies count;
 //! 3. access token: verify it;
-//! 4. load: only if the access token is absent, expired or near its expiry;
-//! 5. the inner service, which sees the user;
-//! 6. commit: when the response head is ready, if there was a load;
-//! 7. respond: set the tokens.
+//! 4. load: only if the access token is absent, expired or near its expiry; then the inner service sees the user;
+//! 5. commit: when the response head is ready, if there was a load;
+//! 6. respond: set the tokens.
 //!
 //! [`arrive`] takes a request to its load or to the inner service, [`after_load`] from the load to the inner service, and
 //! [`on_response_head`] and [`after_commit`] to the response.
@@ -160,7 +159,7 @@ fn load_or_serve<C: CustomClaims>(
     Arrival::Serve(RequestState::new(auth.clone(), outcome, info, Refresh::NotNeeded))
 }
 
-/// From step 4 to step 5.
+/// From step 4 to the inner service.
 pub(super) fn after_load<ReqBody, C: CustomClaims>(
     auth: Arc<AuthInner<C>>,
     request: &mut Request<ReqBody>,
@@ -176,7 +175,7 @@ pub(super) fn after_load<ReqBody, C: CustomClaims>(
     state
 }
 
-/// Step 5: shows the inner service who the user is, and reports it.
+/// Shows the inner service who the user is, and reports it.
 #[inline]
 fn hand_over<ReqBody, C: CustomClaims>(request: &mut Request<ReqBody>, state: &Arc<RequestState<C>>) {
     let was_refreshed = matches!(state.loaded().map(Arc::as_ref), Some(Loaded::Live(_)));
@@ -208,7 +207,7 @@ impl<C> RefreshAhead<C> {
     }
 }
 
-/// Steps 6 and 7, unless they take a commit, which is returned.
+/// Step 6, unless step 5 comes first: then the commit is returned.
 #[inline]
 pub(super) fn on_response_head<ResBody, C: CustomClaims>(
     state: &Arc<RequestState<C>>,
@@ -237,7 +236,7 @@ fn commit_or_respond<ResBody, C: CustomClaims>(
     commit
 }
 
-/// Step 7 after a commit.
+/// Step 6 after a commit.
 pub(super) fn after_commit<C: CustomClaims>(
     state: &RequestState<C>,
     issued: Option<Issued>,

@@ -1,4 +1,4 @@
-//! Step 6: whether the response needs a commit, and what it carries otherwise.
+//! Step 5: whether the response needs a commit, and what it carries otherwise.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Step 7: the headers that carry tokens.
+//! Step 6: the headers that carry tokens.
 //!
 //! They are set on every status. The handler's own `Set-Cookie` headers stay. Its caching headers are replaced, since a shared
 //! cache that stores a response with a token hands the session of one user to another.
