@@ -119,7 +119,7 @@ fn nth(value: &Value, index: usize) -> &Value {
 fn key(alg: &str, jwk: &Value) -> Option<VerifyingKey> {
     let bytes = |member: &str| URL_SAFE_NO_PAD.decode(text(&jwk[member])).unwrap();
     let (algorithm, public) = match alg {
-        "HS256" => return Some(VerifyingKey::from_secret(Algorithm::Hs256, &bytes("k")).unwrap()),
+        "HS256" => return Some(VerifyingKey::from_secret(Algorithm::Hs256, bytes("k")).unwrap()),
         "RS256" => (Algorithm::Rs256, PublicKey::Rsa { n: bytes("n"), e: bytes("e") }),
         "PS256" => (Algorithm::Ps256, PublicKey::Rsa { n: bytes("n"), e: bytes("e") }),
         "ES256" => (Algorithm::Es256, PublicKey::Ec { curve: "P-256", x: bytes("x"), y: bytes("y") }),
