@@ -9,7 +9,7 @@ mod ends;
 mod fill;
 mod purge;
 mod refresh;
-#[path = "../../tests/postgres/support/server.rs"]
+#[path = "../../tests/it/support/server.rs"]
 #[allow(dead_code, reason = "the tests need more of it")]
 mod server;
 

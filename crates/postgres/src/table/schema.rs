@@ -1,20 +1,21 @@
-//! How a database comes to have the table.
+//! Creates and migrates the table.
 
 use deadpool_postgres::{Object, Transaction};
 use tokio_postgres::IsolationLevel;
 
-use crate::{OpenError, OpenErrorKind, name::Table};
+use super::name::Table;
+use crate::error::{OpenError, OpenErrorKind};
 
-/// The steps from nothing to the newest table. A table's version counts the steps it has taken, so a step that was
-/// released never changes; new ones go to the end.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/1.sql")];
+/// All migrations, oldest first. A table's version is the number of migrations applied to it, so a released migration
+/// never changes, and new ones are appended.
+const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/1.sql")];
 
-/// Brings the table to the newest version. Safe when several servers do it at once: the first to hold the lock does it,
-/// the others find it done.
+/// Migrates the table to the newest version. Several servers may call it at the same time: the first one to take the lock
+/// migrates, and the others find nothing to do.
 ///
-/// Where there is nothing to do, it needs no right to change a schema.
+/// If the table is up to date, no right to change the schema is needed.
 pub(crate) async fn migrate(connection: &mut Object, table: &Table) -> Result<(), OpenError> {
-    // Not the database's default level, by which a snapshot from before the lock would be kept.
+    // The database's default level might keep a snapshot from before the lock was taken.
     let building = connection.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
     let transaction = building.start().await?;
     check_database(&transaction).await?;
@@ -35,7 +36,7 @@ pub(crate) async fn migrate(connection: &mut Object, table: &Table) -> Result<()
     Ok(())
 }
 
-/// Texts have to come back as they were, and a statement that waited for a row has to look at it as it became.
+/// Text must be returned unchanged, and a statement that waited for a row must see its newest version.
 async fn check_database(transaction: &Transaction<'_>) -> Result<(), OpenError> {
     let row = transaction
         .query_one(
@@ -47,7 +48,7 @@ async fn check_database(transaction: &Transaction<'_>) -> Result<(), OpenError> 
     if row.get(0) { Ok(()) } else { Err(OpenErrorKind::Unsuitable.into()) }
 }
 
-/// How many migrations the table has taken, if it is there.
+/// How many migrations were applied to the table, or `None` if there is no table.
 async fn version(transaction: &Transaction<'_>, table: &Table) -> Result<Option<usize>, OpenError> {
     if !exists(transaction, &table.version_path()).await? {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Opening: names, migrations, what is refused.
+//! Opening a store: names, migrations, and what is rejected.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use tokio_postgres::{Config, NoTls};
 use tower_refresh_core::{
     EndReason, EndWatcher, SessionHandle, SessionStore, StoreErrorKind, Subject, Timestamp,
 };
-use tower_refresh_postgres::{OpenError, OpenErrorKind, PostgresStore};
+use tower_refresh_postgres::{OpenError, OpenErrorKind, PostgresOptions, PostgresStore};
 
 use crate::support::{NOW, block_on, handle, own_table, row, server, unique, watcher::Watcher};
 
-/// Watches, and takes no notice.
-struct Nobody;
+/// A watcher that ignores what is reported.
+struct Ignore;
 
-impl EndWatcher for Nobody {
+impl EndWatcher for Ignore {
     fn ended(&self, _: SessionHandle, _: Timestamp) {}
     fn caught_up(&self) {}
 }
@@ -39,7 +39,7 @@ fn many_servers_may_open_an_empty_database_at_once() {
         opening.join_all().await;
         let store = PostgresStore::connect(&server().url("at_once")).await.expect("opens again");
         let listed = store.list(&Subject::new("alice"), NOW).await.expect("lists");
-        assert_eq!(listed.len(), 16, "all came to one table");
+        assert_eq!(listed.len(), 16, "all use one table");
     });
 }
 
@@ -50,11 +50,11 @@ fn stores_in_different_tables_share_nothing() {
         let url = server().url("postgres");
         let schema = unique("shared");
         let open = async |table: &str| {
-            let builder = PostgresStore::builder().schema(&schema).table(table);
-            builder.connect(&url).await.expect("opens")
+            let options = PostgresOptions::new().with_schema(&schema).with_table(table);
+            options.connect(&url).await.expect("opens")
         };
         let (first, second) = (open("sessions").await, open("Sessions").await);
-        let watcher = Watcher::follow(&second, NOW).await;
+        let watcher = Watcher::start(&second, NOW).await;
         first.create(&row(0)).await.expect("creates");
         assert_eq!(second.load(handle(0)).await.expect("loads"), None);
         second.create(&row(0)).await.expect("the handle is free there");
@@ -62,25 +62,25 @@ fn stores_in_different_tables_share_nothing() {
         let reason = EndReason::Logout;
         assert!(first.end(handle(0), reason, NOW).await.expect("ends"));
         assert!(second.end(handle(1), reason, NOW).await.expect("ends"));
-        watcher.until_told(handle(1), NOW).await;
-        assert!(!watcher.knows(handle(0)), "the other table has a channel of its own");
+        watcher.until_reported(handle(1), NOW).await;
+        assert!(!watcher.has_seen(handle(0)), "the other table has a channel of its own");
     });
 }
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn hostile_names_are_an_error_before_anything_is_sent() {
+fn hostile_names_are_rejected_before_anything_is_sent() {
     block_on(async {
         let url = server().url("postgres");
         for name in ["", "a\"; DROP SCHEMA public CASCADE; --", "a.b", "'", "a\0b", "sessions-2", "{schema}"]
         {
-            let store = PostgresStore::builder().schema(name).connect(&url).await;
+            let store = PostgresOptions::new().with_schema(name).connect(&url).await;
             assert_eq!(kind(store), OpenErrorKind::InvalidName, "schema {name:?}");
-            let store = own_table().table(name).connect(&url).await;
+            let store = own_table().with_table(name).connect(&url).await;
             assert_eq!(kind(store), OpenErrorKind::InvalidName, "table {name:?}");
         }
         for keyword in ["select", "TABLE", "user"] {
-            own_table().table(keyword).connect(&url).await.expect("a keyword is a name like any other");
+            own_table().with_table(keyword).connect(&url).await.expect("a keyword is a name like any other");
         }
     });
 }
@@ -93,7 +93,7 @@ fn a_table_of_another_application_is_left_alone() {
         let client = server().client("postgres").await;
         let create = format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.sessions (id integer)");
         client.batch_execute(&create).await.expect("creates");
-        let store = PostgresStore::builder().schema(&schema).connect(&server().url("postgres")).await;
+        let store = PostgresOptions::new().with_schema(&schema).connect(&server().url("postgres")).await;
         assert_eq!(kind(store), OpenErrorKind::Foreign);
     });
 }
@@ -103,11 +103,14 @@ fn a_table_of_another_application_is_left_alone() {
 fn a_table_of_a_newer_version_is_left_alone() {
     block_on(async {
         let (schema, url) = (unique("newer"), server().url("postgres"));
-        PostgresStore::builder().schema(&schema).connect(&url).await.expect("opens");
+        PostgresOptions::new().with_schema(&schema).connect(&url).await.expect("opens");
         let client = server().client("postgres").await;
         let update = format!("UPDATE {schema}.sessions_version SET version = version + 1");
         client.batch_execute(&update).await.expect("updates");
-        assert_eq!(kind(PostgresStore::builder().schema(&schema).connect(&url).await), OpenErrorKind::Newer);
+        assert_eq!(
+            kind(PostgresOptions::new().with_schema(&schema).connect(&url).await),
+            OpenErrorKind::Newer
+        );
     });
 }
 
@@ -116,7 +119,7 @@ fn a_table_of_a_newer_version_is_left_alone() {
 fn a_table_that_is_there_needs_no_right_to_change_the_schema() {
     block_on(async {
         let (schema, role) = (unique("rights"), unique("app"));
-        PostgresStore::builder().schema(&schema).connect(&server().url("postgres")).await.expect("opens");
+        PostgresOptions::new().with_schema(&schema).connect(&server().url("postgres")).await.expect("opens");
         let client = server().client("postgres").await;
         let grant = format!(
             "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA {schema} TO {role}; \
@@ -125,7 +128,7 @@ fn a_table_that_is_there_needs_no_right_to_change_the_schema() {
         );
         client.batch_execute(&grant).await.expect("grants");
         let url = server().url("postgres").replace("postgres@", &format!("{role}@"));
-        let store = PostgresStore::builder().schema(&schema).connect(&url).await.expect("opens");
+        let store = PostgresOptions::new().with_schema(&schema).connect(&url).await.expect("opens");
         store.create(&row(0)).await.expect("creates");
         assert_eq!(store.load(handle(0)).await.expect("loads"), Some(row(0)));
     });
@@ -133,7 +136,7 @@ fn a_table_that_is_there_needs_no_right_to_change_the_schema() {
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn a_database_that_would_break_the_laws_is_refused() {
+fn a_database_that_would_break_the_laws_is_rejected() {
     block_on(async {
         server().create_database("latin", "ENCODING 'LATIN1' TEMPLATE template0").await;
         let store = PostgresStore::connect(&server().url("latin")).await;
@@ -154,16 +157,19 @@ fn a_store_on_a_pool_has_a_feed_where_it_can_connect_for_it() {
         let config: Config = server().url("postgres").parse().expect("a URL");
         let pool = Pool::builder(Manager::new(config.clone(), NoTls)).max_size(2).build().expect("a pool");
         let schema = unique("pool");
-        let builder = || PostgresStore::builder().schema(&schema);
-        let deaf = builder().pool(pool.clone()).await.expect("opens");
-        let hearing = builder().feed(config, NoTls).pool(pool).await.expect("opens");
+        let options = || PostgresOptions::new().with_schema(&schema);
+        let without_feed = options().connect_pool(pool.clone()).await.expect("opens");
+        let with_feed = options().with_feed(config, NoTls).connect_pool(pool).await.expect("opens");
 
-        deaf.create(&row(0)).await.expect("creates");
-        let watcher = Watcher::follow(&hearing, NOW).await;
-        assert!(deaf.end(handle(0), EndReason::Logout, NOW).await.expect("ends"));
-        watcher.until_told(handle(0), NOW).await;
+        without_feed.create(&row(0)).await.expect("creates");
+        let watcher = Watcher::start(&with_feed, NOW).await;
+        assert!(without_feed.end(handle(0), EndReason::Logout, NOW).await.expect("ends"));
+        watcher.until_reported(handle(0), NOW).await;
 
-        assert_eq!(deaf.watch_ends(NOW, &Nobody).await.unwrap_err().kind(), StoreErrorKind::Unsupported);
+        assert_eq!(
+            without_feed.watch_ends(NOW, &Ignore).await.unwrap_err().kind(),
+            StoreErrorKind::Unsupported
+        );
     });
 }
 
@@ -172,7 +178,7 @@ fn a_store_on_a_pool_has_a_feed_where_it_can_connect_for_it() {
 fn a_server_that_is_not_there_is_an_error_soon() {
     block_on(async {
         let opening = PostgresStore::connect("postgresql://postgres@127.0.0.1:1/postgres");
-        let store = timeout(Duration::from_secs(10), opening).await.expect("an answer comes soon");
+        let store = timeout(Duration::from_secs(10), opening).await.expect("it fails soon");
         assert_eq!(kind(store), OpenErrorKind::Unavailable);
     });
 }

@@ -1,8 +1,8 @@
-//! A private server of PostgreSQL.
+//! A private PostgreSQL server.
 
 use std::{
     env, fs,
-    io::Write,
+    io::{BufRead, BufReader, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
@@ -12,43 +12,55 @@ use std::{
 
 use tokio_postgres::{Client, NoTls};
 
-/// A server that stops with the test process, however that ends: a shell holds it, and waits for the end of its input.
+/// A server with a data folder of its own. Clients connect through a socket in that folder, so it needs no port.
+///
+/// It stops with the test process, however that ends: a shell owns it and waits for the end of its own input.
 pub(crate) struct Server {
     folder: PathBuf,
     settings: Vec<String>,
-    keeper: Option<(Child, ChildStdin)>,
+    process: Option<Process>,
 }
 
-/// Runs the server in a folder, its command given after it. A line of input, or its end, stops the server by its pid;
-/// after the end, as when the test process was killed, the folder goes as well.
+struct Process {
+    keeper: Child,
+    stdin: ChildStdin,
+    pid: String,
+}
+
+/// Runs the server's command and prints its process id. A line of input, or the end of input, stops the server, even a
+/// frozen one. At the end of input the folder is removed as well.
 const KEEPER: &str = r#"
     folder=$1; shift
-    "$@" & pid=$!
+    "$@" >&2 & pid=$!
+    echo "$pid"
     line=; read -r line
-    kill -INT "$pid" 2>/dev/null
+    kill -CONT "$pid" $(cat "/proc/$pid/task/$pid/children" 2>/dev/null) 2>/dev/null
+    kill -QUIT "$pid" 2>/dev/null
     wait "$pid"
     [ -n "$line" ] || rm -rf "$folder"
 "#;
+
+const READY_WITHIN: Duration = Duration::from_secs(60);
 
 impl Server {
     /// A new database cluster, with these settings beside the defaults.
     pub(crate) fn start(settings: &[&str]) -> Self {
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_nanos();
         let folder = env::temp_dir().join(format!("tower-refresh-postgres-{nanos}"));
-        // The folder's owner is who the server runs as: it refuses root.
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let mut server = Self { folder, settings, process: None };
+        // PostgreSQL refuses to run as root, and must own its folder.
         let mut mkdir = Command::new("install");
         mkdir.args(["-d", "-m", "700"]);
         if is_root() {
             mkdir.args(["-o", unprivileged()]);
         }
-        run(mkdir.arg(&folder));
+        run(mkdir.arg(&server.folder));
         let mut initdb = as_owner(&program("initdb"));
         run(initdb
             .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
             .arg("--pgdata")
-            .arg(folder.join("data")));
-        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        let mut server = Self { folder, settings, keeper: None };
+            .arg(server.folder.join("data")));
         server.restart();
         server
     }
@@ -69,10 +81,13 @@ impl Server {
             command.args(["-c", setting]);
         }
         let log = fs::File::options().create(true).append(true).open(self.log()).expect("the log opens");
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).process_group(0);
         let mut keeper = command.spawn().expect("a shell starts");
         let stdin = keeper.stdin.take().expect("its input is a pipe");
-        self.keeper = Some((keeper, stdin));
+        let mut pid = String::new();
+        let output = keeper.stdout.take().expect("its output is a pipe");
+        BufReader::new(output).read_line(&mut pid).expect("the shell prints the process id");
+        self.process = Some(Process { keeper, stdin, pid: pid.trim().to_owned() });
         self.wait_until_ready();
     }
 
@@ -82,25 +97,46 @@ impl Server {
         ready.arg("-q").arg("-h").arg(&self.folder);
         while !ready.status().expect("pg_isready runs").success() {
             let log = || fs::read_to_string(self.log()).unwrap_or_default();
-            assert!(start.elapsed() < Duration::from_secs(60), "the server starts:\n{}", log());
+            assert!(is_running(self.pid()), "the server exited:\n{}", log());
+            assert!(start.elapsed() < READY_WITHIN, "the server does not start:\n{}", log());
             thread::sleep(Duration::from_millis(50));
         }
     }
 
-    /// Sends a signal to all processes of the server.
-    pub(crate) fn signal(&self, signal: &str) {
+    /// Kills all processes of the server, as a crash does. Returns when they are gone, as the server does not start while one
+    /// of them has its shared memory.
+    pub(crate) fn kill(&self) {
+        let pids = self.stop_all();
+        signal("KILL", &pids);
+        until("all processes are gone", || !pids.iter().any(|pid| is_running(pid)));
+    }
+
+    /// Stops all processes of the server, which then answers nothing but keeps its connections.
+    pub(crate) fn freeze(&self) {
+        signal("STOP", &self.stop_all());
+    }
+
+    pub(crate) fn thaw(&self) {
+        signal("CONT", &self.pids());
+    }
+
+    /// Stops the main process, so that it cannot start others, and returns the ids of all.
+    fn stop_all(&self) -> Vec<String> {
+        let pid = self.pid();
+        signal("STOP", &[pid.to_owned()]);
+        until("the main process stops", || state(pid) == Some('T'));
+        self.pids()
+    }
+
+    fn pids(&self) -> Vec<String> {
         let pid = self.pid();
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("it runs");
         let children = children.split_whitespace().map(str::to_owned);
-        let mut kill = Command::new("kill");
-        // A child may have ended meanwhile.
-        kill.stderr(Stdio::null()).arg(format!("-{signal}")).arg(pid.to_string()).args(children);
-        kill.status().expect("kill runs");
+        [pid.to_owned()].into_iter().chain(children).collect()
     }
 
-    fn pid(&self) -> u32 {
-        let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("the server runs");
-        file.lines().next().and_then(|line| line.parse().ok()).expect("the first line is the pid")
+    fn pid(&self) -> &str {
+        &self.process.as_ref().expect("the server was started").pid
     }
 
     pub(crate) fn url(&self, database: &str) -> String {
@@ -108,12 +144,17 @@ impl Server {
         format!("postgresql://postgres@{host}/{database}")
     }
 
+    /// The socket that clients connect to.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.join(".s.PGSQL.5432")
+    }
+
     /// What the server has logged.
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.join("log")
     }
 
-    /// A connection beside the store.
+    /// A connection beside those of the store.
     pub(crate) async fn client(&self, database: &str) -> Client {
         let (client, connection) =
             tokio_postgres::connect(&self.url(database), NoTls).await.expect("connects");
@@ -128,8 +169,8 @@ impl Server {
     }
 
     fn release(&mut self, line: &[u8]) {
-        if let Some((mut keeper, mut stdin)) = self.keeper.take() {
-            // The keeper may have been stopped before.
+        if let Some(Process { mut keeper, mut stdin, .. }) = self.process.take() {
+            // The shell may have been killed.
             let _ = stdin.write_all(line);
             drop(stdin);
             let _ = keeper.wait();
@@ -140,6 +181,33 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.release(b"");
+        // If the server was never started, its shell has not removed the folder.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn signal(name: &str, pids: &[String]) {
+    let mut kill = Command::new("kill");
+    // A child may have exited meanwhile.
+    kill.stderr(Stdio::null()).arg(format!("-{name}")).args(pids);
+    kill.status().expect("kill runs");
+}
+
+/// The state of a process as the kernel abbreviates it, or `None` if there is no such process.
+fn state(pid: &str) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+fn is_running(pid: &str) -> bool {
+    !matches!(state(pid), None | Some('X' | 'Z'))
+}
+
+fn until(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(10), "{what}");
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -153,7 +221,7 @@ fn unprivileged() -> &'static str {
     if known.is_ok_and(|status| status.success()) { "postgres" } else { "nobody" }
 }
 
-/// The command, run by whom the server's folder belongs to.
+/// The command, run as the owner of the server's folder.
 fn as_owner(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
@@ -163,12 +231,12 @@ fn as_owner(program: &Path) -> Command {
     command
 }
 
-/// Where distributions put the newest version, else what is in the path.
+/// The newest version that has a server, in the folder where Debian installs versions, else the program in the path.
 fn program(name: &str) -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let newest = versions.max_by_key(|version| {
-        version.file_name().to_str().and_then(|name| name.parse::<u32>().ok()).unwrap_or(0)
-    });
+    let newest = versions
+        .filter(|version| version.path().join("bin/postgres").exists())
+        .max_by_key(|version| version.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
     newest.map(|version| version.path().join("bin").join(name)).unwrap_or_else(|| name.into())
 }
 

@@ -1,16 +1,16 @@
-//! What is asked of the server, each in one round trip.
+//! The SQL statements, one round trip each.
 //!
-//! Statements for a group take arrays, one element a member, in the order of the handles. They look up one row a member,
-//! and so by the primary key however little the planner knows of a new table, and lock it in that order, so that two
-//! groups never wait for each other. No more than one member has the version that a locked row is at.
+//! The statement of a batch takes arrays with one element per member, ordered by handle. It looks up one row per member, so
+//! that the primary key is used even if the planner has no statistics of a new table, and locks the rows in that order, so
+//! that two batches never deadlock. At most one member has the version of a locked row.
 
-use crate::{name::Table, row::COLUMNS};
+use super::{name::Table, row::COLUMNS};
 
-/// What a version counts up to; an end has to succeed even there.
-const COUNTED: &str = "least(s.version, 9223372036854775806) + 1";
+/// The next version. It saturates below the maximum, as a session must end even at the largest version.
+const NEXT_VERSION: &str = "least(s.version, 9223372036854775806) + 1";
 
-/// Told to listeners once the end is committed: the handle's text and the time. It makes the commit wait for the disk
-/// as well, whatever the database's default is, unless that is stricter.
+/// Notifies listeners of the handle and the time once the end is committed. The commit waits for the disk, whatever the
+/// database's default is, unless the default is stricter.
 const ENDED: &str = "SELECT handle, pg_notify('{channel}', \
          translate(encode(handle, 'base64'), '+/=', '-_') || ' ' || ended_at), \
      (SELECT set_config('synchronous_commit', \
@@ -24,11 +24,11 @@ const DEAD: &str =
 pub(crate) struct Statements {
     pub(crate) create: String,
     pub(crate) load: String,
-    pub(crate) load_group: String,
+    pub(crate) load_batch: String,
     pub(crate) swap: String,
-    pub(crate) swap_group: String,
+    pub(crate) swap_batch: String,
     pub(crate) end: String,
-    pub(crate) end_group: String,
+    pub(crate) end_batch: String,
     pub(crate) end_subject: String,
     pub(crate) list: String,
     pub(crate) purge: String,
@@ -51,7 +51,7 @@ impl Statements {
                  ON CONFLICT (handle) DO NOTHING"
             ),
             load: format!("SELECT {COLUMNS} FROM {path} WHERE handle = $1"),
-            load_group: format!(
+            load_batch: format!(
                 "SELECT s.* FROM unnest($1::bytea[]) AS g(handle) \
                  CROSS JOIN LATERAL (SELECT {COLUMNS} FROM {path} WHERE handle = g.handle OFFSET 0) AS s"
             ),
@@ -60,14 +60,14 @@ impl Statements {
                  RETURNING s.handle, s.version{commit}",
                 set_swapped("$3", "$4", "$5", "$6", "$7::bigint")
             ),
-            swap_group: format!(
+            swap_batch: format!(
                 "WITH given AS MATERIALIZED ( \
                      SELECT g.* FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[], \
                          $6::bigint[], $7::bigint[]) \
                          AS g(handle, version, generation, rotated_at, confirmed, late_budget, idle_expiry) \
                      CROSS JOIN LATERAL (SELECT version, ended_at FROM {path} WHERE handle = g.handle \
-                         OFFSET 0 FOR NO KEY UPDATE) AS held \
-                     WHERE held.version = g.version AND held.ended_at IS NULL) \
+                         OFFSET 0 FOR NO KEY UPDATE) AS locked \
+                     WHERE locked.version = g.version AND locked.ended_at IS NULL) \
                  UPDATE {path} AS s SET {} FROM given WHERE s.handle = given.handle \
                  RETURNING s.handle, s.version{commit}",
                 set_swapped(
@@ -83,20 +83,20 @@ impl Statements {
                      RETURNING s.handle, s.ended_at) {ended}",
                 set_ended("$2", "$3::bigint")
             ),
-            end_group: format!(
+            end_batch: format!(
                 "WITH given AS MATERIALIZED ( \
                      SELECT g.* FROM unnest($1::bytea[], $2::text[], $3::bigint[]) AS g(handle, reason, at) \
                      CROSS JOIN LATERAL (SELECT ended_at FROM {path} WHERE handle = g.handle \
-                         OFFSET 0 FOR NO KEY UPDATE) AS held \
-                     WHERE held.ended_at IS NULL), \
+                         OFFSET 0 FOR NO KEY UPDATE) AS locked \
+                     WHERE locked.ended_at IS NULL), \
                  ended AS (UPDATE {path} AS s SET {} FROM given WHERE s.handle = given.handle \
                      RETURNING s.handle, s.ended_at) {ended}",
                 set_ended("given.reason", "given.at")
             ),
             end_subject: format!(
-                "WITH held AS MATERIALIZED (SELECT handle FROM {path} WHERE subject = $1 AND ended_at IS NULL \
+                "WITH locked AS MATERIALIZED (SELECT handle FROM {path} WHERE subject = $1 AND ended_at IS NULL \
                      AND handle IS DISTINCT FROM $4::bytea ORDER BY handle FOR NO KEY UPDATE), \
-                 ended AS (UPDATE {path} AS s SET {} FROM held WHERE s.handle = held.handle \
+                 ended AS (UPDATE {path} AS s SET {} FROM locked WHERE s.handle = locked.handle \
                      RETURNING s.handle, s.ended_at) {ended}",
                 set_ended("$2", "$3::bigint")
             ),
@@ -133,7 +133,7 @@ fn set_swapped(
 
 fn set_ended(reason: &str, at: &str) -> String {
     format!(
-        "version = {COUNTED}, ended_reason = {reason}, ended_at = {at}, \
+        "version = {NEXT_VERSION}, ended_reason = {reason}, ended_at = {at}, \
          death_hour = least({at}, s.idle_expiry, s.absolute_expiry) / 3600000"
     )
 }

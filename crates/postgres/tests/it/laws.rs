@@ -6,7 +6,7 @@ use tower_refresh_postgres::PostgresStore;
 
 use crate::support::{block_on, open, server};
 
-/// One table for all laws, which run at one time.
+/// One table for all laws, which run at the same time.
 async fn store() -> PostgresStore {
     static STORE: OnceCell<PostgresStore> = OnceCell::const_new();
     STORE.get_or_init(|| open(server())).await.clone()

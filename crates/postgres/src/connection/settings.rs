@@ -1,29 +1,25 @@
-//! Connections: those of the pool, and the one that listens.
+//! The settings that every connection gets, and the pool.
 
-use std::{
-    net::IpAddr,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{net::IpAddr, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::{
-    AsyncMessage, Client, Config, Error, Socket,
+    Config, Socket,
     config::{Host, SslMode, TargetSessionAttrs},
     tls::{MakeTlsConnect, TlsConnect},
 };
 
-use crate::{OpenError, OpenErrorKind};
+use crate::error::{OpenError, OpenErrorKind};
 
-/// After how much silence the operating system asks a server whether it is there.
+/// After how much idle time the operating system probes a connection.
 const KEEPALIVE: Duration = Duration::from_secs(15);
-/// What the driver takes where nothing was said.
-const KEEPALIVE_UNSAID: Duration = Duration::from_secs(2 * 60 * 60);
+/// The driver's default.
+const DEFAULT_KEEPALIVE: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// Reads a URL for connections without TLS: it has to say so, or to stay on this machine.
-pub(crate) fn without_tls(url: &str) -> Result<Config, OpenError> {
-    let config: Config = url.parse().map_err(|error| OpenError::caused(OpenErrorKind::InvalidUrl, error))?;
+/// Parses a URL for connections without TLS: it must say `sslmode=disable`, or name hosts of this machine only.
+pub(crate) fn parse_url_without_tls(url: &str) -> Result<Config, OpenError> {
+    let config: Config =
+        url.parse().map_err(|error| OpenError::with_source(OpenErrorKind::InvalidUrl, error))?;
     match config.get_ssl_mode() {
         SslMode::Disable => Ok(config),
         SslMode::Prefer if is_local(&config) => Ok(config),
@@ -31,7 +27,7 @@ pub(crate) fn without_tls(url: &str) -> Result<Config, OpenError> {
     }
 }
 
-/// Whether no host is across a network.
+/// Whether all hosts are this machine.
 fn is_local(config: &Config) -> bool {
     let hosts = config.get_hosts().iter().all(|host| match host {
         Host::Tcp(name) => {
@@ -42,14 +38,14 @@ fn is_local(config: &Config) -> bool {
     hosts && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
 }
 
-/// What holds for every connection: never plaintext across a network where nobody asked for it, the primary only, and a
-/// dead server is found out.
+/// Applies to every connection: no plaintext across a network unless requested, primaries only, and a dead server is
+/// detected.
 pub(crate) fn harden(config: &mut Config, time_limit: Duration) {
     if config.get_ssl_mode() == SslMode::Prefer && !is_local(config) {
         config.ssl_mode(SslMode::Require);
     }
     config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-    if config.get_keepalives_idle() == KEEPALIVE_UNSAID {
+    if config.get_keepalives_idle() == DEFAULT_KEEPALIVE {
         config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE).keepalives_retries(3);
     }
     if config.get_tcp_user_timeout().is_none() {
@@ -75,52 +71,7 @@ where
         .max_size(connections)
         .runtime(Runtime::Tokio1)
         .build()
-        .map_err(|error| OpenError::caused(OpenErrorKind::Unavailable, error))
-}
-
-/// Makes connections that hear notifications, which those of a pool do not.
-pub(crate) struct Dial(Box<dyn Fn() -> Dialing + Send + Sync>);
-
-type Dialing = Pin<Box<dyn Future<Output = Result<Line, Error>> + Send>>;
-
-impl Dial {
-    pub(crate) fn new<T>(config: Config, tls: T) -> Self
-    where
-        T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
-        T::Stream: Send,
-        T::TlsConnect: Send,
-        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
-    {
-        Self(Box::new(move || {
-            let (config, tls) = (config.clone(), tls.clone());
-            Box::pin(async move {
-                let (client, mut connection) = config.connect(tls).await?;
-                let messages = Messages(Box::new(move |context| connection.poll_message(context)));
-                Ok(Line { client, messages })
-            })
-        }))
-    }
-
-    pub(crate) async fn dial(&self) -> Result<Line, Error> {
-        (self.0)().await
-    }
-}
-
-/// A connection that is driven by polling its messages: only then are the client's questions answered.
-pub(crate) struct Line {
-    pub(crate) client: Client,
-    pub(crate) messages: Messages,
-}
-
-pub(crate) struct Messages(Box<PollMessage>);
-
-type PollMessage = dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> + Send;
-
-impl Messages {
-    /// `None` or an error comes last: the connection is lost.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> {
-        (self.0)(context)
-    }
+        .map_err(|error| OpenError::with_source(OpenErrorKind::Unavailable, error))
 }
 
 #[cfg(test)]
@@ -128,11 +79,11 @@ mod tests {
     use super::*;
 
     fn kind_of(url: &str) -> Option<OpenErrorKind> {
-        without_tls(url).err().map(|error| error.kind())
+        parse_url_without_tls(url).err().map(|error| error.kind())
     }
 
     #[test]
-    fn a_url_goes_without_tls_on_this_machine_or_where_it_says_so() {
+    fn a_url_needs_no_tls_for_this_machine_or_with_sslmode_disable() {
         for url in [
             "postgresql://app@localhost/app",
             "postgresql://app@127.0.0.1:5433/app",
@@ -146,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_across_a_network_is_never_silently_without_tls() {
+    fn a_url_across_a_network_never_silently_disables_tls() {
         for url in [
             "postgresql://app@db.internal/app",
             "postgresql://app@10.0.0.7/app",
@@ -161,21 +112,21 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_cannot_be_read_is_an_error() {
+    fn an_invalid_url_is_an_error() {
         for url in ["mysql://db", "postgresql://db/?sslmode=verify-full", "postgresql://db/?unknown=1"] {
             assert_eq!(kind_of(url), Some(OpenErrorKind::InvalidUrl), "{url}");
         }
     }
 
     #[test]
-    fn a_connector_is_not_talked_out_of_tls() {
+    fn sslmode_prefer_is_hardened_to_require_across_a_network() {
         let mut config: Config = "postgresql://app@db.internal/app".parse().unwrap();
         harden(&mut config, Duration::from_secs(5));
         assert_eq!(config.get_ssl_mode(), SslMode::Require);
     }
 
     #[test]
-    fn what_the_user_said_of_time_stands() {
+    fn settings_of_the_url_are_kept() {
         let url = "host=db.internal keepalives_idle=77 tcp_user_timeout=66 connect_timeout=55 application_name=shop";
         let mut config: Config = url.parse().unwrap();
         harden(&mut config, Duration::from_secs(5));

@@ -1,4 +1,4 @@
-//! What is asked at one time goes together, and comes out as if one had followed the other.
+//! Concurrent calls are batched, with the same results as if they had run one after the other.
 
 use std::{
     fs,
@@ -11,14 +11,14 @@ use std::{
 
 use tokio::{sync::Barrier, task::JoinSet, time::timeout};
 use tower_refresh_core::{EndReason, SessionRow, SessionStore, Timestamp};
-use tower_refresh_postgres::PostgresStore;
+use tower_refresh_postgres::PostgresOptions;
 
 use crate::support::{NOW, block_on, handle, open, rotated, row, server, unique};
 
 const TASKS: u64 = 64;
 const LONG: Duration = Duration::from_secs(60);
 
-/// How many statements on the schema's tables, logins aside, the server has logged so far.
+/// How many statements on the schema's tables the server has logged so far, not counting logins.
 fn statements(schema: &str) -> usize {
     let log = fs::read_to_string(server().log()).expect("the log is there");
     log.lines()
@@ -28,14 +28,14 @@ fn statements(schema: &str) -> usize {
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn what_many_tasks_ask_at_one_time_is_few_statements() {
+fn concurrent_calls_share_few_statements() {
     block_on(async {
         server().create_database("logged", "").await;
         let alter = "ALTER DATABASE logged SET log_statement = 'all'";
         server().client("postgres").await.batch_execute(alter).await.expect("alters");
         let schema = unique("logged");
-        let builder = PostgresStore::builder().schema(&schema);
-        let store = builder.connect(&server().url("logged")).await.expect("opens");
+        let options = PostgresOptions::new().with_schema(&schema);
+        let store = options.connect(&server().url("logged")).await.expect("opens");
         for number in 0..TASKS {
             store.create(&row(number)).await.expect("creates");
         }
@@ -53,7 +53,7 @@ fn what_many_tasks_ask_at_one_time_is_few_statements() {
         }
         tasks.join_all().await;
         let count = statements(&schema) - before;
-        assert!((3..=TASKS as usize).contains(&count), "{} questions took {count} statements", 3 * TASKS);
+        assert!((3..=TASKS as usize).contains(&count), "{} calls took {count} statements", 3 * TASKS);
     });
 }
 
@@ -91,14 +91,14 @@ fn of_64_tasks_that_swap_one_row_one_wins_each_version() {
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn groups_of_two_servers_on_the_same_rows_never_lock_each_other_out() {
+fn batches_of_two_servers_on_the_same_rows_never_deadlock() {
     const ROWS: u64 = 48;
     const ROUNDS: u64 = 100;
     block_on(async {
         let (schema, url) = (unique("locks"), server().url("postgres"));
-        let builder = || PostgresStore::builder().schema(&schema);
-        let durable = builder().connect(&url).await.expect("opens");
-        let lossy = builder().with_lossy_rotations().connect(&url).await.expect("opens");
+        let options = || PostgresOptions::new().with_schema(&schema);
+        let durable = options().connect(&url).await.expect("opens");
+        let lossy = options().with_lossy_rotations().connect(&url).await.expect("opens");
         let stores = [durable, lossy];
         for number in 0..ROWS {
             stores[0].create(&row(number)).await.expect("creates");
@@ -109,7 +109,7 @@ fn groups_of_two_servers_on_the_same_rows_never_lock_each_other_out() {
             tasks.spawn(async move {
                 let mut wins = 0;
                 for round in 0..ROUNDS {
-                    // Each task walks over the rows in an order of its own.
+                    // Each task visits the rows in a different order.
                     let number = (task + round * (2 * task + 1)) % ROWS;
                     let current = store.load(handle(number)).await.expect("loads").expect("is there");
                     wins += u64::from(store.compare_and_swap(&rotated(&current)).await.expect("no deadlock"));
@@ -133,7 +133,7 @@ fn groups_of_two_servers_on_the_same_rows_never_lock_each_other_out() {
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn ends_and_swaps_of_the_same_rows_at_one_time_end_each_row_once() {
+fn concurrent_ends_and_swaps_end_each_row_once() {
     block_on(async {
         let store = open(server()).await;
         for number in 0..TASKS {
@@ -166,7 +166,7 @@ fn ends_and_swaps_of_the_same_rows_at_one_time_end_each_row_once() {
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn a_number_that_no_column_holds_fails_alone() {
+fn a_number_out_of_range_fails_only_its_own_call() {
     block_on(async {
         let store = open(server()).await;
         for number in 0..2 {
@@ -176,7 +176,7 @@ fn a_number_that_no_column_holds_fails_alone() {
         late.idle_expiry = Timestamp::from_millis(u64::MAX);
         let good = rotated(&row(1));
         let (late, good) = tokio::join!(store.compare_and_swap(&late), store.compare_and_swap(&good));
-        late.expect_err("a time beyond the column's range is refused");
+        late.expect_err("a time beyond the column's range is rejected");
         assert!(good.expect("swaps"));
         assert_eq!(store.load(handle(0)).await.expect("loads"), Some(row(0)), "nothing was written");
     });
@@ -184,7 +184,7 @@ fn a_number_that_no_column_holds_fails_alone() {
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn a_dropped_future_takes_no_answer_of_others_along() {
+fn a_dropped_future_does_not_affect_the_results_of_others() {
     block_on(async {
         let store = open(server()).await;
         for number in 0..TASKS {
@@ -211,7 +211,7 @@ fn a_dropped_future_takes_no_answer_of_others_along() {
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn a_future_that_is_not_polled_holds_up_nobody() {
+fn a_future_that_is_not_polled_blocks_no_other_call() {
     block_on(async {
         let store = open(server()).await;
         for number in 0..TASKS {
@@ -219,7 +219,7 @@ fn a_future_that_is_not_polled_holds_up_nobody() {
         }
         let next = rotated(&row(0));
         let (mut loading, mut swapping) = (pin!(store.load(handle(0))), pin!(store.compare_and_swap(&next)));
-        // Sent, and then left.
+        // Both are sent, and then not polled any more.
         assert!(poll_once(loading.as_mut()).await && poll_once(swapping.as_mut()).await);
         let mut tasks = JoinSet::new();
         for number in 1..TASKS {
@@ -235,14 +235,14 @@ fn a_future_that_is_not_polled_holds_up_nobody() {
     });
 }
 
-/// Returns whether the future is not done.
+/// Returns whether the future is still pending.
 async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> bool {
     poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await
 }
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn a_write_goes_on_when_its_future_is_dropped() {
+fn a_write_completes_even_if_its_future_is_dropped() {
     block_on(async {
         let store = open(server()).await;
         store.create(&row(0)).await.expect("creates");

@@ -6,18 +6,17 @@ use std::{
 };
 
 use tokio_postgres::Row as Columns;
-use tower_refresh_core::{SessionHandle, SessionRow};
+use tower_refresh_core::{SessionHandle, SessionRow, StoreError};
 
+use super::batcher::Operation;
 use crate::{
     database::Database,
-    error::Failure,
-    group::Work,
-    row::{millis, read_column, read_handle},
+    table::row::{millis, read_column, read_handle},
 };
 
-pub(crate) struct Swaps(pub(crate) Arc<Database>);
+pub(crate) struct SwapSessions(pub(crate) Arc<Database>);
 
-/// What a swap writes, in numbers that the columns hold.
+/// The values that a swap writes, as the columns store them.
 #[derive(Clone, Copy)]
 pub(crate) struct Swap {
     handle: SessionHandle,
@@ -30,9 +29,9 @@ pub(crate) struct Swap {
 }
 
 impl Swap {
-    /// Refuses what the server would refuse, so that no swap fails its group. `None` if no row can be swapped so: no
-    /// version comes after the largest.
-    pub(crate) fn new(row: &SessionRow) -> Result<Option<Self>, Failure> {
+    /// Rejects values that the server would reject, so that no swap fails its batch. `None` if the swap can never succeed:
+    /// there is no version after the largest.
+    pub(crate) fn new(row: &SessionRow) -> Result<Option<Self>, StoreError> {
         let version = match i64::try_from(row.version) {
             Ok(version) if version < i64::MAX => version,
             _ => return Ok(None),
@@ -53,11 +52,11 @@ impl Swap {
     }
 }
 
-impl Work for Swaps {
-    type Question = Swap;
-    type Answer = bool;
+impl Operation for SwapSessions {
+    type Input = Swap;
+    type Output = bool;
 
-    async fn answer(&self, swaps: Vec<Swap>) -> Result<Vec<bool>, Failure> {
+    async fn run(&self, swaps: Vec<Swap>) -> Result<Vec<bool>, StoreError> {
         let Self(database) = self;
         let statements = &database.statements;
         if let [swap] = &*swaps {
@@ -84,7 +83,7 @@ impl Work for Swaps {
         }
         let swapped = database
             .query(
-                &statements.swap_group,
+                &statements.swap_batch,
                 &[
                     &first.values().map(|swap| swap.handle.as_bytes().as_slice()).collect::<Vec<_>>(),
                     &first.values().map(|swap| swap.version).collect::<Vec<_>>(),
@@ -101,7 +100,7 @@ impl Work for Swaps {
     }
 }
 
-/// The row that was swapped, and the version it was at.
-fn read_key(columns: &Columns) -> Result<(SessionHandle, i64), Failure> {
+/// The handle of the swapped row and the version it had before.
+fn read_key(columns: &Columns) -> Result<(SessionHandle, i64), StoreError> {
     Ok((read_handle(columns, 0)?, read_column::<i64>(columns, 1)? - 1))
 }

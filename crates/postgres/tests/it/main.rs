@@ -1,10 +1,12 @@
-//! The store against a real server, which the tests start: a private one, on a socket in a folder of its own.
+//! Tests of the store against private PostgreSQL servers, which the tests start.
 //!
 //! `cargo test -p tower-refresh-postgres -- --include-ignored`
 
+mod batches;
 mod faults;
 mod feed;
-mod grouping;
+
 mod laws;
 mod opening;
+mod retries;
 mod support;

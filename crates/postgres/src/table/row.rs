@@ -1,30 +1,28 @@
-//! A session as the columns of a table.
+//! Conversion between a session and the table's columns.
 
 use std::error::Error;
 
 use tokio_postgres::{Row as Columns, types::FromSql};
 use tower_refresh_core::{
-    EndReason, Ended, SessionHandle, SessionMeta, SessionRow, StoreErrorKind, Timestamp,
+    EndReason, Ended, SessionHandle, SessionMeta, SessionRow, StoreError, StoreErrorKind, Timestamp,
 };
 
-use crate::error::Failure;
-
-/// The columns that [`read`] expects, in its order.
+/// The columns that [`read`] expects, in this order.
 pub(crate) const COLUMNS: &str = "handle, subject, generation, rotated_at, confirmed, late_budget, created_at, \
      idle_expiry, absolute_expiry, ended_reason, ended_at, version, user_agent, ip, label, data";
 
-/// The number as a signed column holds it. One that does not fit is an error, and never wraps.
-pub(crate) fn number(number: u64) -> Result<i64, Failure> {
-    i64::try_from(number).map_err(|error| Failure::caused(StoreErrorKind::Unavailable, error))
+/// Converts a number to the signed type of a column. A number out of range is an error and never wraps.
+pub(crate) fn number(number: u64) -> Result<i64, StoreError> {
+    i64::try_from(number).map_err(|error| StoreError::with_source(StoreErrorKind::Unavailable, error))
 }
 
-/// As [`number`], of a time.
-pub(crate) fn millis(at: Timestamp) -> Result<i64, Failure> {
+/// As [`number`], for a time in milliseconds.
+pub(crate) fn millis(at: Timestamp) -> Result<i64, StoreError> {
     number(at.as_millis())
 }
 
-/// The row of a query for [`COLUMNS`].
-pub(crate) fn read(columns: &Columns) -> Result<SessionRow, Failure> {
+/// Reads a row that was queried with [`COLUMNS`].
+pub(crate) fn read(columns: &Columns) -> Result<SessionRow, StoreError> {
     let time = |index| read_time(columns, index);
     let subject: String = read_column(columns, 1)?;
     let mut row = SessionRow::new(read_handle(columns, 0)?, subject.into(), time(6)?, time(7)?, time(8)?);
@@ -36,7 +34,7 @@ pub(crate) fn read(columns: &Columns) -> Result<SessionRow, Failure> {
     row.ended = match (read_column::<Option<&str>>(columns, 9)?, read_column::<Option<i64>>(columns, 10)?) {
         (Some(reason), Some(_)) => Some(Ended::new(reason.parse::<EndReason>().map_err(corrupt)?, time(10)?)),
         (None, None) => None,
-        (Some(_), None) | (None, Some(_)) => return Err(StoreErrorKind::Corrupt.into()),
+        (Some(_), None) | (None, Some(_)) => return Err(StoreError::new(StoreErrorKind::Corrupt)),
     };
     row.version = u64::try_from(read_column::<i64>(columns, 11)?).map_err(corrupt)?;
     row.meta = SessionMeta::default();
@@ -48,19 +46,19 @@ pub(crate) fn read(columns: &Columns) -> Result<SessionRow, Failure> {
     Ok(row)
 }
 
-pub(crate) fn read_handle(columns: &Columns, index: usize) -> Result<SessionHandle, Failure> {
+pub(crate) fn read_handle(columns: &Columns, index: usize) -> Result<SessionHandle, StoreError> {
     let bytes: &[u8] = read_column(columns, index)?;
     bytes.try_into().map(SessionHandle::from_bytes).map_err(corrupt)
 }
 
-pub(crate) fn read_time(columns: &Columns, index: usize) -> Result<Timestamp, Failure> {
+pub(crate) fn read_time(columns: &Columns, index: usize) -> Result<Timestamp, StoreError> {
     u64::try_from(read_column::<i64>(columns, index)?).map(Timestamp::from_millis).map_err(corrupt)
 }
 
-pub(crate) fn read_column<'a, T: FromSql<'a>>(columns: &'a Columns, index: usize) -> Result<T, Failure> {
+pub(crate) fn read_column<'a, T: FromSql<'a>>(columns: &'a Columns, index: usize) -> Result<T, StoreError> {
     columns.try_get(index).map_err(corrupt)
 }
 
-fn corrupt(error: impl Error + Send + Sync + 'static) -> Failure {
-    Failure::caused(StoreErrorKind::Corrupt, error)
+fn corrupt(error: impl Error + Send + Sync + 'static) -> StoreError {
+    StoreError::with_source(StoreErrorKind::Corrupt, error)
 }

@@ -1,28 +1,29 @@
-//! Ends, many in one statement.
+//! Session ends, many in one statement.
 
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 
-use tower_refresh_core::{EndReason, SessionHandle};
+use tower_refresh_core::{EndReason, SessionHandle, StoreError};
 
-use crate::{database::Database, error::Failure, group::Work, row::read_handle};
+use super::batcher::Operation;
+use crate::{database::Database, table::row::read_handle};
 
-pub(crate) struct Ends(pub(crate) Arc<Database>);
+pub(crate) struct EndSessions(pub(crate) Arc<Database>);
 
-/// An end, its time in a number that the column holds.
+/// A session to end, and the time as the column stores it.
 pub(crate) struct End {
     pub(crate) handle: SessionHandle,
     pub(crate) reason: EndReason,
     pub(crate) at: i64,
 }
 
-impl Work for Ends {
-    type Question = End;
-    type Answer = bool;
+impl Operation for EndSessions {
+    type Input = End;
+    type Output = bool;
 
-    async fn answer(&self, ends: Vec<End>) -> Result<Vec<bool>, Failure> {
+    async fn run(&self, ends: Vec<End>) -> Result<Vec<bool>, StoreError> {
         let Self(database) = self;
         let statements = &database.statements;
         if let [end] = &*ends {
@@ -31,14 +32,14 @@ impl Work for Ends {
                 .await?;
             return Ok(vec![!ended.is_empty()]);
         }
-        // A session ends once: the first of its ends is sent.
+        // A session ends once, so only the first end of each session is sent.
         let mut first = BTreeMap::new();
         for end in &ends {
             first.entry(end.handle).or_insert(end);
         }
         let ended = database
             .query(
-                &statements.end_group,
+                &statements.end_batch,
                 &[
                     &first.values().map(|end| end.handle.as_bytes().as_slice()).collect::<Vec<_>>(),
                     &first.values().map(|end| end.reason.as_str()).collect::<Vec<_>>(),

@@ -1,13 +1,13 @@
-//! The names of the table, and what is called after it.
+//! The table's name, and the names derived from it.
 
-use crate::{OpenError, OpenErrorKind};
+use crate::error::{OpenError, OpenErrorKind};
 
-/// PostgreSQL cuts longer names.
+/// PostgreSQL truncates longer names.
 const LONGEST_NAME: usize = 63;
-/// The longest of the names that are made of the table's.
+/// The longest suffix of a name that is derived from the table's.
 const LONGEST_SUFFIX: usize = "_death_hour".len();
 
-/// A table in its schema. Neither name holds a character that means anything within quotes.
+/// A table in its schema. Neither name contains a character that has a meaning within quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Table {
     schema: String,
@@ -30,22 +30,22 @@ impl Table {
         self.fill_in(r#""{schema}"."{table}""#)
     }
 
-    /// Where it is written down which migrations the table has taken.
+    /// The table that stores how many migrations were applied.
     pub(crate) fn version_path(&self) -> String {
         self.fill_in(r#""{schema}"."{table}_version""#)
     }
 
-    /// `template` with the names in place of `{schema}` and `{table}`.
+    /// Replaces `{schema}` and `{table}` in `template`.
     pub(crate) fn fill_in(&self, template: &str) -> String {
         template.replace("{schema}", &self.schema).replace("{table}", &self.name)
     }
 
-    /// Where ends of sessions are told of: one channel a table, whatever the length of its name.
+    /// The notification channel of session ends: one per table, whatever the length of its name.
     pub(crate) fn channel(&self) -> String {
         format!("tower_refresh_ends_{:016x}", hash(&[&self.schema, &self.name]))
     }
 
-    /// What those who change the schema lock, so that one does it at a time.
+    /// The advisory lock that migrations take, so that only one runs at a time.
     pub(crate) fn lock(&self) -> i64 {
         hash(&["tower-refresh-postgres", &self.schema]).cast_signed()
     }
@@ -57,7 +57,7 @@ fn is_name(name: &str, longest: usize) -> bool {
     starts_well && goes_on_well && name.len() <= longest
 }
 
-/// FNV-1a: the same in every version of every server.
+/// FNV-1a: the same in every version of this crate.
 fn hash(texts: &[&str]) -> u64 {
     let bytes = texts.iter().flat_map(|text| text.bytes().chain([0]));
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_names_are_taken_as_they_are() {
+    fn valid_names_are_used_unchanged() {
         let longest = "t".repeat(LONGEST_NAME - LONGEST_SUFFIX);
         for (schema, name) in [("public", "sessions"), ("_Auth2", "user"), ("select", &longest)] {
             let path = table(schema, name).unwrap().path();
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_quotes_do_not_hold_are_refused() {
+    fn names_with_other_characters_are_rejected() {
         let hostile = [
             "",
             "a\"; DROP TABLE users; --",
@@ -102,7 +102,11 @@ mod tests {
             assert_eq!(table("public", name), Err(OpenErrorKind::InvalidName), "table {name:?}");
         }
         let cut = "t".repeat(LONGEST_NAME - LONGEST_SUFFIX + 1);
-        assert_eq!(table("public", &cut), Err(OpenErrorKind::InvalidName), "its indexes' names would be cut");
+        assert_eq!(
+            table("public", &cut),
+            Err(OpenErrorKind::InvalidName),
+            "its indexes' names would be truncated"
+        );
     }
 
     #[test]
