@@ -176,10 +176,11 @@ fn as_owner(program: &str) -> Vec<String> {
     ["setpriv", &reuid, "--clear-groups", "--", program].map(str::to_owned).into()
 }
 
-/// Where distributions put the newest version, else what is in the path.
+/// The newest version that has a server, in the folder where Debian installs versions, else the program in the path.
 fn postgres_program(name: &str) -> String {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest = versions
+        .filter(|version| version.path().join("bin/postgres").exists())
         .max_by_key(|version| version.file_name().to_str().and_then(|name| name.parse::<u32>().ok()))
         .map(|version| version.path().join("bin").join(name));
     newest.unwrap_or_else(|| PathBuf::from(name)).to_str().unwrap().to_owned()
