@@ -19,7 +19,7 @@ use crate::connection::{self, ListenConnector};
 /// | connections | 10 | batches need few, whatever the load |
 /// | time limit | 5 s | longer than the middleware's own limit, which decides how long a request waits |
 /// | rotations | as durable as the database's `synchronous_commit` | a rotation that is lost costs nothing, see [`with_lossy_rotations`](Self::with_lossy_rotations) |
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PostgresOptions {
     pub(crate) schema: String,
     pub(crate) table: String,

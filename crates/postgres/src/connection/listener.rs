@@ -3,6 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -12,7 +13,8 @@ use tokio_postgres::{
 };
 
 /// Makes connections that receive notifications.
-pub(crate) struct ListenConnector(Box<dyn Fn() -> Connecting + Send + Sync>);
+#[derive(Clone)]
+pub(crate) struct ListenConnector(Arc<dyn Fn() -> Connecting + Send + Sync>);
 
 type Connecting = Pin<Box<dyn Future<Output = Result<ListenConnection, Error>> + Send>>;
 
@@ -24,7 +26,7 @@ impl ListenConnector {
         T::TlsConnect: Send,
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
-        Self(Box::new(move || {
+        Self(Arc::new(move || {
             let (config, tls) = (config.clone(), tls.clone());
             Box::pin(async move {
                 let (client, mut connection) = config.connect(tls).await?;
