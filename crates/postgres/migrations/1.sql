@@ -1,5 +1,5 @@
--- Rotations change no indexed column but death_hour, and that once an hour at most: all others are heap-only updates,
--- which the free space of each page is for. There are no checks, as each would be looked at by each rotation.
+-- Rotations change no indexed column except death_hour, which changes once an hour at most. All other rotations are heap-only
+-- updates, for which each page keeps free space. There are no CHECK constraints, as every rotation would evaluate them.
 CREATE TABLE "{schema}"."{table}" (
     handle bytea PRIMARY KEY,
     rotated_at bigint NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE "{schema}"."{table}" (
     data bytea NOT NULL
 ) WITH (fillfactor = 80);
 
--- By hash, because a b-tree refuses texts of some length.
+-- A hash index, because a b-tree rejects long texts.
 CREATE INDEX "{table}_subject" ON "{schema}"."{table}" USING hash (subject) WHERE ended_at IS NULL;
 
 CREATE INDEX "{table}_death_hour" ON "{schema}"."{table}" (death_hour);

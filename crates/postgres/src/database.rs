@@ -1,13 +1,17 @@
-//! One statement, one answer, within a time limit.
+//! Runs one statement on a pooled connection, within the time limit.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::{Object, Pool, PoolError};
+use futures_util::TryStreamExt;
 use tokio::time::timeout;
-use tokio_postgres::{Row as Columns, types::ToSql};
-use tower_refresh_core::StoreErrorKind;
+use tokio_postgres::{Row as Columns, RowStream, error::SqlState, types::ToSql};
+use tower_refresh_core::{StoreError, StoreErrorKind};
 
-use crate::{error::Failure, statements::Statements};
+use crate::{
+    error::{pool_error, store_error},
+    table::statements::Statements,
+};
 
 pub(crate) struct Database {
     pub(crate) pool: Pool,
@@ -16,16 +20,13 @@ pub(crate) struct Database {
 }
 
 impl Database {
+    /// Returns the rows of the result.
     pub(crate) async fn query(
         &self,
         statement: &str,
         parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Columns>, Failure> {
-        self.on_connection(async |connection| {
-            let statement = connection.prepare_cached(statement).await?;
-            connection.query(&statement, parameters).await
-        })
-        .await
+    ) -> Result<Vec<Columns>, StoreError> {
+        Ok(self.run(statement, parameters).await?.0)
     }
 
     /// Returns how many rows were changed.
@@ -33,33 +34,65 @@ impl Database {
         &self,
         statement: &str,
         parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<u64, Failure> {
-        self.on_connection(async |connection| {
-            let statement = connection.prepare_cached(statement).await?;
-            connection.execute(&statement, parameters).await
-        })
-        .await
+    ) -> Result<u64, StoreError> {
+        Ok(self.run(statement, parameters).await?.1)
     }
 
-    async fn on_connection<T>(
+    async fn run(
         &self,
-        work: impl AsyncFnOnce(&Object) -> Result<T, tokio_postgres::Error>,
-    ) -> Result<T, Failure> {
-        let working = async {
-            let lease = Lease(Some(self.pool.get().await?));
-            let Some(connection) = &lease.0 else { return Err(StoreErrorKind::Unavailable.into()) };
-            let result = work(connection).await;
-            if result.as_ref().err().is_none_or(is_of_the_values) {
+        statement: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<(Vec<Columns>, u64), StoreError> {
+        let running = async {
+            let started = match self.start(statement, parameters).await {
+                Err(error) if server_closed_connection(&error) => self.start(statement, parameters).await,
+                started => started,
+            };
+            let (lease, rows) = started.map_err(pool_error)?;
+            let finished = finish(rows).await;
+            if finished.as_ref().err().is_none_or(is_invalid_value) {
                 lease.give_back();
             }
-            Ok(result?)
+            finished.map_err(store_error)
         };
-        timeout(self.time_limit, working).await.unwrap_or_else(|_| Err(StoreErrorKind::TimedOut.into()))
+        timeout(self.time_limit, running)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::TimedOut)))
+    }
+
+    /// Sends the statement. An error that the server reports here comes in place of its acceptance of the parameters, so
+    /// the statement was not executed.
+    async fn start(
+        &self,
+        statement: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<(Lease, RowStream), PoolError> {
+        let lease = Lease(Some(self.pool.get().await?));
+        let Some(connection) = &lease.0 else { return Err(PoolError::Closed) };
+        let started = async {
+            let statement = connection.prepare_cached(statement).await?;
+            connection.query_raw(&statement, parameters.iter().copied()).await
+        };
+        match started.await {
+            Ok(rows) => Ok((lease, rows)),
+            Err(error) => {
+                if is_invalid_value(&error) {
+                    lease.give_back();
+                }
+                Err(error.into())
+            }
+        }
     }
 }
 
-/// A connection whose statement failed or was not waited for is closed and not given to others: its server may be gone,
-/// no longer the primary, or have forgotten the statement.
+async fn finish(rows: RowStream) -> Result<(Vec<Columns>, u64), tokio_postgres::Error> {
+    let mut rows = pin!(rows);
+    let columns = rows.as_mut().try_collect().await?;
+    Ok((columns, rows.rows_affected().unwrap_or(0)))
+}
+
+/// A connection whose statement failed, or whose caller stopped waiting, is closed and not reused: its server may be gone,
+/// may no longer be the primary, or may have lost the prepared statement.
 struct Lease(Option<Object>);
 
 impl Lease {
@@ -74,7 +107,16 @@ impl Drop for Lease {
     }
 }
 
-/// TokenClass 22: a value that the server refuses, such as a text with U+0000.
-fn is_of_the_values(error: &tokio_postgres::Error) -> bool {
+/// Class 22: the server rejected a value, such as text with U+0000.
+fn is_invalid_value(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|state| state.code().starts_with("22"))
+}
+
+/// Whether the server reports that it closed a connection that was open.
+fn server_closed_connection(error: &PoolError) -> bool {
+    let PoolError::Backend(error) = error else { return false };
+    matches!(
+        error.code(),
+        Some(&SqlState::ADMIN_SHUTDOWN | &SqlState::CRASH_SHUTDOWN | &SqlState::IDLE_SESSION_TIMEOUT)
+    )
 }

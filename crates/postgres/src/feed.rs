@@ -1,4 +1,4 @@
-//! The feed of ends, heard by LISTEN on a connection of its own.
+//! The feed of ended sessions, received with LISTEN on a connection of its own.
 
 use std::{
     convert::Infallible,
@@ -10,68 +10,72 @@ use std::{
 
 use tokio::time::timeout;
 use tokio_postgres::AsyncMessage;
-use tower_refresh_core::{EndWatcher, SessionHandle, StoreErrorKind, Timestamp};
+use tower_refresh_core::{EndWatcher, SessionHandle, StoreError, StoreErrorKind, Timestamp};
 
 use crate::{
-    connect::{Dial, Line, Messages},
+    connection::{ListenConnection, ListenConnector, Messages},
     database::Database,
-    error::Failure,
-    row::{millis, read_handle, read_time},
+    error::store_error,
+    table::row::{millis, read_handle, read_time},
 };
 
-/// How often a silent server is asked whether it is there.
+/// How often a silent server is probed.
 const PING_EVERY: Duration = Duration::from_secs(5);
 
-/// Goes on until the connection is lost.
-pub(crate) async fn follow(
+/// Runs until the connection is lost.
+pub(crate) async fn watch(
     database: &Database,
-    dial: &Dial,
+    connector: &ListenConnector,
     since: Timestamp,
     watcher: &dyn EndWatcher,
-) -> Result<Infallible, Failure> {
+) -> Result<Infallible, StoreError> {
     let since = millis(since)?;
-    let Line { client, messages } = within(database, async { Ok(dial.dial().await?) }).await?;
-    let mut ear = Ear { messages, watcher };
+    let connecting = async { connector.connect().await.map_err(store_error) };
+    let ListenConnection { client, messages } = within_limit(database, connecting).await?;
+    let mut listener = Listener { messages, watcher };
 
-    // Whatever is committed from here on is heard, so an end that the query is too early for is not missed.
-    within(database, ear.hear(client.batch_execute(&database.statements.listen))).await??;
+    // Every commit from here on is notified, so an end that is too late for the query is not missed.
+    let listen = client.batch_execute(&database.statements.listen);
+    within_limit(database, listener.drive(listen)).await?.map_err(store_error)?;
     let ended = async { client.query(&database.statements.ended_since, &[&since]).await };
-    for columns in within(database, ear.hear(ended)).await?? {
+    for columns in within_limit(database, listener.drive(ended)).await?.map_err(store_error)? {
         watcher.ended(read_handle(&columns, 0)?, read_time(&columns, 1)?);
     }
     watcher.caught_up();
 
     loop {
-        if let Ok(lost) = timeout(PING_EVERY, ear.hear(pending::<()>())).await {
+        if let Ok(lost) = timeout(PING_EVERY, listener.drive(pending::<()>())).await {
             lost?;
         }
-        within(database, ear.hear(client.batch_execute(""))).await??;
+        within_limit(database, listener.drive(client.batch_execute(""))).await?.map_err(store_error)?;
     }
 }
 
-async fn within<T>(
+async fn within_limit<T>(
     database: &Database,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    timeout(database.time_limit, work).await.unwrap_or_else(|_| Err(StoreErrorKind::TimedOut.into()))
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    timeout(database.time_limit, work)
+        .await
+        .unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::TimedOut)))
 }
 
-/// Tells the watcher what it hears.
-struct Ear<'a> {
+/// Reports notifications to the watcher.
+struct Listener<'a> {
     messages: Messages,
     watcher: &'a dyn EndWatcher,
 }
 
-impl Ear<'_> {
-    /// Hears on until `work` is done. It drives the connection, which the work may wait for.
-    async fn hear<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
+impl Listener<'_> {
+    /// Receives messages until `work` is done. This drives the connection, which the work may wait for.
+    async fn drive<T>(&mut self, work: impl Future<Output = T>) -> Result<T, StoreError> {
         let mut work = pin!(work);
         poll_fn(|context| {
             while let Poll::Ready(message) = self.messages.poll(context) {
                 match message {
-                    Some(Ok(message)) => self.tell(&message),
-                    Some(Err(error)) => return Poll::Ready(Err(error.into())),
-                    None => return Poll::Ready(Err(StoreErrorKind::Unavailable.into())),
+                    Some(Ok(message)) => self.report(&message),
+                    Some(Err(error)) => return Poll::Ready(Err(store_error(error))),
+                    None => return Poll::Ready(Err(StoreError::new(StoreErrorKind::Unavailable))),
                 }
             }
             work.as_mut().poll(context).map(Ok)
@@ -79,9 +83,9 @@ impl Ear<'_> {
         .await
     }
 
-    fn tell(&self, message: &AsyncMessage) {
+    fn report(&self, message: &AsyncMessage) {
         let AsyncMessage::Notification(notification) = message else { return };
-        // Anybody who is let into the database may send to the channel.
+        // Every user of the database may send to the channel, so other payloads are ignored.
         if let Some((session, at)) = parse(notification.payload()) {
             self.watcher.ended(session, at);
         }

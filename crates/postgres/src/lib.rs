@@ -1,4 +1,4 @@
-//! Sessions of [`tower-refresh`](https://docs.rs/tower-refresh) in PostgreSQL, for any number of servers.
+//! Stores the sessions of [`tower-refresh`](https://docs.rs/tower-refresh) in PostgreSQL, shared by any number of servers.
 //!
 //! ```no_run
 //! use tower_refresh_core::{SessionHandle, SessionStore};
@@ -11,11 +11,12 @@
 //! # }
 //! ```
 //!
-//! With TLS by a connector of your choice, and other names:
+//! With a TLS connector of your choice, and other names:
 //!
 //! ```no_run
 //! # use tokio_postgres::{Socket, tls::{MakeTlsConnect, TlsConnect}};
-//! # use tower_refresh_postgres::PostgresStore;
+//! use tower_refresh_postgres::PostgresOptions;
+//!
 //! # async fn open<T>(tls: T) -> Result<(), Box<dyn std::error::Error>>
 //! # where
 //! #     T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
@@ -23,78 +24,78 @@
 //! #     T::TlsConnect: Send + Sync,
 //! #     <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
 //! # {
-//! let store = PostgresStore::builder()
-//!     .schema("auth")
-//!     .table("sessions")
+//! let store = PostgresOptions::new()
+//!     .with_schema("auth")
+//!     .with_table("sessions")
 //!     .connect_with("postgresql://app@db.internal/app".parse()?, tls)
 //!     .await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # What it does
+//! # How it works
 //!
-//! - Opening creates the table, or brings it to the newest version, under a lock: servers may start at one time. Where
-//!   the table is there, the store needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on it, `SELECT` on the table of its
-//!   version (`sessions_version`), `USAGE` on the schema, and no other right.
-//! - Each operation is one prepared statement, one round trip. Loads, compare-and-swaps and ends that a process asks for
-//!   at one time go as one statement; one alone goes at once and waits for nobody.
-//! - The store runs in tokio, within which its operations have to be called.
-//! - After a failure it recovers by itself: what is under way fails, its connections are closed, and the next operation
-//!   connects anew. No write is repeated.
-//! - It [watches ends](tower_refresh_core::SessionStore::watch_ends) by `LISTEN`, on one connection a watcher beside the
-//!   pool's. A notification goes out with the commit of the end, and a silent connection is probed every 5 seconds.
+//! - Opening creates the table, or migrates it to the newest version, under a lock: several servers may start at the same
+//!   time. If the table is up to date, the store needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on it, `SELECT` on the table
+//!   of its version (`sessions_version`), `USAGE` on the schema, and no other right.
+//! - Each call is one prepared statement and one round trip. Loads, compare-and-swaps and session ends of one process that
+//!   run at the same time are sent as one statement (a batch). A call that finds no other in progress is sent at once.
+//! - The store needs a tokio runtime, in which its methods must be called.
+//! - After a failure the store recovers by itself: the calls in progress fail, their connections are closed, and the next
+//!   call connects anew.
+//! - No write is repeated that may have been executed. A call is sent a second time, on another connection, only if the
+//!   server reports that it closed the first connection (`57P01`, `57P02`, `57P05`) *instead of accepting the statement*: an
+//!   administrator terminated it, or it was idle for too long. The statement was not executed then. If a connection breaks
+//!   without such a report, the call fails with
+//!   [`Unavailable`](tower_refresh_core::StoreErrorKind::Unavailable).
+//! - The [feed of ended sessions](tower_refresh_core::SessionStore::watch_ends) uses `LISTEN`, with one connection per
+//!   watcher beside those of the pool. A notification is sent when the end is committed. An idle connection is probed every
+//!   5 seconds.
 //!
-//! # What is durable
+//! # Durability
 //!
 //! | write | waits for |
 //! |---|---|
-//! | login | what the database's `synchronous_commit` says |
-//! | rotation | the same; nothing [`with_lossy_rotations`](PostgresBuilder::with_lossy_rotations) |
-//! | end | the disk of the primary, and of the synchronous standbys if there are any, also where `synchronous_commit` is `off` or `local` |
+//! | login | what the database's `synchronous_commit` requires |
+//! | rotation | the same; nothing with [`with_lossy_rotations`](PostgresOptions::with_lossy_rotations) |
+//! | session end | the disk of the primary, and of the synchronous standbys if there are any, even if `synchronous_commit` is `off` or `local` |
 //!
-//! With `fsync = off` nothing is durable, and the store cannot tell.
+//! With `fsync = off` nothing is durable, and the store cannot detect that.
 //!
 //! # Failover
 //!
-//! A standby that replicates asynchronously lacks the primary's last moments. When it is promoted:
+//! A standby that replicates asynchronously lacks the last writes of the primary. After it is promoted:
 //!
-//! - **A rotation that it lacks** costs nothing: the browser's token is one generation ahead, which the rotation protocol
-//!   takes for what it is.
-//! - **A login that it lacks** is lost; the user logs in again.
-//! - **An end that it lacks** is undone: an ended session lives again, and its refresh token works until it expires or is
-//!   ended once more. If a logout has to outlive the primary, name `synchronous_standby_names`: an end then is answered
-//!   only once a standby has it on disk.
+//! - **A lost rotation** has no effect: the browser's token is one generation ahead, which the rotation protocol accepts.
+//! - **A lost login** is gone; the user logs in again.
+//! - **A lost session end** is undone: the ended session is live again, and its refresh token works until it expires or the
+//!   session is ended once more. If a logout must survive the loss of the primary, set `synchronous_standby_names`: a
+//!   session end is then acknowledged only after a standby has it on disk.
 //!
-//! The store reads from the primary only: a replica may lag behind an end. Its own connections ask for
+//! The store reads from the primary only, since a replica may lag behind a session end. Its own connections require
 //! `target_session_attrs=read-write`, so a list of hosts in the URL follows a failover. A
-//! [pool of your own](PostgresBuilder::pool) has to see to that itself.
+//! [pool of your own](PostgresOptions::connect_pool) must ensure that itself.
 //!
 //! # Limits
 //!
-//! - The database is encoded in UTF-8, and `read committed` is its `default_transaction_isolation`; else it is not opened.
-//! - A text with U+0000 is refused, as PostgreSQL keeps none.
-//! - Between the store and the server, PgBouncer has to pool by session, or by transaction with prepared statements
-//!   (1.21 and later); the feed needs a connection that bypasses it, or is pooled by session.
+//! - The database must use UTF-8, with `read committed` as its `default_transaction_isolation`; otherwise opening fails.
+//! - Text with U+0000 is rejected, as PostgreSQL cannot store it.
+//! - PgBouncer between the store and the server must pool by session, or by transaction with support for prepared statements
+//!   (1.21 and later). The feed needs a connection that bypasses PgBouncer or is pooled by session.
 //! - PostgreSQL 12 or later.
 
-mod builder;
-mod connect;
+mod batch;
+mod connection;
 mod database;
-mod ends;
 mod error;
 mod feed;
-mod group;
-mod loads;
-mod name;
-mod row;
-mod schema;
-mod statements;
+mod open;
+mod options;
 mod store;
-mod swaps;
+mod table;
 
 pub use self::{
-    builder::PostgresBuilder,
     error::{OpenError, OpenErrorKind},
+    options::PostgresOptions,
     store::PostgresStore,
 };

@@ -1,4 +1,4 @@
-//! The store: which operation is which statement.
+//! The store: which call runs which statement.
 
 use std::{convert::Infallible, fmt, sync::Arc};
 
@@ -8,55 +8,36 @@ use tower_refresh_core::{
 };
 
 use crate::{
-    OpenError, PostgresBuilder,
-    connect::Dial,
+    batch::{Batcher, End, EndSessions, LoadSessions, Swap, SwapSessions},
+    connection::ListenConnector,
     database::Database,
-    ends::{End, Ends},
-    error::Failure,
     feed,
-    group::Groups,
-    loads::Loads,
-    row::{millis, number, read, read_handle},
-    swaps::{Swap, Swaps},
+    table::row::{millis, number, read, read_handle},
 };
 
-/// Keeps sessions in a table of PostgreSQL.
+/// Stores sessions in a PostgreSQL table. See the [crate's documentation](crate) for an example and for its guarantees.
 ///
-/// A clone is another handle on the same store. See the [crate's documentation](crate) for an example, and for what it
-/// promises.
+/// A clone is another handle to the same store.
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Inner>);
 
 struct Inner {
     database: Arc<Database>,
-    loads: Groups<Loads>,
-    swaps: Groups<Swaps>,
-    ends: Groups<Ends>,
-    dial: Option<Dial>,
+    loads: Batcher<LoadSessions>,
+    swaps: Batcher<SwapSessions>,
+    ends: Batcher<EndSessions>,
+    feed: Option<ListenConnector>,
 }
 
 impl PostgresStore {
-    /// Settings other than the defaults.
-    pub fn builder() -> PostgresBuilder {
-        PostgresBuilder::default()
-    }
-
-    /// Opens the database at `url` as [`PostgresBuilder::connect`] does, with the defaults.
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn connect(url: &str) -> Result<Self, OpenError> {
-        Self::builder().connect(url).await
-    }
-
-    pub(crate) fn new(database: Database, dial: Option<Dial>) -> Self {
+    pub(crate) fn new(database: Database, feed: Option<ListenConnector>) -> Self {
         let database = Arc::new(database);
         Self(Arc::new(Inner {
-            loads: Groups::new(Loads(Arc::clone(&database))),
-            swaps: Groups::new(Swaps(Arc::clone(&database))),
-            ends: Groups::new(Ends(Arc::clone(&database))),
+            loads: Batcher::new(LoadSessions(Arc::clone(&database))),
+            swaps: Batcher::new(SwapSessions(Arc::clone(&database))),
+            ends: Batcher::new(EndSessions(Arc::clone(&database))),
             database,
-            dial,
+            feed,
         }))
     }
 }
@@ -76,12 +57,12 @@ impl SessionStore for PostgresStore {
     }
 
     async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
-        self.0.loads.ask(handle).await
+        self.0.loads.call(handle).await
     }
 
     async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
         match Swap::new(row)? {
-            Some(swap) => self.0.swaps.ask(swap).await,
+            Some(swap) => self.0.swaps.call(swap).await,
             None => Ok(false),
         }
     }
@@ -92,7 +73,7 @@ impl SessionStore for PostgresStore {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.0.ends.ask(End { handle, reason, at: millis(now)? }).await
+        self.0.ends.call(End { handle, reason, at: millis(now)? }).await
     }
 
     async fn end_subject(
@@ -102,26 +83,26 @@ impl SessionStore for PostgresStore {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        Ok(self.0.end_subject(subject, except, reason, now).await?)
+        self.0.end_subject(subject, except, reason, now).await
     }
 
     async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
-        Ok(self.0.list(subject, now).await?)
+        self.0.list(subject, now).await
     }
 
     async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
-        Ok(self.0.purge(dead_before).await?)
+        self.0.purge(dead_before).await
     }
 
     async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
-        let Some(dial) = &self.0.dial else { return Err(StoreError::new(StoreErrorKind::Unsupported)) };
-        Ok(feed::follow(&self.0.database, dial, since, watcher).await?)
+        let Some(connector) = &self.0.feed else { return Err(StoreError::new(StoreErrorKind::Unsupported)) };
+        feed::watch(&self.0.database, connector, since, watcher).await
     }
 }
 
 impl Inner {
-    /// Returns whether the handle was free.
-    async fn insert(&self, row: &SessionRow) -> Result<bool, Failure> {
+    /// Returns `false` if the handle is taken.
+    async fn insert(&self, row: &SessionRow) -> Result<bool, StoreError> {
         let ended_at = row.ended.map(|ended| millis(ended.at)).transpose()?;
         let inserted = self
             .database
@@ -156,7 +137,7 @@ impl Inner {
         except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
-    ) -> Result<Vec<SessionHandle>, Failure> {
+    ) -> Result<Vec<SessionHandle>, StoreError> {
         if cannot_be_stored(subject) {
             return Ok(Vec::new());
         }
@@ -171,7 +152,7 @@ impl Inner {
         ended.iter().map(|columns| read_handle(columns, 0)).collect()
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, Failure> {
+    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
         if cannot_be_stored(subject) {
             return Ok(Vec::new());
         }
@@ -180,12 +161,12 @@ impl Inner {
         rows.iter().map(read).collect()
     }
 
-    async fn purge(&self, dead_before: Timestamp) -> Result<u64, Failure> {
+    async fn purge(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
         let dead_before = millis(dead_before)?;
         let statements = &self.database.statements;
         loop {
             let purged = self.database.execute(&statements.purge, &[&dead_before]).await?;
-            // A purge passes over rows that others hold. Before it says that nothing is left, it waits for them.
+            // A purge skips rows that others have locked. Before it returns 0, it waits for them.
             if purged > 0 || self.database.query(&statements.wait_for_dead, &[&dead_before]).await?.is_empty()
             {
                 return Ok(purged);
@@ -194,7 +175,7 @@ impl Inner {
     }
 }
 
-/// PostgreSQL keeps no text with U+0000, so no session is such a subject's.
+/// PostgreSQL cannot store text with U+0000, so no session has such a subject.
 fn cannot_be_stored(subject: &Subject) -> bool {
     subject.as_str().contains('\0')
 }

@@ -1,11 +1,11 @@
-//! Who is who in a Cluster.
+//! The topology of a Cluster.
 
 use redis::{FromRedisValue, Value, cmd};
 use tower_refresh_core::{StoreError, StoreErrorKind};
 
-use crate::{inner::Inner, request::Request};
+use crate::{connection::Request, database::Database};
 
-/// A range of slots, and who has it.
+/// A range of slots, and the nodes that serve it.
 pub(crate) struct Range {
     first: u16,
     /// The primary first, then its replicas.
@@ -18,16 +18,16 @@ pub(crate) struct Node {
     pub(crate) port: u16,
 }
 
-pub(crate) async fn ranges(inner: &Inner) -> Result<Vec<Range>, StoreError> {
+pub(crate) async fn ranges(database: &Database) -> Result<Vec<Range>, StoreError> {
     let mut slots = cmd("CLUSTER");
     slots.arg("SLOTS");
-    let ranges: Vec<Vec<Value>> = inner.ask(Request::Command(slots)).await?;
+    let ranges: Vec<Vec<Value>> = database.query(Request::Command(slots)).await?;
     ranges.iter().map(|range| read(range)).collect::<Option<_>>().ok_or_else(|| {
-        StoreError::with_source(StoreErrorKind::Unavailable, "the answer to CLUSTER SLOTS cannot be read")
+        StoreError::with_source(StoreErrorKind::Unavailable, "unexpected answer to CLUSTER SLOTS")
     })
 }
 
-/// A slot of each primary.
+/// One slot of each primary.
 pub(crate) fn primaries(ranges: &[Range]) -> Vec<u16> {
     let mut seen = Vec::new();
     let mut slots = Vec::new();

@@ -1,74 +1,76 @@
-//! What can go wrong, when connecting and later.
+//! The errors of opening a store, and the conversion of the driver's errors.
 
 use std::{error::Error, fmt};
 
 use redis::{ErrorKind, RedisError};
 use tower_refresh_core::{StoreError, StoreErrorKind};
 
-/// Why a store could not be connected.
+/// Why a store could not be opened.
 ///
-/// `Display` tells this level only; the driver's own error is the [`source`](Error::source).
+/// `Display` describes this level only; the driver's error is the [`source`](Error::source).
 #[derive(Debug)]
-pub struct ConnectError {
-    kind: ConnectErrorKind,
+pub struct OpenError {
+    kind: OpenErrorKind,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// The kinds of [`ConnectError`].
+/// The kinds of [`OpenError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ConnectErrorKind {
-    /// The URL is not one of those that [`Server::url`](crate::Server::url) takes, or asks for TLS without a feature for it.
+pub enum OpenErrorKind {
+    /// The URL is not one of those that [`Server::url`](crate::Server::url) accepts, or requires TLS without the feature for it.
     InvalidUrl,
-    /// The URL goes across a network without TLS: see [`Server::insecure_url`](crate::Server::insecure_url).
-    TlsRequired,
-    /// The prefix is empty, longer than 64 bytes, or has other characters than ASCII letters, digits, `_`, `-`, `.` and `:`.
+    /// The prefix is empty, longer than 64 bytes, or has characters other than ASCII letters, digits, `_`, `-`, `.` and `:`.
     InvalidPrefix,
-    /// An option is zero that must not be.
+    /// A duration among the options is shorter than a millisecond.
     InvalidOption,
+    /// The URL leads across a network without TLS: see [`Server::insecure_url`](crate::Server::insecure_url).
+    TlsRequired,
     /// The server cannot be reached, or does not answer in time.
     Unavailable,
 }
 
-impl ConnectError {
-    /// What kind of failure it was.
-    pub fn kind(&self) -> ConnectErrorKind {
+impl OpenError {
+    /// The kind of failure.
+    pub fn kind(&self) -> OpenErrorKind {
         self.kind
     }
 
-    pub(crate) fn caused(kind: ConnectErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn with_source(kind: OpenErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind, source: Some(source.into()) }
     }
 }
 
-impl fmt::Display for ConnectError {
+impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            ConnectErrorKind::InvalidUrl => "this is not the URL of a Redis server",
-            ConnectErrorKind::TlsRequired => {
-                "across a network the Redis server must be reached by TLS, unless the URL is taken by `insecure_url`"
+            OpenErrorKind::InvalidUrl => "invalid Redis URL",
+            OpenErrorKind::InvalidPrefix => {
+                "invalid key prefix: only ASCII letters, digits, `_`, `-`, `.` and `:` are allowed, up to 64"
             }
-            ConnectErrorKind::InvalidPrefix => "this cannot be the prefix of keys",
-            ConnectErrorKind::InvalidOption => "an option of the session store must not be zero",
-            ConnectErrorKind::Unavailable => "the Redis server cannot be reached",
+            OpenErrorKind::InvalidOption => "invalid option: a duration must be at least one millisecond",
+            OpenErrorKind::TlsRequired => {
+                "connecting across a network requires TLS: use `rediss://`, or opt out with `Server::insecure_url`"
+            }
+            OpenErrorKind::Unavailable => "the Redis server cannot be reached",
         })
     }
 }
 
-impl Error for ConnectError {
+impl Error for OpenError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }
 }
 
-impl From<ConnectErrorKind> for ConnectError {
-    fn from(kind: ConnectErrorKind) -> Self {
+impl From<OpenErrorKind> for OpenError {
+    fn from(kind: OpenErrorKind) -> Self {
         Self { kind, source: None }
     }
 }
 
-/// What a call of the store makes of the driver's error.
-pub(crate) fn failed(error: RedisError) -> StoreError {
+/// The store's error for an error of the driver.
+pub(crate) fn store_error(error: RedisError) -> StoreError {
     let kind = match error.code() {
         Some("UNREADABLE" | "WRONGTYPE") => StoreErrorKind::Corrupt,
         _ if matches!(error.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType) => {

@@ -1,5 +1,5 @@
-//! Sessions of [`tower-refresh`](https://docs.rs/tower-refresh) in Redis or Valkey: one node, Sentinel or Cluster, for as many
-//! servers as share it.
+//! Stores the sessions of [`tower-refresh`](https://docs.rs/tower-refresh) in Redis or Valkey (one node, Sentinel or Cluster),
+//! shared by any number of servers.
 //!
 //! ```no_run
 //! use tower_refresh_core::{SessionHandle, SessionRow, SessionStore, Subject, Timestamp};
@@ -17,92 +17,87 @@
 //! # };
 //! ```
 //!
-//! It needs Redis 7.0 or newer, or Valkey, and a tokio runtime.
+//! It needs Redis 7.0 or newer, or Valkey, and a tokio runtime. For other settings see [`RedisOptions`].
 //!
 //! # How it works
 //! | key | |
 //! |---|---|
-//! | `{prefix}:s:{handle}` | a session: one string of about 200 bytes, in a format of which the first byte tells the version |
-//! | `{prefix}:u:{subject}` | the handles of a subject's sessions, a sorted set |
-//! | `{prefix}:ends` | the ends of late, a stream |
-//! | `{prefix}:ended` | no key, but the channel on which ends are told |
+//! | `{prefix}:s:{handle}` | a session: a string of about 200 bytes, whose first byte is the version of its format |
+//! | `{prefix}:u:{subject}` | the index of a subject's sessions: a sorted set of handles |
+//! | `{prefix}:ends` | the log of recently ended sessions: a stream |
+//! | `{prefix}:ended` | not a key, but the channel on which ended sessions are published |
 //!
-//! A load is a `GET`. A compare-and-swap, an end and a login are scripts that touch one key each, so that a Cluster runs them,
-//! and compare numbers as bytes. All calls share one connection, on which they do not wait for each other. One that broke is
-//! replaced, and what was on its way is asked again: each write carries a number of its own, by which a repetition knows that
-//! the first was done. A call that has no answer after [the time limit](Options::with_time_limit) fails.
+//! A load is a `GET`. A compare-and-swap, a session end and a login are scripts. Each touches one key only, so that it works in a
+//! Cluster, and compares numbers as bytes. All calls share one connection, on which they do not wait for each other. If the
+//! connection breaks, it is replaced, and the requests in progress are sent again. Each write carries a unique number, by which a
+//! repetition recognizes that the first request was executed. A call without an answer within
+//! [the time limit](RedisOptions::with_time_limit) fails.
 //!
-//! Where two keys are written, the order makes a crash between them harmless. A login writes the subject's list first: a list
-//! that names a session which is not there is read as if it did not. An end is noted in the log first, and whoever reads the
-//! log looks whether the session did end.
+//! Two keys are written in an order that makes a crash between them harmless. A login writes the subject's index first: a handle
+//! in the index without a session is ignored. A session end is appended to the log first: readers of the log check whether the
+//! session was ended.
 //!
 //! # Expiry
-//! Redis itself removes a session's row when the session has been dead for [the retention](Options::with_retention), by its own
-//! clock. [`purge_dead`](tower_refresh_core::SessionStore::purge_dead) then has nothing to do and says so at once; asked to
-//! remove more than that, it looks through all keys, some hundreds at a time.
+//! Redis removes a session's row when the session has been dead for [the retention](RedisOptions::with_retention), by its own
+//! clock. [`purge_dead`](tower_refresh_core::SessionStore::purge_dead) then has nothing to do and returns 0 at once. If it is
+//! called for a shorter time, it scans all keys, some hundreds at a time.
 //!
-//! Rows are gone early if Redis evicts them: the server must have **`maxmemory-policy noeviction`**. With any other policy it
-//! throws out sessions when its memory is full, and who had one must log in again. With `noeviction` logins and refreshes
-//! fail then, until there is room. A session takes about 550 bytes, its place in the list included, when it has a user agent
-//! of 100 bytes and is its subject's only one.
+//! Redis must not evict rows: the server needs **`maxmemory-policy noeviction`**. With any other policy it evicts sessions when
+//! its memory is full, and their users must log in again. With `noeviction`, logins and refreshes then fail until there is
+//! memory. A session takes about 550 bytes, including its place in the index, if it has a user agent of 100 bytes and is the only
+//! one of its subject.
 //!
 //! # Durability
-//! What was acknowledged survives the crash of a server as far as the server is told to keep it:
+//! Whether acknowledged writes survive a crash of the server depends on its settings:
 //!
-//! | setting of Redis | what a crash loses |
+//! | Redis settings | lost in a crash |
 //! |---|---|
 //! | `appendonly yes`, `appendfsync always` | nothing |
-//! | `appendonly yes`, `appendfsync everysec` (Redis' default, once it appends) | nothing if the process is killed; up to two seconds of writes if the machine stops |
-//! | `save …` only (Redis' default) | everything since the last snapshot, minutes or an hour |
+//! | `appendonly yes`, `appendfsync everysec` (the default with `appendonly`) | nothing if the process is killed; up to two seconds of writes if the machine stops |
+//! | `save …` only (the default) | everything since the last snapshot, minutes or an hour |
 //!
-//! A lost write is a refresh that is repeated, a login that has to be; or an end that did not happen: **a session that was
-//! logged out or revoked lives again** until it expires. The middleware's servers go on to refuse its access tokens for as long
-//! as they run and these live, and its refresh token works again.
+//! A lost refresh is repeated, and after a lost login the user logs in again. After a lost session end, **a session that was
+//! logged out or revoked is live again** until it expires: its refresh token works again. The servers of the middleware go on
+//! rejecting its access tokens as long as they run and these tokens are valid.
 //!
 //! # Failover
-//! Redis replicates after it has answered. When a primary is lost and its replica takes over, by Sentinel or in a Cluster, the
-//! last writes are lost that the replica had not got: milliseconds of them as a rule, more if the replica lagged, and all that
-//! an isolated primary still took before it noticed (`min-replicas-to-write`, `cluster-node-timeout`). For ends there is
-//! [`Options::with_wait`]: an end is acknowledged only once so many replicas have it, and is an error otherwise. **The default
-//! does not wait**: an acknowledged end is on the primary, and as durable as the primary is. Even with it the wrong replica may
-//! take over, one that does not have the end, if there are several and not all were waited for; and the log's entry is on
-//! another node of a Cluster, which is not waited for.
+//! Redis replicates asynchronously. If a primary is lost and its replica takes over, through Sentinel or in a Cluster, the writes
+//! that the replica lacks are lost: usually milliseconds, more if the replica lagged, and everything that an isolated primary
+//! accepted before it noticed (`min-replicas-to-write`, `cluster-node-timeout`).
 //!
-//! Until the replica has taken over, calls fail within the time limit. The store finds the new primary by itself, asking
-//! Sentinel or the other nodes, also where the old one does not answer but has not closed its connections either.
+//! With [`RedisOptions::with_wait_for_replicas`], a session end is acknowledged only after that many replicas have it, and is an
+//! error otherwise. **The default does not wait**: an acknowledged end is on the primary, and as durable as the primary is. Even
+//! with this option, a replica that lacks the end may take over, if there are more replicas than the option waits for. In a
+//! Cluster, the log's entry is on another node, which the option does not wait for.
+//!
+//! Until the replica has taken over, calls fail within the time limit. The store finds the new primary by itself, through Sentinel
+//! or the other nodes, even if the old primary does not answer but has not closed its connections either.
 //!
 //! # The feed
-//! Ends are told on a channel in the same step as they are written, and every store [that
-//! watches](tower_refresh_core::SessionStore::watch_ends) has a connection for it. Who joins or comes back reads the log of [the
-//! last hour](Options::with_feed_window) first. Nodes of a Cluster may lose messages among themselves without a word, so those who
-//! watch read on in the log once a second. The connection is asked for a sign of life as often, and given up when there is none.
-//! A user of Redis' access control lists needs the right to the channel as well as to the keys.
+//! An ended session is published on a channel in the same step as its row is written, and each
+//! [watcher](tower_refresh_core::SessionStore::watch_ends) has a connection for it. A watcher that joins or reconnects first reads
+//! the log of [the last hour](RedisOptions::with_feed_window). The nodes of a Cluster may lose messages without notice, so a
+//! watcher also reads new entries of the log once a second. It probes its connection as often, and fails if there is no answer. A
+//! user of Redis' access control lists needs the right to the channel as well as to the keys.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod cluster;
 mod connection;
-mod end;
+mod database;
 mod error;
 mod feed;
-mod inner;
-mod keys;
-mod link;
-mod list;
-mod log;
+mod keyspace;
+mod open;
 mod options;
-mod purge;
-mod request;
-mod row;
-mod scripts;
 mod server;
+mod sessions;
 mod store;
-mod url;
 
 pub use redis;
 
 pub use self::{
-    error::{ConnectError, ConnectErrorKind},
-    options::Options,
+    error::{OpenError, OpenErrorKind},
+    options::RedisOptions,
     server::Server,
     store::RedisStore,
 };

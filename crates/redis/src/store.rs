@@ -1,4 +1,4 @@
-//! The store: what each call asks of the server.
+//! The store: which requests each call sends.
 
 use std::{convert::Infallible, fmt, sync::Arc};
 
@@ -8,68 +8,69 @@ use tower_refresh_core::{
     Subject, Timestamp,
 };
 
-use crate::{ConnectError, Options, Server, end, feed, inner::Inner, list, purge, request::Request, row};
+use crate::{
+    connection::Request,
+    database::Database,
+    feed::{self, log},
+    keyspace::row,
+    sessions::{end, purge, subject_index},
+};
 
-/// Keeps sessions in Redis or Valkey. See the [crate's documentation](crate) for an example, and for what it promises.
+/// Stores sessions in Redis or Valkey. See the [crate's documentation](crate) for an example and for its guarantees.
 ///
-/// A clone is another handle on the same store and the same connection.
+/// A clone is another handle to the same store and the same connection.
 #[derive(Clone)]
-pub struct RedisStore {
-    pub(crate) inner: Arc<Inner>,
+pub struct RedisStore(Arc<Inner>);
+
+struct Inner {
+    database: Database,
+    purge: purge::Progress,
 }
 
 impl RedisStore {
-    /// Connects to the server of a [URL](Server::url), with the [defaults](Options).
-    ///
-    /// # Errors
-    /// If the URL is not one, or goes across a network without TLS, or the server cannot be reached
-    /// ([`ConnectError::kind`]).
-    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        Options::new().connect(Server::url(url)?).await
-    }
-
-    pub(crate) async fn open(options: Options, server: Server) -> Result<Self, ConnectError> {
-        Ok(Self { inner: Arc::new(Inner::connect(options, server).await?) })
+    pub(crate) fn new(database: Database) -> Self {
+        Self(Arc::new(Inner { database, purge: purge::Progress::default() }))
     }
 }
 
-/// Dropping a future takes nothing back: what was sent may be done all the same. Of an
-/// [`end_subject`](SessionStore::end_subject) that was dropped, some sessions may be ended and others not.
+/// Dropping a future undoes nothing: a request that was sent may still be executed. If the future of
+/// [`end_subject`](SessionStore::end_subject) is dropped, some sessions may be ended and others not.
 impl SessionStore for RedisStore {
-    /// The subject's index comes first: if the row never follows, the index names a session that is not there, which nobody
-    /// sees; the other way round a session would be missing when its subject is ended.
+    /// The subject's index is written first. If the row never follows, the index has a handle without a session, which is
+    /// ignored. In the other order, a session could be missing when its subject is ended.
     async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
-        let inner = &*self.inner;
-        let value = row::encode(row, inner.writer())
-            .ok_or_else(|| StoreError::with_source(StoreErrorKind::Unavailable, "a text is too long"))?;
-        list::add(inner, row).await?;
+        let database = &self.0.database;
+        let value = row::encode(row, database.next_writer()).ok_or_else(|| {
+            StoreError::with_source(StoreErrorKind::Unavailable, "text is too long to be stored")
+        })?;
+        subject_index::add(database, row).await?;
         if let Some(ended) = row.ended {
-            end::note(inner, &[row.handle], ended.at).await?;
+            log::append(database, &[row.handle], ended.at).await?;
         }
-        let expiry = inner.forgotten_at(row.dead_since());
-        let key = inner.keys.row(row.handle);
-        let request = Request::script(&inner.scripts.create, &key, &[&value, expiry.as_bytes()]);
-        match inner.ask(request).await? {
+        let expiry = database.key_expiry(row.dead_since());
+        let key = database.keys.row(row.handle);
+        let request = Request::script(&database.scripts.create, &key, &[&value, expiry.as_bytes()]);
+        match database.query(request).await? {
             true => Ok(()),
             false => Err(StoreError::new(StoreErrorKind::AlreadyExists)),
         }
     }
 
     async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
-        let inner = &*self.inner;
+        let database = &self.0.database;
         let mut get = cmd("GET");
-        get.arg(inner.keys.row(handle));
-        let value: Option<Vec<u8>> = inner.ask(Request::Command(get)).await?;
-        value.map(|value| inner.decode(handle, &value)).transpose()
+        get.arg(database.keys.row(handle));
+        let value: Option<Vec<u8>> = database.query(Request::Command(get)).await?;
+        value.map(|value| database.decode(handle, &value)).transpose()
     }
 
     async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
-        let inner = &*self.inner;
-        let head = row::swapped_head(row, inner.writer());
-        let expiry = inner.forgotten_at(row.expires_at());
-        let key = inner.keys.row(row.handle);
+        let database = &self.0.database;
+        let head = row::swapped_head(row, database.next_writer());
+        let expiry = database.key_expiry(row.expires_at());
+        let key = database.keys.row(row.handle);
         let arguments: [&[u8]; 3] = [&row.version.to_be_bytes(), &head, expiry.as_bytes()];
-        inner.ask(Request::script(&inner.scripts.swap, &key, &arguments)).await
+        database.query(Request::script(&database.scripts.swap, &key, &arguments)).await
     }
 
     async fn end(
@@ -79,9 +80,10 @@ impl SessionStore for RedisStore {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let ended = Ended::new(reason, now);
-        end::note(&self.inner, &[handle], now).await?;
-        let Some(subject) = end::end(&self.inner, handle, None, ended).await? else { return Ok(false) };
-        list::remove(&self.inner, &subject, &[handle]).await;
+        let database = &self.0.database;
+        log::append(database, &[handle], now).await?;
+        let Some(subject) = end::end(database, handle, None, ended).await? else { return Ok(false) };
+        subject_index::remove(database, &subject, &[handle]).await;
         Ok(true)
     }
 
@@ -92,31 +94,32 @@ impl SessionStore for RedisStore {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        let mut handles = list::handles(&self.inner, subject).await?;
+        let database = &self.0.database;
+        let mut handles = subject_index::handles(database, subject).await?;
         handles.retain(|&handle| Some(handle) != except);
-        end::end_all(&self.inner, subject, &handles, Ended::new(reason, now)).await
+        end::end_all(database, subject, &handles, Ended::new(reason, now)).await
     }
 
     async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
-        list::live(&self.inner, subject, now).await
+        subject_index::live(&self.0.database, subject, now).await
     }
 
     async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
-        purge::purge(&self.inner, dead_before).await
+        purge::purge(&self.0.database, &self.0.purge, dead_before).await
     }
 
-    /// Fails at once, with [`StoreErrorKind::Unavailable`], if `since` is longer ago than
-    /// [the feed's window](Options::with_feed_window) and ends of that time are no longer known.
+    /// Fails at once with [`StoreErrorKind::Unavailable`] if `since` is before
+    /// [the feed's window](crate::RedisOptions::with_feed_window) and entries of that time were removed.
     async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
-        feed::watch(&self.inner, since, watcher).await
+        feed::watch(&self.0.database, since, watcher).await
     }
 }
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("server", &self.inner.route)
-            .field("keys", &self.inner.keys)
+            .field("server", &self.0.database.route)
+            .field("keys", &self.0.database.keys)
             .finish_non_exhaustive()
     }
 }

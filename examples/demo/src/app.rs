@@ -20,7 +20,7 @@ use tokio::sync::{broadcast, watch};
 use tower_http::cors::CorsLayer;
 use tower_refresh::{Auth, AuthBuilder, MemoryStore, SessionHandle, event::EventKind, store::SessionStore};
 use tower_refresh_postgres::PostgresStore;
-use tower_refresh_redis::{ConnectError, ConnectErrorKind, RedisStore, Server};
+use tower_refresh_redis::{OpenError, OpenErrorKind, RedisOptions, RedisStore, Server};
 use tower_refresh_sqlite::SqliteStore;
 
 use crate::{
@@ -86,15 +86,15 @@ pub(crate) async fn build(
 }
 
 /// A demo goes where it is told, and says what is wrong with it.
-async fn redis(url: &str) -> Result<RedisStore, ConnectError> {
+async fn redis(url: &str) -> Result<RedisStore, OpenError> {
     let server = match Server::url(url) {
-        Err(error) if error.kind() == ConnectErrorKind::TlsRequired => {
+        Err(error) if error.kind() == OpenErrorKind::TlsRequired => {
             let _ = writeln!(io::stderr(), "{OVERHEARD}");
             Server::insecure_url(url)?
         }
         server => server?,
     };
-    tower_refresh_redis::Options::new().connect(server).await
+    RedisOptions::new().connect(server).await
 }
 
 pub(crate) fn on_store<S: SessionStore + Clone>(

@@ -1,4 +1,4 @@
-//! Ends: of all sessions of a subject, and until another server is told.
+//! Session ends: of all sessions of a subject, and until another store reports them.
 
 use std::{
     error::Error,
@@ -51,9 +51,9 @@ pub(crate) async fn subject(server: &Server, count: u64) -> Result<(), Box<dyn E
     Ok(())
 }
 
-struct Told(mpsc::UnboundedSender<Option<(SessionHandle, Instant)>>);
+struct Watcher(mpsc::UnboundedSender<Option<(SessionHandle, Instant)>>);
 
-impl EndWatcher for Told {
+impl EndWatcher for Watcher {
     fn ended(&self, session: SessionHandle, _: Timestamp) {
         let _ = self.0.send(Some((session, Instant::now())));
     }
@@ -63,14 +63,14 @@ impl EndWatcher for Told {
     }
 }
 
-pub(crate) async fn told(server: &Server, count: u64) -> Result<(), Box<dyn Error>> {
-    let here = open(server, "told").await?;
-    let there = PostgresStore::connect(&server.url("told")).await?;
+pub(crate) async fn report_time(server: &Server, count: u64) -> Result<(), Box<dyn Error>> {
+    let here = open(server, "reports").await?;
+    let there = PostgresStore::connect(&server.url("reports")).await?;
     create(&here, "alice", count).await;
     let (sender, mut receiver) = mpsc::unbounded_channel();
-    let watcher = Arc::new(Told(sender));
+    let watcher = Arc::new(Watcher(sender));
     let watching = tokio::spawn(async move { there.watch_ends(NOW, &*watcher).await });
-    assert!(receiver.recv().await.is_some_and(|told| told.is_none()), "nothing ended before");
+    assert!(receiver.recv().await.is_some_and(|reported| reported.is_none()), "nothing ended before");
 
     let (mut calls, mut answers) = (Vec::new(), Vec::new());
     for number in 0..count {
@@ -78,8 +78,8 @@ pub(crate) async fn told(server: &Server, count: u64) -> Result<(), Box<dyn Erro
         let start = Instant::now();
         assert!(here.end(handle, EndReason::Logout, NOW).await?, "it is the first end");
         let answered = Instant::now();
-        let told = receiver.recv().await.flatten().filter(|(session, _)| *session == handle);
-        let (_, at) = told.expect("the watcher is told of it");
+        let reported = receiver.recv().await.flatten().filter(|(session, _)| *session == handle);
+        let (_, at) = reported.expect("the end is reported");
         calls.push(at - start);
         answers.push(at.saturating_duration_since(answered));
         sleep(Duration::from_millis(3)).await;

@@ -1,4 +1,4 @@
-//! Refreshes, by the store and raw.
+//! Refreshes, with the store and raw.
 
 use std::{
     error::Error,
@@ -27,12 +27,12 @@ const RAW_SWAP: &str = "UPDATE tower_refresh.sessions SET version = version + 1,
 /// Refreshes of sessions in turn.
 #[derive(Clone)]
 pub(crate) struct Refreshes {
-    by: By,
+    method: Method,
     handles: Arc<Vec<SessionHandle>>,
 }
 
 #[derive(Clone)]
-enum By {
+enum Method {
     Store(PostgresStore),
     Raw(Pool),
 }
@@ -44,20 +44,20 @@ impl Refreshes {
         store: &PostgresStore,
     ) -> Result<Self, Box<dyn Error>> {
         let handles = Arc::new(fill::handles(server, database).await?);
-        Ok(Self { by: By::Store(store.clone()), handles })
+        Ok(Self { method: Method::Store(store.clone()), handles })
     }
 
-    /// The same, each statement alone on a connection of a pool.
+    /// The same refreshes, each statement on its own on a pooled connection.
     fn raw(&self, url: &str, connections: usize) -> Result<Self, Box<dyn Error>> {
         let manager = Manager::new(url.parse()?, NoTls);
         let pool = Pool::builder(manager).max_size(connections).build()?;
-        Ok(Self { by: By::Raw(pool), ..self.clone() })
+        Ok(Self { method: Method::Raw(pool), ..self.clone() })
     }
 
     async fn one(&self, handle: SessionHandle) {
-        match &self.by {
-            By::Store(store) => by_store(store, handle).await,
-            By::Raw(pool) => by_hand(pool, handle).await.expect("the server answers"),
+        match &self.method {
+            Method::Store(store) => refresh_with_store(store, handle).await,
+            Method::Raw(pool) => refresh_raw(pool, handle).await.expect("the server answers"),
         }
     }
 
@@ -86,14 +86,14 @@ impl Refreshes {
     }
 }
 
-async fn by_store(store: &PostgresStore, handle: SessionHandle) {
+async fn refresh_with_store(store: &PostgresStore, handle: SessionHandle) {
     let mut row = store.load(handle).await.expect("loads").expect("the session is there");
     row.generation += 1;
     row.idle_expiry = row.idle_expiry.saturating_add(Duration::from_millis(1));
-    assert!(store.compare_and_swap(&row).await.expect("swaps"), "nobody else swaps");
+    assert!(store.compare_and_swap(&row).await.expect("swaps"), "no other task swaps this session");
 }
 
-async fn by_hand(pool: &Pool, handle: SessionHandle) -> Result<(), Box<dyn Error>> {
+async fn refresh_raw(pool: &Pool, handle: SessionHandle) -> Result<(), Box<dyn Error>> {
     let handle = handle.as_bytes().as_slice();
     let row = {
         let connection = pool.get().await?;
@@ -120,11 +120,11 @@ async fn by_hand(pool: &Pool, handle: SessionHandle) -> Result<(), Box<dyn Error
             ],
         )
         .await?;
-    assert_eq!(swapped, 1, "nobody else swaps");
+    assert_eq!(swapped, 1, "no other task swaps this session");
     Ok(())
 }
 
-/// The store and the raw statements, in turns.
+/// Compares the store with the raw statements, in turns.
 pub(crate) async fn compare(
     server: &Server,
     database: &str,
@@ -144,7 +144,7 @@ pub(crate) async fn compare(
     Ok(())
 }
 
-/// The same refreshes in a small table and in a large one.
+/// Compares the same refreshes in a small table and in a large one.
 pub(crate) async fn compare_sizes(sides: [Refreshes; 2]) {
     for tasks in [1, 64] {
         let [few, many] = in_turns(&sides, tasks).await;
@@ -159,7 +159,7 @@ async fn in_turns<const SIDES: usize>(sides: &[Refreshes; SIDES], tasks: usize) 
     for turn in 0..=TURNS {
         for (side, times) in sides.iter().zip(&mut times) {
             let these = side.run(tasks, TURN).await;
-            // The first turn connects, and prepares.
+            // The first turn connects and prepares the statements.
             if turn > 0 {
                 times.extend(these);
             }

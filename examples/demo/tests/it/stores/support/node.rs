@@ -176,7 +176,7 @@ fn as_owner(program: &str) -> Vec<String> {
     ["setpriv", &reuid, "--clear-groups", "--", program].map(str::to_owned).into()
 }
 
-/// Where Debian puts the newest version whose server is there, else what is in the path.
+/// The newest version that has a server, in the folder where Debian installs versions, else the program in the path.
 fn postgres_program(name: &str) -> String {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest = versions

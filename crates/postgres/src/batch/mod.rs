@@ -1,0 +1,13 @@
+//! Calls of one kind that run at the same time share one statement.
+
+mod batcher;
+mod end;
+mod load;
+mod swap;
+
+pub(crate) use self::{
+    batcher::Batcher,
+    end::{End, EndSessions},
+    load::LoadSessions,
+    swap::{Swap, SwapSessions},
+};

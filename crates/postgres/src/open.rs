@@ -1,0 +1,74 @@
+//! Opens a store: connects, and migrates the table.
+
+use deadpool_postgres::Pool;
+use tokio_postgres::{
+    Config, NoTls, Socket,
+    tls::{MakeTlsConnect, TlsConnect},
+};
+
+use crate::{
+    connection,
+    database::Database,
+    error::OpenError,
+    options::PostgresOptions,
+    store::PostgresStore,
+    table::{name::Table, schema, statements::Statements},
+};
+
+impl PostgresStore {
+    /// Opens the database at `url` with the default [options](PostgresOptions), as [`PostgresOptions::connect`] does.
+    ///
+    /// # Errors
+    /// As for [`PostgresOptions::connect`].
+    pub async fn connect(url: &str) -> Result<Self, OpenError> {
+        PostgresOptions::new().connect(url).await
+    }
+}
+
+impl PostgresOptions {
+    /// Opens the database at `url` without TLS, and migrates the table to the newest version.
+    ///
+    /// A URL that leads across a network must say `sslmode=disable`, or it is an error. For TLS see
+    /// [`connect_with`](Self::connect_with).
+    ///
+    /// # Errors
+    /// If the URL is invalid or requires TLS, a name is invalid, the database cannot be reached or is unsuitable, or the
+    /// table belongs to another application or to a newer version of this crate ([`OpenError::kind`]).
+    pub async fn connect(self, url: &str) -> Result<PostgresStore, OpenError> {
+        self.connect_with(connection::parse_url_without_tls(url)?, NoTls).await
+    }
+
+    /// As [`connect`](Self::connect), using a TLS connector such as that of `tokio-postgres-rustls` or
+    /// `postgres-native-tls`.
+    ///
+    /// Across a network `sslmode=prefer`, the driver's default, is treated as `require`, so that an attacker on the path
+    /// cannot disable TLS. Only a primary is connected to (`target_session_attrs=read-write`). If the configuration does not
+    /// set `keepalives_idle`, `tcp_user_timeout` or `connect_timeout`, the store sets them to some seconds.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub async fn connect_with<T>(self, mut config: Config, tls: T) -> Result<PostgresStore, OpenError>
+    where
+        T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+        T::Stream: Send + Sync,
+        T::TlsConnect: Send + Sync,
+        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+    {
+        connection::harden(&mut config, self.time_limit);
+        let pool = connection::pool(config.clone(), tls.clone(), self.connections)?;
+        self.with_feed(config, tls).connect_pool(pool).await
+    }
+
+    /// As [`connect`](Self::connect), on a pool of your own. Its connections must lead to a primary, never to a replica,
+    /// which may lag. The store has a feed of ended sessions only if [`with_feed`](Self::with_feed) was called.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub async fn connect_pool(self, pool: Pool) -> Result<PostgresStore, OpenError> {
+        let table = Table::new(self.schema, self.table)?;
+        schema::migrate(&mut pool.get().await?, &table).await?;
+        let statements = Statements::new(&table, self.lossy_rotations);
+        let database = Database { pool, statements, time_limit: self.time_limit };
+        Ok(PostgresStore::new(database, self.feed))
+    }
+}

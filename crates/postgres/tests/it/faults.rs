@@ -1,0 +1,237 @@
+//! Servers that are killed, frozen, or close connections.
+
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::{Manager, Pool};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_postgres::{Config, NoTls};
+use tower_refresh_core::{EndReason, Ended, SessionRow, SessionStore, StoreError, StoreErrorKind, Subject};
+use tower_refresh_postgres::{PostgresOptions, PostgresStore};
+
+use crate::support::{NOW, block_on, handle, rotated, row, server::Server, until_closed, watcher::Watcher};
+
+/// How long a request waits for the store: the middleware's default.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+
+async fn open(server: &Server) -> PostgresStore {
+    PostgresStore::connect(&server.url("postgres")).await.expect("opens")
+}
+
+/// Waits until the store answers again; returns how long that took.
+async fn recovered(store: &PostgresStore) -> Duration {
+    let start = Instant::now();
+    while !matches!(timeout(REQUEST_TIMEOUT, store.load(handle(0))).await, Ok(Ok(_))) {
+        assert!(start.elapsed() < Duration::from_secs(10), "the store recovers");
+        sleep(Duration::from_millis(20)).await;
+    }
+    start.elapsed()
+}
+
+/// Logs in, rotates and logs out until the store fails; returns the sessions as last acknowledged.
+async fn use_sessions(store: PostgresStore, first: u64) -> Vec<SessionRow> {
+    let mut acknowledged = Vec::new();
+    for number in first.. {
+        let mut known = row(number);
+        if store.create(&known).await.is_err() {
+            break;
+        }
+        acknowledged.push(known.clone());
+        let last = acknowledged.len() - 1;
+        for _ in 0..number % 5 {
+            match store.compare_and_swap(&rotated(&known)).await {
+                Ok(swapped) => assert!(swapped, "no other task swaps this session"),
+                Err(_) => return acknowledged,
+            }
+            known = rotated(&known);
+            known.version += 1;
+            acknowledged[last] = known.clone();
+        }
+        if number % 2 == 0 {
+            match store.end(known.handle, EndReason::Logout, NOW).await {
+                Ok(ended) => assert!(ended, "no other task ends this session"),
+                Err(_) => return acknowledged,
+            }
+            known.ended = Some(Ended::new(EndReason::Logout, NOW));
+            known.version += 1;
+            acknowledged[last] = known;
+        }
+    }
+    acknowledged
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn every_acknowledged_write_survives_a_killed_server() {
+    const TASKS: u64 = 16;
+    block_on(async {
+        let mut server = Server::start(&[]);
+        let store = open(&server).await;
+        for round in 0..3 {
+            let mut tasks = JoinSet::new();
+            for task in 0..TASKS {
+                tasks.spawn(use_sessions(store.clone(), (round * TASKS + task) * 1_000_000));
+            }
+            sleep(Duration::from_millis(300 + 70 * round)).await;
+            server.kill();
+            let acknowledged =
+                timeout(Duration::from_secs(20), tasks.join_all()).await.expect("all fail").concat();
+            assert!(acknowledged.len() > 10, "there was something to lose");
+            let error = store.load(handle(0)).await.expect_err("there is no server");
+            assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+
+            server.restart();
+            recovered(&store).await;
+            for known in acknowledged {
+                let stored = store.load(known.handle).await.expect("loads").expect("the session is there");
+                // The last write, which was not acknowledged, may have been executed.
+                assert!(
+                    [known.version, known.version + 1].contains(&stored.version),
+                    "{known:?} is {stored:?}"
+                );
+                assert!(known.ended.is_none() || stored == known, "an ended session stays ended: {stored:?}");
+            }
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn an_end_is_durable_even_if_the_database_default_is_not() {
+    block_on(async {
+        // Nothing is written in the background, so a write that does not wait for the disk is lost.
+        let mut server =
+            Server::start(&["synchronous_commit=off", "wal_writer_delay=10s", "bgwriter_delay=10s"]);
+        let store = open(&server).await;
+        for number in 0..20 {
+            store.create(&row(number)).await.expect("creates");
+        }
+        server.client("postgres").await.batch_execute("CHECKPOINT").await.expect("checkpoints");
+
+        let mut tasks = JoinSet::new();
+        for number in 0..10 {
+            let store = store.clone();
+            tasks.spawn(async move { store.end(handle(number), EndReason::Logout, NOW).await });
+        }
+        for ended in tasks.join_all().await {
+            assert!(ended.expect("ends"));
+        }
+        server.kill();
+        server.restart();
+        recovered(&store).await;
+        for number in 0..10 {
+            let stored = store.load(handle(number)).await.expect("loads").expect("the session is there");
+            assert!(stored.ended.is_some(), "an end in a batch survives");
+        }
+
+        let others = store.end_subject(&"alice".into(), Some(handle(10)), EndReason::Logout, NOW).await;
+        assert_eq!(others.expect("ends").len(), 9);
+        server.kill();
+        server.restart();
+        recovered(&store).await;
+        let left = store.list(&"alice".into(), NOW).await.expect("lists");
+        assert_eq!(left.iter().map(|row| row.handle).collect::<Vec<_>>(), [handle(10)]);
+
+        assert!(store.end(handle(10), EndReason::Logout, NOW).await.expect("ends"));
+        server.kill();
+        server.restart();
+        recovered(&store).await;
+        assert_eq!(store.list(&"alice".into(), NOW).await.expect("lists"), []);
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_frozen_server_delays_each_caller_by_its_own_timeout_only() {
+    const FROZEN: Duration = Duration::from_secs(20);
+    block_on(async {
+        let server = Server::start(&["fsync=off"]);
+        let store = open(&server).await;
+        for number in 0..64 {
+            store.create(&row(number)).await.expect("creates");
+        }
+        let watcher = Watcher::start(&store, NOW).await;
+        server.freeze();
+        let frozen = Instant::now();
+        let mut tasks = JoinSet::new();
+        for number in 0..64 {
+            let store = store.clone();
+            tasks.spawn(async move {
+                let mut longest = Duration::ZERO;
+                while frozen.elapsed() < FROZEN - REQUEST_TIMEOUT {
+                    let start = Instant::now();
+                    let answered = timeout(REQUEST_TIMEOUT, call(&store, number)).await;
+                    assert!(!matches!(answered, Ok(Ok(()))), "a frozen server answers nothing");
+                    longest = longest.max(start.elapsed());
+                }
+                longest
+            });
+        }
+        let longest = tasks.join_all().await.into_iter().max().expect("there are tasks");
+        assert!(longest < REQUEST_TIMEOUT + Duration::from_millis(500), "a caller waited {longest:?}");
+        assert_eq!(watcher.lost().await, StoreErrorKind::TimedOut, "the feed reports that it is lost");
+
+        sleep(FROZEN.saturating_sub(frozen.elapsed())).await;
+        server.thaw();
+        let took = recovered(&store).await;
+        assert!(took < Duration::from_secs(5), "the store recovered after {took:?}");
+        for number in 0..64 {
+            let stored = store.load(handle(number)).await.expect("loads").expect("the session is there");
+            // Calls that timed out may have been executed, or may be executed yet.
+            let _ = store.compare_and_swap(&rotated(&stored)).await.expect("swaps");
+        }
+        Watcher::start(&store, NOW).await;
+    });
+}
+
+async fn call(store: &PostgresStore, number: u64) -> Result<(), StoreError> {
+    match number % 5 {
+        0 => store.load(handle(number)).await.map(drop),
+        1 => store.compare_and_swap(&rotated(&row(number))).await.map(drop),
+        2 => store.end(handle(number), EndReason::Logout, NOW).await.map(drop),
+        3 => store.list(&Subject::new("alice"), NOW).await.map(drop),
+        _ => store.create(&row(1000 + number)).await,
+    }
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_store_has_a_time_limit_of_its_own() {
+    block_on(async {
+        let server = Server::start(&["fsync=off"]);
+        let options = PostgresOptions::new().with_time_limit(Duration::from_secs(1));
+        let store = options.connect(&server.url("postgres")).await.expect("opens");
+        store.create(&row(0)).await.expect("creates");
+        server.freeze();
+        for number in 0..5 {
+            let start = Instant::now();
+            let error = call(&store, number).await.expect_err("a frozen server answers nothing");
+            assert_eq!(error.kind(), StoreErrorKind::TimedOut);
+            assert!(start.elapsed() < Duration::from_secs(2));
+        }
+        server.thaw();
+        recovered(&store).await;
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn connections_that_the_server_closed_are_not_reused() {
+    block_on(async {
+        let server = Server::start(&["fsync=off"]);
+        let config: Config = server.url("postgres").parse().expect("a URL");
+        let pool = Pool::builder(Manager::new(config, NoTls)).build().expect("a pool");
+        let store = PostgresOptions::new().connect_pool(pool.clone()).await.expect("opens");
+        store.create(&row(0)).await.expect("creates");
+        let client = server.client("postgres").await;
+        for _ in 0..5 {
+            let terminate = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
+                 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+            client.query(terminate, &[]).await.expect("terminates");
+            until_closed(&pool).await;
+            assert!(store.load(handle(0)).await.expect("the first try succeeds").is_some());
+        }
+    });
+}

@@ -1,0 +1,85 @@
+//! Which calls are sent again when their connection fails.
+
+use tower_refresh_core::{EndReason, SessionStore, StoreErrorKind};
+use tower_refresh_postgres::PostgresStore;
+
+use crate::support::{
+    NOW, block_on, handle, own_table,
+    proxy::{Fault, Proxy},
+    rotated, row, server,
+};
+
+/// A store with one connection, on which all statements of the tests are prepared.
+async fn open(proxy: &Proxy) -> PostgresStore {
+    let store = own_table().with_connections(1).connect(&proxy.url()).await.expect("opens");
+    store.create(&row(0)).await.expect("creates");
+    assert_eq!(store.load(handle(0)).await.expect("loads"), Some(row(0)));
+    assert!(store.compare_and_swap(&rotated(&row(0))).await.expect("swaps"));
+    assert!(store.end(handle(0), EndReason::Logout, NOW).await.expect("ends"));
+    store
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_statement_that_a_terminated_connection_did_not_accept_is_sent_on_another_one() {
+    block_on(async {
+        let proxy = Proxy::start(server()).await;
+        let store = open(&proxy).await;
+        // The statement is prepared on the connection, so the fault meets its execution.
+        for number in [1, 2] {
+            proxy.fail_next(&[Fault::Terminated]);
+            store.create(&row(number)).await.expect("is sent again");
+            assert_eq!(store.load(handle(number)).await.expect("loads"), Some(row(number)));
+        }
+        // The new connection has no other statement yet, so these faults meet the preparation.
+        proxy.fail_next(&[Fault::Terminated]);
+        assert!(store.compare_and_swap(&rotated(&row(1))).await.expect("is sent again"));
+        proxy.fail_next(&[Fault::Terminated]);
+        assert!(store.end(handle(1), EndReason::Logout, NOW).await.expect("is sent again"));
+        let ended = store.load(handle(1)).await.expect("loads").expect("the session is there");
+        assert_eq!((ended.generation, ended.version), (1, 2), "each write was executed once");
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_statement_is_sent_again_only_once() {
+    block_on(async {
+        let proxy = Proxy::start(server()).await;
+        let store = open(&proxy).await;
+        proxy.fail_next(&[Fault::Terminated, Fault::Terminated]);
+        let error = store.create(&row(1)).await.expect_err("both connections were terminated");
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        assert_eq!(store.load(handle(1)).await.expect("loads"), None);
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_write_that_may_have_been_executed_is_not_repeated() {
+    block_on(async {
+        let proxy = Proxy::start(server()).await;
+        // Each write on a connection of its own, on which the statement is prepared.
+        let store = open(&proxy).await;
+        proxy.fail_next(&[Fault::ReplyLost]);
+        let error = store.create(&row(1)).await.expect_err("the reply was lost");
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        assert_eq!(store.load(handle(1)).await.expect("loads"), Some(row(1)), "it was executed");
+
+        let store = open(&proxy).await;
+        store.create(&row(1)).await.expect("creates");
+        proxy.fail_next(&[Fault::ReplyLost]);
+        let error = store.compare_and_swap(&rotated(&row(1))).await.expect_err("the reply was lost");
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        let swapped = store.load(handle(1)).await.expect("loads").expect("the session is there");
+        assert_eq!((swapped.generation, swapped.version), (1, 1), "it was executed");
+
+        let store = open(&proxy).await;
+        store.create(&row(1)).await.expect("creates");
+        proxy.fail_next(&[Fault::ReplyLost]);
+        let error = store.end(handle(1), EndReason::Logout, NOW).await.expect_err("the reply was lost");
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        let ended = store.load(handle(1)).await.expect("loads").expect("the session is there");
+        assert!(ended.ended.is_some(), "it was executed");
+    });
+}

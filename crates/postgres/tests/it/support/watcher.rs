@@ -1,0 +1,87 @@
+//! A watcher of the feed that records what is reported.
+
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, task::JoinHandle, time::timeout};
+use tower_refresh_core::{EndWatcher, SessionHandle, SessionStore, StoreErrorKind, Timestamp};
+use tower_refresh_postgres::PostgresStore;
+
+const LONG: Duration = Duration::from_secs(30);
+
+#[derive(Default)]
+struct Reports {
+    ends: Vec<(SessionHandle, Timestamp)>,
+    times_caught_up: u32,
+}
+
+#[derive(Default)]
+struct Recorder {
+    reports: Mutex<Reports>,
+    changed: Notify,
+}
+
+impl Recorder {
+    fn reports(&self) -> MutexGuard<'_, Reports> {
+        self.reports.lock().expect("no test panics while it has the lock")
+    }
+}
+
+impl EndWatcher for Recorder {
+    fn ended(&self, session: SessionHandle, at: Timestamp) {
+        self.reports().ends.push((session, at));
+        self.changed.notify_waiters();
+    }
+
+    fn caught_up(&self) {
+        self.reports().times_caught_up += 1;
+        self.changed.notify_waiters();
+    }
+}
+
+/// Watches the feed of a store in the background.
+pub(crate) struct Watcher {
+    recorder: Arc<Recorder>,
+    task: JoinHandle<StoreErrorKind>,
+}
+
+impl Watcher {
+    pub(crate) async fn start(store: &PostgresStore, since: Timestamp) -> Self {
+        let recorder = Arc::<Recorder>::default();
+        let (store, watcher) = (store.clone(), Arc::clone(&recorder));
+        let task = tokio::spawn(async move { store.watch_ends(since, &*watcher).await.unwrap_err().kind() });
+        let watcher = Self { recorder, task };
+        watcher.until(|reports| reports.times_caught_up == 1).await;
+        watcher
+    }
+
+    pub(crate) async fn until_reported(&self, session: SessionHandle, at: Timestamp) {
+        self.until(|reports| reports.ends.contains(&(session, at))).await;
+    }
+
+    pub(crate) fn has_seen(&self, session: SessionHandle) -> bool {
+        self.recorder.reports().ends.iter().any(|(known, _)| *known == session)
+    }
+
+    /// How the feed was lost.
+    pub(crate) async fn lost(self) -> StoreErrorKind {
+        timeout(LONG, self.task).await.expect("a lost feed is noticed").expect("the feed does not panic")
+    }
+
+    async fn until(&self, condition: impl Fn(&Reports) -> bool) {
+        let waiting = async {
+            loop {
+                let mut changed = pin!(self.recorder.changed.notified());
+                changed.as_mut().enable();
+                if condition(&self.recorder.reports()) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        timeout(LONG, waiting).await.expect("the end is reported in time");
+    }
+}

@@ -1,0 +1,54 @@
+//! Requests to the server.
+
+use redis::{
+    Cmd, ErrorKind, Pipeline, RedisResult, Script, ServerErrorKind, Value,
+    aio::ConnectionLike,
+    cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr},
+};
+
+use super::any::Connection;
+
+/// A command, or a script that works on one key.
+pub(crate) enum Request<'a> {
+    Command(Cmd),
+    Script(&'a Script, Cmd),
+    /// Commands that are sent one after the other on one connection.
+    Pipeline(Pipeline),
+    /// A command for the primary that serves this slot of the Cluster.
+    OnPrimaryOf(u16, Cmd),
+}
+
+impl<'a> Request<'a> {
+    /// A call of the script with its key and arguments.
+    pub(crate) fn script(script: &'a Script, key: &str, arguments: &[&[u8]]) -> Self {
+        let bytes = arguments.iter().map(|argument| argument.len()).sum::<usize>();
+        let mut cmd = Cmd::with_capacity(4 + arguments.len(), 64 + key.len() + bytes);
+        cmd.arg("EVALSHA").arg(script.get_hash()).arg(1).arg(key).arg(arguments);
+        Self::Script(script, cmd)
+    }
+
+    pub(crate) async fn send(&self, connection: &mut Connection) -> RedisResult<Value> {
+        match self {
+            Self::Command(cmd) => send(cmd, connection).await,
+            Self::Script(script, cmd) => match send(cmd, connection).await {
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    script.load_async(connection).await?;
+                    send(cmd, connection).await
+                }
+                answer => answer,
+            },
+            Self::Pipeline(pipeline) => pipeline.query_async(connection).await,
+            Self::OnPrimaryOf(slot, cmd) => match connection {
+                Connection::Cluster(cluster) => {
+                    let route = SingleNodeRoutingInfo::SpecificNode(Route::new(*slot, SlotAddr::Master));
+                    cluster.route_command(cmd.clone(), RoutingInfo::SingleNode(route)).await?.extract_error()
+                }
+                connection => send(cmd, connection).await,
+            },
+        }
+    }
+}
+
+async fn send(cmd: &Cmd, connection: &mut Connection) -> RedisResult<Value> {
+    connection.req_packed_command(cmd).await?.extract_error()
+}

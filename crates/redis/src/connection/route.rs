@@ -1,0 +1,92 @@
+//! The server or servers that connections lead to.
+
+use std::{fmt, time::Duration};
+
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionInfo, RedisError, RedisResult,
+    cluster::ClusterClient,
+    io::tcp::{TcpSettings, socket2::TcpKeepalive},
+    sentinel::SentinelClient,
+};
+
+use super::any::Connection;
+
+/// More than the driver's default of 50, so that hundreds of concurrent calls do not wait for a place in the queue.
+const QUEUE: usize = 1024;
+/// After this time without an answer, the operating system closes a connection.
+const DEAD_AFTER: Duration = Duration::from_secs(4);
+
+pub(crate) enum Route {
+    Node(Box<Client>),
+    Sentinel(Box<tokio::sync::Mutex<SentinelClient>>),
+    Cluster(Vec<ConnectionInfo>),
+}
+
+impl Route {
+    /// Connects, within `limit`.
+    pub(crate) async fn connect(&self, limit: Duration) -> RedisResult<Connection> {
+        let connect = async {
+            match self {
+                Self::Node(client) => connect_node(client).await,
+                Self::Sentinel(client) => connect_node(&client.lock().await.async_get_client().await?).await,
+                Self::Cluster(nodes) => {
+                    let client = cluster_client(nodes, limit)?;
+                    client.get_async_connection().await.map(Connection::Cluster)
+                }
+            }
+        };
+        tokio::time::timeout(limit, connect).await.unwrap_or_else(|_| Err(timed_out()))
+    }
+}
+
+impl fmt::Debug for Route {
+    /// Omits addresses, which may contain passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Node(_) => "node",
+            Self::Sentinel(_) => "sentinel",
+            Self::Cluster(_) => "cluster",
+        })
+    }
+}
+
+pub(crate) fn with_tcp_settings(node: ConnectionInfo) -> ConnectionInfo {
+    node.set_tcp_settings(tcp_settings())
+}
+
+/// Sends at once, and detects a peer that is gone. Without this a connection to a machine that lost its power stays open
+/// for a quarter of an hour.
+pub(crate) fn tcp_settings() -> TcpSettings {
+    let keepalive = TcpKeepalive::new().with_time(DEAD_AFTER).with_interval(DEAD_AFTER / 4);
+    let settings = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    let settings = settings.set_user_timeout(DEAD_AFTER);
+    settings
+}
+
+/// The time limits are applied by the callers.
+async fn connect_node(client: &Client) -> RedisResult<Connection> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(None)
+        .set_response_timeout(None)
+        .set_pipeline_buffer_size(QUEUE);
+    client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::Node)
+}
+
+fn cluster_client(nodes: &[ConnectionInfo], limit: Duration) -> RedisResult<ClusterClient> {
+    // Several tries must fit into the time limit of a call.
+    let (try_for, wait) = (limit / 2, u64::try_from(limit.as_millis() / 8).unwrap_or(u64::MAX).max(2));
+    ClusterClient::builder(nodes.iter().cloned())
+        .tcp_settings(nodes.first().map_or_else(tcp_settings, |node| node.tcp_settings().clone()))
+        .connection_timeout(try_for)
+        .response_timeout(try_for)
+        .overall_response_timeout(None)
+        .retries(8)
+        .min_retry_wait(1)
+        .max_retry_wait(wait)
+        .build()
+}
+
+fn timed_out() -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
+}

@@ -1,0 +1,10 @@
+//! What is stored: the names of the keys, the format of the rows, and the scripts that change them.
+
+mod keys;
+pub(crate) mod row;
+mod scripts;
+
+pub(crate) use self::{
+    keys::Keys,
+    scripts::{END_SCRIPT, Scripts},
+};

@@ -1,0 +1,24 @@
+-- Deletes a session that was dead before a time, and returns its subject. KEYS: row. ARGV: the time (8 bytes). Times are
+-- big-endian, so they can be compared as bytes.
+local old = redis.call('GETRANGE', KEYS[1], 0, 74)
+if #old < 75 or string.byte(old, 1) ~= 1 then
+  return false
+end
+local dead = string.sub(old, 48, 55)
+local absolute, ended = string.sub(old, 56, 63), string.sub(old, 11, 18)
+if absolute < dead then
+  dead = absolute
+end
+if string.byte(old, 10) ~= 0 and ended < dead then
+  dead = ended
+end
+if dead >= ARGV[1] then
+  return false
+end
+local a, b, c, d = string.byte(old, 72, 75)
+local subject = ''
+if a + b + c + d > 0 then
+  subject = redis.call('GETRANGE', KEYS[1], 75, 74 + ((a * 256 + b) * 256 + c) * 256 + d)
+end
+redis.call('UNLINK', KEYS[1])
+return subject

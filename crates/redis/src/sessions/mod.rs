@@ -1,0 +1,5 @@
+//! Operations on sessions that take several requests.
+
+pub(crate) mod end;
+pub(crate) mod purge;
+pub(crate) mod subject_index;

@@ -1,0 +1,17 @@
+//! Tests of URLs and options, and of the store against private servers, which the tests start.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod addresses;
+mod crashes;
+mod failover;
+mod faults;
+mod feed;
+mod laws_on_cluster;
+mod laws_on_node;
+mod races;
+mod replicas;
+mod sharing;
+mod support;
+#[cfg(feature = "rustls")]
+mod tls;

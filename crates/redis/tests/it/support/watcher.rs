@@ -1,0 +1,69 @@
+//! A watcher of the feed that records what is reported.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::task::AbortHandle;
+use tower_refresh_core::{EndWatcher, SessionHandle, SessionStore, StoreError, Timestamp};
+use tower_refresh_redis::RedisStore;
+
+use super::until_async;
+
+#[derive(Clone, Default)]
+pub(crate) struct Seen(Arc<Mutex<Reports>>);
+
+#[derive(Default)]
+struct Reports {
+    ends: Vec<(SessionHandle, Timestamp)>,
+    caught_up: usize,
+    error: Option<StoreError>,
+}
+
+/// Stops following.
+pub(crate) struct Following(AbortHandle);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Follows the store's feed until it fails, or `Following` is dropped.
+pub(crate) fn follow(store: &RedisStore, since: Timestamp) -> (Seen, Following) {
+    let (store, seen) = (store.clone(), Seen::default());
+    let watcher = seen.clone();
+    let task = tokio::spawn(async move {
+        let Err(error) = store.watch_ends(since, &watcher).await;
+        watcher.0.lock().unwrap().error = Some(error);
+    });
+    (seen, Following(task.abort_handle()))
+}
+
+impl Seen {
+    pub(crate) fn has_seen(&self, handle: SessionHandle) -> bool {
+        self.0.lock().unwrap().ends.iter().any(|(known, _)| *known == handle)
+    }
+
+    pub(crate) async fn until_caught_up(&self) {
+        until_async("the feed catches up", async || self.0.lock().unwrap().caught_up > 0).await;
+    }
+
+    pub(crate) async fn until_reported(&self, handle: SessionHandle, at: Timestamp) {
+        let is_reported = async || self.0.lock().unwrap().ends.contains(&(handle, at));
+        until_async("the end is reported", is_reported).await;
+    }
+
+    pub(crate) async fn until_lost(&self) -> StoreError {
+        until_async("the feed is lost", async || self.0.lock().unwrap().error.is_some()).await;
+        self.0.lock().unwrap().error.take().unwrap()
+    }
+}
+
+impl EndWatcher for Seen {
+    fn ended(&self, session: SessionHandle, at: Timestamp) {
+        self.0.lock().unwrap().ends.push((session, at));
+    }
+
+    fn caught_up(&self) {
+        self.0.lock().unwrap().caught_up += 1;
+    }
+}
