@@ -44,9 +44,9 @@
 //! - After a failure the store recovers by itself: the calls in progress fail, their connections are closed, and the next
 //!   call connects anew.
 //! - No write is repeated that may have been executed. A call is sent a second time, on another connection, only if the
-//!   server reports that it closed the first connection (`57P01`, `57P02`, `57P05`) *instead of accepting the statement*: an
-//!   administrator terminated it, or it was idle for too long. The statement was not executed then. If a connection breaks
-//!   without such a report, the call fails with
+//!   server reports *instead of accepting the statement* that it closed the first connection (`57P01`, `57P02`, `57P05`), for
+//!   example because an administrator terminated it or it was idle for too long. The statement was then not executed. If a
+//!   connection breaks without such a report, the call fails with
 //!   [`Unavailable`](tower_refresh_core::StoreErrorKind::Unavailable).
 //! - The [feed of ended sessions](tower_refresh_core::SessionStore::watch_ends) uses `LISTEN`, with one connection per
 //!   watcher beside those of the pool. A notification is sent when the end is committed. An idle connection is probed every
