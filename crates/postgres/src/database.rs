@@ -16,7 +16,7 @@ use crate::{
 pub(crate) struct Database {
     pub(crate) pool: Pool,
     pub(crate) statements: Statements,
-    pub(crate) time_limit: Duration,
+    pub(crate) timeout: Duration,
 }
 
 impl Database {
@@ -55,7 +55,7 @@ impl Database {
             }
             finished.map_err(store_error)
         };
-        timeout(self.time_limit, running)
+        timeout(self.timeout, running)
             .await
             .unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::TimedOut)))
     }

@@ -55,9 +55,7 @@ async fn within_limit<T>(
     database: &Database,
     work: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    timeout(database.time_limit, work)
-        .await
-        .unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::TimedOut)))
+    timeout(database.timeout, work).await.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::TimedOut)))
 }
 
 /// Reports notifications to the watcher.

@@ -54,7 +54,7 @@ impl PostgresOptions {
         T::TlsConnect: Send + Sync,
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
-        connection::harden(&mut config, self.time_limit);
+        connection::harden(&mut config, self.timeout);
         let pool = connection::pool(config.clone(), tls.clone(), self.connections)?;
         self.with_feed(config, tls).connect_pool(pool).await
     }
@@ -68,7 +68,7 @@ impl PostgresOptions {
         let table = Table::new(self.schema, self.table)?;
         schema::migrate(&mut pool.get().await?, &table).await?;
         let statements = Statements::new(&table, self.lossy_rotations);
-        let database = Database { pool, statements, time_limit: self.time_limit };
+        let database = Database { pool, statements, timeout: self.timeout };
         Ok(PostgresStore::new(database, self.feed))
     }
 }

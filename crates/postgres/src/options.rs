@@ -24,7 +24,7 @@ pub struct PostgresOptions {
     pub(crate) schema: String,
     pub(crate) table: String,
     pub(crate) connections: usize,
-    pub(crate) time_limit: Duration,
+    pub(crate) timeout: Duration,
     pub(crate) lossy_rotations: bool,
     pub(crate) feed: Option<ListenConnector>,
 }
@@ -36,7 +36,7 @@ impl PostgresOptions {
             schema: "tower_refresh".into(),
             table: "sessions".into(),
             connections: 10,
-            time_limit: Duration::from_secs(5),
+            timeout: Duration::from_secs(5),
             lossy_rotations: false,
             feed: None,
         }
@@ -70,8 +70,8 @@ impl PostgresOptions {
     /// How long a statement may take, including the wait for a connection. After that it fails and its connection is
     /// closed, which is how the store recovers from a server that vanished without closing its connections.
     #[must_use]
-    pub fn with_time_limit(mut self, limit: Duration) -> Self {
-        self.time_limit = limit;
+    pub fn with_timeout(mut self, limit: Duration) -> Self {
+        self.timeout = limit;
         self
     }
 
@@ -96,7 +96,7 @@ impl PostgresOptions {
         T::TlsConnect: Send,
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
-        connection::harden(&mut config, self.time_limit);
+        connection::harden(&mut config, self.timeout);
         self.feed = Some(ListenConnector::new(config, tls));
         self
     }

@@ -46,7 +46,7 @@ impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStore")
             .field("connections", &self.0.database.pool.status())
-            .field("time_limit", &self.0.database.time_limit)
+            .field("timeout", &self.0.database.timeout)
             .finish_non_exhaustive()
     }
 }

@@ -31,7 +31,7 @@
 //! Cluster, and compares numbers as bytes. All calls share one connection, on which they do not wait for each other. If the
 //! connection breaks, it is replaced, and the requests in progress are sent again. Each write carries a unique number, by which a
 //! repetition recognizes that the first request was executed. A call without an answer within
-//! [the time limit](RedisOptions::with_time_limit) fails.
+//! [the time limit](RedisOptions::with_timeout) fails.
 //!
 //! Two keys are written in an order that makes a crash between them harmless. A login writes the subject's index first: a handle
 //! in the index without a session is ignored. A session end is appended to the log first: readers of the log check whether the

@@ -32,10 +32,10 @@ impl RedisOptions {
         self.check()?;
         install_crypto();
         let route = Arc::new(server.route);
-        let connection = SharedConnection::new(Arc::clone(&route), server.given, self.time_limit);
-        let waiting = self.wait.map(|wait| {
-            (wait, SharedConnection::new(Arc::clone(&route), None, self.time_limit + wait.timeout))
-        });
+        let connection = SharedConnection::new(Arc::clone(&route), server.given, self.timeout);
+        let waiting = self
+            .wait
+            .map(|wait| (wait, SharedConnection::new(Arc::clone(&route), None, self.timeout + wait.timeout)));
         connection
             .connect()
             .await

@@ -35,7 +35,7 @@ use crate::{
 pub struct RedisOptions {
     pub(crate) prefix: String,
     pub(crate) retention: Duration,
-    pub(crate) time_limit: Duration,
+    pub(crate) timeout: Duration,
     pub(crate) feed_window: Duration,
     pub(crate) wait: Option<Wait>,
 }
@@ -46,7 +46,7 @@ impl RedisOptions {
         Self {
             prefix: "tower-refresh".to_owned(),
             retention: Duration::from_secs(24 * 60 * 60),
-            time_limit: Duration::from_millis(1500),
+            timeout: Duration::from_millis(1500),
             feed_window: Duration::from_secs(60 * 60),
             wait: None,
         }
@@ -71,8 +71,8 @@ impl RedisOptions {
     /// After this time without an answer, a call fails with [`TimedOut`](tower_refresh_core::StoreErrorKind::TimedOut). If the
     /// server has answered no call meanwhile, the store reconnects. Should be less than the middleware's own limit.
     #[must_use]
-    pub fn with_time_limit(mut self, time_limit: Duration) -> Self {
-        self.time_limit = time_limit;
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
@@ -106,7 +106,7 @@ impl RedisOptions {
     pub(crate) fn check(&self) -> Result<(), OpenError> {
         let min = Duration::from_millis(1);
         let waits = self.wait.is_none_or(|wait| wait.timeout >= min);
-        if waits && [self.retention, self.time_limit, self.feed_window].iter().all(|time| *time >= min) {
+        if waits && [self.retention, self.timeout, self.feed_window].iter().all(|time| *time >= min) {
             return Ok(());
         }
         Err(OpenErrorKind::InvalidOption.into())

@@ -40,7 +40,7 @@ fn is_local(config: &Config) -> bool {
 
 /// Applies to every connection: no plaintext across a network unless requested, primaries only, and a dead server is
 /// detected.
-pub(crate) fn harden(config: &mut Config, time_limit: Duration) {
+pub(crate) fn harden(config: &mut Config, timeout: Duration) {
     if config.get_ssl_mode() == SslMode::Prefer && !is_local(config) {
         config.ssl_mode(SslMode::Require);
     }
@@ -49,10 +49,10 @@ pub(crate) fn harden(config: &mut Config, time_limit: Duration) {
         config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE).keepalives_retries(3);
     }
     if config.get_tcp_user_timeout().is_none() {
-        config.tcp_user_timeout(2 * time_limit);
+        config.tcp_user_timeout(2 * timeout);
     }
     if config.get_connect_timeout().is_none() {
-        config.connect_timeout(time_limit);
+        config.connect_timeout(timeout);
     }
     if config.get_application_name().is_none() {
         config.application_name("tower-refresh");

@@ -201,7 +201,7 @@ async fn call(store: &PostgresStore, number: u64) -> Result<(), StoreError> {
 fn a_store_has_a_time_limit_of_its_own() {
     block_on(async {
         let server = Server::start(&["fsync=off"]);
-        let options = PostgresOptions::new().with_time_limit(Duration::from_secs(1));
+        let options = PostgresOptions::new().with_timeout(Duration::from_secs(1));
         let store = options.connect(&server.url("postgres")).await.expect("opens");
         store.create(&row(0)).await.expect("creates");
         server.freeze();

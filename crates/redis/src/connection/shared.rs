@@ -28,7 +28,7 @@ pub(crate) struct SharedConnection(Arc<Inner>);
 
 struct Inner {
     route: Arc<Route>,
-    time_limit: Duration,
+    timeout: Duration,
     current: Mutex<Current>,
     created: Instant,
     /// When the server answered last, in milliseconds since `created`.
@@ -47,12 +47,12 @@ type Connecting = Shared<BoxFuture<'static, RedisResult<()>>>;
 
 impl SharedConnection {
     /// Starts with the connection `given`, if any, and connects when needed.
-    pub(crate) fn new(route: Arc<Route>, given: Option<Connection>, time_limit: Duration) -> Self {
+    pub(crate) fn new(route: Arc<Route>, given: Option<Connection>, timeout: Duration) -> Self {
         let now = Instant::now();
         let current = Current { connection: given, number: 0, since: now, connecting: None };
         Self(Arc::new(Inner {
             route,
-            time_limit,
+            timeout,
             current: Mutex::new(current),
             created: now,
             answered_at: AtomicU64::new(0),
@@ -63,8 +63,8 @@ impl SharedConnection {
         matches!(*self.0.route, Route::Cluster(_))
     }
 
-    pub(crate) fn time_limit(&self) -> Duration {
-        self.0.time_limit
+    pub(crate) fn timeout(&self) -> Duration {
+        self.0.timeout
     }
 
     /// Connects, if there is no connection yet.
@@ -77,7 +77,7 @@ impl SharedConnection {
     pub(crate) async fn send(&self, request: &Request<'_>) -> Result<Value, StoreError> {
         let sent_at = self.0.now();
         let mut number = None;
-        match tokio::time::timeout(self.0.time_limit, self.try_some_times(request, &mut number)).await {
+        match tokio::time::timeout(self.0.timeout, self.try_some_times(request, &mut number)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(store_error(error)),
             Err(elapsed) => {
@@ -134,7 +134,7 @@ impl SharedConnection {
         }
         let this = self.clone();
         let connecting = async move {
-            let outcome = this.0.route.connect(this.0.time_limit).await;
+            let outcome = this.0.route.connect(this.0.timeout).await;
             let mut current = this.current();
             current.connecting = None;
             current.connection = Some(outcome?);
@@ -169,7 +169,7 @@ impl SharedConnection {
             return;
         }
         let mut current = self.current();
-        let is_old = current.since.elapsed() > self.0.time_limit * 2;
+        let is_old = current.since.elapsed() > self.0.timeout * 2;
         if current.number == number && current.connection.is_some() && is_old {
             drop(self.start_connecting(&mut current));
         }

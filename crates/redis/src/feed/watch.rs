@@ -29,7 +29,7 @@ pub(crate) async fn watch(
     since: Timestamp,
     watcher: &dyn EndWatcher,
 ) -> Result<Infallible, StoreError> {
-    let limit = database.connection.time_limit();
+    let limit = database.connection.timeout();
     let (mut sink, mut messages) = within(limit, subscribe(database)).await?.split();
     let mut log = Log::since(database, since).await?;
     log.report_new(database, watcher).await?;

@@ -109,7 +109,7 @@ async fn prefixes_that_would_be_patterns_or_hash_tags_are_rejected() {
 async fn durations_of_zero_are_rejected() {
     for options in [
         RedisOptions::new().with_retention(Duration::ZERO),
-        RedisOptions::new().with_time_limit(Duration::ZERO),
+        RedisOptions::new().with_timeout(Duration::ZERO),
         RedisOptions::new().with_feed_window(Duration::ZERO),
         RedisOptions::new().with_wait_for_replicas(1, Duration::ZERO),
     ] {
