@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use crate::sync::{ArcSwapOption, AtomicBool, AtomicU32, AtomicU64, OnceLock, WAYS};
 
 /// The content of tokens, by their text.
-pub(crate) struct Cache<T> {
+pub(super) struct Cache<T> {
     /// A power of two, or empty. A set is allocated for its first token.
     sets: Box<[OnceLock<Box<Set<T>>>]>,
     hasher: RandomState,
@@ -50,23 +50,23 @@ struct Entry<T> {
 
 impl<T: Clone> Cache<T> {
     /// Holds at most `capacity` tokens, rounded up to a power of two; 0 holds none.
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize) -> Self {
         let sets = if capacity == 0 { 0 } else { capacity.div_ceil(WAYS).next_power_of_two() };
         let sets = (0..sets).map(|_| OnceLock::new()).collect();
         Self { sets, hasher: RandomState::default(), epoch: AtomicU64::new(0) }
     }
 
-    pub(crate) fn epoch(&self) -> u64 {
+    pub(super) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
     }
 
     /// Starts a new epoch, in which no earlier entry is found.
-    pub(crate) fn invalidate_all(&self) {
+    pub(super) fn invalidate_all(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The content of `token`, if it was verified in this epoch.
-    pub(crate) fn get(&self, token: &[u8]) -> Option<T> {
+    pub(super) fn get(&self, token: &[u8]) -> Option<T> {
         let (set, tag) = self.set(token)?;
         let epoch = self.epoch();
         set.get()?.find(tag, token, |entry| {
@@ -81,7 +81,7 @@ impl<T: Clone> Cache<T> {
     }
 
     /// Stores the content of `token`, which was verified in `epoch`.
-    pub(crate) fn insert(&self, token: &[u8], epoch: u64, expires_at: Timestamp, now: Timestamp, value: T) {
+    pub(super) fn insert(&self, token: &[u8], epoch: u64, expires_at: Timestamp, now: Timestamp, value: T) {
         let Some((set, tag)) = self.set(token) else { return };
         let set = set.get_or_init(Box::default);
         // Another request with the same new token was first.

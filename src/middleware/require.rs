@@ -152,6 +152,7 @@ impl<F: Future<Output = Result<R, E>>, R, E> Future for RequireAuthFuture<F, R> 
             StageProjection::Allowed { inner } => inner.poll(context),
             StageProjection::Rejected { response } => match response.take() {
                 Some(response) => Poll::Ready(Ok(response)),
+                // Polled after completion: a bug of the caller, which must not panic in a server.
                 None => Poll::Pending,
             },
         }

@@ -20,7 +20,7 @@ const BETWEEN_REMOVALS: Duration = Duration::from_secs(1);
 ///
 /// Readers take no lock: one atomic read while the list is empty, else a lookup in the shard's current map. Writers (logouts)
 /// copy one shard.
-pub(crate) struct Denylist {
+pub(super) struct Denylist {
     entries: AtomicUsize,
     next_removal: AtomicU64,
     shards: Box<[ArcSwap<HashMap<SessionHandle, Timestamp>>]>,
@@ -28,7 +28,7 @@ pub(crate) struct Denylist {
 }
 
 impl Denylist {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             entries: AtomicUsize::new(0),
             next_removal: AtomicU64::new(u64::MAX),
@@ -38,7 +38,7 @@ impl Denylist {
     }
 
     /// Rejects access tokens of `handle` until `until`.
-    pub(crate) fn deny(&self, handle: SessionHandle, until: Timestamp, now: Timestamp) {
+    pub(super) fn deny(&self, handle: SessionHandle, until: Timestamp, now: Timestamp) {
         // A client that keeps presenting the token of an ended session causes one write.
         if self.shard(handle).load().get(&handle).is_some_and(|known| *known >= until) {
             return;
@@ -61,7 +61,7 @@ impl Denylist {
     }
 
     #[inline]
-    pub(crate) fn contains(&self, handle: SessionHandle, now: Timestamp) -> bool {
+    pub(super) fn contains(&self, handle: SessionHandle, now: Timestamp) -> bool {
         self.entries.load(Ordering::Acquire) != 0 && self.lists(handle, now)
     }
 

@@ -13,39 +13,39 @@ use futures_util::future::AbortHandle;
 use crate::telemetry;
 
 /// Whether the feed is followed, and by which tasks.
-pub(crate) struct Feed {
+pub(super) struct Feed {
     status: AtomicU8,
     followers: Mutex<Vec<AbortHandle>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Status {
+pub(super) enum Status {
     NotJoined,
     Up,
     Lost,
 }
 
 impl Feed {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         // Shown at once: the feed may never be followed.
         telemetry::feed_up(false);
         Self { status: AtomicU8::new(Status::NotJoined as u8), followers: Mutex::default() }
     }
 
     /// Whether this server learns within moments which sessions other servers end.
-    pub(crate) fn is_up(&self) -> bool {
+    pub(super) fn is_up(&self) -> bool {
         self.status.load(Ordering::Acquire) == Status::Up as u8
     }
 
     /// Returns the former status.
-    pub(crate) fn set(&self, status: Status) -> u8 {
+    pub(super) fn set(&self, status: Status) -> u8 {
         telemetry::feed_up(status == Status::Up);
         self.status.swap(status as u8, Ordering::AcqRel)
     }
 
     /// Aborts `follower` when the feed is dropped.
-    pub(crate) fn abort_on_drop(&self, follower: AbortHandle) {
+    pub(super) fn abort_on_drop(&self, follower: AbortHandle) {
         self.followers.lock().unwrap_or_else(PoisonError::into_inner).push(follower);
     }
 }

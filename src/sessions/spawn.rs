@@ -3,7 +3,7 @@
 use tower_refresh_core::{StoreError, StoreErrorKind};
 
 /// Runs `work` as a task of the tokio runtime, if there is one; otherwise it lives as long as the caller.
-pub(crate) async fn spawn_detached<T: Send + 'static>(
+pub(super) async fn spawn_detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
     #[cfg(feature = "tokio")]
