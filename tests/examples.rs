@@ -1,6 +1,6 @@
-//! The examples run, and do what their first lines say.
+//! The examples run, and do what their first lines describe.
 //!
-//! In a file of its own, because `cargo test --test it` builds no examples.
+//! In its own file, because `cargo test --test it` builds no examples.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![cfg(all(feature = "aws_lc_rs", feature = "axum", feature = "tokio"))]
 
@@ -34,7 +34,7 @@ impl Server {
         Self { process, address }
     }
 
-    /// The status, the fields and the body of an answer.
+    /// The status, the headers and the body of a response.
     fn send(&self, request_line: &str, cookies: &str, body: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -62,14 +62,14 @@ impl Drop for Server {
     }
 }
 
-/// Cargo builds the examples beside the tests.
+/// Cargo puts the examples beside the tests.
 fn path_of(example: &str) -> PathBuf {
     let deps = env::current_exe().unwrap();
     let built = deps.parent().and_then(|deps| deps.parent()).unwrap();
     built.join("examples").join(format!("{example}{}", env::consts::EXE_SUFFIX))
 }
 
-/// The `name=value` of each cookie that an answer sets.
+/// The `name=value` of each cookie that a response sets.
 fn cookies(fields: &str) -> String {
     let set = fields.lines().filter_map(|field| field.strip_prefix("set-cookie: "));
     let pairs: Vec<_> = set.filter_map(|cookie| cookie.split(';').next()).collect();

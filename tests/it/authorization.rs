@@ -1,4 +1,4 @@
-//! The `Authorization` field, and the challenges that answer it (RFC 6750).
+//! The `Authorization` header, and the challenges in the responses (RFC 6750).
 
 use std::{convert::Infallible, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::support::{
     request,
 };
 
-/// A GET with these `Authorization` fields.
+/// A GET with these `Authorization` headers.
 fn authorized(path: &str, fields: &[&str], cookies: Option<&str>) -> Request<()> {
     let mut request = request(path, &[]);
     for field in fields {
@@ -237,7 +237,7 @@ async fn challenges_say_what_rfc_6750_wants() {
     let expired = world.send(authorized("/me", &[&bearer], None)).await;
     check(&expired, StatusCode::UNAUTHORIZED, "invalid_token", REALM);
     assert_eq!(kind(&expired), Some(RejectionKind::InvalidToken(InvalidTokenReason::Expired)));
-    // Whether it was forged or has expired a client may know, but no more.
+    // A client may learn whether the token was invalid or expired, but no more.
     assert_ne!(challenge(&expired), challenge(&forged));
     let wrong = world.send(authorized("/me", &["Bearer YQ.YQ.YQ"], None)).await;
     assert_eq!(challenge(&wrong), challenge(&forged));

@@ -1,4 +1,4 @@
-//! A token from the cache is worth exactly what it is worth without one.
+//! A cached token has exactly the same outcome as without a cache.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use tower_refresh::{
 
 use crate::support::{Browser, ManualClock, TestStore, World, browser::ACCESS, request, world::SECRET};
 
-/// What happens to a pair of servers, one with a cache and one without.
+/// A step of two servers, one with a cache and one without.
 #[derive(Clone, Debug)]
 enum Happening {
-    /// A login at both, whose token is presented from then on too.
+    /// A login at both servers, whose token is presented from then on too.
     Login,
     /// A token is presented, in the header or in the cookie.
     Present { token: usize, in_header: bool, spoiled: bool },
@@ -23,7 +23,7 @@ enum Happening {
     Wait { seconds: u64 },
     /// The session of a token ends.
     Logout { token: usize },
-    /// The old keys are kept for verifying, or not.
+    /// New keys; the old ones are kept for verification, or not.
     RotateKeys { keep: bool },
 }
 
@@ -85,7 +85,7 @@ async fn play(happenings: Vec<Happening>, places: usize) {
                 for server in [&cached, &uncached] {
                     let ring = KeyRing::hs256(secret(keys)).unwrap();
                     let old = SigningKey::from_secret(Algorithm::Hs256, &old).unwrap();
-                    // Two derived refresh keys share an id now and then; this test is not about them.
+                    // Two derived refresh keys occasionally share an id; this test is not about them.
                     let ring = if keep { ring.accept(old.verifying_key()) } else { ring };
                     server.auth.rotate_keys(ring).unwrap();
                 }
@@ -94,7 +94,7 @@ async fn play(happenings: Vec<Happening>, places: usize) {
     }
 }
 
-/// The worlds' own secret, and others after it.
+/// The worlds' own secret for 0, and other secrets for other numbers.
 fn secret(keys: u8) -> Vec<u8> {
     let mut secret = SECRET.to_vec();
     secret[0] = secret[0].wrapping_add(keys);

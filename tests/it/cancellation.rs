@@ -1,4 +1,4 @@
-//! Requests that are dropped at any point, and inner services that fail: nobody else notices.
+//! Requests that are dropped at any point, and inner services that fail: no other request is affected.
 
 use std::{
     convert::Infallible,
@@ -32,7 +32,7 @@ use crate::support::{
 
 type InFlight = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
-/// A request whose handler pauses on both sides of its work and notes when it is done.
+/// A request whose handler pauses before and after its work, and records when it is done.
 fn send(world: &World, request: Request<()>) -> (InFlight, Arc<AtomicBool>) {
     let (world, served) = (world.clone(), Arc::<AtomicBool>::default());
     let note = served.clone();
@@ -49,7 +49,7 @@ fn send(world: &World, request: Request<()>) -> (InFlight, Arc<AtomicBool>) {
     (Box::pin(async move { world.send_to(handler, request).await }), served)
 }
 
-/// Polls `times` times, with whatever else runs in between, and then drops. Returns whether it came to its end.
+/// Polls `times` times, lets other tasks run in between, and then drops. Returns whether the future finished.
 async fn drop_after(mut request: InFlight, times: usize) -> bool {
     for _ in 0..times {
         if poll_once(&mut request).is_ready() {
@@ -60,7 +60,7 @@ async fn drop_after(mut request: InFlight, times: usize) -> bool {
     false
 }
 
-/// Tells `story` for a request that is dropped after no poll, one, two, … until it came to its end.
+/// Runs `story` for a request that is dropped after no poll, one, two, … until the request finishes.
 async fn for_every_drop<F: Future<Output = bool>>(story: impl Fn(usize) -> F) -> usize {
     for polls in 0..200 {
         if story(polls).await {
@@ -184,8 +184,8 @@ async fn a_load_that_everybody_dropped_is_forgotten() {
     assert_eq!(world.store.calls(Op::Load), calls + 1);
 }
 
-/// Drops a request that ends `session` at every point. Once the store was asked to end it, it ends, and this server
-/// refuses its access tokens.
+/// Drops a request that ends `session` at every point. Once the store was called to end it, it ends, and this server
+/// rejects its access tokens.
 #[cfg(feature = "tokio")]
 async fn the_end_goes_on<F>(reason: EndReason, op: Op, prepare: impl Fn(World) -> F)
 where

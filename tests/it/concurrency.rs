@@ -1,4 +1,4 @@
-//! Many requests at once with one session: they share the first half, and one of them rotates.
+//! Concurrent requests of one session: they share the load, and one of them rotates.
 
 use std::{
     pin::pin,
@@ -25,7 +25,7 @@ use crate::support::{
     store::Fault,
 };
 
-/// Runs `future`, and counts it when it waits for the first time.
+/// Runs `future`, and counts it as soon as it waits.
 async fn counted<F: Future>(future: F, waiting: Arc<AtomicUsize>) -> F::Output {
     let mut future = pin!(future);
     let mut polled = false;
@@ -64,7 +64,7 @@ fn is_alice(response: &Response<Bytes>) -> bool {
     response.status() == 200 && response.body() == "alice"
 }
 
-/// The one refresh token that all responses which carry one agree on.
+/// The single refresh token of all responses that carry one.
 fn the_refresh_token(responses: &[Response<Bytes>]) -> Option<String> {
     let mut tokens: Vec<_> = responses.iter().filter_map(|response| set_cookie(response, REFRESH)).collect();
     tokens.sort_unstable();
@@ -118,7 +118,7 @@ async fn two_hundred_swaps_at_once_rotate_once_and_reload_once_each() {
     for request in &mut requests {
         assert!(poll_until_stuck(request).is_pending());
     }
-    // Each of them came alone, so each loaded for itself.
+    // Each of them came alone, so each made its own load.
     assert_eq!(world.store.take_calls(), [(Op::Load, 200), (Op::Swap, 200)]);
     world.store.let_through(Op::Swap);
 
@@ -157,7 +157,7 @@ async fn old_and_new_tokens_at_once_all_pass_and_nothing_goes_back() {
     assert_eq!((row.generation, row.confirmed, row.ended), (1, true, None));
 }
 
-/// The old token is late, while the new one is seen for the first time: whoever wins, nobody is logged out.
+/// The old token is late, while the new one is seen for the first time: whichever wins, no user is logged out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn late_and_new_tokens_at_once_all_pass() {
     for _ in 0..20 {
@@ -319,7 +319,7 @@ async fn a_session_that_keeps_being_moved_on_sends_nothing_and_asks_the_store_fo
             assert!(world.store.calls(Op::Load) <= 1 + 3);
             return;
         }
-        // Somebody else writes, and leaves the generation as it is.
+        // Another server writes, and keeps the generation.
         crate::support::probe::alter_row(&world, session, |row| row.confirmed = !row.confirmed).await;
         world.store.let_through(Op::Swap);
         world.clock.advance(MILLISECOND);

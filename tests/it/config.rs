@@ -1,4 +1,4 @@
-//! Wrong settings are errors at the start; mistakes that show only in a request are 500s that name themselves.
+//! Invalid settings are errors of the builder. Mistakes that show only in a request are 500s that name the mistake.
 
 use std::{convert::Infallible, error::Error, time::Duration};
 
@@ -27,7 +27,7 @@ fn ring() -> KeyRing {
     KeyRing::hs256(SECRET).unwrap()
 }
 
-/// A builder that lacks nothing.
+/// A complete builder.
 fn complete(ring: KeyRing) -> AuthBuilder<()> {
     Auth::builder(ring)
         .issuer("https://api.example.com")
@@ -36,13 +36,13 @@ fn complete(ring: KeyRing) -> AuthBuilder<()> {
         .claims(|_, _| async { Ok::<_, Infallible>(None) })
 }
 
-/// What is wrong, how to get it wrong, and the error.
+/// A mistake, a builder that makes it, and its error.
 type WrongSetting = (&'static str, fn(AuthBuilder<()>) -> AuthBuilder<()>, fn(&ConfigError) -> bool);
 type WrongRing = (&'static str, fn() -> KeyRing, KeyError);
 
-/// The name and value of fields.
+/// Names and values of headers.
 type Fields<'a> = &'a [(&'a str, &'a str)];
-/// What is sent; the status, the challenge and the error code of the answer.
+/// The request; the status, the challenge and the error code of the response.
 type Refused<'a> = (&'a str, Fields<'a>, StatusCode, Option<String>, Option<&'a str>);
 
 #[test]
@@ -257,7 +257,7 @@ fn keys_that_do_not_go_together_are_refused_by_the_builder_and_by_a_rotation() {
     }
 }
 
-/// Sends `request` through the layer to a handler that answers by `answer`.
+/// Sends `request` through the layer to a handler that responds with `answer`.
 async fn answer(
     world: &World,
     request: Request<()>,
@@ -302,7 +302,7 @@ async fn a_forgotten_layer_is_a_500_that_names_it() {
     }
 }
 
-/// What the application is told of a rejection, by its extension.
+/// The reason of a rejection for the application, from its extension.
 fn reason(response: &Response<Bytes>) -> String {
     response.extensions().get::<Rejection>().unwrap().to_string()
 }

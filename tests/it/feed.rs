@@ -1,4 +1,4 @@
-//! Sessions that one server ends are refused by the others at once.
+//! A session that one server ends is rejected by the others at once.
 
 use http::StatusCode;
 use tower_refresh::{Clock, FeedLossPolicy};
@@ -10,7 +10,7 @@ use crate::support::{
     store::Fault,
 };
 
-/// Two servers on one store, which follow its feed.
+/// Two servers on one store that follow its feed.
 #[cfg(feature = "tokio")]
 async fn two_servers() -> (World, World) {
     let (clock, store) = (ManualClock::new(), TestStore::default());
@@ -76,7 +76,7 @@ async fn an_end_that_is_told_of_the_far_future_is_forgotten_like_any_other() {
     let bearer = crate::support::probe::with_bearer("/me", browser.access().unwrap());
     assert_eq!(there.send(bearer).await.status(), StatusCode::UNAUTHORIZED);
 
-    // What clocks may differ by, and what every end is remembered for.
+    // The tolerated difference of clocks, plus the time for which every session end is remembered.
     there.clock.advance(std::time::Duration::from_secs(60 + 600 + 60));
 
     let mut browser = Browser::logged_in(&there, "bob").await;
@@ -85,7 +85,7 @@ async fn an_end_that_is_told_of_the_far_future_is_forgotten_like_any_other() {
     assert!(shown.contains("Denylist { entries: 0"), "{shown}");
 }
 
-/// A gauge that shows what it was set to last.
+/// A gauge that keeps the value it was last set to.
 #[cfg(feature = "metrics")]
 mod gauge {
     use std::sync::{
@@ -143,7 +143,7 @@ fn the_gauge_is_down_until_the_feed_is_followed_and_once_it_is_not_any_more() {
 
 #[test]
 fn a_feed_that_is_not_followed_any_more_counts_as_none() {
-    // Outside of a runtime, so that nobody else follows.
+    // Outside of a runtime, so that no task follows the feed.
     let world = World::with(|builder| builder.feed_loss_policy(FeedLossPolicy::AskStore));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
@@ -161,7 +161,7 @@ fn a_feed_that_is_not_followed_any_more_counts_as_none() {
     });
 }
 
-/// Two servers that hear nothing of each other.
+/// Two servers without a feed between them.
 fn two_deaf_servers(what: FeedLossPolicy) -> (World, World) {
     let (clock, store) = (ManualClock::new(), TestStore::default());
     store.lose_feed();
@@ -225,7 +225,7 @@ async fn an_ended_access_cookie_does_not_stand_in_the_way_of_a_live_refresh_cook
     assert!(browser.refresh().is_some(), "the cookies of the live session stay");
 }
 
-/// A replica that lags shows it as live, and nobody knows why it ended: perhaps a newer login took its place.
+/// A lagging replica shows the session as live, and the reason of its end is unknown: perhaps a newer login replaced it.
 #[cfg(feature = "tokio")]
 #[tokio::test]
 async fn an_end_that_only_the_feed_knows_of_removes_no_cookie() {

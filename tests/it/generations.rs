@@ -1,4 +1,4 @@
-//! The last generation there is, which no test lives to see: its tokens are made with the key.
+//! The last possible generation. No test rotates this often: its tokens are made with the key.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use tower_refresh::event::{EndReason, EventKind};

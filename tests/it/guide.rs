@@ -1,4 +1,4 @@
-//! What the guide says that its own code does not show.
+//! Statements of the guide that its own code does not test.
 
 use std::convert::Infallible;
 
@@ -59,7 +59,7 @@ async fn send(app: &Router, request: axum::http::request::Builder) -> (StatusCod
     (response.status(), response.headers().clone())
 }
 
-/// The `Cookie` field after a login, and the access token in it.
+/// The `Cookie` header after a login, and the access token in it.
 async fn log_in(app: &Router) -> (String, String) {
     let (_, headers) = send(app, Request::post("/login")).await;
     let set = headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
@@ -68,7 +68,7 @@ async fn log_in(app: &Router) -> (String, String) {
     (pairs.join("; "), access)
 }
 
-/// Whether the cookies are good and whether they had to be renewed; and the status of the access token as a bearer token.
+/// The status with the cookies, whether they were renewed, and the status with the access token as a bearer token.
 async fn try_both(app: &Router, cookies: &str, access: &str) -> (StatusCode, bool, StatusCode) {
     let (status, headers) = send(app, Request::get("/me").header("cookie", cookies)).await;
     let bearer = format!("Bearer {access}");
@@ -107,7 +107,7 @@ async fn a_stolen_signing_key_goes_without_a_logout_where_the_refresh_key_is_ano
     auth.rotate_keys(ring([2; 32], [9; 32])).unwrap();
     let (ok, refused) = (StatusCode::OK, StatusCode::UNAUTHORIZED);
     assert_eq!(try_both(&app, &cookies, &access).await, (ok, true, refused));
-    // A client with a bearer header takes a new token without it, and not with it.
+    // A client gets a new token without the bearer header, and none with it.
     let bearer = format!("Bearer {access}");
     let with_it = Request::post("/auth/refresh").header("cookie", &cookies).header("authorization", bearer);
     assert_eq!(send(&app, with_it).await.0, refused);

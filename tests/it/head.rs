@@ -1,4 +1,4 @@
-//! The response head: on which responses tokens go out, where, for how long, and what else they do to it.
+//! The response head: which responses carry tokens, in which transport, for how long, and their other headers.
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::support::{
 };
 
 const ACCESS_LIFETIME: Duration = Duration::from_secs(600);
-/// The age of an access token that is valid, and due to be renewed whatever its jitter.
+/// The age of an access token that is valid and due for a refresh ahead, whatever its jitter.
 const NEAR_END: Duration = Duration::from_secs(500);
 
 /// Alice's browser, whose access token is this old.
@@ -39,7 +39,7 @@ fn names(headers: &HeaderMap) -> Vec<String> {
     set_cookies(headers).into_iter().map(|(name, _)| name).collect()
 }
 
-/// What the response sets for the cookie `name`, attributes included.
+/// The value that the response sets for the cookie `name`, with its attributes.
 fn max_age(response: &Response<Bytes>, name: &str) -> i64 {
     let fields = response.headers().get_all("set-cookie").iter().map(|field| field.to_str().unwrap());
     let cookie =
@@ -88,7 +88,7 @@ async fn switching_protocols_rotates_nothing() {
     }
 }
 
-/// A handler with opinions of its own on cookies and caches.
+/// A handler that sets its own cookies and cache headers.
 async fn opinionated(request: Request<()>) -> Response<Bytes> {
     let mut response = routes(request).await;
     for (name, value) in [
@@ -188,7 +188,7 @@ async fn a_response_without_tokens_is_the_handlers_own() {
     assert_eq!(response.headers(), &without_rejection(alone));
 }
 
-/// The fields of [`opinionated`] alone: outside the layer its response is a rejection, which has some of its own.
+/// The headers of [`opinionated`] alone: outside the layer its response is a rejection, which has some of its own.
 fn without_rejection(response: Response<Bytes>) -> HeaderMap {
     let mut headers = response.into_parts().0.headers;
     headers.remove("content-type");
@@ -196,7 +196,7 @@ fn without_rejection(response: Response<Bytes>) -> HeaderMap {
     headers
 }
 
-/// The headers of the response to an expired access token in this place, in a world with these channels.
+/// The headers of the response to an expired access token in this transport, in a world with these transports.
 async fn answer_of(
     configure: impl FnOnce(AuthBuilder<crate::support::Claims>) -> AuthBuilder<crate::support::Claims>,
     request: impl FnOnce(&Browser) -> Request<()>,
@@ -205,7 +205,7 @@ async fn answer_of(
     let login = world.send(crate::support::request("/login/alice", &[])).await;
     let mut browser = Browser::new();
     browser.keep(login.headers());
-    // The body has the access token whatever the channel.
+    // The body has the access token whatever the transport.
     let access = String::from_utf8(login.body().to_vec()).unwrap();
     browser.cookies.insert(ACCESS.to_owned(), access);
     world.clock.advance(ACCESS_LIFETIME);
@@ -227,7 +227,7 @@ async fn a_new_access_token_goes_where_the_old_one_came_from() {
     assert_eq!(answer_of(|builder| builder, |browser| browser.request("/me")).await, both);
     assert_eq!(answer_of(|builder| builder, |browser| in_header(browser, "/me")).await, header);
     assert_eq!(answer_of(|builder| builder, only_refresh).await, both);
-    // The header is not read: the refresh cookie decides, and the cookie is what is left to write to.
+    // The header is not read: the refresh cookie decides, and the cookie is the only transport for the new token.
     assert_eq!(answer_of(|b| b.access_header(false), |browser| in_header(browser, "/me")).await, both);
     assert_eq!(answer_of(|b| b.access_header(false), |browser| browser.request("/me")).await, both);
     assert_eq!(answer_of(|b| b.access_header(false), only_refresh).await, both);
@@ -372,7 +372,7 @@ async fn an_inner_service_that_panics_rotates_nothing() {
     }
 }
 
-/// A handler that takes this long, and meanwhile the claims source changes.
+/// A handler that takes this long, while the claims source changes.
 async fn slowly(
     world: &World,
     request: Request<()>,

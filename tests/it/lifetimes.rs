@@ -1,4 +1,4 @@
-//! How long sessions and tokens live, how they are renewed before their end, and what claims are worth meanwhile.
+//! Lifetimes of sessions and tokens, refresh ahead, and changes of claims.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -211,7 +211,7 @@ async fn a_renewal_answers_in_kind() {
 
 #[tokio::test]
 async fn a_renewal_rejects_nothing_and_ends_nothing_whatever_the_refresh_token_is() {
-    /// Breaks something, or says what to set the row's generation to.
+    /// Breaks something, or returns a generation for the row.
     type Disaster = fn(&World, &Browser) -> Option<u32>;
     let disasters: [(&str, Disaster); 8] = [
         ("reuse", |_, browser| Some(generation(browser.refresh().unwrap()) + 2)),
@@ -278,7 +278,7 @@ async fn a_renewal_of_a_session_that_ended_or_expired_sends_nothing_even_to_a_na
         let response = world.send(request).await;
         assert!(is_alice(&response) && carries_nothing(&response));
 
-        // What another server ended is known here from then on.
+        // From now on this server knows of the session that another one ended.
         assert_eq!(is_alice(&browser.get(&world, "/me").await), expires);
     }
 }
@@ -338,7 +338,7 @@ async fn access_tokens_of_one_moment_do_not_all_expire_in_one() {
         lifetimes.insert(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap());
     }
     assert!(lifetimes.iter().all(|lifetime| (570..=600).contains(lifetime)), "{lifetimes:?}");
-    // 31 are possible. That a hundred have fewer than 20 of them does not happen.
+    // 31 values are possible. That a hundred tokens have fewer than 20 of them is practically impossible.
     assert!(lifetimes.len() >= 20, "{lifetimes:?}");
 }
 
@@ -368,7 +368,7 @@ async fn a_role_that_the_handler_changes_is_in_the_token_that_it_asks_for() {
         let world = World::new();
         let browser = Browser::logged_in(&world, "alice").await;
         if has_expired {
-            // The layer has loaded the old claims before the handler comes.
+            // The layer loaded the old claims before the handler ran.
             world.clock.advance(ACCESS_LIFETIME);
         }
         let users = world.users.clone();

@@ -1,4 +1,4 @@
-//! Logging in over an old session, several changes in one request, and changes that come too late.
+//! Logins over an old session, several changes in one request, and changes that come too late.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -24,7 +24,7 @@ use crate::support::{
 
 type Steps = fn(Session<Claims>) -> BoxFuture<'static, Result<(), Rejection>>;
 
-/// The response to a request whose handler takes these steps, which all go well.
+/// The response to a request whose handler takes these steps, which must all succeed.
 async fn send(world: &World, request: Request<()>, steps: Steps) -> Response<Bytes> {
     let handler = move |request: Request<()>| async move {
         steps(Session::from_extensions(request.extensions()).unwrap()).await.unwrap();
@@ -37,7 +37,7 @@ async fn end_reason(world: &World, session: SessionHandle) -> Option<EndReason> 
     Some(world.store.row(session).await.unwrap().ended?.reason)
 }
 
-/// Removals of both cookies, and nothing else.
+/// Whether both cookies are removed, and no other cookie is set.
 fn is_removal(response: &Response<Bytes>) -> bool {
     set_cookies(response.headers()) == [(ACCESS.to_owned(), None), (REFRESH.to_owned(), None)]
 }
@@ -112,7 +112,7 @@ async fn a_login_that_fails_at_the_end_of_the_old_session_takes_its_new_one_back
     let mut login = Box::pin(world.send(browser.request("/login/bob")));
     assert!(poll_until_stuck(&mut login).is_pending());
     settle().await;
-    // The end of the old session is under way, and fails; that of the new one works.
+    // Ending the old session is under way, and fails; ending the new one works.
     assert_eq!(world.store.calls(Op::End), 1);
     world.store.mend();
     world.store.let_through(Op::End);
@@ -191,7 +191,7 @@ async fn a_logout_of_the_others_after_a_login_keeps_the_new_session() {
     let mut browser = Browser::logged_in(&world, "alice").await;
     let other = Browser::logged_in(&world, "alice").await;
 
-    // As after a change of the password.
+    // As after a password change.
     let response = send(&world, browser.request("/"), |session| {
         Box::pin(async move {
             session.login("alice").await?;
@@ -307,7 +307,7 @@ async fn a_session_is_sealed_once_the_response_head_is_ready_and_asks_no_store_a
     }
 }
 
-/// A login that is under way when the head goes out is too late: its session is taken back.
+/// A login that is under way when the head goes out is too late: its session ends again.
 #[tokio::test]
 async fn a_login_that_is_overtaken_by_the_response_head_leaves_no_session() {
     for held in [Op::Create, Op::End] {
@@ -370,7 +370,7 @@ async fn a_user_agent_is_kept_short_whatever_its_bytes() {
     let cases = [
         (b"tab\there".to_vec(), "tabhere".to_owned()),
         (b"x".repeat(300), "x".repeat(256)),
-        // Three bytes for each that is no UTF-8.
+        // Three bytes for each byte that is not UTF-8.
         (b"\xff".repeat(300), "\u{fffd}".repeat(85)),
     ];
     for (sent, kept) in cases {
@@ -433,7 +433,7 @@ async fn a_login_waits_for_the_end_of_the_old_session_before_it_sends_anything()
     assert_eq!(login.await.status(), 200);
 }
 
-/// Claims during whose writing the application swaps the keys.
+/// Claims that swap the keys of the application while they are serialized.
 #[derive(serde::Deserialize)]
 struct Swapping {}
 

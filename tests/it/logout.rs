@@ -1,4 +1,4 @@
-//! Logging out: of what, by whom, and what is left afterwards.
+//! Logout: which sessions end, which cookies are removed, and what the store keeps.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -18,7 +18,7 @@ use crate::support::{
     store::Fault,
 };
 
-/// Both cookies are removed, the refresh cookie last, and nothing else is done to cookies.
+/// Whether both cookies are removed, the refresh cookie last, and no other cookie is set.
 fn is_removal(response: &Response<Bytes>) -> bool {
     let fields: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
     set_cookies(response.headers()) == [(ACCESS.to_owned(), None), (REFRESH.to_owned(), None)]
@@ -53,7 +53,7 @@ async fn refresh_tokens_of_two_sessions_log_nobody_in_but_a_logout_or_a_login_en
     }
 }
 
-/// A newer login may be in the browser by the time it hears of it.
+/// The browser may already have the cookies of a newer login when this response arrives.
 #[tokio::test]
 async fn a_navigation_with_the_tokens_that_a_login_replaced_removes_no_cookies() {
     let world = World::new();
@@ -414,7 +414,7 @@ async fn what_died_a_day_ago_is_purged_and_nothing_else() {
     assert_eq!(live.get(&world, "/me").await.body(), "alice");
 }
 
-/// How many sessions the denylist knows, as `Debug` shows it.
+/// The number of sessions on the denylist, as `Debug` shows it.
 fn denied(world: &World) -> String {
     let shown = format!("{:?}", world.auth);
     shown.split("Denylist { entries: ").nth(1).unwrap().split([' ', ',']).next().unwrap().to_owned()

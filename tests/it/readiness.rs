@@ -1,4 +1,4 @@
-//! Backpressure: the layer is ready when the inner service is, and calls the very service that was asked.
+//! Backpressure: the layer is ready when the inner service is, and calls the same service that was polled.
 
 use std::{
     convert::Infallible,
@@ -21,7 +21,7 @@ use crate::support::{
     probe::{ACCESS_LIFETIME, expired_browser, poll_once, poll_until_stuck},
 };
 
-/// Panics when it is called without having been polled ready, as services may. A clone has not been polled.
+/// Panics when it is called without having been polled ready, as a service may. A clone has not been polled.
 #[derive(Debug, Default)]
 struct Picky {
     ready: bool,
@@ -53,7 +53,7 @@ impl Service<Request<()>> for Picky {
     }
 }
 
-/// Requests on every path through the layer: anonymous, valid, refreshed, renewed, refused.
+/// Requests on every path through the layer: anonymous, valid, refreshed, refreshed ahead, rejected.
 async fn requests(world: &World) -> Vec<Request<()>> {
     let (expired, _) = expired_browser(world, "alice").await;
     let valid = Browser::logged_in(world, "alice").await;
@@ -196,7 +196,7 @@ async fn the_guard_of_routes_is_ready_when_the_inner_service_is() {
     assert!(service.poll_ready().is_pending());
     handle.allow(1);
     assert!(matches!(service.poll_ready(), Poll::Ready(Ok(()))));
-    // Outside of the layer it refuses by itself, and the inner service is not called.
+    // Outside of the layer the guard rejects requests itself, and the inner service is not called.
     let response = service.call(crate::support::request("/me", &[])).await.unwrap();
     assert_eq!(response.status(), 500);
 
@@ -239,7 +239,7 @@ async fn a_limit_inside_the_layer_counts_requests_that_wait_for_their_refresh() 
     service.ready().await.unwrap().call(browser.request("/me")).await.unwrap();
 }
 
-/// At most so many requests at once, as `tower::limit` does it, whose permit belongs to the service polled ready.
+/// A limit of concurrent requests, like that of `tower::limit`: the permit belongs to the service that was polled ready.
 struct Limit(usize);
 
 impl<S> Layer<S> for Limit {

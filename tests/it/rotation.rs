@@ -1,4 +1,4 @@
-//! Stories of the rotation protocol: what an honest browser lives through, and what a thief does not.
+//! Stories of the rotation protocol: an honest browser stays logged in, and a thief does not.
 
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ async fn a_lost_response_is_made_up_for_after_the_grace_by_the_late_budget() {
     assert_eq!(generation(&set_cookie(&response, REFRESH).unwrap()), 2);
 }
 
-/// The late budget is spent, and every response that spent it was lost.
+/// The late budget is used up, and every response that used it was lost.
 async fn spend_the_late_budget(world: &World, browser: &Browser) {
     lose_a_response(world, browser).await;
     for _ in 0..2 {

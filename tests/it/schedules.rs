@@ -1,7 +1,7 @@
 //! Two and three requests with one refresh token, in every order of their steps, each of them dropped between any two.
 //!
 //! The steps are those between two awaits: each call of the store has one before its work and one after it. Nothing is
-//! polled that was not woken, so a request that waits for a wake that never comes is found.
+//! polled that was not woken, so a request that is never woken is found.
 
 use std::cell::Cell;
 
@@ -27,7 +27,7 @@ fn world() -> (World, Browser, SessionHandle) {
     (world, browser, session)
 }
 
-/// The output of what waits for nothing.
+/// The output of a future that is ready at once.
 fn now<F: Future>(future: F) -> F::Output {
     futures_util::FutureExt::now_or_never(future).unwrap()
 }
@@ -37,8 +37,8 @@ fn send(world: &World, request: Request<()>) -> InFlight {
     Task::new(async move { world.send(request).await })
 }
 
-/// Polls and drops the tasks in an order of `choices` until none is left; at most `drops` are dropped. Whoever is not dropped
-/// comes to an end.
+/// Polls and drops the tasks in an order of `choices` until none is left; at most `drops` are dropped. Each task that is
+/// not dropped finishes.
 fn run(tasks: &mut [InFlight], mut drops: usize, choices: &mut Choices, mut after: impl FnMut(&[InFlight])) {
     loop {
         let woken: Vec<_> = (0..tasks.len()).filter(|index| tasks[*index].is_woken()).collect();
@@ -59,7 +59,7 @@ fn run(tasks: &mut [InFlight], mut drops: usize, choices: &mut Choices, mut afte
     }
 }
 
-/// Nothing that was under way is left over, and the next request loads for itself.
+/// No shared load is left over, and the next request makes its own load.
 fn nothing_is_left(world: &World, browser: &Browser) {
     assert!(format!("{:?}", world.auth).contains("Loads { in_progress: 0,"), "{:?}", world.auth);
     let before = world.store.calls(Op::Load);
@@ -119,7 +119,7 @@ fn every_order_of_failures(requests: usize, failures: usize, drops: usize) -> us
         let refused = tasks.iter().filter_map(|task| task.output.as_ref()).filter(|one| one.status() == 503);
         let (refused, answered) =
             (refused.count(), tasks.iter().filter(|task| task.output.is_some()).count());
-        // Each failed load is its starter's failure alone: who joined it has tried again.
+        // A failed load is a failure only for the request that started it: those that joined it have tried again.
         assert!(refused <= failures, "{refused} of {answered} were refused for {failures} failures");
         retried.set(retried.get() || loads > failures && refused == failures && answered == requests);
         world.store.mend();
@@ -140,7 +140,7 @@ fn a_failed_load_of_three_requests_is_one_requests_failure() {
     println!("{} orders", every_order_of_failures(3, 1, 0));
 }
 
-/// Ends the session at any point of the requests, and asks again once the end was acknowledged.
+/// Ends the session at any point of the requests, and sends requests again after the end was acknowledged.
 fn every_order_of_an_end(requests: usize, drops: usize) -> usize {
     for_every_schedule(|choices| {
         let world = World::new();
@@ -148,7 +148,7 @@ fn every_order_of_an_end(requests: usize, drops: usize) -> usize {
         let (session, access) = (session_of(&browser), browser.access().unwrap().to_owned());
         let mut without_access = browser.clone();
         without_access.drop_access();
-        // In the cache, so that the denylist alone refuses it.
+        // In the cache, so that only the denylist rejects it.
         assert_eq!(now(world.send(with_bearer("/me", &access))).body(), "alice");
         world.store.pause_in_calls();
         world.users.pause_in_loads();

@@ -111,7 +111,7 @@ async fn what_one_server_ended_no_other_one_refreshes() {
     assert_eq!(browser.get(&first, "/logout").await.status(), 200);
 
     assert_eq!(second.send(with_refresh("/me", &refresh)).await.status(), 401);
-    // Having seen that the session ended, it knows its access tokens too.
+    // A server that has seen the session's end also rejects its access tokens.
     assert_eq!(second.send(with_bearer("/me", &access)).await.status(), 401);
 }
 
@@ -228,7 +228,7 @@ async fn sessions_live_through_a_change_of_keys() {
     let kid = |access: &str| access.split('.').next().unwrap().to_owned();
     assert_ne!(kid(browser.access().unwrap()), kid(&old_access));
 
-    // The old key is left out too early for bob.
+    // The old key is removed too early for bob.
     world.auth.rotate_keys(KeyRing::new(key(1))).unwrap();
     world.store.take_calls();
     let response = idle.get(&world, "/optional").await;

@@ -1,4 +1,4 @@
-//! Handlers that take long, requests that are given up, and the other tabs that go on meanwhile.
+//! Slow handlers, dropped requests, and other tabs that go on meanwhile.
 
 use std::{
     sync::{Arc, Mutex},
@@ -22,7 +22,7 @@ use crate::support::{
 
 type InFlight = std::pin::Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
-/// A request that has reached its handler, which answers once it is let go.
+/// A request that has reached its handler, which answers once it is released.
 fn begin(world: &World, request: Request<()>) -> (InFlight, Arc<Notify>) {
     let (world, gate) = (world.clone(), Arc::new(Notify::new()));
     let (reached, go) = (Arc::<Mutex<bool>>::default(), gate.clone());

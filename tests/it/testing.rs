@@ -1,4 +1,4 @@
-//! What applications test with.
+//! The support for tests of applications.
 
 use std::{convert::Infallible, time::Duration};
 

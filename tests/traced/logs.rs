@@ -1,4 +1,4 @@
-//! Everything that is said through `tracing`, at every level.
+//! All output through `tracing`, at every level.
 
 use std::{
     fmt::{self, Write},
@@ -81,7 +81,7 @@ impl Subscriber for Log {
     fn exit(&self, _: &Id) {}
 }
 
-/// Sends a GET as `browser`, and remembers what it sent and what it got.
+/// Sends a GET as `browser`, and records the secrets of the request and of the response.
 async fn get(
     world: &World,
     browser: &mut Browser,
@@ -135,7 +135,7 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
     browser.keep(response.headers());
     get(&world, &mut browser, &mut secrets, "/refresh").await;
 
-    // What does not hold: forged, of other shapes, from another site.
+    // Invalid requests: forged tokens, tokens of other shapes, another site.
     for bearer in ["Bearer", "Bearer a.b.c", &format!("{bearer}x"), &bearer.replace('.', "..")] {
         world.send(request("/me", &[("authorization", bearer)])).await;
     }
@@ -147,7 +147,7 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
     let cross_site = cross_site.each_ref().map(|(name, value)| (*name, value.as_str()));
     world.send(request("/logout", &cross_site)).await;
 
-    // Every call of the store, and the claims source, fails in every way but hanging.
+    // Every call of the store and of the claims source fails in every way, except that none hangs.
     for fault in [Fault::Fails, Fault::FailsAfterwards, Fault::Panics] {
         for op in [Op::Create, Op::Load, Op::Swap, Op::End, Op::EndSubject, Op::List] {
             let mut victim = Browser::logged_in(&world, "alice").await;
@@ -202,7 +202,7 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
         }
     }
 
-    // New keys, and what the application ends.
+    // New keys, and sessions that the application ends.
     let pem = include_str!("../keys/ed25519.pem");
     secrets.private_key("the Ed25519 key", pem, include_str!("../keys/ed25519.pub.pem"));
     let refresh_key: [u8; 32] = *noise(2).first_chunk().unwrap();

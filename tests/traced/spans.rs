@@ -1,4 +1,4 @@
-//! Spans of `tracing`, and what is said inside them.
+//! Spans of `tracing`, and the events inside them.
 
 use std::{
     fmt::{self, Write},
@@ -14,7 +14,7 @@ use tracing::{
 
 use crate::support::{World, probe};
 
-/// Spans by their number, which of them are entered, and what was said in which.
+/// Spans by their number, the entered ones, and the events with their spans.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Lines>>);
 

@@ -1,4 +1,4 @@
-//! Forged, broken and odd tokens: `tests/attacks` lists them, each with its reason.
+//! Forged, malformed and unusual tokens: `tests/attacks` lists them, each with its reason.
 
 mod forge;
 mod refresh;
@@ -21,7 +21,7 @@ const FILES: [(&str, &str); 7] = [
     ("signature", include_str!("../../attacks/signature.json")),
 ];
 
-/// What is sent, and what is to be found.
+/// A token, and the expected reason.
 struct Attack {
     name: String,
     token: Vec<u8>,
@@ -133,7 +133,7 @@ fn every_attack_is_there_once() {
     let names: BTreeSet<_> = attacks.iter().map(|attack| &attack.name).collect();
     let tokens: BTreeSet<_> = attacks.iter().map(|attack| &attack.token).collect();
     assert_eq!(names.len(), attacks.len());
-    // ECDSA and PSS sign the same thing differently each time, so this finds only what HMAC, RSA and Ed25519 signed.
+    // ECDSA and PSS signatures are randomised, so this finds only duplicates with HMAC, RSA PKCS#1 and Ed25519.
     assert_eq!(tokens.len(), attacks.len());
     let refused = attacks.iter().filter(|attack| attack.expect != "ok").count();
     assert!(refused >= 150, "{refused}");

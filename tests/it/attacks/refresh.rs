@@ -14,7 +14,7 @@ use crate::support::{
     world::{ISSUER, SECRET},
 };
 
-/// One refresh token, by its differences to the one that a login sent.
+/// One refresh token, as differences to the one that a login sent.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SessionRow {
@@ -25,7 +25,7 @@ struct SessionRow {
     generation: Option<u32>,
     /// Seconds.
     expires_in: Option<i64>,
-    /// The key that makes the MAC anew: 32 times this byte. Else the MAC stays as it is.
+    /// The key that computes a new MAC: 32 times this byte. Otherwise the MAC is kept.
     mac_by: Option<u8>,
     #[serde(default = "issuer")]
     issuer: String,
@@ -41,9 +41,9 @@ struct SessionRow {
 #[serde(rename_all = "snake_case")]
 enum Expect {
     Ok,
-    /// Anonymous, and the store is not asked.
+    /// Anonymous, and the store is not called.
     Nobody,
-    /// The same; but it was ours once, so a navigation removes it.
+    /// The same, but the token is an expired one of ours, so a navigation removes it.
     Over,
 }
 
@@ -223,7 +223,7 @@ async fn a_refresh_token_has_one_spelling() {
     let world = world();
     let good = Good::new(&world).await;
     let token = good.browser.refresh().unwrap().as_bytes();
-    // The last of 58 characters has two bits of the 43 bytes, and four of nothing.
+    // The last of 58 characters contains two bits of the 43 bytes, and four unused ones.
     let last = ALPHABET.iter().position(|byte| byte == token.last().unwrap()).unwrap();
     assert_eq!(last % 16, 0);
     for unused in 1..16 {

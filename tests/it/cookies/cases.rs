@@ -1,6 +1,6 @@
-//! `Cookie` fields, and whom they log in.
+//! `Cookie` headers, and the user whom they authenticate.
 
-/// Sends these `Cookie` fields. `A` and `R` in angle brackets are alice's tokens, `a` and `r` bob's.
+/// Sends these `Cookie` headers. `A` and `R` in angle brackets are alice's tokens, `a` and `r` bob's.
 pub(crate) struct Case {
     pub(crate) reason: &'static str,
     pub(crate) fields: &'static [&'static [u8]],
@@ -71,7 +71,7 @@ pub(crate) const CASES: &[Case] = &[
     case("a neighbour in quotes with a semicolon: the semicolon separates", &[b"x=\"; __Host-access=<A>"], "alice"),
     case("a backslash escapes nothing", &[b"x=\\; __Host-access=<A>"], "alice"),
     case("a neighbour with the other case of our name", &[b"__HOST-access=<a>; __Host-access=<A>"], "alice"),
-    // Several fields, as HTTP/2 sends them.
+    // Several headers, as HTTP/2 sends them.
     case("one field each", &[b"__Host-access=<A>", b"__Host-refresh=<R>"], "alice"),
     case("ours in the last of many fields", &[b"a=b", b"", b"\xff", b"c", b"__Host-refresh=<R>"], "alice"),
     case("one pair across two fields", &[b"__Host-access=", b"<A>"], "-"),

@@ -1,4 +1,4 @@
-//! Cookies by their bytes: what is read, and what is sent.
+//! The exact bytes of cookies, as they are read and sent.
 
 mod cases;
 
@@ -69,7 +69,7 @@ async fn of_access_cookies_of_one_session_the_latest_expiry_counts() {
     let world = World::new();
     let mut browser = Browser::logged_in(&world, "alice").await;
     let old = browser.access().unwrap().to_owned();
-    // Less than the four fifths of a life after which it is renewed anyway.
+    // Less than four fifths of the lifetime, after which the token is refreshed ahead anyway.
     world.clock.advance(Duration::from_secs(300));
     browser.get(&world, "/refresh").await;
     let new = browser.access().unwrap().to_owned();
@@ -82,7 +82,7 @@ async fn of_access_cookies_of_one_session_the_latest_expiry_counts() {
             format!("{ACCESS}={first}; {ACCESS}={second}; {}={}", REFRESH, browser.refresh().unwrap());
         let response = world.send(request_with("/me", &[field.into()])).await;
         assert_eq!(response.body(), "alice");
-        // Near its end the old one would be renewed.
+        // With the old one alone there would be a refresh ahead.
         assert_eq!(world.store.take_calls(), []);
     }
 }
@@ -99,7 +99,7 @@ async fn of_refresh_cookies_of_one_session_the_highest_generation_counts() {
     }
     assert_eq!(tokens.iter().map(|token| generation(token)).collect::<Vec<_>>(), [0, 1, 2]);
     world.take_events();
-    // Two generations behind would be a reuse, and the end of the session.
+    // Two generations behind would be a reuse, which ends the session.
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
         let pairs: Vec<_> = order.iter().map(|at| format!("{REFRESH}={}", tokens[*at])).collect();
         let response = world.send(request_with("/me", &[pairs.join("; ").into()])).await;
@@ -145,7 +145,7 @@ async fn other_names_are_read_where_they_are_configured() {
     }
 }
 
-/// The `Set-Cookie` fields of a response, with `<token>` for the tokens.
+/// The `Set-Cookie` headers of a response, with `<token>` for the tokens.
 fn sent(headers: &HeaderMap) -> Vec<String> {
     let fields =
         headers.get_all(SET_COOKIE).iter().inspect(|field| assert!(field.is_sensitive(), "{field:?}"));
@@ -162,7 +162,7 @@ fn sent(headers: &HeaderMap) -> Vec<String> {
         .collect()
 }
 
-/// No jitter: 5 % of so little is less than a second.
+/// No jitter: 5 % of this lifetime is less than a second.
 fn short() -> RotationPolicy {
     let mut policy = RotationPolicy::balanced();
     policy.access_lifetime = Duration::from_secs(19);
@@ -216,7 +216,7 @@ async fn max_age_is_what_is_left_and_at_most_400_days() {
     };
     let days = |days: u32| u64::from(days) * DAY.as_secs();
 
-    // Idle first, then what is left of the absolute lifetime.
+    // First the idle lifetime, then the rest of the absolute lifetime.
     let mut policy = short();
     (policy.idle, policy.absolute) = (7 * DAY, 10 * DAY);
     let world = World::with(|builder| builder.policy(policy));
@@ -226,7 +226,7 @@ async fn max_age_is_what_is_left_and_at_most_400_days() {
     assert_eq!(max_ages(&world, &mut browser, "/me").await, [19, days(7)]);
     world.clock.advance(6 * DAY);
     assert_eq!(max_ages(&world, &mut browser, "/me").await, [19, days(2)]);
-    // A second and a half before its end neither lives longer than the session.
+    // A second and a half before the session expires, neither cookie lives longer than the session.
     world.clock.advance(2 * DAY - Duration::from_millis(1500));
     assert_eq!(max_ages(&world, &mut browser, "/me").await, [2, 1]);
 
@@ -320,11 +320,11 @@ async fn claims_that_do_not_fit_into_a_cookie_are_an_error_at_login() {
     assert_eq!(world.store.calls(Op::Create), 0);
 }
 
-/// What browsers keep at most (RFC 6265bis §5.6).
+/// The limit of browsers (RFC 6265bis §5.6).
 #[tokio::test]
 async fn an_access_cookie_may_have_4096_bytes_of_name_and_value() {
     let mut longest = 0;
-    // Base64 leaves out some lengths: with three names each is there.
+    // Base64 cannot have every length; three names cover all lengths.
     for name in ["a", "ab", "abc"] {
         let world = World::with(|builder| builder.cookie_names(name, "refresh"));
         for len in 2600..3000 {

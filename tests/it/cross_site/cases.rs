@@ -1,10 +1,10 @@
-//! Requests by what browsers, attackers and other clients send, and whether their cookies count.
+//! Requests as browsers, attackers and other clients send them, and whether their cookies count.
 
-/// Trusted besides the service's own origin, which is https://api.example.com.
+/// The trusted origins. The service's own origin is https://api.example.com.
 pub(crate) const TRUSTED: [&str; 3] =
     ["https://app.example.com", "http://localhost:3000", "chrome-extension://abcdefgh"];
 
-/// A request, in short: method, target and fields; `Host` is api.example.com unless the fields name one, or `no host`.
+/// A request: method, target and headers. `Host` is api.example.com unless the headers name one, or `no host`.
 pub(crate) struct Case {
     pub(crate) reason: &'static str,
     pub(crate) method: &'static str,

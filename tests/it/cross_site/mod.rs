@@ -1,4 +1,4 @@
-//! Which requests' cookies count, and what becomes of a request whose cookies do not.
+//! Which requests' cookies count, and how requests whose cookies do not count are rejected.
 
 mod cases;
 
@@ -74,7 +74,7 @@ async fn cookies_count_for_requests_of_our_own_and_for_navigations() {
 async fn a_refused_request_touches_nothing() {
     let world = world();
     let mut browser = Browser::logged_in(&world, "alice").await;
-    // The refresh cookie alone, which would have the store asked.
+    // The refresh cookie alone, with which the layer would call the store.
     browser.drop_access();
     let cookies = browser.cookie_field();
     world.store.take_calls();
@@ -170,7 +170,7 @@ async fn a_bearer_header_is_not_a_matter_of_sites() {
         let response = world.send(request(case, &target(case, "/me"), &bad)).await;
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{}", case.reason);
     }
-    // An expired one is not renewed by a cookie that does not count.
+    // An expired bearer token is not renewed with a cookie that does not count.
     world.clock.advance(std::time::Duration::from_secs(600));
     let cookies = alice.cookie_field();
     for case in CASES.iter().filter(|case| !case.passes) {

@@ -1,4 +1,4 @@
-//! It fails while the layer finds out who is there.
+//! Failures at the load, while the layer identifies the user.
 
 use http::Request;
 use tower_refresh::{event::EventKind, store::SessionStore};
@@ -6,12 +6,12 @@ use tower_refresh::{event::EventKind, store::SessionStore};
 use super::{ACCESS_LIFETIME, CLEAN_FAULTS, FAULTS, assert_unavailable, assert_untouched, break_all, world};
 use crate::support::{Browser, Op, World, browser::REFRESH, mint, request, store::Fault};
 
-/// What a request needs of the store before its handler runs.
+/// The store operation that a request needs before its handler runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
     /// To load the session.
     Load,
-    /// To mend a session that lost a write (c9).
+    /// To restore a rotation that the store lost (c9).
     Mend,
     /// To end a session whose token was used twice (c8).
     EndReused,
@@ -30,7 +30,7 @@ impl Need {
         }
     }
 
-    /// A world and a browser whose next request has this need. Its access token has expired.
+    /// A world and a browser whose next request needs this operation. Its access token has expired.
     async fn arise(self) -> (World, Browser) {
         let world = world();
         let mut browser = Browser::logged_in(&world, "alice").await;
@@ -55,7 +55,7 @@ impl Need {
     }
 }
 
-/// The browser's request, or that of a client which sends the expired access token in the header.
+/// The browser's request, or the request of a client that sends the expired access token in the header.
 fn send_as(browser: &Browser, path: &str, in_header: bool) -> Request<()> {
     if in_header {
         let bearer = format!("Bearer {}", browser.access().unwrap());
@@ -106,7 +106,7 @@ async fn once_the_store_is_mended_the_same_browser_goes_on() {
 
             let response = browser.get(&world, "/me").await;
 
-            // An end that the store did not acknowledge, but did.
+            // The store ended the session, but did not acknowledge it.
             let ended = need == Need::EndDisabled && fault == Fault::FailsAfterwards;
             assert_eq!(response.status(), if ended { 401 } else { 200 }, "{need:?} {fault:?}");
         }

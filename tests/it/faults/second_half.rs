@@ -1,4 +1,4 @@
-//! It fails when the response head is ready, or beside the handler: the response goes out, unrefreshed.
+//! Failures at the commit, when the response head is ready, or in a refresh ahead: the response goes out without new tokens.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use crate::support::{
     world::routes,
 };
 
-/// A request whose access token has expired, and what of the store its response head needs.
+/// A request whose access token has expired, and the store operation that its commit needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
     /// r3: to rotate.
     Rotate,
     /// r2: to reload.
     Reload,
-    /// r2: to note that the current token has arrived.
+    /// r2: to record that the current token has arrived.
     Confirm,
     /// r4: to reload, for the token that the browser missed.
     Redeliver,
-    /// r5: to spend late budget.
+    /// r5: to use late budget.
     Late,
 }
 
@@ -56,7 +56,7 @@ impl Need {
     }
 }
 
-/// Sends the request, and breaks the store once its handler runs.
+/// Sends the request, and breaks the store as soon as its handler runs.
 async fn send_and_break(world: &World, browser: &Browser, op: Op, fault: Fault) -> Response<Bytes> {
     let store = world.store.clone();
     let handler = move |request: Request<()>| {
@@ -76,7 +76,7 @@ async fn a_response_whose_commit_fails_goes_out_unrefreshed() {
 
             let response = send_and_break(&world, &browser, need.op(), fault).await;
 
-            // Of two loads, the first one was the layer's before the handler.
+            // Of two loads, the layer made the first one before the handler ran.
             let failed = if need.op() == Op::Load { 2 } else { 1 };
             assert_eq!(world.store.calls(need.op()), calls + failed, "{case}");
             assert_eq!(
@@ -126,7 +126,7 @@ async fn a_failing_store_spends_no_late_budget() {
     }
 }
 
-/// Alice, whose access token nears its end.
+/// Alice's browser, whose access token expires soon.
 async fn near_end() -> (World, Browser) {
     let world = world();
     let browser = Browser::logged_in(&world, "alice").await;

@@ -1,4 +1,4 @@
-//! It fails while somebody logs in or out, refreshes, or ends sessions.
+//! Failures during logins, logouts, refreshes on demand and session ends.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -76,7 +76,7 @@ async fn a_login_that_cannot_end_the_old_session_is_unavailable_and_leaves_the_o
 
         assert_unavailable(&browser.get(&world, "/login/bob").await, &case);
 
-        // What happened without an answer may be known from the store's feed.
+        // A session end that was not acknowledged may be known from the store's feed.
         if fault != Fault::FailsAfterwards {
             assert_eq!(browser.get(&world, "/me").await.body().as_ref(), b"alice", "{case}");
         }
@@ -90,7 +90,7 @@ async fn a_login_that_cannot_end_the_old_session_is_unavailable_and_leaves_the_o
 async fn a_login_that_could_not_end_the_old_session_is_taken_back() {
     let world = world();
     let browser = Browser::logged_in(&world, "alice").await;
-    // The first end fails although the store works again before it answers; the next one succeeds.
+    // The first end fails although the store works again before it answers. The next one succeeds.
     world.store.break_op(Op::End, Fault::Fails);
     world.store.hold(Op::End);
     let login = tokio::spawn({
@@ -239,7 +239,7 @@ async fn a_refresh_on_demand_without_claims_sends_nothing_and_can_be_repeated() 
     }
 }
 
-/// `/list` answers how many sessions there are; any other path is the handle of the session to end.
+/// `/list` answers with the number of sessions; any other path is the handle of the session to end.
 async fn manage(request: Request<()>) -> Response<Bytes> {
     let answer = async {
         let session = Session::<Claims>::from_extensions(request.extensions())?;

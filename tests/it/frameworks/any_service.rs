@@ -8,7 +8,7 @@ use tower_refresh::{Authenticated, RejectionKind, middleware::Refresh};
 
 use crate::support::{Browser, Claims, World};
 
-/// A body that can be made from nothing, and sent and shared nowhere.
+/// A body that has a default value, but is neither `Send` nor `Sync`.
 struct Odd(Rc<Cell<u8>>);
 
 #[derive(Debug, PartialEq)]

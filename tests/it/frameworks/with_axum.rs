@@ -22,7 +22,7 @@ use crate::support::{
     store::Fault,
 };
 
-/// The name and value of fields.
+/// Names and values of headers.
 type Fields<'a> = &'a [(&'a str, &'a str)];
 
 const ACCESS_LIFETIME: Duration = Duration::from_secs(600);

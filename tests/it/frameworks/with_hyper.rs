@@ -1,4 +1,4 @@
-//! Bare hyper, over a connection.
+//! hyper without a framework, over a connection.
 
 use std::{convert::Infallible, time::Duration};
 

@@ -1,4 +1,4 @@
-//! tonic, over an HTTP/2 connection: a service that its generator knows nothing of us for.
+//! tonic, over an HTTP/2 connection, with a generated service that does not know the layer.
 
 use std::{io, time::Duration};
 
@@ -16,7 +16,7 @@ use tower_refresh::{Rejection, RejectionKind};
 
 use crate::support::{Browser, World, store::Fault, store::Op};
 
-/// What a gRPC client understands.
+/// The status as a gRPC client reads it.
 fn status(rejection: &Rejection) -> Response<Body> {
     let code = match rejection.kind() {
         RejectionKind::InsufficientScope { .. } | RejectionKind::CrossSite => Code::PermissionDenied,
@@ -26,7 +26,7 @@ fn status(rejection: &Rejection) -> Response<Body> {
     Status::new(code, rejection.to_string()).into_http()
 }
 
-/// A client of a server whose health only users with `scope` may ask for.
+/// A client of a server whose health check requires `scope`.
 async fn connect(world: &World, scope: &str) -> HealthClient<Channel> {
     let (ours, theirs) = tokio::io::duplex(1024);
     let (_, health) = tonic_health::server::health_reporter();

@@ -1,7 +1,7 @@
-//! Every access token with every refresh cookie, in the header and in the cookie: what the layer makes of them.
+//! Every access token with every refresh cookie, in the header and in the cookie: the outcome of each combination.
 //!
-//! [`says`] has a row for each access token, [`worth`] one for each refresh cookie, and [`expected`] the few rules by
-//! which the two come together: the contract, and not how the code goes about it.
+//! [`meaning`] has a row for each access token, [`effect`] one for each refresh cookie, and [`expected`] the few rules that
+//! combine the two. They state the contract, and not how the code implements it.
 
 mod play;
 
@@ -12,19 +12,19 @@ use self::play::play;
 /// The access token of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
-    /// None, and in the header another scheme.
+    /// None; in the header another scheme.
     Absent,
-    /// The scheme or the cookie's name, with nothing behind it.
+    /// The scheme or the cookie's name alone, without a token.
     Empty,
     Valid,
-    /// In the last fifth of its life.
+    /// In the last fifth of its lifetime.
     NearEnd,
     Expired,
-    /// With another signature.
+    /// With an invalid signature.
     Forged,
-    /// By another key.
+    /// Signed with another key.
     ForeignKey,
-    /// By our key, but of another issuer.
+    /// Made with our key, but by another issuer.
     ForeignIssuer,
     /// Of a session of the same user that this server has ended.
     Revoked,
@@ -32,7 +32,7 @@ enum Access {
     OtherValid,
     OtherNearEnd,
     OtherExpired,
-    /// One that nears its end, and a valid one of the same session.
+    /// One that expires soon, and a newer one of the same session.
     TwoOldFirst,
     TwoNewFirst,
     /// Valid ones of two users.
@@ -40,12 +40,12 @@ enum Access {
     ValidAndForged,
 }
 
-/// Where it is.
+/// Where the access token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Channel {
     Header,
     Cookie,
-    /// In the header, while the access cookie is valid, and another user's.
+    /// In the header, while there is also a valid access cookie of another user.
     HeaderOverCookie,
 }
 
@@ -57,13 +57,13 @@ enum Refresh {
     Current,
     /// Generation 2, ten seconds after the rotation.
     Fresh,
-    /// The same, and it was seen before.
+    /// The same, but the token was seen before.
     Seen,
     /// Generation 1, ten seconds after the rotation.
     Previous,
     /// Generation 1, ten minutes after the rotation, generation 2 never seen.
     Late,
-    /// The same, but generation 2 was seen.
+    /// The same, but generation 2 was seen before.
     LateAfterSeen,
     /// Generation 0.
     TwoBehind,
@@ -71,11 +71,11 @@ enum Refresh {
     Ahead,
     /// Generation 2, but the store was set back to 0.
     FarAhead,
-    /// Made younger without the key.
+    /// With a higher generation, but made without the key.
     Forged,
-    /// By our key, but of another issuer.
+    /// Made with our key, but by another issuer.
     Foreign,
-    /// By our key, of a session that is not in the store.
+    /// Made with our key, of a session that is not in the store.
     Unknown,
     /// Of a session that another server has ended.
     Ended,
@@ -83,31 +83,31 @@ enum Refresh {
     EndedHere,
     IdleExpired,
     AbsoluteExpired,
-    /// Good, but the claims source no longer knows the user.
+    /// Valid, but the claims source no longer knows the user.
     Gone,
     /// Of another user.
     Other,
     /// Generations 1 and 2.
     TwoOldFirst,
     TwoNewFirst,
-    /// Good ones of two users.
+    /// Valid ones of two users.
     TwoUsers,
     CurrentAndForged,
 }
 
-/// What an access token says of the request.
+/// What an access token states about the request.
 #[derive(Clone, Copy, Debug)]
 enum Says {
-    /// Nothing: the refresh cookie decides.
+    /// No user: the refresh cookie decides.
     Nobody,
-    /// This user, and the refresh cookie is not looked at.
+    /// This user, and the refresh cookie is not read.
     User(&'static str),
-    /// This user, to be renewed beside the handler.
+    /// This user, with a refresh ahead while the handler runs.
     Ending(&'static str),
-    /// This user, if the refresh cookie says so too.
+    /// This user, if the refresh cookie is of the same user.
     Expired(&'static str),
     Invalid,
-    /// Two header fields.
+    /// Two `Authorization` headers.
     Ambiguous,
 }
 
@@ -134,7 +134,7 @@ fn says(access: Access, channel: Channel, refresh: Refresh) -> Says {
         Access::TwoUsers      => (Ambiguous,       Nobody),
         Access::ValidAndForged => (Ambiguous,      User("alice")),
     };
-    // What this server has ended is refused at once, whatever its access tokens say.
+    // A session that this server has ended is rejected at once, whatever its access tokens say.
     let (header, cookie) = match (refresh, header, cookie) {
         (Refresh::EndedHere, User("alice") | Ending("alice"), _) => (Invalid, Nobody),
         (Refresh::EndedHere, _, User("alice") | Ending("alice")) => (header, Nobody),
@@ -149,28 +149,28 @@ fn says(access: Access, channel: Channel, refresh: Refresh) -> Says {
     }
 }
 
-/// What a refresh cookie is worth when it decides.
+/// The effect of a refresh cookie when it decides.
 struct Worth {
-    /// Whose session it names by its MAC, if it is ours.
+    /// The user of the session that it names, if its MAC is valid.
     session: &'static str,
     /// Whether it authenticates.
     holds: bool,
-    /// Calls of load, swap and end.
+    /// The number of calls of load, swap and end.
     calls: [usize; 3],
     claims: usize,
     sends: Sends,
-    /// Whether its session ended or expired before, so that a navigation removes the cookies.
+    /// Whether its session ended or expired earlier, so that a navigation removes the cookies.
     over: bool,
     /// Why this request ends its session.
     ends: Option<EndReason>,
 }
 
-/// What goes out.
+/// The tokens that go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sends {
     Nothing,
     Access,
-    /// And the refresh token of this generation.
+    /// The access token, and the refresh token of this generation.
     Both(u32),
 }
 
@@ -211,7 +211,7 @@ fn worth(refresh: Refresh) -> Worth {
     Worth { session, holds, calls, claims, sends, over, ends }
 }
 
-/// The same beside a valid access token that nears its end: it renews, but ends, mends and removes nothing.
+/// The same beside a valid access token that expires soon: a refresh ahead ends, restores and removes nothing.
 fn worth_beside(refresh: Refresh) -> Worth {
     let worth = worth(refresh);
     if worth.holds && refresh != Refresh::Ahead {
@@ -232,14 +232,14 @@ struct Case {
     navigation: bool,
 }
 
-/// What came of it.
+/// The outcome of a request.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     status: u16,
-    /// Of a success: the user, or `-`.
+    /// The body of a success: the user, or `-`.
     body: String,
     challenge: &'static str,
-    /// The new access token: where it is, and whose.
+    /// The new access token: its place and its user.
     access: Option<(&'static str, String)>,
     /// The new refresh token's generation.
     refresh: Option<u32>,
@@ -250,7 +250,7 @@ struct Outcome {
     ended: Option<EndReason>,
 }
 
-/// Who is there, as the handler sees it.
+/// The user, as the handler sees it.
 #[derive(Clone, Copy)]
 enum Who {
     User(&'static str),
@@ -268,9 +268,9 @@ fn expected(case: Case) -> Outcome {
         Says::User(user) => (Who::User(user), untouched),
         Says::Ending(user) if user == decides.session => (Who::User(user), worth_beside(case.refresh)),
         Says::Ending(user) => (Who::User(user), untouched),
-        // Two users in one request are never refreshed into one another.
+        // A request with tokens of two users never changes from one user to the other.
         Says::Expired(user) if user != decides.session => {
-            // That it has expired is its own word, for which nobody need be asked.
+            // The refresh token itself states that it has expired, so the store is not called.
             (Who::Invalid, Worth { over: case.refresh == Refresh::AbsoluteExpired, ..untouched })
         }
         Says::Expired(_) if decides.holds => (holder, decides),
@@ -285,7 +285,7 @@ fn expected(case: Case) -> Outcome {
         (_, Who::Invalid) => (401, "", "invalid_token"),
         (_, Who::Ambiguous) => (400, "", "invalid_request"),
     };
-    // A new access token goes where the old one came from; where none came, into the cookie.
+    // A new access token uses the transport of the old one. Without an old one, it goes into the cookie.
     let cookie = case.channel == Channel::Cookie || case.access == Access::Absent;
     let place = if cookie { "cookie" } else { "header" };
     let removed = case.navigation && worth.over;

@@ -1,4 +1,4 @@
-//! Plays one row: brings a world into its state, sends the request, and looks at what came of it.
+//! Plays one case: brings a world into its state, sends the request, and reads the outcome.
 
 use std::time::Duration;
 
@@ -146,7 +146,7 @@ fn subject(access: &str) -> String {
     mint::claims(access)["sub"].as_str().unwrap().to_owned()
 }
 
-/// Brings the session into the state of the row, and returns the cookies.
+/// Brings the session into the state of the case, and returns the cookies.
 async fn refresh_cookies(world: &World, alice: &Login, bob: &Login, refresh: Refresh) -> Vec<String> {
     let [zero, one, two] = [0, 1, 2].map(|generation| alice.tokens[generation].clone());
     let bobs = bob.newest().to_owned();
@@ -168,7 +168,7 @@ async fn refresh_cookies(world: &World, alice: &Login, bob: &Login, refresh: Ref
         Refresh::Ahead => set_back(world, alice.session, 1).await,
         Refresh::FarAhead => set_back(world, alice.session, 0).await,
         Refresh::Ended => {
-            // Nothing waits between this and the request, so the store's feed has told nobody yet.
+            // Nothing is awaited between this and the request, so the store's feed has not reported it yet.
             let now = world.clock.now();
             assert!(world.store.inner.end(alice.session, EndReason::Revoked, now).await.unwrap());
         }
@@ -195,7 +195,7 @@ async fn refresh_cookies(world: &World, alice: &Login, bob: &Login, refresh: Ref
 const SOON: Duration = Duration::from_secs(10);
 const LATER: Duration = Duration::from_secs(600);
 
-/// The store loses writes: it is at `generation` again.
+/// The store loses writes and is at `generation` again.
 async fn set_back(world: &World, session: SessionHandle, generation: u32) {
     let mut row = world.store.row(session).await.unwrap();
     row.generation = generation;

@@ -1,4 +1,4 @@
-//! A refresh token is good by the way that its session was settled on at login, and by no other.
+//! A refresh token is valid only in the transport that was chosen at login.
 
 use std::time::Duration;
 
@@ -36,9 +36,9 @@ async fn a_native_clients_token_is_nothing_in_a_cookie() {
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path}");
         assert!(!response.headers().contains_key("set-cookie"));
     }
-    // By its MAC alone a cookie's token names the session that a logout ends.
+    // A logout trusts the session in a cookie's token because of its MAC alone.
     assert_eq!(world.send(with_refresh("/logout", &client.refresh)).await.status(), StatusCode::OK);
-    // Beside the expired access token of its own session, neither.
+    // Nor is it valid beside the expired access token of its own session.
     let bearer = format!("Bearer {}", client.access);
     let mut request = with_refresh("/me", &client.refresh);
     request.headers_mut().insert("authorization", bearer.parse().unwrap());
@@ -66,7 +66,7 @@ async fn a_native_clients_token_is_nothing_to_another_issuer_and_with_a_changed_
     assert_eq!(world.store.take_calls(), []);
 }
 
-/// A client that also has a jar: its cookies are another session, which has its own requests to be refreshed by.
+/// A client that also has a jar: its cookies are of another session, which is refreshed by its own requests.
 #[tokio::test]
 async fn cookies_count_for_nothing_at_the_token_endpoint_and_none_is_set() {
     let world = World::new();
@@ -107,7 +107,7 @@ async fn an_authorization_field_counts_for_nothing_at_the_token_endpoint() {
     }
 }
 
-/// A browser sends no refresh token here of its own accord, so it does not matter whose page makes it send the request.
+/// A browser never adds a refresh token to such a request by itself, so the site that makes it send one does not matter.
 #[tokio::test]
 async fn it_does_not_matter_from_where_a_token_request_comes() {
     for fields in [
@@ -129,7 +129,7 @@ async fn it_does_not_matter_from_where_a_token_request_comes() {
         let form = format!("grant_type=refresh_token&refresh_token={}", client.refresh);
         let response = send(&world, Method::POST, "/auth/token", &fields, form).await;
         assert_eq!(response.status(), StatusCode::OK);
-        // No page of another origin may read the answer.
+        // No page of another origin may read the response.
         assert!(!response.headers().contains_key("access-control-allow-origin"));
     }
 }

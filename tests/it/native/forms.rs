@@ -1,4 +1,4 @@
-//! What a token request may look like: attacks and mistakes, each with its answer.
+//! The form of a token request: valid forms, attacks and mistakes, each with its response.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use super::client::{Client, FORM, assert_error, assert_is_not_cached, call, json, send, send_form};
 use crate::support::World;
 
-/// Forms that bring no tokens: a reason, the form with `TOKEN` for a good refresh token, the error code.
+/// Invalid forms: a reason, the form with `TOKEN` for a valid refresh token, the error code.
 const REFUSED: [(&str, &str, &str); 37] = [
     ("nothing", "", "invalid_request"),
     ("separators alone", "&&&", "invalid_request"),
@@ -80,7 +80,7 @@ const REFUSED: [(&str, &str, &str); 37] = [
     ("a scope that is not UTF-8", "grant_type=refresh_token&refresh_token=TOKEN&scope=%ff", "invalid_scope"),
 ];
 
-/// Forms that bring tokens.
+/// Valid forms.
 const ACCEPTED: [(&str, &str); 9] = [
     ("as the RFC has it", "grant_type=refresh_token&refresh_token=TOKEN"),
     ("the order does not matter", "refresh_token=TOKEN&grant_type=refresh_token"),
@@ -175,7 +175,7 @@ async fn a_form_of_4096_bytes_is_read_and_a_larger_one_is_not() {
         let error = world.auth.refresh_token_grant(filled(len).as_bytes()).await.unwrap_err();
         assert_eq!(error.code(), "invalid_request");
     }
-    // Many parameters are no work to speak of.
+    // Many parameters cost little work.
     let many = (0..600).map(|i| format!("x{i}&")).collect::<String>();
     assert_eq!(send_form(&world, &format!("{many}{form}")).await.status(), StatusCode::OK);
 }

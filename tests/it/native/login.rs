@@ -1,4 +1,4 @@
-//! Logging in with the refresh token in the body.
+//! Logins whose refresh token is in the body.
 
 use http::{Method, Request, Response, StatusCode};
 use serde_json::json;
@@ -97,7 +97,7 @@ async fn a_native_login_supersedes_the_session_of_the_bearer_token_and_leaves_th
     assert!(world.store.row(session_of(&browser)).await.unwrap().ended.is_none());
 }
 
-/// The refresh cookie of a jar is due, and the login is of another session: nothing of the jar's goes out.
+/// The jar's refresh cookie is due, but the login is another session: no cookie of the jar's session goes out.
 #[tokio::test]
 async fn a_native_login_refreshes_no_cookies() {
     let world = World::new();
@@ -119,7 +119,7 @@ async fn several_changes_in_one_request_leave_one_session() {
         let tokens = session.login_native("bob").await.unwrap();
         assert_eq!(session.current(), Some(mint::session(tokens.access_token())));
         assert_eq!(session.list().await.unwrap().len(), 1);
-        // It has no refresh cookie.
+        // The new session has no refresh cookie.
         assert_eq!(*session.refresh().await.unwrap_err().kind(), RejectionKind::Unauthenticated);
         tokens.to_response::<bytes::Bytes>()
     };
@@ -173,7 +173,7 @@ async fn a_native_session_is_in_the_list_by_its_label() {
     assert_eq!((sessions[0].label(), sessions[0].user_agent()), (Some("command line"), Some("cli/1")));
 }
 
-/// The store decides nothing by it, but servers that share a store must agree on who is who.
+/// The transport is not in the store, but servers that share a store must agree on it.
 #[tokio::test]
 async fn another_server_exchanges_what_this_one_gave() {
     let world = World::new();
@@ -189,7 +189,7 @@ async fn another_server_exchanges_what_this_one_gave() {
     assert_eq!(response.status(), StatusCode::OK);
 }
 
-/// A handler need not answer with the response that the tokens make of themselves.
+/// A handler may answer with another response than the one that the tokens convert into.
 #[tokio::test]
 async fn an_answer_with_a_native_clients_tokens_is_never_cached_whatever_the_handler_says() {
     let world = World::new();

@@ -1,4 +1,4 @@
-//! Native clients log out by their access token (no revocation endpoint of RFC 7009 is needed).
+//! Native clients log out with their access token (the revocation endpoint of RFC 7009 is not needed).
 
 use http::{Method, StatusCode};
 use tower_refresh::event::{EndReason, EventKind};

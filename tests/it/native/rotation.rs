@@ -1,4 +1,4 @@
-//! The laws of rotation, through the token endpoint: they are those of the cookie.
+//! The rules of rotation at the token endpoint: they are the same as for the cookie.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ async fn an_exchange_whose_answer_was_lost_is_repeated_with_the_same_successor()
     let lost = new_refresh(&exchange(&world, &client.refresh).await).unwrap();
     world.clock.advance(GRACE);
     assert_eq!(new_refresh(&exchange(&world, &client.refresh).await).unwrap(), lost);
-    // After the grace, as often as the late budget says.
+    // After the grace period, as often as the late budget allows.
     for _ in 0..2 {
         world.clock.advance(GRACE + MILLISECOND);
         assert_eq!(new_refresh(&exchange(&world, &client.refresh).await).unwrap(), lost);
@@ -125,7 +125,7 @@ async fn concurrent_exchanges_share_one_load_and_come_to_one_successor() {
 
     let successor = new_refresh(&responses[0]).unwrap();
     for response in &responses {
-        // A request that came after the rotation, within the damping, is one with the previous token: it gets the same.
+        // A request with the previous token within the damping interval gets the same successor.
         assert_eq!(new_refresh(response).as_ref(), Some(&successor));
     }
     assert_eq!(world.store.row(client.session()).await.unwrap().generation, 1);

@@ -1,4 +1,4 @@
-//! Which tokens the cache keeps, by the counter that tells a token from the cache from one that was verified.
+//! Which tokens the cache keeps. A counter tells cached tokens from verified ones.
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower_refresh::{
@@ -13,7 +13,7 @@ use crate::support::{
     world::SECRET,
 };
 
-/// A server with a cache of `places`, and what it counts.
+/// A server with a cache of this capacity, and its counters.
 struct Counted {
     world: World,
     recorder: DebuggingRecorder,
@@ -39,7 +39,7 @@ impl Counted {
         tokens
     }
 
-    /// Presents each token once, and tells how many came from the cache.
+    /// Presents each token once, and returns how many came from the cache.
     async fn present(&self, tokens: &[String]) -> u64 {
         let _guard = metrics::set_default_local_recorder(&self.recorder);
         for token in tokens {
@@ -61,7 +61,7 @@ async fn tokens_are_found_while_they_fill_a_quarter_of_the_places() {
     let server = Counted::new(512);
     let tokens = server.new_tokens(128).await;
     assert_eq!(server.present(&tokens).await, 0, "nobody presented them before");
-    // Where they go is random; that 17 come into one set of 16 happens once in some 50 000 runs.
+    // Their places are random. 17 of them fall into one set of 16 in about one of 50 000 runs.
     assert!(server.present(&tokens).await >= 126);
 }
 
@@ -79,7 +79,7 @@ async fn no_more_tokens_are_kept_than_there_are_places() {
     let server = Counted::new(16);
     let tokens = server.new_tokens(64).await;
     server.present(&tokens).await;
-    // Those that come last are looked for first, so that looking pushes none of them out.
+    // The last ones are looked up first, so that the look-up evicts none of them.
     let backwards: Vec<_> = tokens.into_iter().rev().collect();
     let found = server.present(&backwards).await;
     assert!((1..=16).contains(&found), "{found}");

@@ -1,4 +1,4 @@
-//! Events of requests that are refused.
+//! Events of rejected requests.
 
 use bytes::Bytes;
 use http::Response;

@@ -1,4 +1,4 @@
-//! Counters and histograms, through a recorder that keeps what it gets.
+//! Counters and histograms, through a recorder that keeps its measurements.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,7 @@ use crate::support::{
     store::Fault,
 };
 
-/// `name{label="value",…}` of each series, and how much was counted or how often something was timed.
+/// `name{label="value",…}` of each series, with its count or its number of measured times.
 fn series(snapshotter: &Snapshotter) -> BTreeMap<String, u64> {
     let series = snapshotter.snapshot().into_vec().into_iter().map(|(key, _, _, value)| {
         let labels: Vec<_> =
@@ -48,7 +48,7 @@ async fn each_request_is_counted_once_by_what_became_of_it() {
         let count = series(&snapshotter)
             .remove(&format!("tower_refresh_requests_total{{outcome=\"{name}\"}}"))
             .unwrap_or(0);
-        // Taking a snapshot sets counters back, so each step sees its own.
+        // A snapshot resets the counters, so each step sees only its own counts.
         count
     };
 
@@ -80,7 +80,7 @@ fn a_valid_access_token_of_which_the_store_was_asked_is_no_refresh() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _guard = metrics::set_default_local_recorder(&recorder);
-    // Outside of a runtime, so that nobody follows the feed.
+    // Outside of a runtime, so that the feed is not followed.
     let world = World::with(|builder| builder.feed_loss_policy(FeedLossPolicy::AskStore));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
@@ -151,7 +151,7 @@ async fn the_lag_of_the_feed_is_the_time_since_the_end() {
     let snapshotter = recorder.snapshotter();
     let _guard = metrics::set_default_local_recorder(&recorder);
     let store = TestStore::default();
-    // Servers whose clocks are seconds ahead hear of an end as late as that.
+    // A server whose clock is seconds ahead reports a lag of these seconds.
     let server = |ahead| {
         let clock = ManualClock::new();
         clock.advance(Duration::from_secs(ahead));
@@ -162,7 +162,7 @@ async fn the_lag_of_the_feed_is_the_time_since_the_end() {
     let browser = Browser::logged_in(&here, "alice").await;
     here.auth.end_session(session_of(&browser)).await.unwrap();
     settle().await;
-    // One that joins afterwards learns of the end, but not late: it was not there.
+    // A server that joins afterwards learns of the session end, but reports no lag: it was not there.
     let _newcomer = server(5);
     settle().await;
 

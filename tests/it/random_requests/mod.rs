@@ -1,4 +1,4 @@
-//! Requests that nobody would think of: a few thousand of each kind, and the seeds of the fuzzers.
+//! Random requests: a few thousand of each kind, and the seeds of the fuzzers.
 
 mod checks;
 
@@ -9,7 +9,7 @@ use std::{
 
 use proptest::prelude::*;
 
-/// Pieces that random bytes would hardly ever come to; 1 to 8 stand for tokens.
+/// Pieces that random bytes would hardly ever contain; 1 to 8 stand for tokens.
 const PIECES: [&[u8]; 16] = [
     b"__Host-access=",
     b"__Host-refresh=",
@@ -41,7 +41,7 @@ fn noise(most: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..most)
 }
 
-/// The header and the claims of a good token, with some bytes changed.
+/// The header and the claims of a valid token, with some bytes changed.
 fn jws() -> impl Strategy<Value = Vec<u8>> {
     let good = fs::read(seeds("access_token").join("good")).unwrap();
     let change = (any::<prop::sample::Index>(), prop_oneof![any::<u8>(), Just(b'"'), Just(b'0'), Just(b',')]);
@@ -56,7 +56,7 @@ fn jws() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    // What fails becomes a seed.
+    // An input that fails becomes a seed.
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]

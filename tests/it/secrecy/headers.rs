@@ -1,4 +1,4 @@
-//! Fields that hold tokens are marked, so that other layers do not show them.
+//! Headers with tokens are marked as sensitive, so that other layers do not show them.
 
 use std::{convert::Infallible, time::Duration};
 

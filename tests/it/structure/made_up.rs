@@ -1,4 +1,4 @@
-//! The rules, on small crates that keep them and that break them.
+//! The rules, tested with small crates that follow or break them.
 
 use super::{modules::Crate, rules::violations};
 
@@ -12,7 +12,7 @@ fn assert_good(files: &[(&str, &str)]) {
     assert_eq!(check(files), Vec::<String>::new());
 }
 
-/// That one rule is broken, and which.
+/// Asserts that exactly this rule is broken.
 #[track_caller]
 fn assert_bad(files: &[(&str, &str)], expected: &str) {
     let found = check(files);
@@ -119,7 +119,7 @@ fn comments_texts_and_tests_import_nothing() {
         ("a/tests/x.rs", tests),
         ("b.rs", "use crate::a;"),
     ]);
-    // What is declared to be a test is one, whatever its name.
+    // A module that is declared as a test is a test, whatever its name.
     let folder = ("a/mod.rs", "#[cfg(test)]\n#[cfg(unix)]\nmod cases;");
     assert_good(&[("lib.rs", ""), folder, ("a/cases/x.rs", tests), ("b.rs", "use crate::a;")]);
     let after = "#[cfg(test)] mod tests; use crate::b; const QUOTE: char = '\"'; ";

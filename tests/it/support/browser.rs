@@ -10,7 +10,7 @@ use super::{World, request};
 pub const ACCESS: &str = "__Host-access";
 pub const REFRESH: &str = "__Host-refresh";
 
-/// Keeps cookies until they are removed; not their `Max-Age`, so that a test can present what has expired.
+/// Keeps cookies until they are removed. It ignores their `Max-Age`, so that a test can present expired tokens.
 #[derive(Clone, Debug, Default)]
 pub struct Browser {
     pub cookies: BTreeMap<String, String>,
@@ -50,7 +50,7 @@ impl Browser {
         pairs.join("; ")
     }
 
-    /// Takes over what `headers` set and remove.
+    /// Applies the cookies that `headers` set and remove.
     pub fn keep(&mut self, headers: &HeaderMap) {
         for (name, value) in set_cookies(headers) {
             match value {
@@ -74,7 +74,7 @@ impl Browser {
     }
 }
 
-/// The cookies that a response sets, with their values, or removes, with none.
+/// The cookies that a response sets, with their values, or removes, with `None`.
 pub fn set_cookies(headers: &HeaderMap) -> Vec<(String, Option<String>)> {
     headers
         .get_all("set-cookie")

@@ -1,5 +1,5 @@
-//! Access tokens of any shape, and of any header and claims under a right signature: exactly the good ones are let in, and
-//! alike in the header, in the cookie and from the cache.
+//! Access tokens of any shape, and of any header and claims with a valid signature: exactly the valid ones authenticate,
+//! in the header, in the cookie and from the cache alike.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{
@@ -22,7 +22,7 @@ use crate::support::{
     world::{AUDIENCE, ISSUER, SECRET},
 };
 
-/// Longer ones are not looked at.
+/// Longer tokens are not read.
 const LONGEST: usize = 8192;
 const LIFETIME_MILLIS: u64 = 600_000;
 
@@ -31,12 +31,12 @@ pub fn check(data: &[u8]) {
     let Some((first, rest)) = data.split_first() else { return };
     within(async |scene| {
         let (token, good) = if first % 2 == 0 { signed(scene, rest) } else { text(scene, rest) };
-        // What a field cannot hold, or not without its ends being trimmed.
+        // Bytes that a header cannot contain, or not without its ends being trimmed.
         if token.iter().any(u8::is_ascii_control) || token.trim_ascii() != token {
             return Left::AsItWas;
         }
         let mut subject = None;
-        // The second time, a good token is in the cache.
+        // The second time, a valid token is in the cache.
         for round in 0..2 {
             let response = scene.world.send(with_token("/me", &AUTHORIZATION, "Bearer ", &token)).await;
             response::is_in_order(&response);
@@ -67,12 +67,12 @@ fn with_token(path: &str, name: &HeaderName, before: &str, token: &[u8]) -> Requ
     request
 }
 
-/// What a token is worth.
+/// The validity of a token.
 enum Judgement {
-    /// It is this subject's.
+    /// It is a valid token of this subject.
     Good(String),
     Bad,
-    /// serde_json has no value for a lone surrogate and for a number beyond `f64`, in members that nobody reads too.
+    /// serde_json has no value for a lone surrogate and for a number beyond `f64`, even in members that are not read.
     Unclear,
 }
 
@@ -112,7 +112,7 @@ fn is_good_header(header: &Map<String, Value>) -> bool {
         && header.get("b64").is_none_or(|b64| *b64 == Value::Bool(true))
 }
 
-/// The subject of claims that are good at `now`, in milliseconds.
+/// The subject of claims that are valid at `now`, in milliseconds.
 fn subject(claims: &Map<String, Value>, now: u64) -> Option<String> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let filled = |name: &str| text(name).filter(|text| !text.is_empty());
@@ -132,7 +132,7 @@ fn subject(claims: &Map<String, Value>, now: u64) -> Option<String> {
         .then(|| filled("sub").map(str::to_owned))?
 }
 
-/// A numeric date, without what is less than a millisecond.
+/// A numeric date, truncated to milliseconds.
 fn millis(value: &Value) -> Option<u64> {
     if let Some(seconds) = value.as_u64() {
         return seconds.checked_mul(1000);

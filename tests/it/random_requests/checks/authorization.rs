@@ -1,4 +1,4 @@
-//! `Authorization` fields of any bytes, with and without cookies: only a bearer token that is good, byte for byte, is a user.
+//! `Authorization` headers of any bytes, with and without cookies: only an exact, valid bearer token authenticates a user.
 
 use http::{StatusCode, header::AUTHORIZATION};
 
@@ -13,7 +13,7 @@ use crate::support::{
     request,
 };
 
-/// The first byte chooses the cookies; the rest is a template of fields. No field at all is written as nothing.
+/// The first byte selects the cookies; the rest is a template of headers. An empty rest stands for no header.
 pub fn check(data: &[u8]) {
     let Some((first, rest)) = data.split_first() else { return };
     within(async |scene| {

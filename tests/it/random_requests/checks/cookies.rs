@@ -1,4 +1,4 @@
-//! `Cookie` fields of any bytes: who comes in is who a reader by RFC 6265 finds, and the rest is nobody.
+//! `Cookie` headers of any bytes: the user is the one that a parser following RFC 6265 finds, and otherwise none.
 
 use http::{StatusCode, header::COOKIE};
 
@@ -14,12 +14,12 @@ use crate::support::{
     request,
 };
 
-/// Where a request comes from, by the lowest bits of the first byte.
+/// The site that a request comes from, in the lowest bits of the first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Site {
     Own,
     Unknown,
-    /// Of another site, and a person follows a link.
+    /// Of another site, where a user follows a link.
     Navigation,
     Other,
 }
@@ -39,10 +39,10 @@ impl Site {
     }
 }
 
-/// No more cookies of one name are looked at.
+/// The maximum number of cookies of one name that are read.
 const MOST: usize = 8;
 
-/// The first byte says where the request comes from; the rest is a template of fields.
+/// The first byte selects the site; the rest is a template of headers.
 pub fn check(data: &[u8]) {
     let Some((first, rest)) = data.split_first() else { return };
     let site = [Site::Own, Site::Unknown, Site::Navigation, Site::Other][usize::from(first % 4)];
@@ -92,7 +92,7 @@ impl Found<'_> {
     }
 }
 
-/// Several tokens of one session are that session, of two they are nobody.
+/// Several tokens of one session are that session; tokens of two sessions are no user.
 fn found<'a>(scene: &'a Scene, fields: &[Vec<u8>]) -> Found<'a> {
     let owner = |values: &[&[u8]], texts: fn(&Person) -> Vec<&str>| {
         let owners = scene.people().map(|person| {
@@ -113,7 +113,7 @@ fn found<'a>(scene: &'a Scene, fields: &[Vec<u8>]) -> Found<'a> {
     }
 }
 
-/// The values of a cookie: what comes between the first `=` of a pair and its end, without the blanks around the pair.
+/// The values of a cookie: the text from the first `=` of a pair to its end, without the blanks around the pair.
 fn values<'a>(fields: &'a [Vec<u8>], name: &str) -> Vec<&'a [u8]> {
     let is_blank = |byte: &u8| b" \t".contains(byte);
     let mut values = Vec::new();

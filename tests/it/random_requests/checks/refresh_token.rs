@@ -1,5 +1,5 @@
-//! Refresh tokens of any bytes, and of any fields under a right MAC: who is let in, what ends a session, and what never
-//! comes to the store.
+//! Refresh tokens of any bytes, and of any fields with a valid MAC: which ones authenticate, which ones end the session,
+//! and which ones never reach the store.
 
 use arbitrary::{Arbitrary, Unstructured};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -20,7 +20,7 @@ use crate::support::{
     world::ISSUER,
 };
 
-/// The generation that alice's session has come to.
+/// The current generation of alice's session.
 const NEWEST: u32 = 5;
 
 /// One request.
@@ -31,7 +31,7 @@ struct Input<'a> {
     is_navigation: bool,
 }
 
-/// What has become of the session since its last rotation.
+/// The state of the session since its last rotation.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 enum RowState {
     JustRotated,
@@ -50,14 +50,14 @@ enum Token<'a> {
 
 #[derive(Arbitrary, Debug)]
 struct Fields<'a> {
-    /// Of a real token of alice, unless it is given.
+    /// That of a real token of alice, unless it is given.
     version: Option<u8>,
     session_id: Option<[u8; 16]>,
     generation: Generation,
     expiry: Expiry,
     key: Key,
     issuer: Option<&'a str>,
-    /// Done to the token once it has its MAC.
+    /// A change to the token after it got its MAC.
     change: Option<Change>,
 }
 
@@ -79,10 +79,10 @@ enum Expiry {
 enum Key {
     Active,
     Older,
-    /// The secret of the active key by the name of another.
+    /// The secret of the active key with the id of another.
     Misnamed(u8),
     Unknown([u8; 32]),
-    /// No secret at all.
+    /// A MAC without a secret.
     Mac([u8; 16]),
 }
 
@@ -94,16 +94,16 @@ enum Change {
     Character(u8, u8),
 }
 
-/// What is to come of it.
+/// The expected result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expected {
-    /// A token of ours, for alice.
+    /// A valid token of alice.
     In,
-    /// Nobody, and nothing happens.
+    /// Anonymous, and nothing happens.
     Nobody,
-    /// Nobody, and the session ends.
+    /// Anonymous, and the session ends.
     Reuse,
-    /// Nobody, and it is no use keeping the cookie: a navigation removes it.
+    /// Anonymous, and the session is over: a navigation removes the cookie.
     Over,
 }
 
@@ -123,14 +123,14 @@ pub fn check(data: &[u8]) {
         };
         let mut request = request("/optional", headers);
         let field = [REFRESH.as_bytes(), b"=", &token.text].concat();
-        // A text with `;` in it is not one token but several cookies.
+        // A text that contains `;` is not one token but several cookies.
         if token.text.contains(&b';') || template::add(request.headers_mut(), &COOKIE, &[field]).is_none() {
             return Left::AsItWas;
         }
         let Some(good) = token.good else {
             let response = scene.world.send(request).await;
             assert_eq!(scene.world.store.take_calls(), [], "a store has heard of a forged token");
-            // A field that holds no cookie of ours at all is nothing to tell of.
+            // A header without one of our cookies is not reported.
             let events = scene.world.take_events();
             assert!(events.is_empty() || events == [INVALID_REFRESH_TOKEN], "{events:?}");
             judge(&response, Expected::Nobody, alice);
@@ -212,7 +212,7 @@ fn judge(response: &Response<Bytes>, expected: Expected, alice: &Person) {
     }
 }
 
-/// A token as it is sent, and what it says if it is one of ours.
+/// A token as it is sent, and its content if it is valid.
 struct Made {
     text: Vec<u8>,
     good: Option<Good>,
@@ -274,7 +274,7 @@ impl Fields<'_> {
             .map(|right| URL_SAFE_NO_PAD.encode([bytes.as_slice(), &right].concat()));
         let text = changed([bytes.as_slice(), &sent_mac].concat(), self.change);
         let expiry = bytes[22..].iter().fold(0, |expiry, byte| expiry << 8 | u64::from(*byte));
-        // Blanks around a cookie are no part of it.
+        // Blanks around a cookie are not part of it.
         let good = right_text.filter(|right| right.as_bytes() == text.trim_ascii()).map(|_| Good {
             is_alices: bytes[2..18] == real[2..18],
             generation,

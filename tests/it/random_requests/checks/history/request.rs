@@ -1,4 +1,4 @@
-//! One request: what it presents, who it must be, and what its response may say.
+//! One request: its credentials, its expected user, and the checks of its response.
 
 use std::pin::Pin;
 
@@ -16,7 +16,7 @@ use crate::support::{
     request,
 };
 
-/// A request as it is sent, and what is known of it before that.
+/// What is known of a request before it is sent.
 pub struct Facts {
     pub path: Path,
     pub jar: Option<Jar>,
@@ -26,29 +26,29 @@ pub struct Facts {
     pub is_navigation: bool,
     pub presented: Presented,
     pub who: Who,
-    /// Nothing fails, and nothing else goes on.
+    /// No fault is active, and no other request is under way.
     pub is_alone: bool,
-    /// What a logout ends, and another login, if the token's key is still good then.
+    /// The sessions that a logout or another login ends, if the token's key is still accepted then.
     pub named: Vec<(SessionHandle, Key)>,
-    /// An explicit refresh finds all it needs.
+    /// An explicit refresh must succeed.
     pub can_refresh: bool,
 }
 
-/// Real tokens, dead or alive, that count for the request.
+/// Real tokens, valid or not, that count for the request.
 #[derive(Default)]
 pub struct Presented {
     pub access: Option<Token>,
     pub refresh: Option<Token>,
 }
 
-/// Who a request must come in as.
+/// The expected user of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
     Surely(String),
-    /// This one, or nobody: it depends on what goes on at the same time, and on what fails.
+    /// This user or none: it depends on concurrent requests and on faults.
     Perhaps(String),
     Nobody,
-    /// Nobody, and the store is not even asked.
+    /// No user, and the store is not called.
     Stranger,
 }
 
@@ -62,7 +62,7 @@ struct Texts {
 }
 
 impl Facts {
-    /// The request of `sent`, and what is to be expected of it if nothing fails and nothing else goes on (`is_alone`).
+    /// The request of `sent`, and its expected result. `is_alone`: no fault is active, and no other request is under way.
     pub async fn new(
         world: &World,
         ledger: &Ledger,
@@ -109,7 +109,7 @@ impl Facts {
             };
         let mut named = Vec::new();
         for token in [&presented.access, &presented.refresh].into_iter().flatten() {
-            // An access cookie that does not hold counts as none.
+            // An invalid access cookie counts as absent.
             let is_cookie = bearer.is_none() && matches!(token.kind, Kind::Access { .. });
             if !is_cookie || ledger.worth(world, keys, token).await == Worth::Good {
                 named.push((token.session, token.key));
@@ -133,17 +133,17 @@ impl Facts {
         (facts, request(sent.path.text(), &fields))
     }
 
-    /// The sessions of which it presents a token.
+    /// The sessions whose tokens the request presents.
     pub fn sessions(&self) -> impl Iterator<Item = SessionHandle> {
         [&self.presented.access, &self.presented.refresh].into_iter().flatten().map(|token| token.session)
     }
 
-    /// Whether it has no real token at all, and wants none.
+    /// Whether the request has no real token, and asks for none.
     pub fn is_strangers(&self) -> bool {
         self.sessions().next().is_none() && !matches!(self.path, Path::Login(_))
     }
 
-    /// Checks who it came in as.
+    /// Checks the user of the request.
     pub fn judge(&self, response: &Response<Bytes>) {
         let status = response.status();
         let must_work = match self.path {
@@ -198,7 +198,7 @@ async fn who(
             Worth::Nothing => {}
         }
     }
-    // No token that its key does not vouch for is looked up, nor one whose session its own words call over.
+    // A token with an invalid MAC is not looked up, nor is one that has expired.
     let vouched = presented.refresh.as_ref().filter(|token| keys.contains(&token.key));
     let Some(refresh) = vouched else { return Who::Stranger };
     if has_bearer {

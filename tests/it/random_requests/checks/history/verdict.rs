@@ -1,4 +1,4 @@
-//! What a response may say, and what its browser makes of it.
+//! Checks a response, and delivers it to its browser.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::support::{
 };
 
 impl History {
-    /// A response that its browser never gets.
+    /// Records a response that its browser never gets.
     pub(super) fn lose(&mut self, facts: &Facts) {
         for session in facts.sessions() {
             if let Some(known) = self.ledger.sessions.get_mut(&session) {
@@ -28,8 +28,8 @@ impl History {
         }
     }
 
-    /// Looks at all that the response says, and gives it to its browser. `denied` had ended before it was last polled, and
-    /// is refused for as long as an access token lives; later, what goes out is of no use.
+    /// Checks the response, and delivers it to its browser. The sessions in `denied` had ended before the request was last
+    /// polled, and are rejected for the lifetime of an access token. Later, tokens that go out are of no use.
     pub(super) async fn finish(
         &mut self,
         request: &UnderWay,
@@ -94,7 +94,7 @@ impl History {
         })
     }
 
-    /// Notes the tokens of a response, and checks whose they are.
+    /// Records the tokens of a response, and checks their owners.
     fn tokens(&mut self, facts: &Facts, response: &Response<Bytes>) -> Vec<Token> {
         let cookies = set_cookies(response.headers());
         let in_header =
@@ -140,7 +140,7 @@ impl History {
         }
     }
 
-    /// Once an end was acknowledged, it is in the store.
+    /// A session end that was acknowledged is in the store.
     pub(super) async fn ended(&mut self, session: SessionHandle) {
         let row = self.world.store.row(session).await;
         assert!(row.is_none_or(|row| row.ended.is_some()), "it ended, and lives on");
