@@ -98,7 +98,7 @@ fn a_user_logs_in_and_out_of_each_example() {
 }
 
 #[test]
-fn a_login_from_another_sites_page_is_refused_by_each_example() {
+fn a_login_from_another_sites_page_is_rejected_by_each_example() {
     for example in ["quickstart", "hyper"] {
         let server = Server::start(example);
         let form = r#"{"username":"alice","password":"alice-password"}"#;

@@ -38,7 +38,7 @@ fn challenge(response: &Response<Bytes>) -> &str {
 }
 
 #[tokio::test]
-async fn the_scheme_has_no_case_and_blanks_around_the_token_do_not_matter() {
+async fn the_scheme_ignores_case_and_blanks_around_the_token_do_not_matter() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let token = browser.access().unwrap();
@@ -61,7 +61,7 @@ async fn the_scheme_has_no_case_and_blanks_around_the_token_do_not_matter() {
 }
 
 #[tokio::test]
-async fn a_bearer_field_that_is_not_one_token_is_refused_and_no_cookie_helps() {
+async fn a_bearer_header_that_is_not_one_token_is_rejected_whatever_the_cookies() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let (token, cookies) = (browser.access().unwrap(), browser.cookie_field());
@@ -133,7 +133,7 @@ async fn another_scheme_is_no_bearer_header_and_the_cookies_count() {
 }
 
 #[tokio::test]
-async fn two_authorization_fields_are_an_invalid_request() {
+async fn two_authorization_headers_are_an_invalid_request() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let (bearer, cookies) = (format!("Bearer {}", browser.access().unwrap()), browser.cookie_field());
@@ -186,7 +186,7 @@ async fn a_bearer_header_is_the_only_access_token() {
 }
 
 #[tokio::test]
-async fn a_channel_that_is_off_is_not_read() {
+async fn a_transport_that_is_off_is_not_read() {
     let world = World::with(|builder| builder.access_header(false));
     let browser = Browser::logged_in(&world, "alice").await;
     let (bearer, cookies) = (format!("Bearer {}", browser.access().unwrap()), browser.cookie_field());
@@ -212,7 +212,7 @@ async fn a_channel_that_is_off_is_not_read() {
 }
 
 #[tokio::test]
-async fn challenges_say_what_rfc_6750_wants() {
+async fn challenges_follow_rfc_6750() {
     const REALM: &str = "Bearer realm=\"https://api.example.com\"";
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
@@ -279,7 +279,7 @@ async fn a_missing_scope_is_named_in_the_challenge() {
 }
 
 #[tokio::test]
-async fn what_is_no_scope_nobody_has_and_no_challenge_repeats() {
+async fn a_malformed_scope_is_never_satisfied_and_never_repeated_in_a_challenge() {
     let world = World::new();
     let admin = Browser::logged_in(&world, "admin").await;
     let has = |scope: &'static str| {

@@ -43,7 +43,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn a_hit_and_a_miss_come_to_the_same(happenings in happenings(), places in 1..32_usize) {
+    fn a_hit_and_a_miss_have_the_same_outcome(happenings in happenings(), places in 1..32_usize) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(play(happenings, places));
     }
@@ -107,7 +107,7 @@ fn worth(response: &Response<Bytes>) -> (StatusCode, Bytes, Option<RejectionKind
 }
 
 #[tokio::test]
-async fn a_token_is_good_again_after_others_took_its_place() {
+async fn a_token_is_valid_again_after_others_took_its_place() {
     let world = World::with(|builder| builder.token_cache_capacity(1));
     let mut browsers = Vec::new();
     for _ in 0..40 {

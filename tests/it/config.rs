@@ -46,7 +46,7 @@ type Fields<'a> = &'a [(&'a str, &'a str)];
 type Refused<'a> = (&'a str, Fields<'a>, StatusCode, Option<String>, Option<&'a str>);
 
 #[test]
-fn each_wrong_setting_is_an_error_of_the_builder() {
+fn each_invalid_setting_is_an_error_of_the_builder() {
     let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
     assert!(complete(ring()).build().is_ok());
 
@@ -164,7 +164,7 @@ fn each_wrong_setting_is_an_error_of_the_builder() {
 }
 
 #[test]
-fn a_part_that_is_missing_is_named() {
+fn a_missing_part_is_named() {
     let cases: [(Result<Auth<()>, ConfigError>, &str); 4] = [
         (Auth::builder(ring()).build(), "issuer"),
         (Auth::builder(ring()).issuer("i").build(), "audience"),
@@ -178,7 +178,7 @@ fn a_part_that_is_missing_is_named() {
 }
 
 #[test]
-fn a_key_that_cannot_be_used_is_refused_where_it_is_read() {
+fn a_key_that_cannot_be_used_is_rejected_when_it_is_read() {
     let cases: [(&str, Result<KeyRing, KeyError>, KeyError); 12] = [
         ("an HMAC secret of 31 bytes", KeyRing::hs256([1; 31]), KeyError::ShortSecret),
         (
@@ -212,7 +212,7 @@ fn a_key_that_cannot_be_used_is_refused_where_it_is_read() {
 }
 
 #[test]
-fn keys_that_do_not_go_together_are_refused_by_the_builder_and_by_a_rotation() {
+fn conflicting_keys_are_rejected_by_the_builder_and_by_a_rotation() {
     let cases: [WrongRing; 4] = [
         (
             "an empty key id",
@@ -328,7 +328,7 @@ async fn other_claims_than_the_layers_are_a_500_that_names_both_to_the_applicati
 }
 
 #[tokio::test]
-async fn rejections_are_problem_documents_with_the_challenge_that_is_due() {
+async fn rejections_are_problem_documents_with_the_right_challenge() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let bearer = format!("Bearer {}", browser.access().unwrap());
@@ -403,7 +403,7 @@ async fn a_missing_scope_is_named_in_the_challenge() {
 }
 
 #[tokio::test]
-async fn an_outage_says_when_to_come_back_and_no_challenge() {
+async fn an_outage_sets_retry_after_and_no_challenge() {
     let world = World::new();
     let mut browser = Browser::logged_in(&world, "alice").await;
     browser.drop_access();

@@ -47,7 +47,7 @@ async fn the_last_generation_goes_on_without_rotating() {
 }
 
 #[tokio::test]
-async fn the_last_generation_is_nothing_to_a_session_at_its_first() {
+async fn the_last_generation_is_rejected_for_a_session_at_its_first_one() {
     let world = World::new();
     let (browser, session) = expired_browser(&world, "alice").await;
     let row = world.store.row(session).await;

@@ -95,7 +95,7 @@ async fn new_claims_need_a_default_for_bearer_tokens_and_cookies_are_refreshed()
 }
 
 #[tokio::test]
-async fn a_stolen_signing_key_goes_without_a_logout_where_the_refresh_key_is_another() {
+async fn a_stolen_signing_key_is_replaced_without_a_logout_if_the_refresh_key_is_another() {
     let ring = |signing: [u8; 32], refresh: [u8; 32]| {
         let signing = SigningKey::from_secret(Algorithm::Hs256, signing).unwrap();
         KeyRing::new(signing).refresh_key(RefreshKey::from_bytes(refresh))

@@ -164,7 +164,7 @@ async fn a_body_with_a_token_is_not_cached_although_its_session_ended_meanwhile(
 }
 
 #[tokio::test]
-async fn an_access_token_in_the_header_is_exposed_and_replaces_the_handlers() {
+async fn an_access_token_in_the_header_is_exposed_and_replaces_the_handlers_own() {
     let world = World::new();
     let browser = logged_in(&world, ACCESS_LIFETIME).await;
 
@@ -215,7 +215,7 @@ async fn answer_of(
 }
 
 #[tokio::test]
-async fn a_new_access_token_goes_where_the_old_one_came_from() {
+async fn a_new_access_token_uses_the_transport_of_the_old_one() {
     let both = (200, vec![ACCESS.to_owned(), REFRESH.to_owned()], false);
     let header = (200, vec![REFRESH.to_owned()], true);
     let only_refresh = |browser: &Browser| {
@@ -237,7 +237,7 @@ async fn a_new_access_token_goes_where_the_old_one_came_from() {
 }
 
 #[tokio::test]
-async fn a_channel_that_is_off_is_not_read() {
+async fn a_transport_that_is_off_is_not_read() {
     let world = World::with(|builder| builder.access_header(false));
     let browser = logged_in(&world, Duration::ZERO).await;
     let bearer = format!("Bearer {}", browser.access().unwrap());
@@ -276,7 +276,7 @@ fn with_policy(change: impl FnOnce(&mut RotationPolicy)) -> World {
 }
 
 #[tokio::test]
-async fn without_refresh_ahead_a_valid_access_token_is_never_renewed() {
+async fn without_refresh_ahead_a_valid_access_token_is_never_refreshed() {
     let world = with_policy(|policy| policy.refresh_ahead = 0.0);
     let browser = logged_in(&world, Duration::ZERO).await;
     let life = mint::claims(browser.access().unwrap())["exp"].as_u64().unwrap() - world.clock.now().as_secs();
@@ -292,7 +292,7 @@ async fn without_refresh_ahead_a_valid_access_token_is_never_renewed() {
 }
 
 #[tokio::test]
-async fn refresh_ahead_begins_in_the_last_fifth_of_a_life() {
+async fn refresh_ahead_begins_in_the_last_fifth_of_the_lifetime() {
     // Without jitter: below 20 s there is none.
     let world = with_policy(|policy| policy.access_lifetime = Duration::from_secs(15));
     let browser = logged_in(&world, Duration::from_millis(11_999)).await;
@@ -340,7 +340,7 @@ async fn no_token_outlives_the_session() {
 }
 
 #[tokio::test]
-async fn an_inner_service_that_errs_rotates_nothing() {
+async fn an_inner_service_that_fails_rotates_nothing() {
     for age in [NEAR_END, ACCESS_LIFETIME] {
         let world = World::new();
         let browser = logged_in(&world, age).await;
@@ -397,7 +397,7 @@ fn rename(world: &World) {
 }
 
 #[tokio::test]
-async fn claims_older_than_an_access_token_lives_are_asked_for_again() {
+async fn claims_older_than_the_access_lifetime_are_loaded_again() {
     let second = Duration::from_secs(1);
     for (takes, name, loads) in [(ACCESS_LIFETIME - second, "Alice", 1), (ACCESS_LIFETIME, "Renamed", 2)] {
         for age in [NEAR_END, ACCESS_LIFETIME] {
@@ -416,7 +416,7 @@ async fn claims_older_than_an_access_token_lives_are_asked_for_again() {
 }
 
 #[tokio::test]
-async fn claims_that_cannot_be_asked_for_again_go_out_in_no_access_token() {
+async fn claims_that_cannot_be_loaded_again_go_into_no_access_token() {
     let cases: [fn(&World); 3] = [
         |world| world.users.break_loads(Some(Fault::Fails)),
         |world| world.users.break_loads(Some(Fault::Panics)),
@@ -444,7 +444,7 @@ async fn claims_that_cannot_be_asked_for_again_go_out_in_no_access_token() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_comes_to_nothing_leaves_the_response_as_it_is() {
+async fn a_refresh_without_a_result_leaves_the_response_unchanged() {
     let life = Duration::from_secs(15);
     let world = with_policy(|policy| policy.access_lifetime = life);
     let browser = logged_in(&world, life).await;

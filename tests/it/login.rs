@@ -43,7 +43,7 @@ fn is_removal(response: &Response<Bytes>) -> bool {
 }
 
 #[tokio::test]
-async fn a_login_while_logged_in_is_a_new_session_and_what_was_captured_is_dead() {
+async fn a_login_while_logged_in_starts_a_new_session_and_captured_tokens_become_invalid() {
     for (expired, subject) in [(false, "alice"), (true, "alice"), (false, "bob"), (true, "bob")] {
         let world = World::new();
         let mut browser = Browser::logged_in(&world, "alice").await;
@@ -104,7 +104,7 @@ async fn a_login_that_cannot_end_the_old_session_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_login_that_fails_at_the_end_of_the_old_session_takes_its_new_one_back() {
+async fn a_login_that_fails_to_end_the_old_session_ends_its_new_one() {
     let world = World::new();
     let mut browser = Browser::logged_in(&world, "alice").await;
     world.store.hold(Op::End);
@@ -270,7 +270,7 @@ async fn an_explicit_refresh_in_a_request_that_was_refreshed_happens_once() {
 }
 
 #[tokio::test]
-async fn a_session_is_sealed_once_the_response_head_is_ready_and_asks_no_store_any_more() {
+async fn a_session_is_sealed_once_the_response_head_is_ready_and_no_longer_calls_the_store() {
     for path in ["/me", "/logout", "/login/alice", "/refresh", "/status/500"] {
         let world = World::new();
         let (mut browser, _) = expired_browser(&world, "alice").await;
@@ -408,7 +408,7 @@ async fn the_list_shows_the_live_sessions_of_the_user_and_which_one_is_current()
 }
 
 #[tokio::test]
-async fn a_login_answers_in_the_channel_the_request_came_by() {
+async fn a_login_answers_in_the_transport_of_the_request() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let response = world.send(with_bearer("/login/bob", browser.access().unwrap())).await;
@@ -420,7 +420,7 @@ async fn a_login_answers_in_the_channel_the_request_came_by() {
 }
 
 #[tokio::test]
-async fn a_login_waits_for_the_end_of_the_old_session_before_it_sends_anything() {
+async fn a_login_waits_until_the_old_session_has_ended_before_it_sends_anything() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     world.store.hold(Op::End);

@@ -226,7 +226,7 @@ fn a_logout_wins_over_several_refreshes_in_many_orders() {
 }
 
 #[test]
-fn the_end_of_a_session_from_outside_wins_over_refreshes_in_many_orders() {
+fn ending_a_session_from_outside_wins_over_refreshes_in_many_orders() {
     in_many_orders(
         300,
         || {

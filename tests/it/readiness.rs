@@ -103,7 +103,7 @@ async fn several_requests_wait_for_one_refresh_each_with_the_service_that_was_re
 
 #[tokio::test]
 #[should_panic(expected = "called before it was ready")]
-async fn the_picky_service_is_picky() {
+async fn the_strict_service_panics_unless_it_was_polled_ready() {
     let world = World::new();
     let mut service = world.auth.layer().layer(Picky::default());
     let _ = service.call(crate::support::request("/me", &[])).await;
@@ -131,7 +131,7 @@ async fn the_layer_is_ready_when_the_inner_service_is() {
 }
 
 #[tokio::test]
-async fn an_error_of_readiness_passes_through_unchanged() {
+async fn an_error_of_poll_ready_passes_through_unchanged() {
     let world = World::new();
     let (mut service, mut handle) =
         mock::spawn_with::<Request<()>, Response<Bytes>, _, _>(|mock| world.auth.layer().layer(mock));
@@ -171,7 +171,7 @@ async fn an_error_of_a_call_passes_through_with_its_own_type_on_every_path() {
 }
 
 #[tokio::test]
-async fn a_request_that_waits_in_the_inner_service_holds_no_other_one_up() {
+async fn a_request_that_waits_in_the_inner_service_delays_no_other() {
     let world = World::new();
     let (browser, _) = expired_browser(&world, "alice").await;
     let inner = service_fn(|request: Request<()>| async move {

@@ -93,7 +93,7 @@ fn every_order(requests: usize, drops: usize) -> usize {
 }
 
 #[test]
-fn two_requests_in_every_order_each_dropped_anywhere_leave_nobody_waiting() {
+fn two_requests_in_every_order_each_dropped_at_any_point_leave_no_request_waiting() {
     let count = every_order(2, 2);
     assert!(count > 1000, "{count}");
     println!("{count} orders");
@@ -141,7 +141,7 @@ fn a_failed_load_of_three_requests_is_one_requests_failure() {
 }
 
 /// Ends the session at any point of the requests, and sends requests again after the end was acknowledged.
-fn every_order_of_an_end(requests: usize, drops: usize) -> usize {
+fn every_order_of_a_session_end(requests: usize, drops: usize) -> usize {
     for_every_schedule(|choices| {
         let world = World::new();
         let browser = now(Browser::logged_in(&world, "alice"));
@@ -191,6 +191,6 @@ fn every_order_of_an_end(requests: usize, drops: usize) -> usize {
 }
 
 #[test]
-fn after_an_end_in_any_order_nobody_who_comes_later_is_let_in() {
-    println!("{} orders", every_order_of_an_end(1, 1));
+fn after_a_session_end_in_any_order_no_later_request_is_authenticated() {
+    println!("{} orders", every_order_of_a_session_end(1, 1));
 }

@@ -58,7 +58,7 @@ fn with_field(path: &str, name: &'static str, before: &str, token: &[u8]) -> Req
 }
 
 #[tokio::test]
-async fn a_forged_bearer_token_is_refused_for_its_own_reason_and_a_good_one_accepted() {
+async fn a_forged_bearer_token_is_rejected_for_its_own_reason_and_a_valid_one_is_accepted() {
     let world = world();
     let (mut wrong, mut names, mut texts) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for Attack { name, token, expect } in attacks(&world) {
@@ -98,7 +98,7 @@ async fn a_forged_bearer_token_is_refused_for_its_own_reason_and_a_good_one_acce
 }
 
 #[tokio::test]
-async fn a_forged_access_cookie_is_nobody_and_no_error() {
+async fn a_forged_access_cookie_is_anonymous_and_no_error() {
     let world = world();
     let cookie = format!("{ACCESS}=");
     for Attack { name, token, expect } in attacks(&world) {
@@ -118,7 +118,7 @@ async fn a_forged_access_cookie_is_nobody_and_no_error() {
 }
 
 #[tokio::test]
-async fn a_token_of_the_real_issuer_is_like_the_good_one_of_the_attacks() {
+async fn a_token_of_the_real_issuer_is_like_the_valid_one_of_the_attacks() {
     let world = world();
     let login = world.send(request("/login/alice", &[])).await;
     let good = &attacks(&world)[0];
@@ -128,7 +128,7 @@ async fn a_token_of_the_real_issuer_is_like_the_good_one_of_the_attacks() {
 }
 
 #[test]
-fn every_attack_is_there_once() {
+fn every_attack_is_listed_once() {
     let attacks = attacks(&world());
     let names: BTreeSet<_> = attacks.iter().map(|attack| &attack.name).collect();
     let tokens: BTreeSet<_> = attacks.iter().map(|attack| &attack.token).collect();

@@ -187,7 +187,7 @@ fn removed(headers: &HeaderMap) -> bool {
 }
 
 #[tokio::test]
-async fn a_forged_refresh_token_is_nobody_and_no_store_hears_of_it() {
+async fn a_forged_refresh_token_is_anonymous_and_never_reaches_the_store() {
     let world = world();
     let good = Good::new(&world).await;
     let rows: Vec<SessionRow> = serde_json::from_str(include_str!("../../attacks/refresh.json")).unwrap();
@@ -218,7 +218,7 @@ async fn no_bit_of_a_refresh_token_can_be_flipped() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_has_one_spelling() {
+async fn a_refresh_token_has_one_encoding() {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let world = world();
     let good = Good::new(&world).await;
@@ -247,7 +247,7 @@ async fn a_refresh_token_has_one_spelling() {
 }
 
 #[tokio::test]
-async fn neither_token_is_good_in_the_place_of_the_other() {
+async fn neither_token_is_valid_in_the_place_of_the_other() {
     let world = world();
     let good = Good::new(&world).await;
     let (access, refresh) = (good.browser.access().unwrap(), good.browser.refresh().unwrap());
@@ -264,7 +264,7 @@ async fn neither_token_is_good_in_the_place_of_the_other() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_of_a_key_that_left_the_ring_is_nobody() {
+async fn a_refresh_token_of_a_removed_key_is_anonymous() {
     let world = world();
     let good = Good::new(&world).await;
     let token = good.browser.refresh().unwrap().as_bytes();

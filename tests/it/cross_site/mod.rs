@@ -50,7 +50,7 @@ fn target(case: &Case, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn cookies_count_for_requests_of_our_own_and_for_navigations() {
+async fn cookies_count_for_our_own_requests_and_for_navigations() {
     let world = world();
     let browser = Browser::logged_in(&world, "alice").await;
     for case in CASES {
@@ -71,7 +71,7 @@ async fn cookies_count_for_requests_of_our_own_and_for_navigations() {
 }
 
 #[tokio::test]
-async fn a_refused_request_touches_nothing() {
+async fn a_rejected_request_changes_nothing() {
     let world = world();
     let mut browser = Browser::logged_in(&world, "alice").await;
     // The refresh cookie alone, with which the layer would call the store.
@@ -113,7 +113,7 @@ async fn a_refused_request_touches_nothing() {
 }
 
 #[tokio::test]
-async fn a_refused_request_without_cookies_is_nobodys_and_still_logs_nobody_in() {
+async fn a_rejected_request_without_cookies_is_anonymous_and_cannot_log_in() {
     let world = world();
     for case in CASES.iter().filter(|case| !case.passes) {
         let reason = case.reason;
@@ -155,7 +155,7 @@ async fn a_request_that_passes_may_log_in_and_out() {
 }
 
 #[tokio::test]
-async fn a_bearer_header_is_not_a_matter_of_sites() {
+async fn a_bearer_header_counts_from_any_site() {
     let world = world();
     let alice = Browser::logged_in(&world, "alice").await;
     let bob = Browser::logged_in(&world, "bob").await;
@@ -183,7 +183,7 @@ async fn a_bearer_header_is_not_a_matter_of_sites() {
 }
 
 #[tokio::test]
-async fn a_refused_request_with_a_bearer_header_still_changes_no_session() {
+async fn a_rejected_request_with_a_bearer_header_still_changes_no_session() {
     let world = world();
     let browser = Browser::logged_in(&world, "alice").await;
     let bearer = format!("Bearer {}", browser.access().unwrap());
@@ -206,7 +206,7 @@ async fn a_refused_request_with_a_bearer_header_still_changes_no_session() {
 }
 
 #[tokio::test]
-async fn a_channel_that_is_off_makes_no_cookie_of_ours() {
+async fn an_access_cookie_is_not_ours_while_its_transport_is_off() {
     let world = World::with(|builder| builder.access_cookie(false));
     let refused = &CASES.iter().find(|case| case.reason == "cross-site POST").unwrap();
     let access_cookie = format!("{ACCESS}=x");

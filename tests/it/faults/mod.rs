@@ -1,7 +1,7 @@
 //! The store or the claims source fails at each of its calls, and no user is logged out because of it.
 
-mod first_half;
-mod second_half;
+mod commit;
+mod load;
 mod sessions;
 
 use std::time::Duration;

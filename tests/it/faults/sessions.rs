@@ -87,7 +87,7 @@ async fn a_login_that_cannot_end_the_old_session_is_unavailable_and_leaves_the_o
 }
 
 #[tokio::test]
-async fn a_login_that_could_not_end_the_old_session_is_taken_back() {
+async fn a_login_that_could_not_end_the_old_session_is_rolled_back() {
     let world = world();
     let browser = Browser::logged_in(&world, "alice").await;
     // The first end fails although the store works again before it answers. The next one succeeds.
@@ -143,7 +143,7 @@ async fn a_logout_that_fails_removes_no_cookie_and_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn a_logout_needs_no_more_of_the_store_than_the_end() {
+async fn a_logout_needs_the_store_only_to_end_the_session() {
     for fault in CLEAN_FAULTS {
         let world = world();
         let mut browser = Browser::logged_in(&world, "alice").await;
@@ -270,7 +270,7 @@ async fn a_list_of_sessions_that_fails_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn an_end_of_a_session_from_the_list_that_fails_can_be_repeated() {
+async fn ending_a_session_from_the_list_can_be_repeated_after_a_failure() {
     for fault in CLEAN_FAULTS {
         for op in [Op::Load, Op::End] {
             for own in [false, true] {
@@ -297,7 +297,7 @@ async fn an_end_of_a_session_from_the_list_that_fails_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn an_end_that_the_store_did_not_make_is_an_error_and_denies_nobody() {
+async fn a_session_end_that_fails_in_the_store_is_an_error_and_denies_no_session() {
     for fault in CLEAN_FAULTS {
         let case = format!("{fault:?}");
         let world = world();
@@ -318,7 +318,7 @@ async fn an_end_that_the_store_did_not_make_is_an_error_and_denies_nobody() {
 }
 
 #[tokio::test]
-async fn a_logout_of_nobody_works_without_a_store() {
+async fn an_anonymous_logout_works_without_a_store() {
     let world = world();
     break_all(&world, Fault::Fails);
 

@@ -129,7 +129,7 @@ async fn extractors_see_the_user_of_a_cookie_of_a_bearer_header_and_of_a_refresh
 }
 
 #[tokio::test]
-async fn an_optional_user_is_none_for_nobody_and_an_error_for_what_is_refused() {
+async fn an_optional_user_is_none_for_an_anonymous_request_and_an_error_for_a_rejected_one() {
     let world = World::new();
     let app = app(&world);
     let browser = Browser::logged_in(&world, "alice").await;
@@ -237,7 +237,7 @@ async fn without_the_body_no_script_can_read_an_access_token() {
 }
 
 #[tokio::test]
-async fn post_logout_removes_the_cookies_of_anybody_and_ends_the_session() {
+async fn post_logout_removes_the_cookies_of_any_client_and_ends_the_session() {
     let world = World::new();
     let app = app(&world);
     let mut browser = Browser::logged_in(&world, "alice").await;
@@ -252,7 +252,7 @@ async fn post_logout_removes_the_cookies_of_anybody_and_ends_the_session() {
 }
 
 #[tokio::test]
-async fn post_logout_everywhere_ends_every_session_of_the_user_and_of_nobody_else() {
+async fn post_logout_everywhere_ends_every_session_of_the_user_and_of_no_other_user() {
     let world = World::new();
     let app = app(&world);
     let mut here = Browser::logged_in(&world, "alice").await;
@@ -302,7 +302,7 @@ async fn the_list_of_sessions_shows_each_session_of_the_user_with_its_times() {
 }
 
 #[tokio::test]
-async fn a_user_ends_sessions_of_the_list_and_no_one_elses() {
+async fn a_user_ends_sessions_of_the_list_but_none_of_another_user() {
     let world = World::new();
     let app = app(&world);
     let mut here = Browser::logged_in(&world, "alice").await;
@@ -338,7 +338,7 @@ async fn a_user_ends_sessions_of_the_list_and_no_one_elses() {
 }
 
 #[tokio::test]
-async fn the_public_keys_are_served_to_anybody_and_no_secret_among_them() {
+async fn the_public_keys_are_served_to_any_client_and_contain_no_secret() {
     let world = World::new();
     let app = app(&world);
     let path = "/.well-known/jwks.json";
@@ -375,7 +375,7 @@ async fn the_routes_merge_into_a_router_with_a_state_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_layer_goes_around_a_whole_router_too() {
+async fn the_layer_also_wraps_a_whole_router() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let service = world.auth.layer().layer(routes(&world));

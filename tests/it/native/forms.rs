@@ -94,7 +94,7 @@ const ACCEPTED: [(&str, &str); 9] = [
 ];
 
 #[tokio::test]
-async fn a_form_that_is_not_as_it_must_be_gets_its_error_and_rotates_nothing() {
+async fn an_invalid_form_gets_its_error_and_rotates_nothing() {
     for (case, form, code) in REFUSED {
         let world = World::new();
         let client = Client::logged_in(&world, "alice").await;
@@ -124,7 +124,7 @@ async fn a_form_may_be_written_in_several_ways() {
 }
 
 #[tokio::test]
-async fn less_scope_than_the_user_has_is_ignored_and_the_answer_says_so() {
+async fn a_narrower_scope_is_ignored_and_the_response_says_so() {
     let world = World::new();
     let client = Client::logged_in(&world, "admin").await;
     for scope in ["user", "admin", "admin+user", "user+user"] {
@@ -181,7 +181,7 @@ async fn a_form_of_4096_bytes_is_read_and_a_larger_one_is_not() {
 }
 
 #[tokio::test]
-async fn the_endpoint_has_no_other_method_and_reads_nothing_from_the_url() {
+async fn the_endpoint_has_no_other_method_and_ignores_the_query() {
     let world = World::new();
     let client = Client::logged_in(&world, "alice").await;
     let query = format!("/auth/token?grant_type=refresh_token&refresh_token={}", client.refresh);

@@ -46,7 +46,7 @@ async fn an_empty_scope_is_left_out() {
 }
 
 #[tokio::test]
-async fn the_access_token_is_in_a_native_clients_body_although_pages_have_it_in_cookies_alone() {
+async fn the_access_token_is_in_a_native_clients_body_although_pages_have_it_only_in_cookies() {
     let world = World::with(|builder| builder.access_token_in_body(false));
     let mut client = Client::logged_in(&world, "alice").await;
     assert_eq!(client.exchange(&world).await.status(), StatusCode::OK);
@@ -161,7 +161,7 @@ async fn a_native_login_that_fails_sends_nothing_and_keeps_the_old_session() {
 }
 
 #[tokio::test]
-async fn a_native_session_is_in_the_list_by_its_label() {
+async fn a_native_session_is_in_the_list_with_its_label() {
     let world = World::new();
     let handler = |request: Request<()>| async move {
         let session = Session::<Claims>::from_extensions(request.extensions()).unwrap();
@@ -175,7 +175,7 @@ async fn a_native_session_is_in_the_list_by_its_label() {
 
 /// The transport is not in the store, but servers that share a store must agree on it.
 #[tokio::test]
-async fn another_server_exchanges_what_this_one_gave() {
+async fn another_server_exchanges_a_token_of_this_one() {
     let world = World::new();
     let mut client = Client::logged_in(&world, "alice").await;
     let strict = |builder: tower_refresh::AuthBuilder<Claims>| builder.policy(RotationPolicy::strict());
@@ -191,7 +191,7 @@ async fn another_server_exchanges_what_this_one_gave() {
 
 /// A handler may answer with another response than the one that the tokens convert into.
 #[tokio::test]
-async fn an_answer_with_a_native_clients_tokens_is_never_cached_whatever_the_handler_says() {
+async fn a_response_with_a_native_clients_tokens_is_never_cached_whatever_the_handler_sets() {
     let world = World::new();
     let handler = |request: Request<()>| async move {
         let session = Session::<Claims>::from_extensions(request.extensions()).unwrap();

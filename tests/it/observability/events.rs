@@ -27,7 +27,7 @@ fn nobodys(refusal: RejectionReason) -> Told {
 }
 
 #[tokio::test]
-async fn each_request_that_is_refused_for_what_it_brought_is_told_of_once() {
+async fn each_request_that_is_rejected_for_its_credentials_is_reported_once() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let (access, cookies) = (browser.access().unwrap().to_owned(), browser.cookie_field());
@@ -58,7 +58,7 @@ async fn each_request_that_is_refused_for_what_it_brought_is_told_of_once() {
 }
 
 #[tokio::test]
-async fn refresh_tokens_of_which_none_holds_are_told_of_once_a_request() {
+async fn invalid_refresh_tokens_are_reported_once_per_request() {
     let world = World::new();
     let one = expired_browser(&world, "alice").await.0.refresh().unwrap().to_owned();
     let other = expired_browser(&world, "bob").await.0.refresh().unwrap().to_owned();
@@ -80,7 +80,7 @@ async fn refresh_tokens_of_which_none_holds_are_told_of_once_a_request() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_holds_beside_one_that_does_not_or_that_nobody_looks_at_is_not_told_of() {
+async fn an_invalid_refresh_token_that_is_not_read_or_comes_beside_a_valid_one_is_not_reported() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let (access, refresh) = (browser.access().unwrap().to_owned(), browser.refresh().unwrap().to_owned());
@@ -99,7 +99,7 @@ async fn a_refresh_token_that_holds_beside_one_that_does_not_or_that_nobody_look
 }
 
 #[tokio::test]
-async fn who_brought_nothing_or_what_has_merely_expired_is_not_told_of() {
+async fn missing_and_merely_expired_credentials_are_not_reported() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     world.clock.advance(ACCESS_LIFETIME);

@@ -39,7 +39,7 @@ async fn settle() {
 }
 
 #[tokio::test]
-async fn each_request_is_counted_once_by_what_became_of_it() {
+async fn each_request_is_counted_once_by_its_outcome() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _guard = metrics::set_default_local_recorder(&recorder);
@@ -76,7 +76,7 @@ async fn each_request_is_counted_once_by_what_became_of_it() {
 }
 
 #[test]
-fn a_valid_access_token_of_which_the_store_was_asked_is_no_refresh() {
+fn a_valid_access_token_that_was_checked_in_the_store_is_no_refresh() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _guard = metrics::set_default_local_recorder(&recorder);
@@ -93,7 +93,7 @@ fn a_valid_access_token_of_which_the_store_was_asked_is_no_refresh() {
 }
 
 #[tokio::test]
-async fn access_tokens_are_counted_by_what_they_were_worth() {
+async fn access_tokens_are_counted_by_their_validity() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _guard = metrics::set_default_local_recorder(&recorder);
@@ -146,7 +146,7 @@ async fn calls_of_the_store_and_of_the_claims_source_are_timed() {
 }
 
 #[tokio::test]
-async fn the_lag_of_the_feed_is_the_time_since_the_end() {
+async fn the_lag_of_the_feed_is_the_time_since_the_session_end() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _guard = metrics::set_default_local_recorder(&recorder);
@@ -181,7 +181,7 @@ async fn the_lag_of_the_feed_is_the_time_since_the_end() {
 }
 
 #[tokio::test]
-async fn the_table_of_metrics_names_each_that_there_is_and_no_other() {
+async fn the_table_of_metrics_names_every_metric_and_no_other() {
     let documentation = include_str!("../../../docs/observability.md");
     let (_, table) = documentation.split_once("## Metrics").unwrap();
     let (table, _) = table.split_once("\n## ").unwrap();

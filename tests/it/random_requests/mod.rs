@@ -60,27 +60,27 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn cookie_fields_of_any_bytes_let_in_whose_cookies_they_hold(data in bytes(24)) {
+    fn cookie_headers_of_any_bytes_authenticate_the_owner_of_their_cookies(data in bytes(24)) {
         checks::cookies::check(&data);
     }
 
     #[test]
-    fn authorization_fields_of_any_bytes_let_in_who_holds_a_good_token(data in bytes(8)) {
+    fn authorization_headers_of_any_bytes_authenticate_the_owner_of_a_valid_token(data in bytes(8)) {
         checks::authorization::check(&data);
     }
 
     #[test]
-    fn refresh_tokens_of_any_fields_are_worth_what_their_mac_and_their_row_say(data in noise(120)) {
+    fn refresh_tokens_of_any_fields_are_as_valid_as_their_mac_and_their_row(data in noise(120)) {
         checks::refresh_token::check(&data);
     }
 
     #[test]
-    fn access_tokens_of_any_bytes_are_good_only_if_all_of_them_is_good(data in prop_oneof![jws(), bytes(16)]) {
+    fn access_tokens_of_any_bytes_are_valid_only_if_every_part_is_valid(data in prop_oneof![jws(), bytes(16)]) {
         checks::access_token::check(&data);
     }
 
     #[test]
-    fn in_any_history_everything_holds_that_must(data in noise(600)) {
+    fn every_history_keeps_the_invariants(data in noise(600)) {
         checks::history::check(&data);
     }
 }

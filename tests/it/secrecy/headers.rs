@@ -8,7 +8,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use crate::support::{Browser, World, request};
 
 #[tokio::test]
-async fn the_fields_of_a_request_are_marked_before_the_inner_service_sees_them() {
+async fn request_headers_are_marked_before_the_inner_service_sees_them() {
     let world = World::new();
     let service = service_fn(|request: Request<()>| async move {
         let fields = request.headers();
@@ -33,7 +33,7 @@ async fn the_fields_of_a_request_are_marked_before_the_inner_service_sees_them()
 }
 
 #[tokio::test]
-async fn the_fields_of_a_response_that_hold_tokens_are_marked() {
+async fn response_headers_with_tokens_are_marked() {
     let world = World::new();
     let mut browser = Browser::new();
     let login = browser.get(&world, "/login/alice").await;

@@ -1,7 +1,7 @@
 //! The layout of `src/`, here and in each crate: imports go one way, and files and folders stay small.
 
 mod lexer;
-mod made_up;
+mod samples;
 mod modules;
 mod rules;
 

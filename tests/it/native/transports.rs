@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn the_token_of_a_refresh_cookie_is_nothing_at_the_token_endpoint() {
+async fn the_token_of_a_refresh_cookie_is_invalid_at_the_token_endpoint() {
     let world = World::new();
     let (mut browser, session) = expired_browser(&world, "alice").await;
     let row = world.store.row(session).await.unwrap();
@@ -27,7 +27,7 @@ async fn the_token_of_a_refresh_cookie_is_nothing_at_the_token_endpoint() {
 }
 
 #[tokio::test]
-async fn a_native_clients_token_is_nothing_in_a_cookie() {
+async fn a_native_clients_token_is_invalid_in_a_cookie() {
     let world = World::new();
     let mut client = Client::logged_in(&world, "alice").await;
     world.clock.advance(ACCESS_LIFETIME);
@@ -49,7 +49,7 @@ async fn a_native_clients_token_is_nothing_in_a_cookie() {
 }
 
 #[tokio::test]
-async fn a_native_clients_token_is_nothing_to_another_issuer_and_with_a_changed_byte() {
+async fn a_native_clients_token_is_invalid_for_another_issuer_or_with_a_changed_byte() {
     let world = World::new();
     let client = Client::logged_in(&world, "alice").await;
     let other =
@@ -68,7 +68,7 @@ async fn a_native_clients_token_is_nothing_to_another_issuer_and_with_a_changed_
 
 /// A client that also has a jar: its cookies are of another session, which is refreshed by its own requests.
 #[tokio::test]
-async fn cookies_count_for_nothing_at_the_token_endpoint_and_none_is_set() {
+async fn the_token_endpoint_ignores_cookies_and_sets_none() {
     let world = World::new();
     let client = Client::logged_in(&world, "alice").await;
     let (browser, cookie_session) = expired_browser(&world, "bob").await;
@@ -90,7 +90,7 @@ async fn cookies_count_for_nothing_at_the_token_endpoint_and_none_is_set() {
 }
 
 #[tokio::test]
-async fn an_authorization_field_counts_for_nothing_at_the_token_endpoint() {
+async fn the_token_endpoint_ignores_the_authorization_header() {
     let world = World::new();
     let client = Client::logged_in(&world, "alice").await;
     let stranger = Client::logged_in(&world, "bob").await;
@@ -109,7 +109,7 @@ async fn an_authorization_field_counts_for_nothing_at_the_token_endpoint() {
 
 /// A browser never adds a refresh token to such a request by itself, so the site that makes it send one does not matter.
 #[tokio::test]
-async fn it_does_not_matter_from_where_a_token_request_comes() {
+async fn a_token_request_may_come_from_any_site() {
     for fields in [
         &[("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")][..],
         &[("origin", "null")],

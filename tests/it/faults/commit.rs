@@ -67,7 +67,7 @@ async fn send_and_break(world: &World, browser: &Browser, op: Op, fault: Fault) 
 }
 
 #[tokio::test]
-async fn a_response_whose_commit_fails_goes_out_unrefreshed() {
+async fn a_response_whose_commit_fails_goes_out_without_new_tokens() {
     for fault in FAULTS {
         for need in NEEDS {
             let case = format!("{need:?} {fault:?}");
@@ -90,7 +90,7 @@ async fn a_response_whose_commit_fails_goes_out_unrefreshed() {
 }
 
 #[tokio::test]
-async fn after_a_commit_that_failed_the_same_browser_goes_on_at_once_and_much_later() {
+async fn after_a_failed_commit_the_same_browser_goes_on_at_once_and_much_later() {
     for fault in FAULTS {
         for need in NEEDS {
             for pause in [0, 5, 600, 3600] {
@@ -112,7 +112,7 @@ async fn after_a_commit_that_failed_the_same_browser_goes_on_at_once_and_much_la
 }
 
 #[tokio::test]
-async fn a_failing_store_spends_no_late_budget() {
+async fn a_failing_store_uses_no_late_budget() {
     for fault in CLEAN_FAULTS {
         let (world, mut browser) = Need::Late.arise().await;
         for _ in 0..5 {
@@ -135,7 +135,7 @@ async fn near_end() -> (World, Browser) {
 }
 
 #[tokio::test]
-async fn a_renewal_that_fails_rejects_nobody() {
+async fn a_failed_refresh_ahead_rejects_no_request() {
     for fault in FAULTS {
         for op in [Op::Load, Op::Swap] {
             for path in ["/me", "/optional", "/public"] {
@@ -164,7 +164,7 @@ async fn a_renewal_that_fails_rejects_nobody() {
 }
 
 #[tokio::test]
-async fn a_renewal_without_claims_rejects_nobody() {
+async fn a_refresh_ahead_without_claims_rejects_no_request() {
     for fault in CLEAN_FAULTS {
         let (world, mut browser) = near_end().await;
         let session = mint::session(browser.access().unwrap());

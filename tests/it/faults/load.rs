@@ -67,7 +67,7 @@ fn send_as(browser: &Browser, path: &str, in_header: bool) -> Request<()> {
 }
 
 #[tokio::test]
-async fn without_the_store_nobody_can_tell_who_is_there() {
+async fn without_the_store_no_user_can_be_identified() {
     for fault in FAULTS {
         for need in NEEDS {
             for in_header in [false, true] {
@@ -93,7 +93,7 @@ async fn without_the_store_nobody_can_tell_who_is_there() {
 }
 
 #[tokio::test]
-async fn once_the_store_is_mended_the_same_browser_goes_on() {
+async fn once_the_store_is_fixed_the_same_browser_goes_on() {
     for fault in FAULTS {
         for need in [Need::Load, Need::Mend, Need::EndDisabled] {
             let (world, mut browser) = need.arise().await;
@@ -114,7 +114,7 @@ async fn once_the_store_is_mended_the_same_browser_goes_on() {
 }
 
 #[tokio::test]
-async fn a_reuse_that_could_not_be_punished_is_punished_once_the_store_is_mended() {
+async fn a_reuse_that_could_not_end_its_session_ends_it_once_the_store_is_fixed() {
     for fault in FAULTS {
         let (world, mut thief) = Need::EndReused.arise().await;
         let session = mint::session(thief.access().unwrap());

@@ -31,7 +31,7 @@ fn imports_between_the_modules_of_a_crate_go_one_way() {
 }
 
 #[test]
-fn longer_ways_round_are_circles_too() {
+fn longer_circles_are_found_too() {
     let files = [
         ("lib.rs", ""),
         ("a.rs", "use crate::b;"),
@@ -43,7 +43,7 @@ fn longer_ways_round_are_circles_too() {
 }
 
 #[test]
-fn a_name_of_the_root_is_of_the_module_that_it_comes_from() {
+fn a_name_in_the_root_belongs_to_the_module_that_defines_it() {
     let lib = ("lib.rs", "pub use self::b::{X as Renamed}; pub use a::Y; pub use other::Z;");
     assert_good(&[lib, ("a.rs", "use crate::Renamed;"), ("b.rs", "use crate::Z;")]);
     assert_bad(&[lib, ("a.rs", "use crate::Renamed;"), ("b.rs", "fn b(_: crate::Y) {}")], AB);
@@ -73,7 +73,7 @@ fn imports_in_a_folder_of_a_folder_go_one_way() {
 }
 
 #[test]
-fn a_folder_that_passes_on_what_is_elsewhere_hides_no_circle() {
+fn a_reexport_from_elsewhere_hides_no_circle() {
     let lib = ("lib.rs", "");
     let folder = ("f/mod.rs", "mod a; use crate::g::X;");
     assert_good(&[lib, folder, ("f/a.rs", "use super::X;"), ("g.rs", "")]);
@@ -82,7 +82,7 @@ fn a_folder_that_passes_on_what_is_elsewhere_hides_no_circle() {
 }
 
 #[test]
-fn modules_within_a_file_are_read_from_where_they_are() {
+fn paths_in_inline_modules_are_resolved_from_their_place() {
     let lib = ("lib.rs", "");
     assert_good(&[
         lib,
@@ -93,7 +93,7 @@ fn modules_within_a_file_are_read_from_where_they_are() {
 }
 
 #[test]
-fn comments_texts_and_tests_import_nothing() {
+fn comments_literals_and_tests_import_nothing() {
     let other = r##"
         // use crate::b;
         /* use crate::b; /* crate::b */ crate::b */
