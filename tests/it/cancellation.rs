@@ -67,7 +67,7 @@ async fn for_every_drop<F: Future<Output = bool>>(story: impl Fn(usize) -> F) ->
             return polls;
         }
     }
-    panic!("it never comes to its end")
+    panic!("it never finishes")
 }
 
 #[tokio::test]

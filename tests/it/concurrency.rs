@@ -240,7 +240,7 @@ async fn followers_of_a_failed_leader_try_once_more_together() {
         for request in &mut requests {
             assert!(poll_until_stuck(request).is_pending());
         }
-        world.store.mend();
+        world.store.fix();
         world.store.let_through(Op::Load);
 
         let responses = futures_util::future::join_all(requests).await;
@@ -324,7 +324,7 @@ async fn a_session_that_is_written_again_and_again_sends_nothing_and_is_swapped_
         world.store.let_through(Op::Swap);
         world.clock.advance(MILLISECOND);
     }
-    panic!("it tries for ever");
+    panic!("it tries forever");
 }
 
 #[tokio::test]

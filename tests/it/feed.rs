@@ -70,7 +70,7 @@ async fn a_session_end_reported_in_the_far_future_is_forgotten_like_any_other() 
     let here = World::new();
     let browser = Browser::logged_in(&here, "alice").await;
     let far = tower_refresh::Timestamp::from_millis(u64::MAX);
-    here.store.tell(crate::support::mint::session(browser.access().unwrap()), far);
+    here.store.report_end(crate::support::mint::session(browser.access().unwrap()), far);
     let there = World::on(here.clock.clone(), here.store.clone(), |builder| builder);
     settle().await;
     let bearer = crate::support::probe::with_bearer("/me", browser.access().unwrap());
@@ -132,7 +132,7 @@ mod gauge {
 fn the_gauge_is_down_before_the_feed_is_followed_and_after_it_is_lost() {
     let gauge = gauge::FeedUp::new();
     let (up, world) = gauge.after(World::new);
-    assert_eq!(up, 0.0, "no runtime is there to follow it");
+    assert_eq!(up, 0.0, "there is no runtime to follow it");
     let mut follow = Box::pin(world.auth.follow_ends());
     let (up, poll) = gauge.after(|| crate::support::probe::poll_once(&mut follow));
     assert!(poll.is_pending());
@@ -195,7 +195,7 @@ async fn without_the_feed_a_server_can_ask_the_store_on_each_request() {
 
     here.store.break_op(Op::Load, Fault::Fails);
     assert_eq!(browser.get(&there, "/me").await.status(), StatusCode::SERVICE_UNAVAILABLE);
-    here.store.mend();
+    here.store.fix();
 
     let mut captured = browser.clone();
     browser.get(&here, "/logout").await;
@@ -231,7 +231,7 @@ async fn the_access_cookie_of_an_ended_session_does_not_block_the_refresh_cookie
 async fn a_session_end_that_only_the_feed_knows_removes_no_cookie() {
     let here = World::new();
     let (browser, session) = crate::support::probe::expired_browser(&here, "alice").await;
-    here.store.tell(session, here.clock.now());
+    here.store.report_end(session, here.clock.now());
     let there = World::on(here.clock.clone(), here.store.clone(), |builder| builder);
     settle().await;
 

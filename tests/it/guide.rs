@@ -86,9 +86,9 @@ async fn new_claims_need_a_default_for_bearer_tokens_and_cookies_are_refreshed()
     let grown_with_default = app(&auth(keys(), &store, GrownWithDefault { name, tenant }));
 
     let (cookies, access) = log_in(&old).await;
-    let (ok, refused) = (StatusCode::OK, StatusCode::UNAUTHORIZED);
+    let (ok, rejected) = (StatusCode::OK, StatusCode::UNAUTHORIZED);
     assert_eq!(try_both(&grown_with_default, &cookies, &access).await, (ok, false, ok));
-    assert_eq!(try_both(&grown, &cookies, &access).await, (ok, true, refused));
+    assert_eq!(try_both(&grown, &cookies, &access).await, (ok, true, rejected));
 
     let (cookies, access) = log_in(&grown).await;
     assert_eq!(try_both(&old, &cookies, &access).await, (ok, false, ok));
@@ -105,15 +105,15 @@ async fn a_stolen_signing_key_is_replaced_without_a_logout_if_the_refresh_key_is
     let (cookies, access) = log_in(&app).await;
 
     auth.rotate_keys(ring([2; 32], [9; 32])).unwrap();
-    let (ok, refused) = (StatusCode::OK, StatusCode::UNAUTHORIZED);
-    assert_eq!(try_both(&app, &cookies, &access).await, (ok, true, refused));
+    let (ok, rejected) = (StatusCode::OK, StatusCode::UNAUTHORIZED);
+    assert_eq!(try_both(&app, &cookies, &access).await, (ok, true, rejected));
     // A client gets a new token without the bearer header, and none with it.
     let bearer = format!("Bearer {access}");
     let with_it = Request::post("/auth/refresh").header("cookie", &cookies).header("authorization", bearer);
-    assert_eq!(send(&app, with_it).await.0, refused);
+    assert_eq!(send(&app, with_it).await.0, rejected);
     let without = Request::post("/auth/refresh").header("cookie", &cookies);
     assert_eq!(send(&app, without).await.0, ok);
 
     auth.rotate_keys(ring([2; 32], [8; 32])).unwrap();
-    assert_eq!(try_both(&app, &cookies, &access).await, (refused, false, refused));
+    assert_eq!(try_both(&app, &cookies, &access).await, (rejected, false, rejected));
 }

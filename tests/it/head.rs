@@ -41,9 +41,9 @@ fn names(headers: &HeaderMap) -> Vec<String> {
 
 /// The value that the response sets for the cookie `name`, with its attributes.
 fn max_age(response: &Response<Bytes>, name: &str) -> i64 {
-    let fields = response.headers().get_all("set-cookie").iter().map(|field| field.to_str().unwrap());
+    let headers = response.headers().get_all("set-cookie").iter().map(|header| header.to_str().unwrap());
     let cookie =
-        fields.map(|field| cookie::Cookie::parse(field).unwrap()).find(|cookie| cookie.name() == name);
+        headers.map(|header| cookie::Cookie::parse(header).unwrap()).find(|cookie| cookie.name() == name);
     cookie.unwrap().max_age().unwrap().whole_seconds()
 }
 
@@ -243,10 +243,10 @@ async fn a_transport_that_is_off_is_not_read() {
     let bearer = format!("Bearer {}", browser.access().unwrap());
     assert_eq!(world.send(request("/me", &[("authorization", &bearer)])).await.status(), 401);
     for nonsense in [&["Bearer nonsense"][..], &["Bearer", "Bearer"], &["Bearer a", "Basic b"]] {
-        let mut fields: Vec<_> = nonsense.iter().map(|value| ("authorization", *value)).collect();
-        let cookie = browser.cookie_field();
-        fields.push(("cookie", &cookie));
-        assert_eq!(world.send(request("/me", &fields)).await.status(), 200, "{nonsense:?}");
+        let mut headers: Vec<_> = nonsense.iter().map(|value| ("authorization", *value)).collect();
+        let cookie = browser.cookie_header();
+        headers.push(("cookie", &cookie));
+        assert_eq!(world.send(request("/me", &headers)).await.status(), 200, "{nonsense:?}");
     }
 
     let world = World::with(|builder| builder.access_cookie(false));
@@ -359,7 +359,7 @@ async fn an_inner_service_that_panics_rotates_nothing() {
         let world = World::new();
         let mut browser = logged_in(&world, age).await;
         let inner = service_fn(|request: Request<()>| async move {
-            assert_ne!(request.uri(), "/me", "the handler was told to panic");
+            assert_ne!(request.uri(), "/me", "the handler panics on demand");
             Ok::<_, Infallible>(Response::new(Bytes::new()))
         });
 

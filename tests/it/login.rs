@@ -99,7 +99,7 @@ async fn a_login_that_cannot_end_the_old_session_sends_nothing() {
     assert_eq!(response.status(), 503);
     assert!(carries_nothing(&response));
     assert!(!world.take_events().contains(&EventKind::Login));
-    world.store.mend();
+    world.store.fix();
     assert_eq!(browser.get(&world, "/me").await.body(), "alice");
 }
 
@@ -114,7 +114,7 @@ async fn a_login_that_fails_to_end_the_old_session_ends_its_new_one() {
     settle().await;
     // Ending the old session is under way, and fails; ending the new one works.
     assert_eq!(world.store.calls(Op::End), 1);
-    world.store.mend();
+    world.store.fix();
     world.store.let_through(Op::End);
 
     assert_eq!(login.await.status(), 503);
@@ -458,7 +458,7 @@ async fn a_login_during_which_the_keys_are_swapped_succeeds() {
     assert!(SWAPPED.set(auth.clone()).is_ok());
     let service = service_fn(async |request: Request<()>| {
         let session = Session::<Swapping>::from_extensions(request.extensions()).unwrap();
-        let status = session.login("alice").await.map_or_else(|refused| refused.status().as_u16(), |_| 200);
+        let status = session.login("alice").await.map_or_else(|rejected| rejected.status().as_u16(), |_| 200);
         Ok::<_, std::convert::Infallible>(Response::new(Bytes::from(status.to_string())))
     });
     let response = auth.layer().layer(service).oneshot(Request::new(())).await.unwrap();

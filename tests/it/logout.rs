@@ -20,15 +20,15 @@ use crate::support::{
 
 /// Whether both cookies are removed, the refresh cookie last, and no other cookie is set.
 fn is_removal(response: &Response<Bytes>) -> bool {
-    let fields: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
+    let headers: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
     set_cookies(response.headers()) == [(ACCESS.to_owned(), None), (REFRESH.to_owned(), None)]
         && !response.headers().contains_key("x-access-token")
         && response.headers()["cache-control"] == "private, no-store"
-        && fields.iter().all(|field| {
-            let field = field.to_str().unwrap();
+        && headers.iter().all(|header| {
+            let header = header.to_str().unwrap();
             ["Max-Age=0", "HttpOnly", "Secure", "SameSite=Lax", "Path=/", "Expires=Thu, 01 Jan 1970"]
                 .iter()
-                .all(|attribute| field.contains(attribute))
+                .all(|attribute| header.contains(attribute))
         })
 }
 
@@ -198,8 +198,8 @@ async fn a_logout_ends_the_access_tokens_session_and_the_refresh_tokens() {
 async fn an_anonymous_logout_removes_cookies_and_does_not_call_the_store() {
     let world = World::new();
     for cookie in [None, Some("__Host-refresh=garbage; __Host-access=garbage")] {
-        let fields: Vec<_> = cookie.map(|cookie| ("cookie", cookie)).into_iter().collect();
-        let response = world.send(crate::support::request("/logout", &fields)).await;
+        let headers: Vec<_> = cookie.map(|cookie| ("cookie", cookie)).into_iter().collect();
+        let response = world.send(crate::support::request("/logout", &headers)).await;
         assert_eq!(response.status(), 200);
         assert!(is_removal(&response));
         assert_eq!(world.store.take_calls(), []);
@@ -222,7 +222,7 @@ async fn a_logout_that_fails_in_the_store_keeps_the_cookies_for_another_attempt(
             assert!(set_cookies(response.headers()).iter().all(|(_, value)| value.is_some()), "{fault:?}");
             browser.keep(response.headers());
 
-            world.store.mend();
+            world.store.fix();
             assert!(is_removal(&browser.get(&world, "/logout").await));
         }
     }
@@ -476,8 +476,8 @@ async fn a_valid_access_token_does_not_call_the_store_whatever_else_is_sent() {
         let cookies = format!("{ACCESS}={access}; {REFRESH}={refresh}");
         assert_eq!(world.send(crate::support::request("/me", &[("cookie", &cookies)])).await.body(), "alice");
         let cookies = format!("{REFRESH}={refresh}");
-        let fields = [("authorization", &*format!("Bearer {access}")), ("cookie", &cookies)];
-        assert_eq!(world.send(crate::support::request("/me", &fields)).await.body(), "alice");
+        let headers = [("authorization", &*format!("Bearer {access}")), ("cookie", &cookies)];
+        assert_eq!(world.send(crate::support::request("/me", &headers)).await.body(), "alice");
     }
     assert_eq!(world.send(with_bearer("/me", dead.access().unwrap())).await.status(), 401);
     assert_eq!(world.store.take_calls(), []);

@@ -1,5 +1,5 @@
 //! The library through its public API, a module per subject: `cargo test --test it rotation::` runs one of them.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod attacks;

@@ -94,7 +94,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
             return output;
         }
     }
-    panic!("it waits for nobody");
+    panic!("no task is ready");
 }
 
 /// Runs the racers in the order that `choose` picks among those that still run, by their number. Returns the

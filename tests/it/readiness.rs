@@ -23,20 +23,20 @@ use crate::support::{
 
 /// Panics when it is called without having been polled ready, as a service may. A clone has not been polled.
 #[derive(Debug, Default)]
-struct Picky {
+struct Strict {
     ready: bool,
     calls: Arc<AtomicUsize>,
     clones: Arc<AtomicUsize>,
 }
 
-impl Clone for Picky {
+impl Clone for Strict {
     fn clone(&self) -> Self {
         self.clones.fetch_add(1, Ordering::SeqCst);
         Self { ready: false, calls: self.calls.clone(), clones: self.clones.clone() }
     }
 }
 
-impl Service<Request<()>> for Picky {
+impl Service<Request<()>> for Strict {
     type Response = Response<Bytes>;
     type Error = Infallible;
     type Future = Ready<Result<Response<Bytes>, Infallible>>;
@@ -66,7 +66,7 @@ async fn requests(world: &World) -> Vec<Request<()>> {
 #[tokio::test]
 async fn the_service_that_was_polled_ready_is_the_one_that_is_called() {
     let world = World::new();
-    let inner = Picky::default();
+    let inner = Strict::default();
     let (calls, clones) = (inner.calls.clone(), inner.clones.clone());
     let mut service = world.auth.layer().layer(inner);
     let requests = requests(&world).await;
@@ -76,7 +76,7 @@ async fn the_service_that_was_polled_ready_is_the_one_that_is_called() {
         assert_eq!(response.status(), 200);
     }
     assert_eq!(calls.load(Ordering::SeqCst), count);
-    // Only a request that waits for its refresh needs a service of its own.
+    // Only a request that waits for its refresh needs its own service.
     assert_eq!(clones.load(Ordering::SeqCst), 1);
 }
 
@@ -84,7 +84,7 @@ async fn the_service_that_was_polled_ready_is_the_one_that_is_called() {
 async fn several_requests_wait_for_one_refresh_each_with_the_service_that_was_ready_for_it() {
     let world = World::new();
     let (browser, _) = expired_browser(&world, "alice").await;
-    let inner = Picky::default();
+    let inner = Strict::default();
     let calls = inner.calls.clone();
     let mut service = world.auth.layer().layer(inner);
     world.store.hold(Op::Load);
@@ -105,7 +105,7 @@ async fn several_requests_wait_for_one_refresh_each_with_the_service_that_was_re
 #[should_panic(expected = "called before it was ready")]
 async fn the_strict_service_panics_unless_it_was_polled_ready() {
     let world = World::new();
-    let mut service = world.auth.layer().layer(Picky::default());
+    let mut service = world.auth.layer().layer(Strict::default());
     let _ = service.call(crate::support::request("/me", &[])).await;
 }
 
@@ -210,7 +210,7 @@ async fn the_guard_of_routes_is_ready_when_the_inner_service_is() {
 #[tokio::test]
 async fn the_guard_calls_the_service_that_was_polled_ready_and_only_for_users() {
     let world = World::new();
-    let inner = Picky::default();
+    let inner = Strict::default();
     let (calls, clones) = (inner.calls.clone(), inner.clones.clone());
     let guarded = world.auth.require_auth().layer(inner);
     let mut service = world.auth.layer().layer(guarded);

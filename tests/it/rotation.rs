@@ -221,7 +221,8 @@ async fn a_stolen_token_that_is_two_generations_old_ends_the_session() {
 }
 
 #[tokio::test]
-async fn a_token_two_generations_behind_ends_the_session_under_the_most_tolerant_policy_and_within_the_grace_period() {
+async fn a_token_two_generations_behind_ends_the_session_under_the_most_tolerant_policy_and_within_the_grace_period()
+ {
     let world = World::with(|builder| builder.policy(RotationPolicy::tolerant()));
     let (mut browser, session) = expired_browser(&world, "alice").await;
     let first = browser.refresh().unwrap().to_owned();
@@ -298,9 +299,9 @@ async fn a_rejected_refresh_token_does_not_help_an_expired_bearer_header() {
         refresh(&world, &mut browser).await;
     }
     let cookie = format!("{REFRESH}={first}");
-    let fields = [("authorization", &*format!("Bearer {access}")), ("cookie", &cookie)];
+    let headers = [("authorization", &*format!("Bearer {access}")), ("cookie", &cookie)];
 
-    let response = world.send(crate::support::request("/optional", &fields)).await;
+    let response = world.send(crate::support::request("/optional", &headers)).await;
 
     assert_eq!(response.status(), 401);
     assert!(response.headers()["www-authenticate"].to_str().unwrap().contains("invalid_token"));

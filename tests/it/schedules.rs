@@ -46,7 +46,7 @@ fn run(tasks: &mut [InFlight], mut drops: usize, choices: &mut Choices, mut afte
         if under_way.is_empty() {
             return;
         }
-        assert!(!woken.is_empty(), "nobody wakes {under_way:?}");
+        assert!(!woken.is_empty(), "{under_way:?} are never woken");
         let droppable = if drops > 0 { under_way.len() } else { 0 };
         let chosen = choices.choose(woken.len() + droppable);
         if let Some(index) = woken.get(chosen) {
@@ -65,9 +65,9 @@ fn nothing_is_left(world: &World, browser: &Browser) {
     let before = world.store.calls(Op::Load);
     let mut next = send(world, browser.request("/me"));
     next.poll();
-    assert_eq!(world.store.calls(Op::Load), before + 1, "it joins a load of before");
+    assert_eq!(world.store.calls(Op::Load), before + 1, "it joined an earlier load");
     while next.is_under_way() {
-        assert!(next.is_woken(), "nobody wakes it");
+        assert!(next.is_woken(), "it is never woken");
         next.poll();
     }
     assert_eq!(next.output.unwrap().body(), "alice");
@@ -111,18 +111,18 @@ fn every_order_of_failures(requests: usize, failures: usize, drops: usize) -> us
         let store = world.store.clone();
         run(&mut tasks, drops, choices, |_| {
             if store.calls(Op::Load) - before >= failures {
-                store.mend();
+                store.fix();
             }
         });
 
         let loads = world.store.calls(Op::Load) - before;
-        let refused = tasks.iter().filter_map(|task| task.output.as_ref()).filter(|one| one.status() == 503);
-        let (refused, answered) =
-            (refused.count(), tasks.iter().filter(|task| task.output.is_some()).count());
+        let rejected = tasks.iter().filter_map(|task| task.output.as_ref()).filter(|one| one.status() == 503);
+        let (rejected, answered) =
+            (rejected.count(), tasks.iter().filter(|task| task.output.is_some()).count());
         // A failed load is a failure only for the request that started it: those that joined it have tried again.
-        assert!(refused <= failures, "{refused} of {answered} were refused for {failures} failures");
-        retried.set(retried.get() || loads > failures && refused == failures && answered == requests);
-        world.store.mend();
+        assert!(rejected <= failures, "{rejected} of {answered} were rejected for {failures} failures");
+        retried.set(retried.get() || loads > failures && rejected == failures && answered == requests);
+        world.store.fix();
         nothing_is_left(&world, &browser);
     });
     assert!(retried.into_inner());
@@ -163,8 +163,8 @@ fn every_order_of_a_session_end(requests: usize, drops: usize) -> usize {
 
         run(&mut tasks, drops, choices, |tasks| {
             if later.is_none() && tasks[requests].output.is_some() {
-                let refused = now(world.send(with_bearer("/me", &access)));
-                assert_eq!(refused.status(), 401, "an access token of an ended session is good");
+                let rejected = now(world.send(with_bearer("/me", &access)));
+                assert_eq!(rejected.status(), 401, "an access token of an ended session is accepted");
                 let mut request = send(&world, without_access.request("/me"));
                 request.poll();
                 later = Some(request);
@@ -174,11 +174,11 @@ fn every_order_of_a_session_end(requests: usize, drops: usize) -> usize {
 
         if let Some(mut later) = later {
             while later.is_under_way() {
-                assert!(later.is_woken(), "nobody wakes it");
+                assert!(later.is_woken(), "it is never woken");
                 later.poll();
             }
             let response = later.output.unwrap();
-            assert_eq!(response.status(), 401, "a refresh token of an ended session is good");
+            assert_eq!(response.status(), 401, "a refresh token of an ended session is accepted");
             assert_eq!(set_cookie(&response, REFRESH), None);
         }
         for (index, task) in tasks.iter().enumerate() {

@@ -272,7 +272,7 @@ async fn a_store_that_fails_at_the_commit_logs_no_user_out() {
         assert_eq!((response.status().as_u16(), response.body().as_ref()), (200, b"alice".as_slice()));
         assert!(carries_nothing(&response));
 
-        world.store.mend();
+        world.store.fix();
         world.clock.advance(Duration::from_secs(3600));
         assert_eq!(browser.get(&world, "/me").await.status(), 200);
         assert!(browser.refresh().is_some_and(|token| generation(token) == 1));

@@ -129,8 +129,8 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
     get(&world, &mut browser, &mut secrets, "/me").await;
     rotate(&world, &mut browser, &mut secrets).await;
     let bearer = format!("Bearer {}", browser.access().unwrap());
-    let fields = [("authorization", bearer.as_str()), ("cookie", &browser.cookie_field())];
-    let response = world.send(request("/me", &fields)).await;
+    let headers = [("authorization", bearer.as_str()), ("cookie", &browser.cookie_header())];
+    let response = world.send(request("/me", &headers)).await;
     secrets.access_token(response.headers()["x-access-token"].to_str().unwrap());
     browser.keep(response.headers());
     get(&world, &mut browser, &mut secrets, "/refresh").await;
@@ -143,7 +143,7 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
     for cookie in [format!("__Host-refresh={refresh}x"), format!("__Host-refresh={}", &refresh[1..])] {
         world.send(request("/me", &[("cookie", &cookie)])).await;
     }
-    let cross_site = [("cookie", browser.cookie_field()), ("sec-fetch-site", "cross-site".to_owned())];
+    let cross_site = [("cookie", browser.cookie_header()), ("sec-fetch-site", "cross-site".to_owned())];
     let cross_site = cross_site.each_ref().map(|(name, value)| (*name, value.as_str()));
     world.send(request("/logout", &cross_site)).await;
 
@@ -157,7 +157,7 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
             for path in ["/login/bob", "/me", "/refresh", "/logout-others", "/logout-everywhere", "/logout"] {
                 get(&world, &mut victim, &mut secrets, path).await;
             }
-            world.store.mend();
+            world.store.fix();
         }
         let mut victim = Browser::logged_in(&world, "alice").await;
         secrets.cookies(&victim);

@@ -91,8 +91,8 @@ impl Forgery {
     }
 
     fn with_padding(&self, now: u64, padding: Option<usize>) -> Vec<u8> {
-        let header = self.header.text(&good_header(), None, now);
-        let claims = self.claims.text(&good_claims(), padding, now);
+        let header = self.header.text(&valid_header(), None, now);
+        let claims = self.claims.text(&valid_claims(), padding, now);
         let (header, claims) = (self.encoded(&header), self.encoded(&claims));
         let segment = |template: &str| fill(&fill(template, "header", &header), "claims", &claims);
         let message = segment(self.message.as_deref().unwrap_or("{header}.{claims}"));
@@ -122,12 +122,12 @@ impl Forgery {
 }
 
 impl Json {
-    fn text(&self, good: &[(&str, &str)], padding: Option<usize>, now: u64) -> String {
+    fn text(&self, valid: &[(&str, &str)], padding: Option<usize>, now: u64) -> String {
         let text = match self {
             Self::Whole(text) => text.clone(),
             Self::Changed(changes) => {
                 let mut members: Vec<(&str, Option<&str>)> =
-                    good.iter().map(|(name, value)| (*name, Some(*value))).collect();
+                    valid.iter().map(|(name, value)| (*name, Some(*value))).collect();
                 for (name, value) in changes.iter().filter(|(name, _)| !["^", "+"].contains(&name.as_str())) {
                     match members.iter_mut().find(|(known, _)| known == name) {
                         Some((_, known)) => *known = value.as_deref(),
@@ -150,11 +150,11 @@ impl Json {
     }
 }
 
-fn good_header() -> [(&'static str, &'static str); 3] {
+fn valid_header() -> [(&'static str, &'static str); 3] {
     [("alg", "'HS256'"), ("typ", "'at+jwt'"), ("kid", "'hs'")]
 }
 
-fn good_claims() -> [(&'static str, &'static str); 9] {
+fn valid_claims() -> [(&'static str, &'static str); 9] {
     [
         ("iss", "'https://api.example.com'"),
         ("sub", "'alice'"),

@@ -19,10 +19,10 @@ use crate::support::{
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn request_with(path: &str, fields: &[Vec<u8>]) -> Request<()> {
+fn request_with(path: &str, headers: &[Vec<u8>]) -> Request<()> {
     let mut request = request(path, &[]);
-    for field in fields {
-        request.headers_mut().append("cookie", HeaderValue::from_bytes(field).unwrap());
+    for header in headers {
+        request.headers_mut().append("cookie", HeaderValue::from_bytes(header).unwrap());
     }
     request
 }
@@ -38,23 +38,23 @@ fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 async fn cookies_are_read_as_bytes() {
     let world = World::new();
     let (alice, bob) = (Browser::logged_in(&world, "alice").await, Browser::logged_in(&world, "bob").await);
-    for Case { reason, fields, who } in CASES {
-        let fields: Vec<_> = fields
+    for Case { reason, headers, who } in CASES {
+        let headers: Vec<_> = headers
             .iter()
-            .map(|field| {
+            .map(|header| {
                 let tokens = [
                     ("<A>", alice.access()),
                     ("<R>", alice.refresh()),
                     ("<a>", bob.access()),
                     ("<r>", bob.refresh()),
                 ];
-                tokens.iter().fold(field.to_vec(), |field, (place, token)| {
-                    replaced(&field, place.as_bytes(), token.unwrap().as_bytes())
+                tokens.iter().fold(header.to_vec(), |header, (place, token)| {
+                    replaced(&header, place.as_bytes(), token.unwrap().as_bytes())
                 })
             })
             .collect();
         world.store.take_calls();
-        let response = world.send(request_with("/optional", &fields)).await;
+        let response = world.send(request_with("/optional", &headers)).await;
         assert_eq!(response.status(), StatusCode::OK, "{reason}");
         assert_eq!(response.body(), *who, "{reason}");
         if *who == "-" {
@@ -78,9 +78,9 @@ async fn of_access_cookies_of_one_session_the_latest_expiry_counts() {
     world.clock.advance(Duration::from_secs(230));
     for (first, second) in [(&old, &new), (&new, &old)] {
         world.store.take_calls();
-        let field =
+        let header =
             format!("{ACCESS}={first}; {ACCESS}={second}; {}={}", REFRESH, browser.refresh().unwrap());
-        let response = world.send(request_with("/me", &[field.into()])).await;
+        let response = world.send(request_with("/me", &[header.into()])).await;
         assert_eq!(response.body(), "alice");
         // With the old one alone there would be a refresh ahead.
         assert_eq!(world.store.take_calls(), []);
@@ -114,7 +114,7 @@ async fn of_refresh_cookies_of_one_session_the_highest_generation_counts() {
 async fn the_request_fields_are_sensitive_to_those_behind_the_layer() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
-    let mut sent = request_with("/me", &[browser.cookie_field().into(), b"a=b".to_vec()]);
+    let mut sent = request_with("/me", &[browser.cookie_header().into(), b"a=b".to_vec()]);
     let bearer = format!("Bearer {}", browser.access().unwrap());
     sent.headers_mut().insert("authorization", bearer.try_into().unwrap());
     let seen = |request: Request<()>| async move {
@@ -147,11 +147,11 @@ async fn other_names_are_read_where_they_are_configured() {
 
 /// The `Set-Cookie` headers of a response, with `<token>` for the tokens.
 fn sent(headers: &HeaderMap) -> Vec<String> {
-    let fields =
-        headers.get_all(SET_COOKIE).iter().inspect(|field| assert!(field.is_sensitive(), "{field:?}"));
-    fields
-        .map(|field| {
-            let text = field.to_str().unwrap();
+    let values =
+        headers.get_all(SET_COOKIE).iter().inspect(|header| assert!(header.is_sensitive(), "{header:?}"));
+    values
+        .map(|header| {
+            let text = header.to_str().unwrap();
             let (name, rest) = text.split_once('=').unwrap();
             let (value, attributes) = rest.split_once(';').unwrap();
             let mut attributes: Vec<_> = attributes.split(';').map(str::trim).collect();
@@ -209,8 +209,8 @@ async fn max_age_is_what_is_left_and_at_most_400_days() {
     let max_ages = async |world: &World, browser: &mut Browser, path: &str| {
         let response = browser.get(world, path).await;
         assert_eq!(response.status(), StatusCode::OK);
-        let age = |field: &String| {
-            field.split("Max-Age=").nth(1).unwrap().split(';').next().unwrap().parse::<u64>().unwrap()
+        let age = |header: &String| {
+            header.split("Max-Age=").nth(1).unwrap().split(';').next().unwrap().parse::<u64>().unwrap()
         };
         sent(response.headers()).iter().map(age).collect::<Vec<_>>()
     };

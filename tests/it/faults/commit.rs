@@ -97,7 +97,7 @@ async fn after_a_failed_commit_the_same_browser_goes_on_at_once_and_much_later()
                 let case = format!("{need:?} {fault:?} {pause} s");
                 let (world, mut browser) = need.arise().await;
                 send_and_break(&world, &browser, need.op(), fault).await;
-                world.store.mend();
+                world.store.fix();
                 world.clock.advance(Duration::from_secs(pause));
 
                 let response = browser.get(&world, "/me").await;
@@ -117,7 +117,7 @@ async fn a_failing_store_uses_no_late_budget() {
         let (world, mut browser) = Need::Late.arise().await;
         for _ in 0..5 {
             send_and_break(&world, &browser, Op::Swap, fault).await;
-            world.store.mend();
+            world.store.fix();
         }
 
         let response = browser.get(&world, "/me").await;
@@ -127,7 +127,7 @@ async fn a_failing_store_uses_no_late_budget() {
 }
 
 /// Alice's browser, whose access token expires soon.
-async fn near_end() -> (World, Browser) {
+async fn near_expiry() -> (World, Browser) {
     let world = world();
     let browser = Browser::logged_in(&world, "alice").await;
     world.clock.advance(Duration::from_secs(500));
@@ -140,7 +140,7 @@ async fn a_failed_refresh_ahead_rejects_no_request() {
         for op in [Op::Load, Op::Swap] {
             for path in ["/me", "/optional", "/public"] {
                 let case = format!("{op:?} {fault:?} {path}");
-                let (world, mut browser) = near_end().await;
+                let (world, mut browser) = near_expiry().await;
                 world.store.break_op(op, fault);
                 let calls = world.store.calls(op);
 
@@ -154,7 +154,7 @@ async fn a_failed_refresh_ahead_rejects_no_request() {
                 );
                 assert_untouched(&response, &case);
 
-                world.store.mend();
+                world.store.fix();
                 let response = browser.get(&world, path).await;
                 assert!(set_cookie(&response, ACCESS).is_some(), "{case}");
                 assert_eq!(generation(browser.refresh().unwrap()), 1, "{case}");
@@ -166,7 +166,7 @@ async fn a_failed_refresh_ahead_rejects_no_request() {
 #[tokio::test]
 async fn a_refresh_ahead_without_claims_rejects_no_request() {
     for fault in CLEAN_FAULTS {
-        let (world, mut browser) = near_end().await;
+        let (world, mut browser) = near_expiry().await;
         let session = mint::session(browser.access().unwrap());
         let row = world.store.row(session).await;
         world.users.break_loads(Some(fault));
@@ -186,7 +186,7 @@ async fn a_refresh_ahead_without_claims_rejects_no_request() {
 async fn a_rotation_that_was_stored_but_not_acknowledged_is_handed_out_to_the_next_request() {
     let (world, mut browser) = Need::Rotate.arise().await;
     send_and_break(&world, &browser, Op::Swap, Fault::FailsAfterwards).await;
-    world.store.mend();
+    world.store.fix();
     world.clock.advance(Duration::from_secs(20));
 
     browser.get(&world, "/me").await;

@@ -12,20 +12,20 @@ enum Need {
     /// To load the session.
     Load,
     /// To restore a rotation that the store lost (c9).
-    Mend,
+    RestoreRotation,
     /// To end a session whose token was used twice (c8).
     EndReused,
     /// To end a session whose user is gone (c12).
     EndDisabled,
 }
 
-const NEEDS: [Need; 4] = [Need::Load, Need::Mend, Need::EndReused, Need::EndDisabled];
+const NEEDS: [Need; 4] = [Need::Load, Need::RestoreRotation, Need::EndReused, Need::EndDisabled];
 
 impl Need {
     fn op(self) -> Op {
         match self {
             Self::Load => Op::Load,
-            Self::Mend => Op::Swap,
+            Self::RestoreRotation => Op::Swap,
             Self::EndReused | Self::EndDisabled => Op::End,
         }
     }
@@ -43,7 +43,7 @@ impl Need {
         world.clock.advance(ACCESS_LIFETIME);
         match self {
             Self::Load => {}
-            Self::Mend => {
+            Self::RestoreRotation => {
                 let mut row = world.store.row(session).await.unwrap();
                 row.generation -= 1;
                 assert!(world.store.inner.compare_and_swap(&row).await.unwrap());
@@ -95,13 +95,13 @@ async fn without_the_store_no_user_can_be_identified() {
 #[tokio::test]
 async fn once_the_store_is_fixed_the_same_browser_goes_on() {
     for fault in FAULTS {
-        for need in [Need::Load, Need::Mend, Need::EndDisabled] {
+        for need in [Need::Load, Need::RestoreRotation, Need::EndDisabled] {
             let (world, mut browser) = need.arise().await;
             world.store.break_op(need.op(), fault);
             for _ in 0..3 {
                 browser.get(&world, "/me").await;
             }
-            world.store.mend();
+            world.store.fix();
             world.users.set("alice", "Alice", "user");
 
             let response = browser.get(&world, "/me").await;
@@ -122,7 +122,7 @@ async fn a_reuse_that_could_not_end_its_session_ends_it_once_the_store_is_fixed(
         assert_unavailable(&thief.get(&world, "/me").await, &format!("{fault:?}"));
         let ended = world.store.row(session).await.unwrap().ended.is_some();
         assert_eq!(ended, fault == Fault::FailsAfterwards, "{fault:?}");
-        world.store.mend();
+        world.store.fix();
 
         assert_eq!(thief.get(&world, "/me").await.status(), 401, "{fault:?}");
         assert!(world.store.row(session).await.unwrap().ended.is_some(), "{fault:?}");

@@ -41,7 +41,7 @@ async fn a_login_that_cannot_be_stored_is_unavailable_and_ends_nothing() {
         assert_unavailable(&response, &format!("{fault:?}"));
         assert!(is_live(&world, old).await);
         assert_eq!(browser.get(&world, "/me").await.body().as_ref(), b"alice");
-        world.store.mend();
+        world.store.fix();
         assert_eq!(browser.get(&world, "/login/bob").await.status(), 200, "{fault:?}");
         assert_eq!(browser.get(&world, "/me").await.body().as_ref(), b"bob");
         assert!(!is_live(&world, old).await);
@@ -80,7 +80,7 @@ async fn a_login_that_cannot_end_the_old_session_is_unavailable_and_leaves_the_o
         if fault != Fault::FailsAfterwards {
             assert_eq!(browser.get(&world, "/me").await.body().as_ref(), b"alice", "{case}");
         }
-        world.store.mend();
+        world.store.fix();
         assert_eq!(browser.get(&world, "/login/bob").await.status(), 200, "{case}");
         assert_eq!(world.store.row(old).await.unwrap().ended.unwrap().reason, EndReason::Superseded);
     }
@@ -100,7 +100,7 @@ async fn a_login_that_could_not_end_the_old_session_is_rolled_back() {
     while world.store.calls(Op::End) == 0 {
         tokio::task::yield_now().await;
     }
-    world.store.mend();
+    world.store.fix();
     world.store.let_through(Op::End);
 
     assert_unavailable(&login.await.unwrap(), "the first end failed");
@@ -133,7 +133,7 @@ async fn a_logout_that_fails_removes_no_cookie_and_can_be_repeated() {
                 assert_eq!(world.send(captured.request("/me")).await.status(), 200, "{case}");
             }
 
-            world.store.mend();
+            world.store.fix();
             let response = browser.get(&world, "/logout").await;
             assert!(response.status().is_success() && removes_both(&response), "{case}: {response:?}");
             assert!(!is_live(&world, old).await, "{case}");
@@ -175,7 +175,7 @@ async fn a_logout_everywhere_or_elsewhere_that_fails_can_be_repeated() {
             assert_eq!(live_sessions(&world).await, 2, "{case}");
             assert_eq!(browser.get(&world, "/me").await.status(), 200, "{case}");
             assert_eq!(world.send(elsewhere.request("/me")).await.status(), 200, "{case}");
-            world.store.mend();
+            world.store.fix();
             let response = browser.get(&world, path).await;
             assert!(response.status().is_success(), "{case}");
             assert_eq!(removes_both(&response), left == 0, "{case}");
@@ -195,7 +195,7 @@ async fn a_logout_everywhere_whose_last_step_fails_removes_no_cookie() {
         assert_unavailable(&browser.get(&world, "/logout-everywhere").await, &format!("{fault:?}"));
 
         assert_eq!(live_sessions(&world).await, 0);
-        world.store.mend();
+        world.store.fix();
         assert!(removes_both(&browser.get(&world, "/logout").await), "{fault:?}");
     }
 }
@@ -214,7 +214,7 @@ async fn a_refresh_on_demand_that_fails_sends_nothing_and_can_be_repeated() {
                 let response = browser.get(&world, "/refresh").await;
 
                 assert_unavailable(&response, &case);
-                world.store.mend();
+                world.store.fix();
                 assert_eq!(browser.get(&world, "/refresh").await.status(), 200, "{case}");
                 assert_eq!(generation(browser.refresh().unwrap()), 1, "{case}");
             }
@@ -264,7 +264,7 @@ async fn a_list_of_sessions_that_fails_can_be_repeated() {
         let response = world.send_to(manage, browser.request("/list")).await;
 
         assert_unavailable(&response, &format!("{fault:?}"));
-        world.store.mend();
+        world.store.fix();
         assert_eq!(world.send_to(manage, browser.request("/list")).await.body().as_ref(), b"1");
     }
 }
@@ -286,7 +286,7 @@ async fn ending_a_session_from_the_list_can_be_repeated_after_a_failure() {
 
                 assert_unavailable(&response, &case);
                 assert_eq!(world.send(victim.request("/me")).await.status(), 200, "{case}");
-                world.store.mend();
+                world.store.fix();
                 let response = world.send_to(manage, browser.request(&path)).await;
                 assert_eq!(response.status(), 200, "{case}");
                 assert_eq!(removes_both(&response), own, "{case}");
@@ -310,7 +310,7 @@ async fn a_session_end_that_fails_in_the_store_is_an_error_and_denies_no_session
         assert!(world.auth.purge_dead().await.is_err(), "{case}");
 
         assert_eq!(world.send(browser.request("/me")).await.status(), 200, "{case}");
-        world.store.mend();
+        world.store.fix();
         assert!(world.auth.end_session(session(&browser)).await.unwrap(), "{case}");
         assert_eq!(world.send(browser.request("/me")).await.status(), 401, "{case}");
         assert!(world.auth.purge_dead().await.is_ok(), "{case}");

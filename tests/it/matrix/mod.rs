@@ -42,7 +42,7 @@ enum Access {
 
 /// Where the access token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Channel {
+enum Transport {
     Header,
     Cookie,
     /// In the header, while there is also a valid access cookie of another user.
@@ -97,13 +97,13 @@ enum Refresh {
 
 /// What an access token states about the request.
 #[derive(Clone, Copy, Debug)]
-enum Says {
+enum Meaning {
     /// No user: the refresh cookie decides.
-    Nobody,
+    Anonymous,
     /// This user, and the refresh cookie is not read.
     User(&'static str),
     /// This user, with a refresh ahead while the handler runs.
-    Ending(&'static str),
+    ExpiresSoon(&'static str),
     /// This user, if the refresh cookie is of the same user.
     Expired(&'static str),
     Invalid,
@@ -113,48 +113,48 @@ enum Says {
 
 /// DESIGN §3, "which A" and "expired means".
 #[rustfmt::skip]
-fn says(access: Access, channel: Channel, refresh: Refresh) -> Says {
-    use Says::{Ambiguous, Ending, Expired, Invalid, Nobody, User};
-    //                           in the header     in the cookie
+fn meaning(access: Access, transport: Transport, refresh: Refresh) -> Meaning {
+    use Meaning::{Ambiguous, Anonymous, Expired, ExpiresSoon, Invalid, User};
+    //                           in the header         in the cookie
     let (header, cookie) = match access {
-        Access::Absent        => (Nobody,          Nobody),
-        Access::Empty         => (Invalid,         Nobody),
-        Access::Valid         => (User("alice"),   User("alice")),
-        Access::NearEnd       => (Ending("alice"), Ending("alice")),
-        Access::Expired       => (Expired("alice"), Nobody),
-        Access::Forged        => (Invalid,         Nobody),
-        Access::ForeignKey    => (Invalid,         Nobody),
-        Access::ForeignIssuer => (Invalid,         Nobody),
-        Access::Revoked       => (Invalid,         Nobody),
-        Access::OtherValid    => (User("bob"),     User("bob")),
-        Access::OtherNearEnd  => (Ending("bob"),   Ending("bob")),
-        Access::OtherExpired  => (Expired("bob"),  Nobody),
-        Access::TwoOldFirst   => (Ambiguous,       User("alice")),
-        Access::TwoNewFirst   => (Ambiguous,       User("alice")),
-        Access::TwoUsers      => (Ambiguous,       Nobody),
-        Access::ValidAndForged => (Ambiguous,      User("alice")),
+        Access::Absent        => (Anonymous,            Anonymous),
+        Access::Empty         => (Invalid,              Anonymous),
+        Access::Valid         => (User("alice"),        User("alice")),
+        Access::NearEnd       => (ExpiresSoon("alice"), ExpiresSoon("alice")),
+        Access::Expired       => (Expired("alice"),     Anonymous),
+        Access::Forged        => (Invalid,              Anonymous),
+        Access::ForeignKey    => (Invalid,              Anonymous),
+        Access::ForeignIssuer => (Invalid,              Anonymous),
+        Access::Revoked       => (Invalid,              Anonymous),
+        Access::OtherValid    => (User("bob"),          User("bob")),
+        Access::OtherNearEnd  => (ExpiresSoon("bob"),   ExpiresSoon("bob")),
+        Access::OtherExpired  => (Expired("bob"),       Anonymous),
+        Access::TwoOldFirst   => (Ambiguous,            User("alice")),
+        Access::TwoNewFirst   => (Ambiguous,            User("alice")),
+        Access::TwoUsers      => (Ambiguous,            Anonymous),
+        Access::ValidAndForged => (Ambiguous,           User("alice")),
     };
     // A session that this server has ended is rejected at once, whatever its access tokens say.
     let (header, cookie) = match (refresh, header, cookie) {
-        (Refresh::EndedHere, User("alice") | Ending("alice"), _) => (Invalid, Nobody),
-        (Refresh::EndedHere, _, User("alice") | Ending("alice")) => (header, Nobody),
-        (Refresh::EndedHere, Ambiguous, Nobody) => (Ambiguous, User("bob")),
+        (Refresh::EndedHere, User("alice") | ExpiresSoon("alice"), _) => (Invalid, Anonymous),
+        (Refresh::EndedHere, _, User("alice") | ExpiresSoon("alice")) => (header, Anonymous),
+        (Refresh::EndedHere, Ambiguous, Anonymous) => (Ambiguous, User("bob")),
         _ => (header, cookie),
     };
-    match channel {
-        Channel::Header => header,
-        Channel::Cookie => cookie,
-        Channel::HeaderOverCookie if matches!(header, Nobody) => User("bob"),
-        Channel::HeaderOverCookie => header,
+    match transport {
+        Transport::Header => header,
+        Transport::Cookie => cookie,
+        Transport::HeaderOverCookie if matches!(header, Anonymous) => User("bob"),
+        Transport::HeaderOverCookie => header,
     }
 }
 
 /// The effect of a refresh cookie when it decides.
-struct Worth {
+struct Effect {
     /// The user of the session that it names, if its MAC is valid.
     session: &'static str,
     /// Whether it authenticates.
-    holds: bool,
+    valid: bool,
     /// The number of calls of load, swap and end.
     calls: [usize; 3],
     claims: usize,
@@ -176,13 +176,13 @@ enum Sends {
 
 /// DESIGN §4, rows c0 to c12 and r1 to r6.
 #[rustfmt::skip]
-fn worth(refresh: Refresh) -> Worth {
+fn effect(refresh: Refresh) -> Effect {
     use Sends::{Access, Both, Nothing};
     const NO: bool = false;
     const REUSE: Option<EndReason> = Some(EndReason::Reuse);
     const GONE: Option<EndReason> = Some(EndReason::Disabled);
-    let (session, holds, calls, claims, sends, over, ends) = match refresh {
-        //                           session  holds  load       claims     over
+    let (session, valid, calls, claims, sends, over, ends) = match refresh {
+        //                           session  valid  load       claims     over
         //                                           |  swap    |  sends   |     ends
         Refresh::Absent           => ("none", NO,   [0, 0, 0], 0, Nothing, NO,   None),
         Refresh::Current          => ("alice", true, [1, 1, 0], 1, Both(3), NO,   None),  // c3, r3
@@ -208,25 +208,25 @@ fn worth(refresh: Refresh) -> Worth {
         Refresh::TwoUsers         => ("none", NO,   [0, 0, 0], 0, Nothing, NO,   None),
         Refresh::CurrentAndForged => ("alice", true, [1, 1, 0], 1, Both(3), NO,   None),
     };
-    Worth { session, holds, calls, claims, sends, over, ends }
+    Effect { session, valid, calls, claims, sends, over, ends }
 }
 
 /// The same beside a valid access token that expires soon: a refresh ahead ends, restores and removes nothing.
-fn worth_beside(refresh: Refresh) -> Worth {
-    let worth = worth(refresh);
-    if worth.holds && refresh != Refresh::Ahead {
-        return worth;
+fn effect_beside(refresh: Refresh) -> Effect {
+    let effect = effect(refresh);
+    if effect.valid && refresh != Refresh::Ahead {
+        return effect;
     }
-    let [loads, _, _] = worth.calls;
+    let [loads, _, _] = effect.calls;
     let claims = usize::from(refresh == Refresh::Gone);
-    Worth { calls: [loads.min(1), 0, 0], claims, sends: Sends::Nothing, over: false, ends: None, ..worth }
+    Effect { calls: [loads.min(1), 0, 0], claims, sends: Sends::Nothing, over: false, ends: None, ..effect }
 }
 
 /// One request.
 #[derive(Clone, Copy, Debug)]
 struct Case {
     access: Access,
-    channel: Channel,
+    transport: Transport,
     refresh: Refresh,
     path: &'static str,
     navigation: bool,
@@ -260,23 +260,25 @@ enum Who {
 }
 
 fn expected(case: Case) -> Outcome {
-    let decides = worth(case.refresh);
-    let holder = if decides.holds { Who::User(decides.session) } else { Who::Anonymous };
-    let untouched = worth(Refresh::Absent);
-    let (who, worth) = match says(case.access, case.channel, case.refresh) {
-        Says::Nobody => (holder, decides),
-        Says::User(user) => (Who::User(user), untouched),
-        Says::Ending(user) if user == decides.session => (Who::User(user), worth_beside(case.refresh)),
-        Says::Ending(user) => (Who::User(user), untouched),
-        // A request with tokens of two users never changes from one user to the other.
-        Says::Expired(user) if user != decides.session => {
-            // The refresh token itself states that it has expired, so the store is not called.
-            (Who::Invalid, Worth { over: case.refresh == Refresh::AbsoluteExpired, ..untouched })
+    let decides = effect(case.refresh);
+    let holder = if decides.valid { Who::User(decides.session) } else { Who::Anonymous };
+    let untouched = effect(Refresh::Absent);
+    let (who, effect) = match meaning(case.access, case.transport, case.refresh) {
+        Meaning::Anonymous => (holder, decides),
+        Meaning::User(user) => (Who::User(user), untouched),
+        Meaning::ExpiresSoon(user) if user == decides.session => {
+            (Who::User(user), effect_beside(case.refresh))
         }
-        Says::Expired(_) if decides.holds => (holder, decides),
-        Says::Expired(_) => (Who::Invalid, decides),
-        Says::Invalid => (Who::Invalid, untouched),
-        Says::Ambiguous => (Who::Ambiguous, untouched),
+        Meaning::ExpiresSoon(user) => (Who::User(user), untouched),
+        // A request with tokens of two users never changes from one user to the other.
+        Meaning::Expired(user) if user != decides.session => {
+            // The refresh token itself states that it has expired, so the store is not called.
+            (Who::Invalid, Effect { over: case.refresh == Refresh::AbsoluteExpired, ..untouched })
+        }
+        Meaning::Expired(_) if decides.valid => (holder, decides),
+        Meaning::Expired(_) => (Who::Invalid, decides),
+        Meaning::Invalid => (Who::Invalid, untouched),
+        Meaning::Ambiguous => (Who::Ambiguous, untouched),
     };
     let (status, body, challenge) = match (case.path, who) {
         (_, Who::User(user)) => (200, user, "none"),
@@ -286,48 +288,48 @@ fn expected(case: Case) -> Outcome {
         (_, Who::Ambiguous) => (400, "", "invalid_request"),
     };
     // A new access token uses the transport of the old one. Without an old one, it goes into the cookie.
-    let cookie = case.channel == Channel::Cookie || case.access == Access::Absent;
+    let cookie = case.transport == Transport::Cookie || case.access == Access::Absent;
     let place = if cookie { "cookie" } else { "header" };
-    let removed = case.navigation && worth.over;
+    let removed = case.navigation && effect.over;
     Outcome {
         status,
         body: body.to_owned(),
         challenge,
-        access: (worth.sends != Sends::Nothing).then(|| (place, worth.session.to_owned())),
-        refresh: if let Sends::Both(generation) = worth.sends { Some(generation) } else { None },
+        access: (effect.sends != Sends::Nothing).then(|| (place, effect.session.to_owned())),
+        refresh: if let Sends::Both(generation) = effect.sends { Some(generation) } else { None },
         removed,
-        uncacheable: removed || worth.sends != Sends::Nothing,
-        calls: worth.calls,
-        claims: worth.claims,
-        ended: worth.ends,
+        uncacheable: removed || effect.sends != Sends::Nothing,
+        calls: effect.calls,
+        claims: effect.claims,
+        ended: effect.ends,
     }
 }
 
 #[tokio::test]
 async fn an_access_token_in_the_header_with_every_refresh_cookie() {
-    assert_all(Channel::Header).await;
+    assert_all(Transport::Header).await;
 }
 
 #[tokio::test]
 async fn an_access_token_in_the_cookie_with_every_refresh_cookie() {
-    assert_all(Channel::Cookie).await;
+    assert_all(Transport::Cookie).await;
 }
 
 #[tokio::test]
 async fn an_access_token_in_the_header_hides_the_access_cookie() {
-    assert_all(Channel::HeaderOverCookie).await;
+    assert_all(Transport::HeaderOverCookie).await;
 }
 
-async fn assert_all(channel: Channel) {
+async fn assert_all(transport: Transport) {
     let (mut cases, mut wrong) = (0, Vec::new());
     for refresh in REFRESHES {
         for access in ACCESSES {
             for (path, navigation) in [("/me", false), ("/optional", false), ("/public", true)] {
-                let case = Case { access, channel, refresh, path, navigation };
+                let case = Case { access, transport, refresh, path, navigation };
                 let (expected, seen) = (expected(case), play(case).await);
                 cases += 1;
                 if seen != expected {
-                    wrong.push(format!("{case:?}\n  expected {expected:?}\n  but it is {seen:?}"));
+                    wrong.push(format!("{case:?}\n  expected {expected:?}\n  got      {seen:?}"));
                 }
             }
         }

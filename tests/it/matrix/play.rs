@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use tower_refresh::{Clock, KeyRing, SessionHandle, Timestamp, event::EndReason, store::SessionStore};
 
-use super::{Access, Case, Channel, Outcome, Refresh};
+use super::{Access, Case, Outcome, Refresh, Transport};
 use crate::support::{
     Browser, Op, TestStore, World,
     browser::{ACCESS, REFRESH, generation, set_cookie, set_cookies},
@@ -62,32 +62,32 @@ pub(super) async fn play(case: Case) -> Outcome {
     let access = access_tokens(&world, &alice, &bob, &former, case.access).await;
 
     let mut cookies: Vec<_> = refresh.into_iter().map(|token| format!("{REFRESH}={token}")).collect();
-    let mut fields = Vec::new();
-    if case.channel == Channel::Cookie {
+    let mut headers = Vec::new();
+    if case.transport == Transport::Cookie {
         cookies.extend(access.iter().map(|token| format!("{ACCESS}={token}")));
     } else {
         let scheme = if case.access == Access::Absent { "Basic YTpi" } else { "Bearer" };
         let tokens = if access.is_empty() { vec![String::new()] } else { access };
-        fields.extend(
+        headers.extend(
             tokens.iter().map(|token| ("authorization", format!("{scheme} {token}").trim().to_owned())),
         );
     }
-    if case.channel == Channel::HeaderOverCookie {
+    if case.transport == Transport::HeaderOverCookie {
         cookies.push(format!("{ACCESS}={}", bob.access(&world, 100).await));
     }
     if !cookies.is_empty() {
-        fields.push(("cookie", cookies.join("; ")));
+        headers.push(("cookie", cookies.join("; ")));
     }
     if case.navigation {
-        fields.push(("sec-fetch-mode", "navigate".to_owned()));
-        fields.push(("sec-fetch-dest", "document".to_owned()));
+        headers.push(("sec-fetch-mode", "navigate".to_owned()));
+        headers.push(("sec-fetch-dest", "document".to_owned()));
     }
-    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
 
     world.store.take_calls();
     let claims = world.users.loads();
     let ended = ended(&world, alice.session).await;
-    let response = world.send(request(case.path, &fields)).await;
+    let response = world.send(request(case.path, &headers)).await;
     let ended_now = self::ended(&world, alice.session).await.filter(|_| ended.is_none());
     assert_eq!(self::ended(&world, bob.session).await, None, "{case:?}");
     seen(&response, calls(&world, case), world.users.loads() - claims, ended_now)
@@ -209,7 +209,7 @@ async fn access_tokens(
     former: &Login,
     access: Access,
 ) -> Vec<String> {
-    // A token lives for 570 to 600 seconds, and is renewed in the last fifth.
+    // A token lives for 570 to 600 seconds, and is refreshed ahead in the last fifth.
     const VALID: u64 = 100;
     const NEAR_END: u64 = 500;
     const EXPIRED: u64 = 600;

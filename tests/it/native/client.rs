@@ -18,7 +18,7 @@ use crate::support::{Claims, World, mint};
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Names and values of headers.
-pub(crate) type Fields<'a> = &'a [(&'a str, &'a str)];
+pub(crate) type Headers<'a> = &'a [(&'a str, &'a str)];
 
 /// The application of these tests.
 pub(crate) fn app(world: &World) -> Router {
@@ -95,21 +95,21 @@ pub(crate) async fn send(
     world: &World,
     method: Method,
     path: &str,
-    fields: Fields<'_>,
+    headers: Headers<'_>,
     body: impl Into<Body>,
 ) -> Response<Bytes> {
-    call(app(world), method, path, fields, body).await
+    call(app(world), method, path, headers, body).await
 }
 
 pub(crate) async fn call(
     app: Router,
     method: Method,
     path: &str,
-    fields: Fields<'_>,
+    headers: Headers<'_>,
     body: impl Into<Body>,
 ) -> Response<Bytes> {
     let mut request = Request::builder().method(method).uri(path).header("host", "api.example.com");
-    for (name, value) in fields {
+    for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let response = app.oneshot(request.body(body.into()).unwrap()).await.unwrap();

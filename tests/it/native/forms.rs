@@ -8,7 +8,7 @@ use super::client::{Client, FORM, assert_error, assert_is_not_cached, call, json
 use crate::support::World;
 
 /// Invalid forms: a reason, the form with `TOKEN` for a valid refresh token, the error code.
-const REFUSED: [(&str, &str, &str); 37] = [
+const REJECTED: [(&str, &str, &str); 37] = [
     ("nothing", "", "invalid_request"),
     ("separators alone", "&&&", "invalid_request"),
     ("no grant_type", "refresh_token=TOKEN", "invalid_request"),
@@ -16,7 +16,7 @@ const REFUSED: [(&str, &str, &str); 37] = [
     ("a grant_type without an equals sign", "grant_type&refresh_token=TOKEN", "invalid_request"),
     ("no refresh_token", "grant_type=refresh_token", "invalid_request"),
     ("a refresh_token without a value", "grant_type=refresh_token&refresh_token=", "invalid_request"),
-    ("names have a case", "GRANT_TYPE=refresh_token&refresh_token=TOKEN", "invalid_request"),
+    ("names are case-sensitive", "GRANT_TYPE=refresh_token&refresh_token=TOKEN", "invalid_request"),
     ("names are not trimmed", "+grant_type=refresh_token&refresh_token=TOKEN", "invalid_request"),
     (
         "a name in brackets is another name",
@@ -27,9 +27,9 @@ const REFUSED: [(&str, &str, &str); 37] = [
     ("the grant of passwords", "grant_type=password&username=alice&password=x", "unsupported_grant_type"),
     ("the grant of codes", "grant_type=authorization_code&refresh_token=TOKEN", "unsupported_grant_type"),
     ("the grant of clients", "grant_type=client_credentials", "unsupported_grant_type"),
-    ("values have a case", "grant_type=Refresh_Token&refresh_token=TOKEN", "unsupported_grant_type"),
+    ("values are case-sensitive", "grant_type=Refresh_Token&refresh_token=TOKEN", "unsupported_grant_type"),
     ("values are not trimmed", "grant_type=refresh_token+&refresh_token=TOKEN", "unsupported_grant_type"),
-    ("a grant behind a NUL", "grant_type=refresh_token%00&refresh_token=TOKEN", "unsupported_grant_type"),
+    ("a grant after a NUL", "grant_type=refresh_token%00&refresh_token=TOKEN", "unsupported_grant_type"),
     ("a grant that is not UTF-8", "grant_type=%ff&refresh_token=TOKEN", "unsupported_grant_type"),
     (
         "grant_type twice",
@@ -53,13 +53,13 @@ const REFUSED: [(&str, &str, &str); 37] = [
     ),
     ("an unknown one twice", "grant_type=refresh_token&refresh_token=TOKEN&a=1&a=1", "invalid_request"),
     ("an escape cut short", "grant_type=refresh_token&refresh_token=TOKEN&a=%4", "invalid_request"),
-    ("an escape of no digits", "grant_type=refresh_token&refresh_token=TOKEN&a=%zz", "invalid_request"),
+    ("an escape without digits", "grant_type=refresh_token&refresh_token=TOKEN&a=%zz", "invalid_request"),
     ("an escape with a sign", "grant_type=refresh_token&refresh_token=TOKEN&a=%+1", "invalid_request"),
     ("JSON", r#"{"grant_type":"refresh_token","refresh_token":"TOKEN"}"#, "invalid_request"),
     ("no token at all", "grant_type=refresh_token&refresh_token=x", "invalid_grant"),
     ("a token with a blank before it", "grant_type=refresh_token&refresh_token=+TOKEN", "invalid_grant"),
     ("a token with padding", "grant_type=refresh_token&refresh_token=TOKEN%3D", "invalid_grant"),
-    ("a token behind a NUL", "grant_type=refresh_token&refresh_token=%00TOKEN", "invalid_grant"),
+    ("a token after a NUL", "grant_type=refresh_token&refresh_token=%00TOKEN", "invalid_grant"),
     ("a token twice in one value", "grant_type=refresh_token&refresh_token=TOKEN%26TOKEN", "invalid_grant"),
     (
         "more scope than the user has",
@@ -82,20 +82,20 @@ const REFUSED: [(&str, &str, &str); 37] = [
 
 /// Valid forms.
 const ACCEPTED: [(&str, &str); 9] = [
-    ("as the RFC has it", "grant_type=refresh_token&refresh_token=TOKEN"),
+    ("as in the RFC", "grant_type=refresh_token&refresh_token=TOKEN"),
     ("the order does not matter", "refresh_token=TOKEN&grant_type=refresh_token"),
-    ("escapes of what needs none", "grant%5Ftype=refresh%5ftoken&refresh_token=TOKEN"),
-    ("separators to spare", "&grant_type=refresh_token&&refresh_token=TOKEN&"),
+    ("escapes that are not needed", "grant%5Ftype=refresh%5ftoken&refresh_token=TOKEN"),
+    ("extra separators", "&grant_type=refresh_token&&refresh_token=TOKEN&"),
     ("the scope of the user", "grant_type=refresh_token&refresh_token=TOKEN&scope=user"),
     ("a scope without a value counts as none", "grant_type=refresh_token&refresh_token=TOKEN&scope="),
     ("a public client's id is ignored", "grant_type=refresh_token&refresh_token=TOKEN&client_id=app"),
     ("so is a secret", "grant_type=refresh_token&refresh_token=TOKEN&client_id=app&client_secret=s"),
-    ("and what nobody knows", "grant_type=refresh_token&refresh_token=TOKEN&audience=x&%ff=%ff"),
+    ("and unknown parameters", "grant_type=refresh_token&refresh_token=TOKEN&audience=x&%ff=%ff"),
 ];
 
 #[tokio::test]
 async fn an_invalid_form_gets_its_error_and_rotates_nothing() {
-    for (case, form, code) in REFUSED {
+    for (case, form, code) in REJECTED {
         let world = World::new();
         let client = Client::logged_in(&world, "alice").await;
         world.clock.advance(Duration::from_secs(600));
@@ -152,8 +152,8 @@ async fn only_forms_are_read() {
         let world = World::new();
         let client = Client::logged_in(&world, "alice").await;
         let form = format!("grant_type=refresh_token&refresh_token={}", client.refresh);
-        let fields: Vec<_> = media_type.iter().map(|value| ("content-type", *value)).collect();
-        let response = send(&world, Method::POST, "/auth/token", &fields, form).await;
+        let headers: Vec<_> = media_type.iter().map(|value| ("content-type", *value)).collect();
+        let response = send(&world, Method::POST, "/auth/token", &headers, form).await;
         if good {
             assert_eq!(response.status(), StatusCode::OK, "{media_type:?}");
         } else {

@@ -55,7 +55,7 @@ async fn the_access_token_is_in_a_native_clients_body_although_pages_have_it_onl
 
 #[tokio::test]
 async fn a_browser_never_gets_a_refresh_token_in_a_body() {
-    for fields in [
+    for headers in [
         &[("origin", "https://api.example.com")][..],
         &[("origin", "https://evil.example")],
         &[("origin", "null")],
@@ -68,12 +68,12 @@ async fn a_browser_never_gets_a_refresh_token_in_a_body() {
         &[("sec-fetch-dest", "empty"), ("sec-fetch-dest", "empty")],
     ] {
         let world = World::with(|builder| builder.trusted_origin("https://trusted.example"));
-        let response = send(&world, Method::POST, "/token-login/alice", fields, "").await;
-        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{fields:?}");
+        let response = send(&world, Method::POST, "/token-login/alice", headers, "").await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{headers:?}");
         assert!(!response.body().windows(13).any(|part| part == b"refresh_token"));
-        assert_eq!(world.store.take_calls(), [], "{fields:?}");
+        assert_eq!(world.store.take_calls(), [], "{headers:?}");
         let events = world.take_events();
-        assert!(matches!(events[..], [EventKind::Rejected(_)]), "{fields:?}: {events:?}");
+        assert!(matches!(events[..], [EventKind::Rejected(_)]), "{headers:?}: {events:?}");
     }
 }
 
@@ -83,11 +83,11 @@ async fn a_native_login_supersedes_the_session_of_the_bearer_token_and_leaves_th
     let old = Client::logged_in(&world, "alice").await;
     let browser = Browser::logged_in(&world, "bob").await;
     world.take_events();
-    let (bearer, cookies) = (format!("Bearer {}", old.access), browser.cookie_field());
+    let (bearer, cookies) = (format!("Bearer {}", old.access), browser.cookie_header());
     for authorization in [Some(bearer.as_str()), None] {
-        let mut fields = vec![("cookie", cookies.as_str())];
-        fields.extend(authorization.map(|bearer| ("authorization", bearer)));
-        let response = send(&world, Method::POST, "/token-login/alice", &fields, "").await;
+        let mut headers = vec![("cookie", cookies.as_str())];
+        headers.extend(authorization.map(|bearer| ("authorization", bearer)));
+        let response = send(&world, Method::POST, "/token-login/alice", &headers, "").await;
         assert_eq!(response.status(), StatusCode::OK);
         assert!(carries_nothing(&response));
     }
@@ -102,7 +102,7 @@ async fn a_native_login_supersedes_the_session_of_the_bearer_token_and_leaves_th
 async fn a_native_login_refreshes_no_cookies() {
     let world = World::new();
     let (browser, session) = crate::support::probe::expired_browser(&world, "bob").await;
-    let cookies = browser.cookie_field();
+    let cookies = browser.cookie_header();
     let response = send(&world, Method::POST, "/token-login/alice", &[("cookie", &cookies)], "").await;
     assert_eq!(response.status(), StatusCode::OK);
     assert!(carries_nothing(&response), "{response:?}");
@@ -153,10 +153,10 @@ async fn a_native_login_that_fails_sends_nothing_and_keeps_the_old_session() {
         world.store.break_op(op, Fault::Fails);
         let response = client.send(&world, Method::POST, "/token-login/alice").await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{op:?}");
-        world.store.mend();
+        world.store.fix();
         assert_eq!(client.send(&world, Method::GET, "/me").await.body(), "alice");
     }
-    let response = client.send(&world, Method::POST, "/token-login/nobody").await;
+    let response = client.send(&world, Method::POST, "/token-login/unknown").await;
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
 }
 

@@ -72,7 +72,7 @@ async fn an_exchange_whose_response_was_lost_is_repeated_with_the_same_successor
     }
     world.take_events();
     world.clock.advance(GRACE + MILLISECOND);
-    assert_error(&exchange(&world, &client.refresh).await, "invalid_grant", "the budget is spent");
+    assert_error(&exchange(&world, &client.refresh).await, "invalid_grant", "the budget is used up");
     assert_eq!(world.take_events(), [EventKind::Reuse, EventKind::End(EndReason::Reuse)]);
     assert_error(&exchange(&world, &lost).await, "invalid_grant", "the session has ended");
 }
@@ -165,7 +165,7 @@ async fn a_failing_store_or_claims_source_changes_nothing_and_sets_retry_after()
         for op in [Op::Load, Op::Swap] {
             world.store.break_op(op, fault);
             assert_unavailable(&client.exchange(&world).await, "1");
-            world.store.mend();
+            world.store.fix();
             assert_eq!(world.store.row(client.session()).await.unwrap(), row);
         }
         world.users.break_loads(Some(fault));
@@ -182,7 +182,7 @@ async fn a_swap_that_was_not_acknowledged_is_a_lost_response() {
     let mut client = expired_client(&world).await;
     world.store.break_op(Op::Swap, Fault::FailsAfterwards);
     assert_unavailable(&client.exchange(&world).await, "1");
-    world.store.mend();
+    world.store.fix();
     client.exchange(&world).await;
     assert_eq!(generation(&client.refresh), 1);
 }

@@ -75,16 +75,16 @@ async fn the_token_endpoint_ignores_cookies_and_sets_none() {
     let before = world.store.row(cookie_session).await.unwrap();
     let form = format!("grant_type=refresh_token&refresh_token={}", client.refresh);
     let refresh_only = format!("{REFRESH}={}", browser.refresh().unwrap());
-    for cookies in [browser.cookie_field(), refresh_only] {
-        let fields = [("content-type", FORM), ("cookie", cookies.as_str())];
-        let response = send(&world, Method::POST, "/auth/token", &fields, form.clone()).await;
+    for cookies in [browser.cookie_header(), refresh_only] {
+        let headers = [("content-type", FORM), ("cookie", cookies.as_str())];
+        let response = send(&world, Method::POST, "/auth/token", &headers, form.clone()).await;
         let tokens = json(&response);
         assert_eq!(mint::claims(tokens["access_token"].as_str().unwrap())["sub"], "alice");
         assert!(!response.headers().contains_key("set-cookie"));
         assert!(!response.headers().contains_key("x-access-token"));
 
-        let response = send(&world, Method::POST, "/auth/token", &fields, "").await;
-        assert_error(&response, "invalid_request", "a cookie is no parameter");
+        let response = send(&world, Method::POST, "/auth/token", &headers, "").await;
+        assert_error(&response, "invalid_request", "a cookie is not a parameter");
     }
     assert_eq!(world.store.row(cookie_session).await.unwrap(), before);
 }
@@ -99,8 +99,8 @@ async fn the_token_endpoint_ignores_the_authorization_header() {
     let bearers = [&client.access, &stranger.access, "a.b.c"].map(|token| format!("Bearer {token}"));
     let basic = ["Basic YXBwOnNlY3JldA==".to_owned()];
     for authorization in bearers.iter().chain(&basic) {
-        let fields = [("content-type", FORM), ("authorization", authorization.as_str())];
-        let response = send(&world, Method::POST, "/auth/token", &fields, form.clone()).await;
+        let headers = [("content-type", FORM), ("authorization", authorization.as_str())];
+        let response = send(&world, Method::POST, "/auth/token", &headers, form.clone()).await;
         assert_eq!(response.status(), StatusCode::OK, "{authorization}");
         let access = json(&response)["access_token"].as_str().unwrap().to_owned();
         assert_eq!(mint::claims(&access)["sub"], "alice", "{authorization}");
@@ -110,7 +110,7 @@ async fn the_token_endpoint_ignores_the_authorization_header() {
 /// A browser never adds a refresh token to such a request by itself, so the site that makes it send one does not matter.
 #[tokio::test]
 async fn a_token_request_may_come_from_any_site() {
-    for fields in [
+    for headers in [
         &[("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")][..],
         &[("origin", "null")],
         &[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "no-cors")],
@@ -118,16 +118,16 @@ async fn a_token_request_may_come_from_any_site() {
         let world = World::new();
         let client = Client::logged_in(&world, "alice").await;
         let browser = Browser::logged_in(&world, "bob").await;
-        let cookies = browser.cookie_field();
-        let fields = [fields, &[("content-type", FORM), ("cookie", &cookies)]].concat();
+        let cookies = browser.cookie_header();
+        let headers = [headers, &[("content-type", FORM), ("cookie", &cookies)]].concat();
         world.store.take_calls();
 
-        let response = send(&world, Method::POST, "/auth/token", &fields, "grant_type=refresh_token").await;
+        let response = send(&world, Method::POST, "/auth/token", &headers, "grant_type=refresh_token").await;
         assert_error(&response, "invalid_request", "nothing but cookies");
         assert_eq!(world.store.take_calls(), []);
 
         let form = format!("grant_type=refresh_token&refresh_token={}", client.refresh);
-        let response = send(&world, Method::POST, "/auth/token", &fields, form).await;
+        let response = send(&world, Method::POST, "/auth/token", &headers, form).await;
         assert_eq!(response.status(), StatusCode::OK);
         // No page of another origin may read the response.
         assert!(!response.headers().contains_key("access-control-allow-origin"));

@@ -60,7 +60,7 @@ impl Counted {
 async fn tokens_are_found_while_they_fill_a_quarter_of_the_capacity() {
     let server = Counted::new(512);
     let tokens = server.new_tokens(128).await;
-    assert_eq!(server.present(&tokens).await, 0, "nobody presented them before");
+    assert_eq!(server.present(&tokens).await, 0, "they were never presented before");
     // Their places are random. 17 of them fall into one set of 16 in about one of 50 000 runs.
     assert!(server.present(&tokens).await >= 126);
 }

@@ -56,13 +56,13 @@ async fn each_request_is_counted_once_by_its_outcome() {
     browser.get(&world, "/public").await;
     assert_eq!(outcome("anonymous"), 1);
     browser.get(&world, "/login/alice").await;
-    assert_eq!(outcome("anonymous"), 1, "who logs in was nobody when the request came");
+    assert_eq!(outcome("anonymous"), 1, "a login request was anonymous when it arrived");
     browser.get(&world, "/me").await;
     assert_eq!(outcome("authenticated"), 1);
 
     world.send(with_bearer("/public", "forged")).await;
     assert_eq!(outcome("rejected"), 1);
-    let cookies = browser.cookie_field();
+    let cookies = browser.cookie_header();
     world.send(request("/me", &[("cookie", &cookies), ("sec-fetch-site", "cross-site")])).await;
     assert_eq!(outcome("cross_site"), 1);
 
@@ -70,7 +70,7 @@ async fn each_request_is_counted_once_by_its_outcome() {
     world.store.break_op(Op::Load, Fault::Fails);
     browser.get(&world, "/me").await;
     assert_eq!(outcome("unavailable"), 1);
-    world.store.mend();
+    world.store.fix();
     browser.get(&world, "/me").await;
     assert_eq!(outcome("refreshed"), 1);
 }
@@ -121,7 +121,7 @@ async fn access_tokens_are_counted_by_their_validity() {
     world.send(with_bearer("/me", &access)).await;
     assert_eq!(results(), one("expired"));
     world.send(request("/me", &[("cookie", &format!("{ACCESS}={access}"))])).await;
-    assert_eq!(results(), one("expired"), "a cookie is passed over by its own word");
+    assert_eq!(results(), one("expired"), "an expired cookie is skipped because of its own expiry");
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn calls_of_the_store_and_of_the_claims_source_are_timed() {
     world.store.break_op(Op::Load, Fault::Fails);
     browser.get(&world, "/me").await;
     assert_eq!(series(&snapshotter)["tower_refresh_store_seconds{call=\"load\",result=\"error\"}"], 1);
-    world.store.mend();
+    world.store.fix();
     world.users.break_loads(Some(Fault::Fails));
     browser.get(&world, "/me").await;
     assert_eq!(series(&snapshotter)["tower_refresh_claims_seconds{result=\"error\"}"], 1);

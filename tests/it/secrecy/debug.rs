@@ -129,7 +129,7 @@ async fn no_public_type_shows_a_secret() {
     browser.keep(response.headers());
     secrets.access_token(response.headers()["x-access-token"].to_str().unwrap());
     secrets.cookies(&browser);
-    shown.of("the fields of a response", response.headers());
+    shown.of("the headers of a response", response.headers());
     let (session, user, tokens) = response.body();
     shown.of("Session", session);
     shown.of("Authenticated", user);
@@ -168,9 +168,9 @@ async fn no_public_type_shows_a_secret() {
     shown.of("RequireAuth", &guarded);
     let future = guarded.call(request_with(&bearer));
     shown.of("RequireAuthFuture", &future);
-    let refused = future.await.unwrap();
+    let rejected = future.await.unwrap();
     shown.of("RequireAuthLayer", &world.auth.require_auth());
-    let rejection = refused.extensions().get::<Rejection>().unwrap();
+    let rejection = rejected.extensions().get::<Rejection>().unwrap();
     shown.of("Rejection", rejection);
     let rejected = world.send(request_with("Bearer a.b.c")).await;
     let rejection = rejected.extensions().get::<Rejection>().unwrap();

@@ -11,22 +11,22 @@ use crate::support::{Browser, World, request};
 async fn request_headers_are_marked_before_the_inner_service_sees_them() {
     let world = World::new();
     let service = service_fn(|request: Request<()>| async move {
-        let fields = request.headers();
-        let marked = fields.iter().filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.as_str());
+        let headers = request.headers();
+        let marked = headers.iter().filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.as_str());
         Ok::<_, Infallible>(Response::new((
             marked.map(str::to_owned).collect::<Vec<_>>(),
             format!("{request:?}"),
         )))
     });
     let service = world.auth.layer().layer(service);
-    let fields = [
+    let headers = [
         ("authorization", "Bearer not.a.token"),
         ("accept", "text/html"),
         ("cookie", "__Host-refresh=first"),
         ("cookie", "theme=dark"),
     ];
 
-    let (marked, shown) = service.oneshot(request("/", &fields)).await.unwrap().into_body();
+    let (marked, shown) = service.oneshot(request("/", &headers)).await.unwrap().into_body();
 
     assert_eq!(marked, ["authorization", "cookie", "cookie"]);
     assert!(!shown.contains("not.a.token") && !shown.contains("first"), "{shown}");
@@ -39,8 +39,8 @@ async fn response_headers_with_tokens_are_marked() {
     let login = browser.get(&world, "/login/alice").await;
     let bearer = format!("Bearer {}", browser.access().unwrap());
     world.clock.advance(Duration::from_secs(600));
-    let fields = [("authorization", bearer.as_str()), ("cookie", &browser.cookie_field())];
-    let refreshed = world.send(request("/me", &fields)).await;
+    let headers = [("authorization", bearer.as_str()), ("cookie", &browser.cookie_header())];
+    let refreshed = world.send(request("/me", &headers)).await;
     let logout = browser.get(&world, "/logout").await;
 
     for (response, names) in [
@@ -48,8 +48,8 @@ async fn response_headers_with_tokens_are_marked() {
         (&refreshed, &["set-cookie", "x-access-token"]),
         (&logout, &["set-cookie", "set-cookie"]),
     ] {
-        let fields = response.headers().iter().filter(|(_, value)| value.is_sensitive());
-        let mut marked: Vec<_> = fields.map(|(name, _)| name.as_str()).collect();
+        let headers = response.headers().iter().filter(|(_, value)| value.is_sensitive());
+        let mut marked: Vec<_> = headers.map(|(name, _)| name.as_str()).collect();
         marked.sort_unstable();
         assert_eq!(marked, names, "{response:?}");
     }

@@ -20,7 +20,7 @@ impl Secrets {
     /// Arbitrary bytes, in any encoding.
     pub(crate) fn bytes(&mut self, what: &str, secret: impl AsRef<[u8]>) {
         let secret = secret.as_ref();
-        assert!(secret.len() >= LEAK, "{what} is too short to be told from other text");
+        assert!(secret.len() >= LEAK, "{what} is too short to be distinguished from other text");
         self.0.extend(secret.windows(LEAK).map(|window| (what.to_owned(), window.to_vec())));
     }
 
@@ -36,7 +36,7 @@ impl Secrets {
     /// An access token and its signature. Its claims may be shown.
     pub(crate) fn access_token(&mut self, token: &str) {
         let [_, payload, signature] = token.split('.').collect::<Vec<_>>()[..] else {
-            panic!("no JWT: {token}")
+            panic!("not a JWT: {token}")
         };
         self.bytes("an access token's text", payload);
         self.bytes("an access token's signature", signature);

@@ -1,9 +1,9 @@
 //! The layout of `src/`, here and in each crate: imports go one way, and files and folders stay small.
 
 mod lexer;
-mod samples;
 mod modules;
 mod rules;
+mod samples;
 
 use std::{
     fs,

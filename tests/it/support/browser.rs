@@ -41,11 +41,11 @@ impl Browser {
         if self.cookies.is_empty() {
             request(path, &[])
         } else {
-            request(path, &[("cookie", &self.cookie_field())])
+            request(path, &[("cookie", &self.cookie_header())])
         }
     }
 
-    pub fn cookie_field(&self) -> String {
+    pub fn cookie_header(&self) -> String {
         let pairs: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         pairs.join("; ")
     }
@@ -79,8 +79,8 @@ pub fn set_cookies(headers: &HeaderMap) -> Vec<(String, Option<String>)> {
     headers
         .get_all("set-cookie")
         .iter()
-        .map(|field| {
-            let cookie = cookie::Cookie::parse(field.to_str().unwrap().to_owned()).unwrap();
+        .map(|header| {
+            let cookie = cookie::Cookie::parse(header.to_str().unwrap().to_owned()).unwrap();
             let removed = cookie.max_age().is_some_and(|age| age.is_zero());
             (cookie.name().to_owned(), (!removed).then(|| cookie.value().to_owned()))
         })

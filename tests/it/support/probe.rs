@@ -73,7 +73,7 @@ pub fn as_navigation(mut request: Request<()>) -> Request<()> {
 
 pub fn max_age(response: &Response<Bytes>, name: &str) -> Option<u64> {
     let cookies = response.headers().get_all("set-cookie").iter();
-    let mut cookies = cookies.map(|field| cookie::Cookie::parse(field.to_str().unwrap()).unwrap());
+    let mut cookies = cookies.map(|header| cookie::Cookie::parse(header.to_str().unwrap()).unwrap());
     let max_age = cookies.find(|cookie| cookie.name() == name)?.max_age().unwrap();
     u64::try_from(max_age.whole_seconds()).ok()
 }

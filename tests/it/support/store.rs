@@ -53,7 +53,7 @@ struct State {
     answer_gates: HashMap<Op, Arc<Semaphore>>,
     pauses: bool,
     feed_is_lost: bool,
-    told: Vec<(SessionHandle, Timestamp)>,
+    reported: Vec<(SessionHandle, Timestamp)>,
 }
 
 impl TestStore {
@@ -80,12 +80,12 @@ impl TestStore {
     }
 
     /// From now on a new follower of the feed receives this session end, whatever the store contains.
-    pub fn tell(&self, session: SessionHandle, at: Timestamp) {
-        self.state.lock().unwrap().told.push((session, at));
+    pub fn report_end(&self, session: SessionHandle, at: Timestamp) {
+        self.state.lock().unwrap().reported.push((session, at));
     }
 
     /// All calls work again.
-    pub fn mend(&self) {
+    pub fn fix(&self) {
         self.state.lock().unwrap().faults.clear();
     }
 
@@ -143,7 +143,7 @@ impl TestStore {
                 work.await?;
                 Err(StoreError::new(StoreErrorKind::Unavailable))
             }
-            Some(Fault::Panics) => panic!("the test store was told to panic"),
+            Some(Fault::Panics) => panic!("the test store panics on demand"),
             Some(Fault::Hangs) => std::future::pending().await,
         };
         if pauses {
@@ -200,8 +200,8 @@ impl SessionStore for TestStore {
         if self.state.lock().unwrap().feed_is_lost {
             return Err(StoreError::new(StoreErrorKind::Unavailable));
         }
-        let told = self.state.lock().unwrap().told.clone();
-        told.iter().for_each(|(session, at)| watcher.ended(*session, *at));
+        let reported = self.state.lock().unwrap().reported.clone();
+        reported.iter().for_each(|(session, at)| watcher.ended(*session, *at));
         self.inner.watch_ends(since, watcher).await
     }
 }

@@ -68,9 +68,9 @@ impl Users {
             tokio::task::yield_now().await;
         }
         match fault {
-            Some(Fault::Panics) => panic!("the claims source was told to panic"),
+            Some(Fault::Panics) => panic!("the claims source panics on demand"),
             Some(Fault::Hangs) => std::future::pending().await,
-            Some(Fault::Fails | Fault::FailsAfterwards) => Err(io::Error::other("told to fail")),
+            Some(Fault::Fails | Fault::FailsAfterwards) => Err(io::Error::other("it fails on demand")),
             None => Ok(found.map(|(name, scope)| Identity::new(Claims { name }).scope(scope))),
         }
     }

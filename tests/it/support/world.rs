@@ -85,9 +85,9 @@ impl World {
 }
 
 /// A GET of `path` with these headers.
-pub fn request(path: &str, fields: &[(&str, &str)]) -> Request<()> {
+pub fn request(path: &str, headers: &[(&str, &str)]) -> Request<()> {
     let mut request = Request::builder().uri(path).header("host", "api.example.com");
-    for (name, value) in fields {
+    for (name, value) in headers {
         request = request.header(*name, *value);
     }
     request.body(()).unwrap()

@@ -3,7 +3,7 @@
 //!
 //! Each takes the bytes of a fuzzer and panics if the library misbehaves. The expected result is computed here again, in
 //! another way than in the library.
-#![allow(unreachable_pub, clippy::unwrap_used, reason = "a check that cannot go on has failed")]
+#![allow(unreachable_pub, clippy::unwrap_used, reason = "a check that cannot continue has failed")]
 
 pub mod access_token;
 pub mod authorization;

@@ -18,7 +18,7 @@ pub const REFRESH_SECRET: [u8; 32] = [9; 32];
 pub const OLDER_KEY_ID: u8 = 8;
 pub const OLDER_REFRESH_SECRET: [u8; 32] = [8; 32];
 
-/// The clock stands still, so that the same requests have the same answers.
+/// The clock stands still, so that the same requests have the same responses.
 pub struct Scene {
     pub world: World,
     pub alice: Person,

@@ -8,8 +8,8 @@ const PLACES: [u8; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
 const END: u8 = 0;
 
 /// The headers that `data` describes, with one of `tokens` in each place.
-pub fn fields(data: &[u8], tokens: &[&str]) -> Vec<Vec<u8>> {
-    data.split(|byte| *byte == END).map(|field| fill(field, tokens)).collect()
+pub fn headers(data: &[u8], tokens: &[&str]) -> Vec<Vec<u8>> {
+    data.split(|byte| *byte == END).map(|header| fill(header, tokens)).collect()
 }
 
 /// `text`, with one of `tokens` in each place.
@@ -25,9 +25,9 @@ pub fn fill(text: &[u8], tokens: &[&str]) -> Vec<u8> {
 }
 
 /// Adds the headers; `None` if one of them is not a valid header value.
-pub fn add(headers: &mut HeaderMap, name: &HeaderName, fields: &[Vec<u8>]) -> Option<()> {
-    for field in fields {
-        headers.append(name, HeaderValue::from_bytes(field).ok()?);
+pub fn add(headers: &mut HeaderMap, name: &HeaderName, values: &[Vec<u8>]) -> Option<()> {
+    for value in values {
+        headers.append(name, HeaderValue::from_bytes(value).ok()?);
     }
     Some(())
 }

@@ -57,11 +57,11 @@ impl Known {
 
 /// The validity of a single token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Worth {
-    Nothing,
+pub enum Validity {
+    Invalid,
     /// It depends on concurrent requests.
     Perhaps,
-    Good,
+    Valid,
 }
 
 impl Ledger {
@@ -113,21 +113,21 @@ impl Ledger {
     }
 
     /// The validity of `token` with these keys.
-    pub async fn worth(&self, world: &World, keys: &[Key], token: &Token) -> Worth {
+    pub async fn validity(&self, world: &World, keys: &[Key], token: &Token) -> Validity {
         let now = world.clock.now();
         if !keys.contains(&token.key) || self.denied.contains_key(&token.session) {
-            return Worth::Nothing;
+            return Validity::Invalid;
         }
         let row = world.store.row(token.session).await;
         match (token.kind, row) {
-            (Kind::Access { expires_at }, _) if now >= expires_at => Worth::Nothing,
+            (Kind::Access { expires_at }, _) if now >= expires_at => Validity::Invalid,
             // Perhaps the store's feed has already reported it.
             (Kind::Access { .. }, row) if row.as_ref().is_none_or(|row| row.ended.is_some()) => {
-                Worth::Perhaps
+                Validity::Perhaps
             }
-            (Kind::Access { .. }, _) => Worth::Good,
+            (Kind::Access { .. }, _) => Validity::Valid,
             (Kind::Refresh { generation }, Some(row)) if row.is_live(now) => refresh(&row, generation, now),
-            (Kind::Refresh { .. }, _) => Worth::Nothing,
+            (Kind::Refresh { .. }, _) => Validity::Invalid,
         }
     }
 
@@ -140,14 +140,14 @@ impl Ledger {
                     // A login may take so long that the session is purged by then.
                     let Some(row) = world.store.row(session).await else { continue };
                     let known = Known { rotated_at: row.created_at, row, is_honest: true, lost: 0 };
-                    assert!(self.sessions.insert(session, known).is_none(), "a session began twice");
+                    assert!(self.sessions.insert(session, known).is_none(), "a session started twice");
                 }
                 (EventKind::End(_), Some(session)) => {
                     self.denied.insert(session, event.at);
                 }
                 (EventKind::Reuse, Some(session)) => {
                     let Some(known) = self.sessions.get(&session) else { continue };
-                    assert!(!known.must_not_be_reuse(), "an honest browser is taken for a thief: {known:?}");
+                    assert!(!known.must_not_be_reuse(), "an honest browser is treated as a thief: {known:?}");
                 }
                 (EventKind::Ahead | EventKind::Impossible, _) => panic!("the store lost nothing: {event:?}"),
                 _ => {}
@@ -180,16 +180,16 @@ impl Known {
     }
 }
 
-fn refresh(row: &SessionRow, generation: u32, now: Timestamp) -> Worth {
+fn refresh(row: &SessionRow, generation: u32, now: Timestamp) -> Validity {
     let in_grace = now.saturating_since(row.rotated_at) <= GRACE;
     match row.generation.checked_sub(generation) {
-        Some(0) => Worth::Good,
-        Some(1) if in_grace => Worth::Good,
-        Some(1) if row.confirmed => Worth::Nothing,
+        Some(0) => Validity::Valid,
+        Some(1) if in_grace => Validity::Valid,
+        Some(1) if row.confirmed => Validity::Invalid,
         // The budget after its use is not computed here.
-        Some(1) if row.late_budget <= now => Worth::Good,
-        Some(1) => Worth::Perhaps,
-        _ => Worth::Nothing,
+        Some(1) if row.late_budget <= now => Validity::Valid,
+        Some(1) => Validity::Perhaps,
+        _ => Validity::Invalid,
     }
 }
 

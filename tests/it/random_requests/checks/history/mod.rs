@@ -105,7 +105,11 @@ impl History {
                 let response = request.response.as_mut().await;
                 let is_whole = self.under_way.is_empty();
                 if is_whole && request.facts.is_strangers() {
-                    assert_eq!(self.world.store.take_calls(), [], "a stranger has reached the store");
+                    assert_eq!(
+                        self.world.store.take_calls(),
+                        [],
+                        "a request without a real token has reached the store"
+                    );
                 }
                 self.finish(&request, &response, &denied).await;
             }
@@ -157,13 +161,13 @@ impl History {
                 }
             }
             Step::Break(call) => self.fail(call),
-            Step::Mend => {
-                self.world.store.mend();
+            Step::Fix => {
+                self.world.store.fix();
                 self.world.users.break_loads(None);
                 self.fails.clear();
             }
             Step::Known(user, true) => {
-                self.world.users.set(user.id(), "Somebody", "user");
+                self.world.users.set(user.id(), "Someone", "user");
                 self.unknown.remove(&user);
             }
             Step::Known(user, false) => {
@@ -197,8 +201,8 @@ impl History {
         let is_quiet = self.under_way.is_empty() && self.fails.is_empty() && self.unknown.is_empty();
         let (mut facts, request) =
             Facts::new(&self.world, &self.ledger, &self.keys, &self.jars, sent, is_whole && is_quiet).await;
-        if facts.who == Who::Nobody {
-            facts.who = self.who_by_an_older_load(&facts);
+        if facts.who == Who::Anonymous {
+            facts.who = self.user_of_an_older_load(&facts);
         }
         if facts.jar.is_none() {
             // From now on two clients may use the token.
@@ -212,7 +216,7 @@ impl History {
 
     /// A request shares the load that is under way for its refresh token, whose result dates from when it began. A server
     /// limits this time; here hours may pass meanwhile, until no server remembers that the session was denied.
-    fn who_by_an_older_load(&self, facts: &Facts) -> Who {
+    fn user_of_an_older_load(&self, facts: &Facts) -> Who {
         let same = |token: &&Token| {
             let of =
                 |other: &UnderWay| other.facts.presented.refresh.as_ref().map(|other| other.text.clone());
@@ -224,7 +228,7 @@ impl History {
         };
         match facts.presented.refresh.as_ref().filter(same) {
             Some(token) if is_forgotten(token) => Who::Perhaps(token.subject.to_string()),
-            _ => Who::Nobody,
+            _ => Who::Anonymous,
         }
     }
 

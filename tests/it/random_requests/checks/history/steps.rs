@@ -24,7 +24,7 @@ pub enum Step {
     EndSubject(User),
     /// From now on this kind of call fails.
     Break(Call),
-    Mend,
+    Fix,
     /// The application's user table loses or gets a user.
     Known(User, bool),
     /// A new key ring: the signing key, and whether the previous one still verifies.
@@ -120,7 +120,7 @@ pub enum Site {
 }
 
 impl Site {
-    pub fn fields(self) -> &'static [(&'static str, &'static str)] {
+    pub fn headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Unknown => &[],
             Self::Own => &[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")],
