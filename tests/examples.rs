@@ -1,7 +1,7 @@
-//! The examples run, and do what their first lines say.
+//! The examples run, and do what their first lines describe.
 //!
-//! In a file of its own, because `cargo test --test it` builds no examples.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! In its own file, because `cargo test --test it` builds no examples.
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 #![cfg(all(feature = "aws_lc_rs", feature = "axum", feature = "tokio"))]
 
 use std::{
@@ -26,7 +26,7 @@ impl Server {
             .arg("127.0.0.1:0")
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("cargo build --example {example} comes first: {error}"));
+            .unwrap_or_else(|error| panic!("run cargo build --example {example} first: {error}"));
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on http://");
@@ -34,7 +34,7 @@ impl Server {
         Self { process, address }
     }
 
-    /// The status, the fields and the body of an answer.
+    /// The status, the headers and the body of a response.
     fn send(&self, request_line: &str, cookies: &str, body: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -49,9 +49,9 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let (status_line, fields) = head.split_once("\r\n").unwrap();
+        let (status_line, headers) = head.split_once("\r\n").unwrap();
         let status = status_line.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, fields.to_owned(), body.to_owned())
+        (status, headers.to_owned(), body.to_owned())
     }
 }
 
@@ -62,16 +62,16 @@ impl Drop for Server {
     }
 }
 
-/// Cargo builds the examples beside the tests.
+/// Cargo puts the examples beside the tests.
 fn path_of(example: &str) -> PathBuf {
     let deps = env::current_exe().unwrap();
     let built = deps.parent().and_then(|deps| deps.parent()).unwrap();
     built.join("examples").join(format!("{example}{}", env::consts::EXE_SUFFIX))
 }
 
-/// The `name=value` of each cookie that an answer sets.
-fn cookies(fields: &str) -> String {
-    let set = fields.lines().filter_map(|field| field.strip_prefix("set-cookie: "));
+/// The `name=value` of each cookie that a response sets.
+fn cookies(headers: &str) -> String {
+    let set = headers.lines().filter_map(|header| header.strip_prefix("set-cookie: "));
     let pairs: Vec<_> = set.filter_map(|cookie| cookie.split(';').next()).collect();
     pairs.join("; ")
 }
@@ -85,11 +85,11 @@ fn a_user_logs_in_and_out_of_each_example() {
 
         assert_eq!(server.send("GET /me", "", "").0, 401, "{example}");
         assert_eq!(server.send("POST /login", "", wrong).0, 401, "{example}");
-        let (status, fields, body) = server.send("POST /login", "", right);
+        let (status, headers, body) = server.send("POST /login", "", right);
         assert_eq!(status, 200, "{example}: {body}");
         assert!(body.contains(r#""token_type":"Bearer""#), "{example}: {body}");
 
-        let held = cookies(&fields);
+        let held = cookies(&headers);
         let (status, _, body) = server.send("GET /me", &held, "");
         assert_eq!((status, body.as_str()), (200, "hello Alice\n"), "{example}");
         assert_eq!(server.send(&format!("POST {logout}"), &held, "").0, 204, "{example}");
@@ -98,11 +98,11 @@ fn a_user_logs_in_and_out_of_each_example() {
 }
 
 #[test]
-fn a_login_from_another_sites_page_is_refused_by_each_example() {
+fn a_login_from_another_sites_page_is_rejected_by_each_example() {
     for example in ["quickstart", "hyper"] {
         let server = Server::start(example);
         let form = r#"{"username":"alice","password":"alice-password"}"#;
-        let (status, fields, _) = server.send("POST /login", "x=y\r\norigin: https://evil.example", form);
-        assert_eq!((status, cookies(&fields).as_str()), (403, ""), "{example}");
+        let (status, headers, _) = server.send("POST /login", "x=y\r\norigin: https://evil.example", form);
+        assert_eq!((status, cookies(&headers).as_str()), (403, ""), "{example}");
     }
 }

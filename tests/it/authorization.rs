@@ -1,4 +1,4 @@
-//! The `Authorization` field, and the challenges that answer it (RFC 6750).
+//! The `Authorization` header, and the challenges in the responses (RFC 6750).
 
 use std::{convert::Infallible, time::Duration};
 
@@ -14,11 +14,11 @@ use crate::support::{
     request,
 };
 
-/// A GET with these `Authorization` fields.
-fn authorized(path: &str, fields: &[&str], cookies: Option<&str>) -> Request<()> {
+/// A GET with these `Authorization` headers.
+fn authorized(path: &str, headers: &[&str], cookies: Option<&str>) -> Request<()> {
     let mut request = request(path, &[]);
-    for field in fields {
-        request.headers_mut().append("authorization", HeaderValue::from_bytes(field.as_bytes()).unwrap());
+    for header in headers {
+        request.headers_mut().append("authorization", HeaderValue::from_bytes(header.as_bytes()).unwrap());
     }
     if let Some(cookies) = cookies {
         request.headers_mut().append("cookie", cookies.try_into().unwrap());
@@ -31,19 +31,19 @@ fn kind(response: &Response<Bytes>) -> Option<RejectionKind> {
 }
 
 fn challenge(response: &Response<Bytes>) -> &str {
-    let mut fields = response.headers().get_all(WWW_AUTHENTICATE).iter();
-    let challenge = fields.next().map_or("", |field| field.to_str().unwrap());
-    assert!(fields.next().is_none());
+    let mut headers = response.headers().get_all(WWW_AUTHENTICATE).iter();
+    let challenge = headers.next().map_or("", |header| header.to_str().unwrap());
+    assert!(headers.next().is_none());
     challenge
 }
 
 #[tokio::test]
-async fn the_scheme_has_no_case_and_blanks_around_the_token_do_not_matter() {
+async fn the_scheme_ignores_case_and_blanks_around_the_token_do_not_matter() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let token = browser.access().unwrap();
     world.store.take_calls();
-    for field in [
+    for header in [
         "Bearer @",
         "bearer @",
         "BEARER @",
@@ -54,19 +54,19 @@ async fn the_scheme_has_no_case_and_blanks_around_the_token_do_not_matter() {
         "Bearer @ ",
         "Bearer @\t",
     ] {
-        let response = world.send(authorized("/me", &[&field.replace('@', token)], None)).await;
-        assert_eq!(response.body(), "alice", "{field:?}");
+        let response = world.send(authorized("/me", &[&header.replace('@', token)], None)).await;
+        assert_eq!(response.body(), "alice", "{header:?}");
     }
     assert_eq!(world.store.take_calls(), []);
 }
 
 #[tokio::test]
-async fn a_bearer_field_that_is_not_one_token_is_refused_and_no_cookie_helps() {
+async fn a_bearer_header_that_is_not_one_token_is_rejected_whatever_the_cookies() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
-    let (token, cookies) = (browser.access().unwrap(), browser.cookie_field());
+    let (token, cookies) = (browser.access().unwrap(), browser.cookie_header());
     world.store.take_calls();
-    for field in [
+    for header in [
         "Bearer",
         "Bearer ",
         "Bearer \t ",
@@ -87,13 +87,17 @@ async fn a_bearer_field_that_is_not_one_token_is_refused_and_no_cookie_helps() {
     ] {
         for cookies in [None, Some(&*cookies)] {
             for path in ["/me", "/optional"] {
-                let response = world.send(authorized(path, &[&field.replace('@', token)], cookies)).await;
-                assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{field:?}");
+                let response = world.send(authorized(path, &[&header.replace('@', token)], cookies)).await;
+                assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{header:?}");
                 let expected = RejectionKind::InvalidToken(InvalidTokenReason::Malformed);
-                assert_eq!(kind(&response), Some(expected), "{field:?}");
+                assert_eq!(kind(&response), Some(expected), "{header:?}");
             }
-            let public = world.send(authorized("/public", &[&field.replace('@', token)], cookies)).await;
-            assert_eq!((public.status(), &public.body()[..]), (StatusCode::OK, b"-".as_slice()), "{field:?}");
+            let public = world.send(authorized("/public", &[&header.replace('@', token)], cookies)).await;
+            assert_eq!(
+                (public.status(), &public.body()[..]),
+                (StatusCode::OK, b"-".as_slice()),
+                "{header:?}"
+            );
         }
     }
     assert_eq!(world.store.take_calls(), []);
@@ -103,8 +107,8 @@ async fn a_bearer_field_that_is_not_one_token_is_refused_and_no_cookie_helps() {
 async fn another_scheme_is_no_bearer_header_and_the_cookies_count() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
-    let (token, cookies) = (browser.access().unwrap(), browser.cookie_field());
-    for field in [
+    let (token, cookies) = (browser.access().unwrap(), browser.cookie_header());
+    for header in [
         "",
         "Basic eDp5",
         "Digest username=\"x\"",
@@ -122,23 +126,23 @@ async fn another_scheme_is_no_bearer_header_and_the_cookies_count() {
         "\"Bearer\" @",
         "Negotiate YII=",
     ] {
-        let field = field.replace('@', token);
-        let alone = world.send(authorized("/optional", &[&field], None)).await;
-        assert_eq!((alone.status(), &alone.body()[..]), (StatusCode::OK, b"-".as_slice()), "{field:?}");
-        let me = world.send(authorized("/me", &[&field], None)).await;
-        assert_eq!(kind(&me), Some(RejectionKind::Unauthenticated), "{field:?}");
-        let with_cookies = world.send(authorized("/me", &[&field], Some(&cookies))).await;
-        assert_eq!(with_cookies.body(), "alice", "{field:?}");
+        let header = header.replace('@', token);
+        let alone = world.send(authorized("/optional", &[&header], None)).await;
+        assert_eq!((alone.status(), &alone.body()[..]), (StatusCode::OK, b"-".as_slice()), "{header:?}");
+        let me = world.send(authorized("/me", &[&header], None)).await;
+        assert_eq!(kind(&me), Some(RejectionKind::Unauthenticated), "{header:?}");
+        let with_cookies = world.send(authorized("/me", &[&header], Some(&cookies))).await;
+        assert_eq!(with_cookies.body(), "alice", "{header:?}");
     }
 }
 
 #[tokio::test]
-async fn two_authorization_fields_are_an_invalid_request() {
+async fn two_authorization_headers_are_an_invalid_request() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
-    let (bearer, cookies) = (format!("Bearer {}", browser.access().unwrap()), browser.cookie_field());
+    let (bearer, cookies) = (format!("Bearer {}", browser.access().unwrap()), browser.cookie_header());
     world.store.take_calls();
-    for fields in [
+    for headers in [
         [&*bearer, &bearer],
         [&bearer, "Bearer x"],
         ["Basic eDp5", &bearer],
@@ -149,16 +153,16 @@ async fn two_authorization_fields_are_an_invalid_request() {
     ] {
         for cookies in [None, Some(&*cookies)] {
             for path in ["/me", "/optional"] {
-                let response = world.send(authorized(path, &fields, cookies)).await;
-                assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{fields:?}");
-                assert_eq!(kind(&response), Some(RejectionKind::InvalidRequest), "{fields:?}");
-                assert!(challenge(&response).contains("error=\"invalid_request\""), "{fields:?}");
+                let response = world.send(authorized(path, &headers, cookies)).await;
+                assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{headers:?}");
+                assert_eq!(kind(&response), Some(RejectionKind::InvalidRequest), "{headers:?}");
+                assert!(challenge(&response).contains("error=\"invalid_request\""), "{headers:?}");
             }
-            let public = world.send(authorized("/public", &fields, cookies)).await;
+            let public = world.send(authorized("/public", &headers, cookies)).await;
             assert_eq!(
                 (public.status(), &public.body()[..]),
                 (StatusCode::OK, b"-".as_slice()),
-                "{fields:?}"
+                "{headers:?}"
             );
         }
     }
@@ -170,31 +174,31 @@ async fn a_bearer_header_is_the_only_access_token() {
     let world = World::new();
     let (alice, bob) = (Browser::logged_in(&world, "alice").await, Browser::logged_in(&world, "bob").await);
     let bearer = format!("Bearer {}", alice.access().unwrap());
-    let response = world.send(authorized("/me", &[&bearer], Some(&bob.cookie_field()))).await;
+    let response = world.send(authorized("/me", &[&bearer], Some(&bob.cookie_header()))).await;
     assert_eq!(response.body(), "alice");
 
     world.clock.advance(Duration::from_secs(600));
     let mut bob_later = bob.clone();
     bob_later.get(&world, "/me").await;
-    for cookies in [bob.cookie_field(), bob_later.cookie_field()] {
+    for cookies in [bob.cookie_header(), bob_later.cookie_header()] {
         let response = world.send(authorized("/me", &[&bearer], Some(&cookies))).await;
         assert_eq!(kind(&response), Some(RejectionKind::InvalidToken(InvalidTokenReason::Expired)));
     }
-    let response = world.send(authorized("/me", &[&bearer], Some(&alice.cookie_field()))).await;
-    assert_eq!(response.body(), "alice", "its own session renews it");
+    let response = world.send(authorized("/me", &[&bearer], Some(&alice.cookie_header()))).await;
+    assert_eq!(response.body(), "alice", "its own session refreshes it");
     assert!(response.headers().contains_key("x-access-token"));
 }
 
 #[tokio::test]
-async fn a_channel_that_is_off_is_not_read() {
+async fn a_transport_that_is_off_is_not_read() {
     let world = World::with(|builder| builder.access_header(false));
     let browser = Browser::logged_in(&world, "alice").await;
-    let (bearer, cookies) = (format!("Bearer {}", browser.access().unwrap()), browser.cookie_field());
-    for fields in [&[&*bearer][..], &["Bearer x"], &["Bearer"], &[&bearer, &bearer]] {
-        let alone = world.send(authorized("/optional", fields, None)).await;
-        assert_eq!((alone.status(), &alone.body()[..]), (StatusCode::OK, b"-".as_slice()), "{fields:?}");
-        let with_cookies = world.send(authorized("/me", fields, Some(&cookies))).await;
-        assert_eq!(with_cookies.body(), "alice", "{fields:?}");
+    let (bearer, cookies) = (format!("Bearer {}", browser.access().unwrap()), browser.cookie_header());
+    for headers in [&[&*bearer][..], &["Bearer x"], &["Bearer"], &[&bearer, &bearer]] {
+        let alone = world.send(authorized("/optional", headers, None)).await;
+        assert_eq!((alone.status(), &alone.body()[..]), (StatusCode::OK, b"-".as_slice()), "{headers:?}");
+        let with_cookies = world.send(authorized("/me", headers, Some(&cookies))).await;
+        assert_eq!(with_cookies.body(), "alice", "{headers:?}");
     }
 
     let world = World::with(|builder| builder.access_cookie(false));
@@ -212,14 +216,14 @@ async fn a_channel_that_is_off_is_not_read() {
 }
 
 #[tokio::test]
-async fn challenges_say_what_rfc_6750_wants() {
+async fn challenges_follow_rfc_6750() {
     const REALM: &str = "Bearer realm=\"https://api.example.com\"";
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let bearer = format!("Bearer {}", browser.access().unwrap());
 
-    let nobody = world.send(request("/me", &[])).await;
-    assert_eq!((nobody.status(), challenge(&nobody)), (StatusCode::UNAUTHORIZED, REALM));
+    let anonymous = world.send(request("/me", &[])).await;
+    assert_eq!((anonymous.status(), challenge(&anonymous)), (StatusCode::UNAUTHORIZED, REALM));
     let bad_cookie = world.send(request("/me", &[("cookie", "__Host-access=x.y.z")])).await;
     assert_eq!((bad_cookie.status(), challenge(&bad_cookie)), (StatusCode::UNAUTHORIZED, REALM));
 
@@ -237,7 +241,7 @@ async fn challenges_say_what_rfc_6750_wants() {
     let expired = world.send(authorized("/me", &[&bearer], None)).await;
     check(&expired, StatusCode::UNAUTHORIZED, "invalid_token", REALM);
     assert_eq!(kind(&expired), Some(RejectionKind::InvalidToken(InvalidTokenReason::Expired)));
-    // Whether it was forged or has expired a client may know, but no more.
+    // A client may learn whether the token was invalid or expired, but no more.
     assert_ne!(challenge(&expired), challenge(&forged));
     let wrong = world.send(authorized("/me", &["Bearer YQ.YQ.YQ"], None)).await;
     assert_eq!(challenge(&wrong), challenge(&forged));
@@ -274,12 +278,12 @@ async fn a_missing_scope_is_named_in_the_challenge() {
             assert!(challenge(&response).ends_with(", scope=\"admin\""));
         }
     }
-    let nobody = service.oneshot(request("/admin", &[])).await.unwrap();
-    assert_eq!(kind(&nobody), Some(RejectionKind::Unauthenticated));
+    let anonymous = service.oneshot(request("/admin", &[])).await.unwrap();
+    assert_eq!(kind(&anonymous), Some(RejectionKind::Unauthenticated));
 }
 
 #[tokio::test]
-async fn what_is_no_scope_nobody_has_and_no_challenge_repeats() {
+async fn a_malformed_scope_is_never_satisfied_and_never_repeated_in_a_challenge() {
     let world = World::new();
     let admin = Browser::logged_in(&world, "admin").await;
     let has = |scope: &'static str| {
@@ -315,7 +319,11 @@ async fn what_is_no_scope_nobody_has_and_no_challenge_repeats() {
     let guest = Browser::logged_in(&world, "guest").await;
     let service = world.auth.layer().layer(world.auth.require_scope("").layer(respond));
     let response = service.oneshot(guest.request("/admin")).await.unwrap();
-    assert_eq!(response.status(), StatusCode::FORBIDDEN, "no scope is none to have");
+    assert_eq!(
+        response.status(),
+        StatusCode::FORBIDDEN,
+        "a user without scopes does not have the empty scope"
+    );
     for scope in ["user", "admin user", "user admin"] {
         assert_eq!(has(scope).await.body(), "true", "{scope:?}");
     }

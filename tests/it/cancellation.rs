@@ -1,4 +1,4 @@
-//! Requests that are dropped at any point, and inner services that fail: nobody else notices.
+//! Requests that are dropped at any point, and inner services that fail: no other request is affected.
 
 use std::{
     convert::Infallible,
@@ -32,7 +32,7 @@ use crate::support::{
 
 type InFlight = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
-/// A request whose handler pauses on both sides of its work and notes when it is done.
+/// A request whose handler pauses before and after its work, and records when it is done.
 fn send(world: &World, request: Request<()>) -> (InFlight, Arc<AtomicBool>) {
     let (world, served) = (world.clone(), Arc::<AtomicBool>::default());
     let note = served.clone();
@@ -49,7 +49,7 @@ fn send(world: &World, request: Request<()>) -> (InFlight, Arc<AtomicBool>) {
     (Box::pin(async move { world.send_to(handler, request).await }), served)
 }
 
-/// Polls `times` times, with whatever else runs in between, and then drops. Returns whether it came to its end.
+/// Polls `times` times, lets other tasks run in between, and then drops. Returns whether the future finished.
 async fn drop_after(mut request: InFlight, times: usize) -> bool {
     for _ in 0..times {
         if poll_once(&mut request).is_ready() {
@@ -60,18 +60,18 @@ async fn drop_after(mut request: InFlight, times: usize) -> bool {
     false
 }
 
-/// Tells `story` for a request that is dropped after no poll, one, two, … until it came to its end.
+/// Runs `story` for a request that is dropped after no poll, one, two, … until the request finishes.
 async fn for_every_drop<F: Future<Output = bool>>(story: impl Fn(usize) -> F) -> usize {
     for polls in 0..200 {
         if story(polls).await {
             return polls;
         }
     }
-    panic!("it never comes to its end")
+    panic!("it never finishes")
 }
 
 #[tokio::test]
-async fn a_refresh_that_is_dropped_anywhere_has_rotated_nothing_or_lost_a_response() {
+async fn a_refresh_that_is_dropped_at_any_point_has_rotated_nothing_or_lost_a_response() {
     let lost = AtomicBool::new(false);
     let polls = for_every_drop(async |polls| {
         let world = World::new();
@@ -105,7 +105,7 @@ async fn a_refresh_that_is_dropped_anywhere_has_rotated_nothing_or_lost_a_respon
 }
 
 #[tokio::test]
-async fn a_renewal_that_is_dropped_anywhere_has_rotated_nothing_or_lost_a_response() {
+async fn a_refresh_ahead_that_is_dropped_at_any_point_has_rotated_nothing_or_lost_a_response() {
     let lost = AtomicBool::new(false);
     for_every_drop(async |polls| {
         let world = World::new();
@@ -130,7 +130,7 @@ async fn a_renewal_that_is_dropped_anywhere_has_rotated_nothing_or_lost_a_respon
 }
 
 #[tokio::test]
-async fn followers_of_a_leader_that_is_dropped_anywhere_finish() {
+async fn followers_of_a_leader_that_is_dropped_at_any_point_finish() {
     for_every_drop(async |polls| {
         let world = World::new();
         let (browser, session) = expired_browser(&world, "alice").await;
@@ -169,7 +169,7 @@ async fn a_leader_goes_on_when_its_followers_are_dropped() {
 }
 
 #[tokio::test]
-async fn a_load_that_everybody_dropped_is_forgotten() {
+async fn a_load_that_every_request_dropped_is_forgotten() {
     let world = World::new();
     let (browser, _) = expired_browser(&world, "alice").await;
     world.store.hold(Op::Load);
@@ -184,10 +184,10 @@ async fn a_load_that_everybody_dropped_is_forgotten() {
     assert_eq!(world.store.calls(Op::Load), calls + 1);
 }
 
-/// Drops a request that ends `session` at every point. Once the store was asked to end it, it ends, and this server
-/// refuses its access tokens.
+/// Drops a request that ends `session` at every point. Once the store was called to end it, it ends, and this server
+/// rejects its access tokens.
 #[cfg(feature = "tokio")]
-async fn the_end_goes_on<F>(reason: EndReason, op: Op, prepare: impl Fn(World) -> F)
+async fn session_end_completes<F>(reason: EndReason, op: Op, prepare: impl Fn(World) -> F)
 where
     F: Future<Output = (Request<()>, SessionHandle, String)>,
 {
@@ -217,10 +217,10 @@ where
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_logout_goes_on_when_its_request_is_dropped() {
+async fn a_logout_completes_when_its_request_is_dropped() {
     for path in ["/logout", "/logout-everywhere"] {
         let op = if path == "/logout" { Op::End } else { Op::EndSubject };
-        the_end_goes_on(EndReason::Logout, op, async |world| {
+        session_end_completes(EndReason::Logout, op, async |world| {
             let browser = Browser::logged_in(&world, "alice").await;
             let access = browser.access().unwrap().to_owned();
             (browser.request(path), session_of(&browser), access)
@@ -231,8 +231,8 @@ async fn a_logout_goes_on_when_its_request_is_dropped() {
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn the_end_of_a_session_by_reuse_goes_on_when_its_request_is_dropped() {
-    the_end_goes_on(EndReason::Reuse, Op::End, async |world| {
+async fn ending_a_session_for_reuse_completes_when_its_request_is_dropped() {
+    session_end_completes(EndReason::Reuse, Op::End, async |world| {
         let mut browser = Browser::logged_in(&world, "alice").await;
         let copied = browser.refresh().unwrap().to_owned();
         for _ in 0..2 {
@@ -246,8 +246,8 @@ async fn the_end_of_a_session_by_reuse_goes_on_when_its_request_is_dropped() {
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn the_end_of_a_session_whose_subject_is_gone_goes_on_when_its_request_is_dropped() {
-    the_end_goes_on(EndReason::Disabled, Op::End, async |world| {
+async fn ending_a_session_whose_subject_is_gone_completes_when_its_request_is_dropped() {
+    session_end_completes(EndReason::Disabled, Op::End, async |world| {
         let browser = Browser::logged_in(&world, "alice").await;
         world.users.remove("alice");
         let access = browser.access().unwrap().to_owned();
@@ -258,7 +258,7 @@ async fn the_end_of_a_session_whose_subject_is_gone_goes_on_when_its_request_is_
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_login_that_is_dropped_anywhere_leaves_the_old_session_or_nobody_and_can_be_repeated() {
+async fn a_login_that_is_dropped_at_any_point_leaves_the_old_session_or_none_and_can_be_repeated() {
     for_every_drop(async |polls| {
         let world = World::new();
         let mut browser = Browser::logged_in(&world, "alice").await;
@@ -291,7 +291,7 @@ async fn a_login_that_is_dropped_anywhere_leaves_the_old_session_or_nobody_and_c
 }
 
 #[tokio::test]
-async fn an_explicit_refresh_that_is_dropped_anywhere_counts_as_a_lost_response_at_most() {
+async fn an_explicit_refresh_that_is_dropped_at_any_point_counts_as_a_lost_response_at_most() {
     for_every_drop(async |polls| {
         let world = World::new();
         let browser = Browser::logged_in(&world, "alice").await;
@@ -341,7 +341,7 @@ async fn an_error_after_a_logout_still_ends_the_session() {
 }
 
 #[tokio::test]
-async fn a_panic_of_the_inner_service_rotates_nothing_and_strands_nobody() {
+async fn a_panic_of_the_inner_service_rotates_nothing_and_leaves_no_request_waiting() {
     let world = World::new();
     let (browser, session) = expired_browser(&world, "alice").await;
     let row = world.store.row(session).await;

@@ -1,4 +1,4 @@
-//! Many requests at once with one session: they share the first half, and one of them rotates.
+//! Concurrent requests of one session: they share the load, and one of them rotates.
 
 use std::{
     pin::pin,
@@ -25,7 +25,7 @@ use crate::support::{
     store::Fault,
 };
 
-/// Runs `future`, and counts it when it waits for the first time.
+/// Runs `future`, and counts it as soon as it waits.
 async fn counted<F: Future>(future: F, waiting: Arc<AtomicUsize>) -> F::Output {
     let mut future = pin!(future);
     let mut polled = false;
@@ -64,7 +64,7 @@ fn is_alice(response: &Response<Bytes>) -> bool {
     response.status() == 200 && response.body() == "alice"
 }
 
-/// The one refresh token that all responses which carry one agree on.
+/// The single refresh token of all responses that carry one.
 fn the_refresh_token(responses: &[Response<Bytes>]) -> Option<String> {
     let mut tokens: Vec<_> = responses.iter().filter_map(|response| set_cookie(response, REFRESH)).collect();
     tokens.sort_unstable();
@@ -118,7 +118,7 @@ async fn two_hundred_swaps_at_once_rotate_once_and_reload_once_each() {
     for request in &mut requests {
         assert!(poll_until_stuck(request).is_pending());
     }
-    // Each of them came alone, so each loaded for itself.
+    // Each of them came alone, so each made its own load.
     assert_eq!(world.store.take_calls(), [(Op::Load, 200), (Op::Swap, 200)]);
     world.store.let_through(Op::Swap);
 
@@ -135,7 +135,7 @@ async fn two_hundred_swaps_at_once_rotate_once_and_reload_once_each() {
 }
 
 #[tokio::test]
-async fn old_and_new_tokens_at_once_all_pass_and_nothing_goes_back() {
+async fn old_and_new_tokens_at_once_all_pass_and_no_token_goes_back() {
     let world = World::new();
     let (mut browser, session) = expired_browser(&world, "alice").await;
     let old = browser.refresh().unwrap().to_owned();
@@ -157,7 +157,7 @@ async fn old_and_new_tokens_at_once_all_pass_and_nothing_goes_back() {
     assert_eq!((row.generation, row.confirmed, row.ended), (1, true, None));
 }
 
-/// The old token is late, while the new one is seen for the first time: whoever wins, nobody is logged out.
+/// The old token is late, while the new one is seen for the first time: whichever wins, no user is logged out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn late_and_new_tokens_at_once_all_pass() {
     for _ in 0..20 {
@@ -210,7 +210,7 @@ async fn nothing_is_remembered_once_the_shared_load_is_done() {
 }
 
 #[tokio::test]
-async fn who_asks_for_a_refresh_gets_claims_of_that_moment_and_not_of_a_load_under_way() {
+async fn an_explicit_refresh_gets_current_claims_and_not_those_of_a_load_under_way() {
     let world = World::new();
     let (browser, _) = expired_browser(&world, "alice").await;
     world.users.pause_in_loads();
@@ -240,7 +240,7 @@ async fn followers_of_a_failed_leader_try_once_more_together() {
         for request in &mut requests {
             assert!(poll_until_stuck(request).is_pending());
         }
-        world.store.mend();
+        world.store.fix();
         world.store.let_through(Op::Load);
 
         let responses = futures_util::future::join_all(requests).await;
@@ -253,7 +253,7 @@ async fn followers_of_a_failed_leader_try_once_more_together() {
 }
 
 #[tokio::test]
-async fn followers_try_once_more_and_not_for_ever() {
+async fn followers_try_once_more_and_not_forever() {
     let world = World::new();
     let (browser, session) = expired_browser(&world, "alice").await;
     world.store.break_op(Op::Load, Fault::Fails);
@@ -267,7 +267,7 @@ async fn followers_try_once_more_and_not_for_ever() {
 }
 
 #[tokio::test]
-async fn a_claims_source_that_panics_strands_nobody() {
+async fn a_claims_source_that_panics_leaves_no_request_waiting() {
     let world = World::new();
     let (browser, session) = expired_browser(&world, "alice").await;
     world.users.break_loads(Some(Fault::Panics));
@@ -299,7 +299,7 @@ async fn a_stolen_token_presented_many_times_at_once_ends_the_session_once() {
 }
 
 #[tokio::test]
-async fn each_request_of_a_burst_tells_of_its_own_refresh() {
+async fn each_request_of_a_burst_reports_its_own_refresh() {
     let world = World::new();
     let (browser, _) = expired_browser(&world, "alice").await;
     at_once(&world, (0..5).map(|_| browser.request("/me"))).await;
@@ -307,7 +307,7 @@ async fn each_request_of_a_burst_tells_of_its_own_refresh() {
 }
 
 #[tokio::test]
-async fn a_session_that_keeps_being_moved_on_sends_nothing_and_asks_the_store_four_times_at_most() {
+async fn a_session_that_is_written_again_and_again_sends_nothing_and_is_swapped_four_times_at_most() {
     let world = World::new();
     let (browser, session) = expired_browser(&world, "alice").await;
     let mut request = Box::pin(world.send(browser.request("/me")));
@@ -319,16 +319,16 @@ async fn a_session_that_keeps_being_moved_on_sends_nothing_and_asks_the_store_fo
             assert!(world.store.calls(Op::Load) <= 1 + 3);
             return;
         }
-        // Somebody else writes, and leaves the generation as it is.
+        // Another server writes, and keeps the generation.
         crate::support::probe::alter_row(&world, session, |row| row.confirmed = !row.confirmed).await;
         world.store.let_through(Op::Swap);
         world.clock.advance(MILLISECOND);
     }
-    panic!("it tries for ever");
+    panic!("it tries forever");
 }
 
 #[tokio::test]
-async fn a_load_that_read_the_row_before_a_logout_lets_nobody_in_after_it() {
+async fn a_load_that_read_the_row_before_a_logout_authenticates_no_request_after_it() {
     let world = World::new();
     let (browser, session) = expired_browser(&world, "alice").await;
     world.store.hold_answer(Op::Load);

@@ -1,4 +1,4 @@
-//! Wrong settings are errors at the start; mistakes that show only in a request are 500s that name themselves.
+//! Invalid settings are errors of the builder. Mistakes that show only in a request are 500s that name the mistake.
 
 use std::{convert::Infallible, error::Error, time::Duration};
 
@@ -27,7 +27,7 @@ fn ring() -> KeyRing {
     KeyRing::hs256(SECRET).unwrap()
 }
 
-/// A builder that lacks nothing.
+/// A complete builder.
 fn complete(ring: KeyRing) -> AuthBuilder<()> {
     Auth::builder(ring)
         .issuer("https://api.example.com")
@@ -36,17 +36,17 @@ fn complete(ring: KeyRing) -> AuthBuilder<()> {
         .claims(|_, _| async { Ok::<_, Infallible>(None) })
 }
 
-/// What is wrong, how to get it wrong, and the error.
+/// A mistake, a builder that makes it, and its error.
 type WrongSetting = (&'static str, fn(AuthBuilder<()>) -> AuthBuilder<()>, fn(&ConfigError) -> bool);
 type WrongRing = (&'static str, fn() -> KeyRing, KeyError);
 
-/// The name and value of fields.
-type Fields<'a> = &'a [(&'a str, &'a str)];
-/// What is sent; the status, the challenge and the error code of the answer.
-type Refused<'a> = (&'a str, Fields<'a>, StatusCode, Option<String>, Option<&'a str>);
+/// Names and values of headers.
+type Headers<'a> = &'a [(&'a str, &'a str)];
+/// The request; the status, the challenge and the error code of the response.
+type Rejected<'a> = (&'a str, Headers<'a>, StatusCode, Option<String>, Option<&'a str>);
 
 #[test]
-fn each_wrong_setting_is_an_error_of_the_builder() {
+fn each_invalid_setting_is_an_error_of_the_builder() {
     let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
     assert!(complete(ring()).build().is_ok());
 
@@ -63,18 +63,18 @@ fn each_wrong_setting_is_an_error_of_the_builder() {
             |e| matches!(e, ConfigError::InvalidIssuer),
         ),
         (
-            "an issuer that fits no field",
+            "an issuer that does not fit into a header",
             |b| b.issuer("i".repeat(1025)),
             |e| matches!(e, ConfigError::InvalidIssuer),
         ),
         ("an empty audience", |b| b.audience(""), |e| matches!(e, ConfigError::InvalidAudience)),
         (
-            "no channel",
+            "no transport",
             |b| b.access_header(false).access_cookie(false),
             |e| matches!(e, ConfigError::NoTransport),
         ),
         (
-            "a field that HTTP needs",
+            "a header that HTTP itself uses",
             |b| b.access_header_name(HeaderName::from_static("set-cookie")),
             |e| matches!(e, ConfigError::InvalidAccessHeader { name, .. } if name == "set-cookie"),
         ),
@@ -115,23 +115,23 @@ fn each_wrong_setting_is_an_error_of_the_builder() {
             |e| matches!(e, ConfigError::InvalidCookieName),
         ),
         (
-            "a prefix of one's own",
+            "a custom prefix",
             |b| b.cookie_names("__Host-a", "r"),
             |e| matches!(e, ConfigError::InvalidCookieName),
         ),
         ("an empty domain", |b| b.cookie_domain(""), |e| matches!(e, ConfigError::InvalidCookieDomain)),
         (
-            "a domain with attributes behind it",
+            "a domain with attributes after it",
             |b| b.cookie_domain("example.com; Path=/"),
             |e| matches!(e, ConfigError::InvalidCookieDomain),
         ),
         (
-            "a store that never has time",
+            "a store without any time",
             |b| b.backend_timeout(Duration::ZERO),
             |e| matches!(e, ConfigError::InvalidBackendTimeout),
         ),
         (
-            "the dead forgotten while their tokens live",
+            "dead sessions purged while their tokens are valid",
             |b| b.dead_session_retention(Duration::from_secs(659)),
             |e| matches!(e, ConfigError::InvalidDeadSessionRetention),
         ),
@@ -158,13 +158,13 @@ fn each_wrong_setting_is_an_error_of_the_builder() {
     for (what, change, expected) in cases {
         let error = change(complete(ring())).build().expect_err(what);
         assert!(expected(&error), "{what}: {error:?}");
-        assert!(!error.to_string().is_empty(), "{what} says nothing");
+        assert!(!error.to_string().is_empty(), "{what}: no message");
     }
     assert!(complete(ring()).dead_session_retention(days(1)).backend_timeout(Duration::MAX).build().is_ok());
 }
 
 #[test]
-fn a_part_that_is_missing_is_named() {
+fn a_missing_part_is_named() {
     let cases: [(Result<Auth<()>, ConfigError>, &str); 4] = [
         (Auth::builder(ring()).build(), "issuer"),
         (Auth::builder(ring()).issuer("i").build(), "audience"),
@@ -178,7 +178,7 @@ fn a_part_that_is_missing_is_named() {
 }
 
 #[test]
-fn a_key_that_cannot_be_used_is_refused_where_it_is_read() {
+fn a_key_that_cannot_be_used_is_rejected_when_it_is_read() {
     let cases: [(&str, Result<KeyRing, KeyError>, KeyError); 12] = [
         ("an HMAC secret of 31 bytes", KeyRing::hs256([1; 31]), KeyError::ShortSecret),
         (
@@ -187,13 +187,13 @@ fn a_key_that_cannot_be_used_is_refused_where_it_is_read() {
             KeyError::ShortSecret,
         ),
         (
-            "no secret at all",
+            "an empty secret",
             SigningKey::from_secret(Algorithm::Hs384, "").map(KeyRing::new),
             KeyError::ShortSecret,
         ),
-        ("no PEM", KeyRing::ed25519_pem("secret"), KeyError::InvalidPem),
+        ("not PEM", KeyRing::ed25519_pem("secret"), KeyError::InvalidPem),
         ("nothing", KeyRing::ed25519_pem(""), KeyError::InvalidPem),
-        ("bytes that are no text", KeyRing::ed25519_pem([0xff; 64]), KeyError::InvalidPem),
+        ("bytes that are not text", KeyRing::ed25519_pem([0xff; 64]), KeyError::InvalidPem),
         ("a public key", KeyRing::ed25519_pem(pem!("ed25519.pub")), KeyError::WrongKeyType),
         ("a key of another curve", KeyRing::es256_pem(pem!("es384")), KeyError::WrongKeyType),
         ("a key in the SEC1 form", KeyRing::es256_pem(pem!("es256.sec1")), KeyError::Sec1Key),
@@ -212,7 +212,7 @@ fn a_key_that_cannot_be_used_is_refused_where_it_is_read() {
 }
 
 #[test]
-fn keys_that_do_not_go_together_are_refused_by_the_builder_and_by_a_rotation() {
+fn conflicting_keys_are_rejected_by_the_builder_and_by_a_rotation() {
     let cases: [WrongRing; 4] = [
         (
             "an empty key id",
@@ -229,7 +229,7 @@ fn keys_that_do_not_go_together_are_refused_by_the_builder_and_by_a_rotation() {
             KeyError::InvalidKeyId,
         ),
         (
-            "two keys of one id",
+            "two keys with one id",
             || {
                 KeyRing::new(SigningKey::from_secret(Algorithm::Hs256, SECRET).unwrap().with_kid("k"))
                     .accept(VerifyingKey::from_secret(Algorithm::Hs256, [2; 32]).unwrap().with_kid("k"))
@@ -237,7 +237,7 @@ fn keys_that_do_not_go_together_are_refused_by_the_builder_and_by_a_rotation() {
             KeyError::DuplicateKeyId,
         ),
         (
-            "two refresh keys of one id",
+            "two refresh keys with one id",
             || {
                 ring()
                     .refresh_key(RefreshKey::from_bytes([3; 32]).with_id(7))
@@ -252,12 +252,12 @@ fn keys_that_do_not_go_together_are_refused_by_the_builder_and_by_a_rotation() {
         assert!(matches!(error, ConfigError::InvalidKey(key) if key == expected), "{what}: {error:?}");
         let source = error.source().and_then(|source| source.downcast_ref::<KeyError>());
         assert_eq!(source, Some(&expected), "{what}");
-        assert!(!error.to_string().contains(&expected.to_string()), "{what}: the source is said twice");
+        assert!(!error.to_string().contains(&expected.to_string()), "{what}: the message repeats its source");
         assert_eq!(auth.rotate_keys(ring()), Err(expected), "{what}");
     }
 }
 
-/// Sends `request` through the layer to a handler that answers by `answer`.
+/// Sends `request` through the layer to a handler that responds with `answer`.
 async fn answer(
     world: &World,
     request: Request<()>,
@@ -302,7 +302,7 @@ async fn a_forgotten_layer_is_a_500_that_names_it() {
     }
 }
 
-/// What the application is told of a rejection, by its extension.
+/// The reason of a rejection for the application, from its extension.
 fn reason(response: &Response<Bytes>) -> String {
     response.extensions().get::<Rejection>().unwrap().to_string()
 }
@@ -328,17 +328,17 @@ async fn other_claims_than_the_layers_are_a_500_that_names_both_to_the_applicati
 }
 
 #[tokio::test]
-async fn rejections_are_problem_documents_with_the_challenge_that_is_due() {
+async fn rejections_are_problem_documents_with_the_right_challenge() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let bearer = format!("Bearer {}", browser.access().unwrap());
-    let cookies = browser.cookie_field();
+    let cookies = browser.cookie_header();
     world.clock.advance(Duration::from_secs(600));
     let realm = r#"Bearer realm="https://api.example.com""#;
     let invalid = |why: &str| format!(r#"{realm}, error="invalid_token", error_description="{why}""#);
 
-    let cases: [Refused<'_>; 5] = [
-        ("nobody", &[], StatusCode::UNAUTHORIZED, Some(realm.to_owned()), None),
+    let cases: [Rejected<'_>; 5] = [
+        ("anonymous", &[], StatusCode::UNAUTHORIZED, Some(realm.to_owned()), None),
         (
             "a forged token",
             &[("authorization", "Bearer a.b.c")],
@@ -354,7 +354,7 @@ async fn rejections_are_problem_documents_with_the_challenge_that_is_due() {
             Some("invalid_token"),
         ),
         (
-            "two fields",
+            "two headers",
             &[("authorization", &bearer), ("authorization", &bearer)],
             StatusCode::BAD_REQUEST,
             Some(format!(
@@ -370,12 +370,12 @@ async fn rejections_are_problem_documents_with_the_challenge_that_is_due() {
             None,
         ),
     ];
-    for (what, fields, status, challenge, error) in cases {
-        let response = answer(&world, request("/", fields), user).await;
+    for (what, headers, status, challenge, error) in cases {
+        let response = answer(&world, request("/", headers), user).await;
         assert_eq!(response.status(), status, "{what}");
-        let field =
-            response.headers().get("www-authenticate").map(|field| field.to_str().unwrap().to_owned());
-        assert_eq!(field, challenge, "{what}");
+        let header =
+            response.headers().get("www-authenticate").map(|header| header.to_str().unwrap().to_owned());
+        assert_eq!(header, challenge, "{what}");
         let problem = problem(&response);
         assert_eq!(problem["type"], "about:blank", "{what}");
         assert_eq!(problem["title"], status.canonical_reason().unwrap(), "{what}");
@@ -403,7 +403,7 @@ async fn a_missing_scope_is_named_in_the_challenge() {
 }
 
 #[tokio::test]
-async fn an_outage_says_when_to_come_back_and_no_challenge() {
+async fn an_outage_sets_retry_after_and_no_challenge() {
     let world = World::new();
     let mut browser = Browser::logged_in(&world, "alice").await;
     browser.drop_access();

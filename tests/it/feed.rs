@@ -1,4 +1,4 @@
-//! Sessions that one server ends are refused by the others at once.
+//! A session that one server ends is rejected by the others at once.
 
 use http::StatusCode;
 use tower_refresh::{Clock, FeedLossPolicy};
@@ -10,7 +10,7 @@ use crate::support::{
     store::Fault,
 };
 
-/// Two servers on one store, which follow its feed.
+/// Two servers on one store that follow its feed.
 #[cfg(feature = "tokio")]
 async fn two_servers() -> (World, World) {
     let (clock, store) = (ManualClock::new(), TestStore::default());
@@ -32,7 +32,7 @@ async fn settle() {
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_session_that_another_server_ended_is_refused_without_asking_the_store() {
+async fn a_session_that_another_server_ended_is_rejected_without_calling_the_store() {
     let (here, there) = two_servers().await;
     let mut browser = Browser::logged_in(&here, "alice").await;
     let captured = browser.clone();
@@ -51,7 +51,7 @@ async fn a_session_that_another_server_ended_is_refused_without_asking_the_store
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn a_server_that_joins_late_learns_of_the_ends_before() {
+async fn a_server_that_joins_late_learns_of_earlier_session_ends() {
     let (here, _) = two_servers().await;
     let mut browser = Browser::logged_in(&here, "alice").await;
     let mut captured = browser.clone();
@@ -66,17 +66,17 @@ async fn a_server_that_joins_late_learns_of_the_ends_before() {
 
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn an_end_that_is_told_of_the_far_future_is_forgotten_like_any_other() {
+async fn a_session_end_reported_in_the_far_future_is_forgotten_like_any_other() {
     let here = World::new();
     let browser = Browser::logged_in(&here, "alice").await;
     let far = tower_refresh::Timestamp::from_millis(u64::MAX);
-    here.store.tell(crate::support::mint::session(browser.access().unwrap()), far);
+    here.store.report_end(crate::support::mint::session(browser.access().unwrap()), far);
     let there = World::on(here.clock.clone(), here.store.clone(), |builder| builder);
     settle().await;
     let bearer = crate::support::probe::with_bearer("/me", browser.access().unwrap());
     assert_eq!(there.send(bearer).await.status(), StatusCode::UNAUTHORIZED);
 
-    // What clocks may differ by, and what every end is remembered for.
+    // The tolerated difference of clocks, plus the time for which every session end is remembered.
     there.clock.advance(std::time::Duration::from_secs(60 + 600 + 60));
 
     let mut browser = Browser::logged_in(&there, "bob").await;
@@ -85,7 +85,7 @@ async fn an_end_that_is_told_of_the_far_future_is_forgotten_like_any_other() {
     assert!(shown.contains("Denylist { entries: 0"), "{shown}");
 }
 
-/// A gauge that shows what it was set to last.
+/// A gauge that keeps the value it was last set to.
 #[cfg(feature = "metrics")]
 mod gauge {
     use std::sync::{
@@ -129,10 +129,10 @@ mod gauge {
 
 #[cfg(feature = "metrics")]
 #[test]
-fn the_gauge_is_down_until_the_feed_is_followed_and_once_it_is_not_any_more() {
+fn the_gauge_is_down_before_the_feed_is_followed_and_after_it_is_lost() {
     let gauge = gauge::FeedUp::new();
     let (up, world) = gauge.after(World::new);
-    assert_eq!(up, 0.0, "no runtime is there to follow it");
+    assert_eq!(up, 0.0, "there is no runtime to follow it");
     let mut follow = Box::pin(world.auth.follow_ends());
     let (up, poll) = gauge.after(|| crate::support::probe::poll_once(&mut follow));
     assert!(poll.is_pending());
@@ -142,8 +142,8 @@ fn the_gauge_is_down_until_the_feed_is_followed_and_once_it_is_not_any_more() {
 }
 
 #[test]
-fn a_feed_that_is_not_followed_any_more_counts_as_none() {
-    // Outside of a runtime, so that nobody else follows.
+fn a_feed_that_is_no_longer_followed_counts_as_none() {
+    // Outside of a runtime, so that no task follows the feed.
     let world = World::with(|builder| builder.feed_loss_policy(FeedLossPolicy::AskStore));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
@@ -161,8 +161,8 @@ fn a_feed_that_is_not_followed_any_more_counts_as_none() {
     });
 }
 
-/// Two servers that hear nothing of each other.
-fn two_deaf_servers(what: FeedLossPolicy) -> (World, World) {
+/// Two servers without a feed between them.
+fn two_servers_without_a_feed(what: FeedLossPolicy) -> (World, World) {
     let (clock, store) = (ManualClock::new(), TestStore::default());
     store.lose_feed();
     let world = || World::on(clock.clone(), store.clone(), |builder| builder.feed_loss_policy(what));
@@ -171,7 +171,7 @@ fn two_deaf_servers(what: FeedLossPolicy) -> (World, World) {
 
 #[tokio::test]
 async fn without_the_feed_a_server_goes_on_by_default() {
-    let (here, there) = two_deaf_servers(FeedLossPolicy::default());
+    let (here, there) = two_servers_without_a_feed(FeedLossPolicy::default());
     let mut browser = Browser::logged_in(&here, "alice").await;
     let mut captured = browser.clone();
     browser.get(&here, "/logout").await;
@@ -183,7 +183,7 @@ async fn without_the_feed_a_server_goes_on_by_default() {
 
 #[tokio::test]
 async fn without_the_feed_a_server_can_ask_the_store_on_each_request() {
-    let (here, there) = two_deaf_servers(FeedLossPolicy::AskStore);
+    let (here, there) = two_servers_without_a_feed(FeedLossPolicy::AskStore);
     let mut browser = Browser::logged_in(&here, "alice").await;
     let bearer = format!("Bearer {}", browser.access().unwrap());
     let by_header = || crate::support::request("/me", &[("authorization", &bearer)]);
@@ -195,7 +195,7 @@ async fn without_the_feed_a_server_can_ask_the_store_on_each_request() {
 
     here.store.break_op(Op::Load, Fault::Fails);
     assert_eq!(browser.get(&there, "/me").await.status(), StatusCode::SERVICE_UNAVAILABLE);
-    here.store.mend();
+    here.store.fix();
 
     let mut captured = browser.clone();
     browser.get(&here, "/logout").await;
@@ -205,14 +205,14 @@ async fn without_the_feed_a_server_can_ask_the_store_on_each_request() {
 
 #[tokio::test]
 async fn a_server_that_asks_the_store_can_still_refresh_on_demand() {
-    let (_, there) = two_deaf_servers(FeedLossPolicy::AskStore);
+    let (_, there) = two_servers_without_a_feed(FeedLossPolicy::AskStore);
     let mut browser = Browser::logged_in(&there, "alice").await;
     assert_eq!(browser.get(&there, "/refresh").await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
-async fn an_ended_access_cookie_does_not_stand_in_the_way_of_a_live_refresh_cookie() {
-    let (here, there) = two_deaf_servers(FeedLossPolicy::AskStore);
+async fn the_access_cookie_of_an_ended_session_does_not_block_the_refresh_cookie_of_a_live_one() {
+    let (here, there) = two_servers_without_a_feed(FeedLossPolicy::AskStore);
     let old = Browser::logged_in(&here, "alice").await;
     let mut browser = Browser::logged_in(&here, "bob").await;
     here.auth.end_session(crate::support::mint::session(old.access().unwrap())).await.unwrap();
@@ -225,13 +225,13 @@ async fn an_ended_access_cookie_does_not_stand_in_the_way_of_a_live_refresh_cook
     assert!(browser.refresh().is_some(), "the cookies of the live session stay");
 }
 
-/// A replica that lags shows it as live, and nobody knows why it ended: perhaps a newer login took its place.
+/// A lagging replica shows the session as live, and the reason of its end is unknown: perhaps a newer login replaced it.
 #[cfg(feature = "tokio")]
 #[tokio::test]
-async fn an_end_that_only_the_feed_knows_of_removes_no_cookie() {
+async fn a_session_end_that_only_the_feed_knows_removes_no_cookie() {
     let here = World::new();
     let (browser, session) = crate::support::probe::expired_browser(&here, "alice").await;
-    here.store.tell(session, here.clock.now());
+    here.store.report_end(session, here.clock.now());
     let there = World::on(here.clock.clone(), here.store.clone(), |builder| builder);
     settle().await;
 
@@ -243,8 +243,8 @@ async fn an_end_that_only_the_feed_knows_of_removes_no_cookie() {
 
 #[tokio::test]
 async fn a_session_that_the_store_does_not_know_removes_no_cookie() {
-    let (here, _) = two_deaf_servers(FeedLossPolicy::AskStore);
-    let elsewhere = two_deaf_servers(FeedLossPolicy::AskStore).0;
+    let (here, _) = two_servers_without_a_feed(FeedLossPolicy::AskStore);
+    let elsewhere = two_servers_without_a_feed(FeedLossPolicy::AskStore).0;
     let mut browser = Browser::logged_in(&elsewhere, "alice").await;
     browser.cookies.remove(REFRESH);
     let response = here.send(as_navigation(browser.request("/me"))).await;
@@ -253,8 +253,8 @@ async fn a_session_that_the_store_does_not_know_removes_no_cookie() {
 }
 
 #[tokio::test]
-async fn a_logout_that_cannot_ask_the_store_says_so() {
-    let (here, _) = two_deaf_servers(FeedLossPolicy::AskStore);
+async fn a_logout_that_cannot_reach_the_store_is_unavailable() {
+    let (here, _) = two_servers_without_a_feed(FeedLossPolicy::AskStore);
     let browser = Browser::logged_in(&here, "alice").await;
     let bearer = format!("Bearer {}", browser.access().unwrap());
     here.store.break_op(Op::Load, Fault::Fails);

@@ -1,4 +1,4 @@
-//! The last generation there is, which no test lives to see: its tokens are made with the key.
+//! The last possible generation. No test rotates this often: its tokens are made with the key.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use tower_refresh::event::{EndReason, EventKind};
@@ -47,7 +47,7 @@ async fn the_last_generation_goes_on_without_rotating() {
 }
 
 #[tokio::test]
-async fn the_last_generation_is_nothing_to_a_session_at_its_first() {
+async fn the_last_generation_is_rejected_for_a_session_at_its_first_one() {
     let world = World::new();
     let (browser, session) = expired_browser(&world, "alice").await;
     let row = world.store.row(session).await;

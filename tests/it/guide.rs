@@ -1,4 +1,4 @@
-//! What the guide says that its own code does not show.
+//! Statements of the guide that its own code does not test.
 
 use std::convert::Infallible;
 
@@ -59,7 +59,7 @@ async fn send(app: &Router, request: axum::http::request::Builder) -> (StatusCod
     (response.status(), response.headers().clone())
 }
 
-/// The `Cookie` field after a login, and the access token in it.
+/// The `Cookie` header after a login, and the access token in it.
 async fn log_in(app: &Router) -> (String, String) {
     let (_, headers) = send(app, Request::post("/login")).await;
     let set = headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
@@ -68,7 +68,7 @@ async fn log_in(app: &Router) -> (String, String) {
     (pairs.join("; "), access)
 }
 
-/// Whether the cookies are good and whether they had to be renewed; and the status of the access token as a bearer token.
+/// The status with the cookies, whether they were renewed, and the status with the access token as a bearer token.
 async fn try_both(app: &Router, cookies: &str, access: &str) -> (StatusCode, bool, StatusCode) {
     let (status, headers) = send(app, Request::get("/me").header("cookie", cookies)).await;
     let bearer = format!("Bearer {access}");
@@ -86,16 +86,16 @@ async fn new_claims_need_a_default_for_bearer_tokens_and_cookies_are_refreshed()
     let grown_with_default = app(&auth(keys(), &store, GrownWithDefault { name, tenant }));
 
     let (cookies, access) = log_in(&old).await;
-    let (ok, refused) = (StatusCode::OK, StatusCode::UNAUTHORIZED);
+    let (ok, rejected) = (StatusCode::OK, StatusCode::UNAUTHORIZED);
     assert_eq!(try_both(&grown_with_default, &cookies, &access).await, (ok, false, ok));
-    assert_eq!(try_both(&grown, &cookies, &access).await, (ok, true, refused));
+    assert_eq!(try_both(&grown, &cookies, &access).await, (ok, true, rejected));
 
     let (cookies, access) = log_in(&grown).await;
     assert_eq!(try_both(&old, &cookies, &access).await, (ok, false, ok));
 }
 
 #[tokio::test]
-async fn a_stolen_signing_key_goes_without_a_logout_where_the_refresh_key_is_another() {
+async fn a_stolen_signing_key_is_replaced_without_a_logout_if_the_refresh_key_is_another() {
     let ring = |signing: [u8; 32], refresh: [u8; 32]| {
         let signing = SigningKey::from_secret(Algorithm::Hs256, signing).unwrap();
         KeyRing::new(signing).refresh_key(RefreshKey::from_bytes(refresh))
@@ -105,15 +105,15 @@ async fn a_stolen_signing_key_goes_without_a_logout_where_the_refresh_key_is_ano
     let (cookies, access) = log_in(&app).await;
 
     auth.rotate_keys(ring([2; 32], [9; 32])).unwrap();
-    let (ok, refused) = (StatusCode::OK, StatusCode::UNAUTHORIZED);
-    assert_eq!(try_both(&app, &cookies, &access).await, (ok, true, refused));
-    // A client with a bearer header takes a new token without it, and not with it.
+    let (ok, rejected) = (StatusCode::OK, StatusCode::UNAUTHORIZED);
+    assert_eq!(try_both(&app, &cookies, &access).await, (ok, true, rejected));
+    // A client gets a new token without the bearer header, and none with it.
     let bearer = format!("Bearer {access}");
     let with_it = Request::post("/auth/refresh").header("cookie", &cookies).header("authorization", bearer);
-    assert_eq!(send(&app, with_it).await.0, refused);
+    assert_eq!(send(&app, with_it).await.0, rejected);
     let without = Request::post("/auth/refresh").header("cookie", &cookies);
     assert_eq!(send(&app, without).await.0, ok);
 
     auth.rotate_keys(ring([2; 32], [8; 32])).unwrap();
-    assert_eq!(try_both(&app, &cookies, &access).await, (refused, false, refused));
+    assert_eq!(try_both(&app, &cookies, &access).await, (rejected, false, rejected));
 }

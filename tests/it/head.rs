@@ -1,4 +1,4 @@
-//! The response head: on which responses tokens go out, where, for how long, and what else they do to it.
+//! The response head: which responses carry tokens, in which transport, for how long, and their other headers.
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::support::{
 };
 
 const ACCESS_LIFETIME: Duration = Duration::from_secs(600);
-/// The age of an access token that is valid, and due to be renewed whatever its jitter.
+/// The age of an access token that is valid and due for a refresh ahead, whatever its jitter.
 const NEAR_END: Duration = Duration::from_secs(500);
 
 /// Alice's browser, whose access token is this old.
@@ -39,11 +39,11 @@ fn names(headers: &HeaderMap) -> Vec<String> {
     set_cookies(headers).into_iter().map(|(name, _)| name).collect()
 }
 
-/// What the response sets for the cookie `name`, attributes included.
+/// The value that the response sets for the cookie `name`, with its attributes.
 fn max_age(response: &Response<Bytes>, name: &str) -> i64 {
-    let fields = response.headers().get_all("set-cookie").iter().map(|field| field.to_str().unwrap());
+    let headers = response.headers().get_all("set-cookie").iter().map(|header| header.to_str().unwrap());
     let cookie =
-        fields.map(|field| cookie::Cookie::parse(field).unwrap()).find(|cookie| cookie.name() == name);
+        headers.map(|header| cookie::Cookie::parse(header).unwrap()).find(|cookie| cookie.name() == name);
     cookie.unwrap().max_age().unwrap().whole_seconds()
 }
 
@@ -88,7 +88,7 @@ async fn switching_protocols_rotates_nothing() {
     }
 }
 
-/// A handler with opinions of its own on cookies and caches.
+/// A handler that sets its own cookies and cache headers.
 async fn opinionated(request: Request<()>) -> Response<Bytes> {
     let mut response = routes(request).await;
     for (name, value) in [
@@ -164,7 +164,7 @@ async fn a_body_with_a_token_is_not_cached_although_its_session_ended_meanwhile(
 }
 
 #[tokio::test]
-async fn an_access_token_in_the_header_is_exposed_and_replaces_the_handlers() {
+async fn an_access_token_in_the_header_is_exposed_and_replaces_the_handlers_own() {
     let world = World::new();
     let browser = logged_in(&world, ACCESS_LIFETIME).await;
 
@@ -188,7 +188,7 @@ async fn a_response_without_tokens_is_the_handlers_own() {
     assert_eq!(response.headers(), &without_rejection(alone));
 }
 
-/// The fields of [`opinionated`] alone: outside the layer its response is a rejection, which has some of its own.
+/// The headers of [`opinionated`] alone: outside the layer its response is a rejection, which has some of its own.
 fn without_rejection(response: Response<Bytes>) -> HeaderMap {
     let mut headers = response.into_parts().0.headers;
     headers.remove("content-type");
@@ -196,7 +196,7 @@ fn without_rejection(response: Response<Bytes>) -> HeaderMap {
     headers
 }
 
-/// The headers of the response to an expired access token in this place, in a world with these channels.
+/// The headers of the response to an expired access token in this transport, in a world with these transports.
 async fn answer_of(
     configure: impl FnOnce(AuthBuilder<crate::support::Claims>) -> AuthBuilder<crate::support::Claims>,
     request: impl FnOnce(&Browser) -> Request<()>,
@@ -205,7 +205,7 @@ async fn answer_of(
     let login = world.send(crate::support::request("/login/alice", &[])).await;
     let mut browser = Browser::new();
     browser.keep(login.headers());
-    // The body has the access token whatever the channel.
+    // The body has the access token whatever the transport.
     let access = String::from_utf8(login.body().to_vec()).unwrap();
     browser.cookies.insert(ACCESS.to_owned(), access);
     world.clock.advance(ACCESS_LIFETIME);
@@ -215,7 +215,7 @@ async fn answer_of(
 }
 
 #[tokio::test]
-async fn a_new_access_token_goes_where_the_old_one_came_from() {
+async fn a_new_access_token_uses_the_transport_of_the_old_one() {
     let both = (200, vec![ACCESS.to_owned(), REFRESH.to_owned()], false);
     let header = (200, vec![REFRESH.to_owned()], true);
     let only_refresh = |browser: &Browser| {
@@ -227,7 +227,7 @@ async fn a_new_access_token_goes_where_the_old_one_came_from() {
     assert_eq!(answer_of(|builder| builder, |browser| browser.request("/me")).await, both);
     assert_eq!(answer_of(|builder| builder, |browser| in_header(browser, "/me")).await, header);
     assert_eq!(answer_of(|builder| builder, only_refresh).await, both);
-    // The header is not read: the refresh cookie decides, and the cookie is what is left to write to.
+    // The header is not read: the refresh cookie decides, and the cookie is the only transport for the new token.
     assert_eq!(answer_of(|b| b.access_header(false), |browser| in_header(browser, "/me")).await, both);
     assert_eq!(answer_of(|b| b.access_header(false), |browser| browser.request("/me")).await, both);
     assert_eq!(answer_of(|b| b.access_header(false), only_refresh).await, both);
@@ -237,16 +237,16 @@ async fn a_new_access_token_goes_where_the_old_one_came_from() {
 }
 
 #[tokio::test]
-async fn a_channel_that_is_off_is_not_read() {
+async fn a_transport_that_is_off_is_not_read() {
     let world = World::with(|builder| builder.access_header(false));
     let browser = logged_in(&world, Duration::ZERO).await;
     let bearer = format!("Bearer {}", browser.access().unwrap());
     assert_eq!(world.send(request("/me", &[("authorization", &bearer)])).await.status(), 401);
     for nonsense in [&["Bearer nonsense"][..], &["Bearer", "Bearer"], &["Bearer a", "Basic b"]] {
-        let mut fields: Vec<_> = nonsense.iter().map(|value| ("authorization", *value)).collect();
-        let cookie = browser.cookie_field();
-        fields.push(("cookie", &cookie));
-        assert_eq!(world.send(request("/me", &fields)).await.status(), 200, "{nonsense:?}");
+        let mut headers: Vec<_> = nonsense.iter().map(|value| ("authorization", *value)).collect();
+        let cookie = browser.cookie_header();
+        headers.push(("cookie", &cookie));
+        assert_eq!(world.send(request("/me", &headers)).await.status(), 200, "{nonsense:?}");
     }
 
     let world = World::with(|builder| builder.access_cookie(false));
@@ -276,7 +276,7 @@ fn with_policy(change: impl FnOnce(&mut RotationPolicy)) -> World {
 }
 
 #[tokio::test]
-async fn without_refresh_ahead_a_valid_access_token_is_never_renewed() {
+async fn without_refresh_ahead_a_valid_access_token_is_never_refreshed() {
     let world = with_policy(|policy| policy.refresh_ahead = 0.0);
     let browser = logged_in(&world, Duration::ZERO).await;
     let life = mint::claims(browser.access().unwrap())["exp"].as_u64().unwrap() - world.clock.now().as_secs();
@@ -292,7 +292,7 @@ async fn without_refresh_ahead_a_valid_access_token_is_never_renewed() {
 }
 
 #[tokio::test]
-async fn refresh_ahead_begins_in_the_last_fifth_of_a_life() {
+async fn refresh_ahead_begins_in_the_last_fifth_of_the_lifetime() {
     // Without jitter: below 20 s there is none.
     let world = with_policy(|policy| policy.access_lifetime = Duration::from_secs(15));
     let browser = logged_in(&world, Duration::from_millis(11_999)).await;
@@ -340,7 +340,7 @@ async fn no_token_outlives_the_session() {
 }
 
 #[tokio::test]
-async fn an_inner_service_that_errs_rotates_nothing() {
+async fn an_inner_service_that_fails_rotates_nothing() {
     for age in [NEAR_END, ACCESS_LIFETIME] {
         let world = World::new();
         let browser = logged_in(&world, age).await;
@@ -359,7 +359,7 @@ async fn an_inner_service_that_panics_rotates_nothing() {
         let world = World::new();
         let mut browser = logged_in(&world, age).await;
         let inner = service_fn(|request: Request<()>| async move {
-            assert_ne!(request.uri(), "/me", "the handler was told to panic");
+            assert_ne!(request.uri(), "/me", "the handler panics on demand");
             Ok::<_, Infallible>(Response::new(Bytes::new()))
         });
 
@@ -372,7 +372,7 @@ async fn an_inner_service_that_panics_rotates_nothing() {
     }
 }
 
-/// A handler that takes this long, and meanwhile the claims source changes.
+/// A handler that takes this long, while the claims source changes.
 async fn slowly(
     world: &World,
     request: Request<()>,
@@ -397,7 +397,7 @@ fn rename(world: &World) {
 }
 
 #[tokio::test]
-async fn claims_older_than_an_access_token_lives_are_asked_for_again() {
+async fn claims_older_than_the_access_lifetime_are_loaded_again() {
     let second = Duration::from_secs(1);
     for (takes, name, loads) in [(ACCESS_LIFETIME - second, "Alice", 1), (ACCESS_LIFETIME, "Renamed", 2)] {
         for age in [NEAR_END, ACCESS_LIFETIME] {
@@ -416,7 +416,7 @@ async fn claims_older_than_an_access_token_lives_are_asked_for_again() {
 }
 
 #[tokio::test]
-async fn claims_that_cannot_be_asked_for_again_go_out_in_no_access_token() {
+async fn claims_that_cannot_be_loaded_again_go_into_no_access_token() {
     let cases: [fn(&World); 3] = [
         |world| world.users.break_loads(Some(Fault::Fails)),
         |world| world.users.break_loads(Some(Fault::Panics)),
@@ -444,7 +444,7 @@ async fn claims_that_cannot_be_asked_for_again_go_out_in_no_access_token() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_comes_to_nothing_leaves_the_response_as_it_is() {
+async fn a_refresh_without_a_result_leaves_the_response_unchanged() {
     let life = Duration::from_secs(15);
     let world = with_policy(|policy| policy.access_lifetime = life);
     let browser = logged_in(&world, life).await;

@@ -1,4 +1,4 @@
-//! How long sessions and tokens live, how they are renewed before their end, and what claims are worth meanwhile.
+//! Lifetimes of sessions and tokens, refresh ahead, and changes of claims.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -28,7 +28,7 @@ fn with_policy(change: impl FnOnce(&mut RotationPolicy)) -> World {
 }
 
 #[tokio::test]
-async fn a_session_that_is_not_used_for_a_week_is_over() {
+async fn a_session_that_is_not_used_for_a_week_expires() {
     for (unused, status) in [(7 * DAY - MILLISECOND, 200), (7 * DAY, 401)] {
         let world = World::new();
         let mut browser = Browser::logged_in(&world, "alice").await;
@@ -58,7 +58,7 @@ async fn a_refresh_that_does_not_rotate_does_not_prolong_the_session() {
 }
 
 #[tokio::test]
-async fn a_session_is_over_after_a_month_however_busy() {
+async fn a_session_expires_after_a_month_however_busy() {
     let world = World::new();
     let mut browser = Browser::logged_in(&world, "alice").await;
     let login = world.clock.now();
@@ -124,7 +124,7 @@ async fn the_access_cookie_lives_as_long_as_its_token() {
 }
 
 /// A browser whose access token is valid for 30 s more.
-async fn browser_near_the_end(world: &World) -> Browser {
+async fn browser_near_expiry(world: &World) -> Browser {
     let mut browser = Browser::logged_in(world, "alice").await;
     refresh(world, &mut browser).await;
     refresh(world, &mut browser).await;
@@ -139,9 +139,9 @@ fn is_alice(response: &Response<bytes::Bytes>) -> bool {
 }
 
 #[tokio::test]
-async fn an_access_token_near_its_end_is_renewed_beside_the_handler() {
+async fn an_access_token_near_its_expiry_is_refreshed_ahead_while_the_handler_runs() {
     let world = World::new();
-    let mut browser = browser_near_the_end(&world).await;
+    let mut browser = browser_near_expiry(&world).await;
     let loads = world.users.loads();
     let handler = |request| async {
         tokio::task::yield_now().await;
@@ -165,7 +165,7 @@ async fn an_access_token_near_its_end_is_renewed_beside_the_handler() {
 }
 
 #[tokio::test]
-async fn an_access_token_is_not_renewed_before_its_last_fifth_nor_where_that_is_switched_off() {
+async fn an_access_token_is_not_refreshed_before_its_last_fifth_or_if_refresh_ahead_is_off() {
     let world = World::new();
     let mut browser = Browser::logged_in(&world, "alice").await;
     world.store.take_calls();
@@ -175,15 +175,15 @@ async fn an_access_token_is_not_renewed_before_its_last_fifth_nor_where_that_is_
     assert!(!carries_nothing(&browser.get(&world, "/me").await));
 
     let world = with_policy(|policy| policy.refresh_ahead = 0.0);
-    let mut browser = browser_near_the_end(&world).await;
+    let mut browser = browser_near_expiry(&world).await;
     assert!(carries_nothing(&browser.get(&world, "/me").await));
     assert_eq!(world.store.take_calls(), []);
 }
 
 #[tokio::test]
-async fn an_access_token_near_its_end_is_not_renewed_by_the_session_of_somebody_else() {
+async fn an_access_token_near_its_expiry_is_not_refreshed_with_the_session_of_another_user() {
     let world = World::new();
-    let browser = browser_near_the_end(&world).await;
+    let browser = browser_near_expiry(&world).await;
     let mut stranger = Browser::logged_in(&world, "bob").await;
     stranger.cookies.insert(ACCESS.to_owned(), browser.access().unwrap().to_owned());
     world.store.take_calls();
@@ -195,9 +195,9 @@ async fn an_access_token_near_its_end_is_not_renewed_by_the_session_of_somebody_
 }
 
 #[tokio::test]
-async fn a_renewal_answers_in_kind() {
+async fn a_refresh_ahead_uses_the_transport_of_the_access_token() {
     let world = World::new();
-    let browser = browser_near_the_end(&world).await;
+    let browser = browser_near_expiry(&world).await;
     let mut request = with_bearer("/me", browser.access().unwrap());
     let cookie = format!("{REFRESH}={}", browser.refresh().unwrap());
     request.headers_mut().insert("cookie", cookie.parse().unwrap());
@@ -210,8 +210,8 @@ async fn a_renewal_answers_in_kind() {
 }
 
 #[tokio::test]
-async fn a_renewal_rejects_nothing_and_ends_nothing_whatever_the_refresh_token_is() {
-    /// Breaks something, or says what to set the row's generation to.
+async fn a_refresh_ahead_rejects_nothing_and_ends_nothing_whatever_the_refresh_token_is() {
+    /// Breaks something, or returns a generation for the row.
     type Disaster = fn(&World, &Browser) -> Option<u32>;
     let disasters: [(&str, Disaster); 8] = [
         ("reuse", |_, browser| Some(generation(browser.refresh().unwrap()) + 2)),
@@ -240,7 +240,7 @@ async fn a_renewal_rejects_nothing_and_ends_nothing_whatever_the_refresh_token_i
     ];
     for (name, disaster) in disasters {
         let world = World::new();
-        let mut browser = browser_near_the_end(&world).await;
+        let mut browser = browser_near_expiry(&world).await;
         let session = session_of(&browser);
         if let Some(generation) = disaster(&world, &browser) {
             alter_row(&world, session, |row| row.generation = generation).await;
@@ -252,16 +252,16 @@ async fn a_renewal_rejects_nothing_and_ends_nothing_whatever_the_refresh_token_i
         assert!(is_alice(&response) && carries_nothing(&response), "{name}");
         assert_eq!(world.store.row(session).await, row, "{name}");
         let events = world.take_events();
-        let told = [EventKind::StoreFailed, EventKind::ClaimsFailed, EventKind::Impossible];
-        assert!(events.iter().all(|event| told.contains(event)), "{name}: {events:?}");
+        let allowed = [EventKind::StoreFailed, EventKind::ClaimsFailed, EventKind::Impossible];
+        assert!(events.iter().all(|event| allowed.contains(event)), "{name}: {events:?}");
     }
 }
 
 #[tokio::test]
-async fn a_renewal_of_a_session_that_ended_or_expired_sends_nothing_even_to_a_navigation() {
+async fn a_refresh_ahead_of_an_ended_or_expired_session_sends_nothing_even_to_a_navigation() {
     for expires in [false, true] {
         let world = World::new();
-        let mut browser = browser_near_the_end(&world).await;
+        let mut browser = browser_near_expiry(&world).await;
         let session = session_of(&browser);
         let now = world.clock.now();
         if expires {
@@ -278,15 +278,15 @@ async fn a_renewal_of_a_session_that_ended_or_expired_sends_nothing_even_to_a_na
         let response = world.send(request).await;
         assert!(is_alice(&response) && carries_nothing(&response));
 
-        // What another server ended is known here from then on.
+        // From now on this server knows of the session that another one ended.
         assert_eq!(is_alice(&browser.get(&world, "/me").await), expires);
     }
 }
 
 #[tokio::test]
-async fn a_renewal_redelivers_what_other_tabs_rotated_to() {
+async fn a_refresh_ahead_redelivers_the_token_that_another_tab_rotated_to() {
     let world = World::new();
-    let mut browser = browser_near_the_end(&world).await;
+    let mut browser = browser_near_expiry(&world).await;
     let mut tab = browser.clone();
     browser.get(&world, "/me").await;
     world.clock.advance(20 * SECOND);
@@ -298,25 +298,25 @@ async fn a_renewal_redelivers_what_other_tabs_rotated_to() {
 }
 
 #[tokio::test]
-async fn a_response_waits_for_its_renewal_no_longer_than_the_time_limit_of_the_store() {
+async fn a_response_waits_for_its_refresh_ahead_no_longer_than_the_time_limit_of_the_store() {
     for op in [Op::Load, Op::Swap] {
         let world = World::with(|builder| builder.backend_timeout(MILLISECOND));
-        let mut browser = browser_near_the_end(&world).await;
+        let mut browser = browser_near_expiry(&world).await;
         world.store.break_op(op, Fault::Hangs);
         let response = browser.get(&world, "/me").await;
         assert!(is_alice(&response) && carries_nothing(&response));
     }
     let world = World::with(|builder| builder.backend_timeout(MILLISECOND));
-    let mut browser = browser_near_the_end(&world).await;
+    let mut browser = browser_near_expiry(&world).await;
     world.users.break_loads(Some(Fault::Hangs));
     let response = browser.get(&world, "/me").await;
     assert!(is_alice(&response) && carries_nothing(&response));
 }
 
 #[tokio::test]
-async fn a_renewal_is_given_up_with_its_request() {
+async fn a_refresh_ahead_is_dropped_with_its_request() {
     let world = World::new();
-    let browser = browser_near_the_end(&world).await;
+    let browser = browser_near_expiry(&world).await;
     let session = session_of(&browser);
     let row = world.store.row(session).await;
     for _ in 0..5 {
@@ -329,7 +329,7 @@ async fn a_renewal_is_given_up_with_its_request() {
 }
 
 #[tokio::test]
-async fn access_tokens_of_one_moment_do_not_all_expire_in_one() {
+async fn access_tokens_issued_at_once_do_not_all_expire_at_once() {
     let world = World::new();
     let mut lifetimes = BTreeSet::new();
     for _ in 0..100 {
@@ -338,7 +338,7 @@ async fn access_tokens_of_one_moment_do_not_all_expire_in_one() {
         lifetimes.insert(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap());
     }
     assert!(lifetimes.iter().all(|lifetime| (570..=600).contains(lifetime)), "{lifetimes:?}");
-    // 31 are possible. That a hundred have fewer than 20 of them does not happen.
+    // 31 values are possible. That a hundred tokens have fewer than 20 of them is practically impossible.
     assert!(lifetimes.len() >= 20, "{lifetimes:?}");
 }
 
@@ -368,7 +368,7 @@ async fn a_role_that_the_handler_changes_is_in_the_token_that_it_asks_for() {
         let world = World::new();
         let browser = Browser::logged_in(&world, "alice").await;
         if has_expired {
-            // The layer has loaded the old claims before the handler comes.
+            // The layer loaded the old claims before the handler ran.
             world.clock.advance(ACCESS_LIFETIME);
         }
         let users = world.users.clone();
@@ -422,7 +422,7 @@ async fn a_subject_that_is_gone_is_logged_out_at_its_next_refresh() {
 }
 
 #[tokio::test]
-async fn the_times_of_a_session_are_on_whole_seconds_where_tokens_carry_them() {
+async fn session_times_that_tokens_carry_are_whole_seconds() {
     let world = World::new();
     world.clock.advance(Duration::from_millis(999));
     let browser = Browser::logged_in(&world, "alice").await;

@@ -1,4 +1,4 @@
-//! Logging in over an old session, several changes in one request, and changes that come too late.
+//! Logins over an old session, several changes in one request, and changes that come too late.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -24,7 +24,7 @@ use crate::support::{
 
 type Steps = fn(Session<Claims>) -> BoxFuture<'static, Result<(), Rejection>>;
 
-/// The response to a request whose handler takes these steps, which all go well.
+/// The response to a request whose handler takes these steps, which must all succeed.
 async fn send(world: &World, request: Request<()>, steps: Steps) -> Response<Bytes> {
     let handler = move |request: Request<()>| async move {
         steps(Session::from_extensions(request.extensions()).unwrap()).await.unwrap();
@@ -37,13 +37,13 @@ async fn end_reason(world: &World, session: SessionHandle) -> Option<EndReason> 
     Some(world.store.row(session).await.unwrap().ended?.reason)
 }
 
-/// Removals of both cookies, and nothing else.
+/// Whether both cookies are removed, and no other cookie is set.
 fn is_removal(response: &Response<Bytes>) -> bool {
     set_cookies(response.headers()) == [(ACCESS.to_owned(), None), (REFRESH.to_owned(), None)]
 }
 
 #[tokio::test]
-async fn a_login_while_logged_in_is_a_new_session_and_what_was_captured_is_dead() {
+async fn a_login_while_logged_in_starts_a_new_session_and_captured_tokens_become_invalid() {
     for (expired, subject) in [(false, "alice"), (true, "alice"), (false, "bob"), (true, "bob")] {
         let world = World::new();
         let mut browser = Browser::logged_in(&world, "alice").await;
@@ -99,12 +99,12 @@ async fn a_login_that_cannot_end_the_old_session_sends_nothing() {
     assert_eq!(response.status(), 503);
     assert!(carries_nothing(&response));
     assert!(!world.take_events().contains(&EventKind::Login));
-    world.store.mend();
+    world.store.fix();
     assert_eq!(browser.get(&world, "/me").await.body(), "alice");
 }
 
 #[tokio::test]
-async fn a_login_that_fails_at_the_end_of_the_old_session_takes_its_new_one_back() {
+async fn a_login_that_fails_to_end_the_old_session_ends_its_new_one() {
     let world = World::new();
     let mut browser = Browser::logged_in(&world, "alice").await;
     world.store.hold(Op::End);
@@ -112,9 +112,9 @@ async fn a_login_that_fails_at_the_end_of_the_old_session_takes_its_new_one_back
     let mut login = Box::pin(world.send(browser.request("/login/bob")));
     assert!(poll_until_stuck(&mut login).is_pending());
     settle().await;
-    // The end of the old session is under way, and fails; that of the new one works.
+    // Ending the old session is under way, and fails; ending the new one works.
     assert_eq!(world.store.calls(Op::End), 1);
-    world.store.mend();
+    world.store.fix();
     world.store.let_through(Op::End);
 
     assert_eq!(login.await.status(), 503);
@@ -191,7 +191,7 @@ async fn a_logout_of_the_others_after_a_login_keeps_the_new_session() {
     let mut browser = Browser::logged_in(&world, "alice").await;
     let other = Browser::logged_in(&world, "alice").await;
 
-    // As after a change of the password.
+    // As after a password change.
     let response = send(&world, browser.request("/"), |session| {
         Box::pin(async move {
             session.login("alice").await?;
@@ -270,7 +270,7 @@ async fn an_explicit_refresh_in_a_request_that_was_refreshed_happens_once() {
 }
 
 #[tokio::test]
-async fn a_session_is_sealed_once_the_response_head_is_ready_and_asks_no_store_any_more() {
+async fn a_session_is_sealed_once_the_response_head_is_ready_and_no_longer_calls_the_store() {
     for path in ["/me", "/logout", "/login/alice", "/refresh", "/status/500"] {
         let world = World::new();
         let (mut browser, _) = expired_browser(&world, "alice").await;
@@ -307,7 +307,7 @@ async fn a_session_is_sealed_once_the_response_head_is_ready_and_asks_no_store_a
     }
 }
 
-/// A login that is under way when the head goes out is too late: its session is taken back.
+/// A login that is under way when the head goes out is too late: its session ends again.
 #[tokio::test]
 async fn a_login_that_is_overtaken_by_the_response_head_leaves_no_session() {
     for held in [Op::Create, Op::End] {
@@ -370,7 +370,7 @@ async fn a_user_agent_is_kept_short_whatever_its_bytes() {
     let cases = [
         (b"tab\there".to_vec(), "tabhere".to_owned()),
         (b"x".repeat(300), "x".repeat(256)),
-        // Three bytes for each that is no UTF-8.
+        // Three bytes for each byte that is not UTF-8.
         (b"\xff".repeat(300), "\u{fffd}".repeat(85)),
     ];
     for (sent, kept) in cases {
@@ -408,7 +408,7 @@ async fn the_list_shows_the_live_sessions_of_the_user_and_which_one_is_current()
 }
 
 #[tokio::test]
-async fn a_login_answers_in_the_channel_the_request_came_by() {
+async fn a_login_answers_in_the_transport_of_the_request() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let response = world.send(with_bearer("/login/bob", browser.access().unwrap())).await;
@@ -420,7 +420,7 @@ async fn a_login_answers_in_the_channel_the_request_came_by() {
 }
 
 #[tokio::test]
-async fn a_login_waits_for_the_end_of_the_old_session_before_it_sends_anything() {
+async fn a_login_waits_until_the_old_session_has_ended_before_it_sends_anything() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     world.store.hold(Op::End);
@@ -433,7 +433,7 @@ async fn a_login_waits_for_the_end_of_the_old_session_before_it_sends_anything()
     assert_eq!(login.await.status(), 200);
 }
 
-/// Claims during whose writing the application swaps the keys.
+/// Claims that swap the keys of the application while they are serialized.
 #[derive(serde::Deserialize)]
 struct Swapping {}
 
@@ -458,7 +458,7 @@ async fn a_login_during_which_the_keys_are_swapped_succeeds() {
     assert!(SWAPPED.set(auth.clone()).is_ok());
     let service = service_fn(async |request: Request<()>| {
         let session = Session::<Swapping>::from_extensions(request.extensions()).unwrap();
-        let status = session.login("alice").await.map_or_else(|refused| refused.status().as_u16(), |_| 200);
+        let status = session.login("alice").await.map_or_else(|rejected| rejected.status().as_u16(), |_| 200);
         Ok::<_, std::convert::Infallible>(Response::new(Bytes::from(status.to_string())))
     });
     let response = auth.layer().layer(service).oneshot(Request::new(())).await.unwrap();

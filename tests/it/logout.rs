@@ -1,4 +1,4 @@
-//! Logging out: of what, by whom, and what is left afterwards.
+//! Logout: which sessions end, which cookies are removed, and what the store keeps.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -18,17 +18,17 @@ use crate::support::{
     store::Fault,
 };
 
-/// Both cookies are removed, the refresh cookie last, and nothing else is done to cookies.
+/// Whether both cookies are removed, the refresh cookie last, and no other cookie is set.
 fn is_removal(response: &Response<Bytes>) -> bool {
-    let fields: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
+    let headers: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
     set_cookies(response.headers()) == [(ACCESS.to_owned(), None), (REFRESH.to_owned(), None)]
         && !response.headers().contains_key("x-access-token")
         && response.headers()["cache-control"] == "private, no-store"
-        && fields.iter().all(|field| {
-            let field = field.to_str().unwrap();
+        && headers.iter().all(|header| {
+            let header = header.to_str().unwrap();
             ["Max-Age=0", "HttpOnly", "Secure", "SameSite=Lax", "Path=/", "Expires=Thu, 01 Jan 1970"]
                 .iter()
-                .all(|attribute| field.contains(attribute))
+                .all(|attribute| header.contains(attribute))
         })
 }
 
@@ -37,7 +37,7 @@ async fn end_reason(world: &World, session: SessionHandle) -> Option<EndReason> 
 }
 
 #[tokio::test]
-async fn refresh_tokens_of_two_sessions_log_nobody_in_but_a_logout_or_a_login_ends_both() {
+async fn refresh_tokens_of_two_sessions_authenticate_no_user_but_a_logout_or_a_login_ends_both() {
     for (path, reason) in [("/logout", EndReason::Logout), ("/login/alice", EndReason::Superseded)] {
         let world = World::new();
         let (one, first) = expired_browser(&world, "alice").await;
@@ -53,7 +53,7 @@ async fn refresh_tokens_of_two_sessions_log_nobody_in_but_a_logout_or_a_login_en
     }
 }
 
-/// A newer login may be in the browser by the time it hears of it.
+/// The browser may already have the cookies of a newer login when this response arrives.
 #[tokio::test]
 async fn a_navigation_with_the_tokens_that_a_login_replaced_removes_no_cookies() {
     let world = World::new();
@@ -71,7 +71,7 @@ async fn a_navigation_with_the_tokens_that_a_login_replaced_removes_no_cookies()
 }
 
 #[tokio::test]
-async fn a_navigation_with_the_tokens_of_a_session_that_was_ended_or_expired_removes_them() {
+async fn a_navigation_with_the_tokens_of_an_ended_or_expired_session_removes_them() {
     for expires in [false, true] {
         let world = World::new();
         let browser = Browser::logged_in(&world, "alice").await;
@@ -139,7 +139,7 @@ async fn a_logout_ends_the_session_that_the_refresh_token_names_whatever_its_gen
 }
 
 #[tokio::test]
-async fn a_logout_with_a_refresh_token_far_ahead_ends_its_session() {
+async fn a_logout_with_a_refresh_token_far_ahead_of_the_store_ends_its_session() {
     let world = World::new();
     let mut browser = Browser::logged_in(&world, "alice").await;
     for _ in 0..2 {
@@ -195,11 +195,11 @@ async fn a_logout_ends_the_access_tokens_session_and_the_refresh_tokens() {
 }
 
 #[tokio::test]
-async fn a_logout_of_nobody_removes_cookies_and_asks_no_store() {
+async fn an_anonymous_logout_removes_cookies_and_does_not_call_the_store() {
     let world = World::new();
     for cookie in [None, Some("__Host-refresh=garbage; __Host-access=garbage")] {
-        let fields: Vec<_> = cookie.map(|cookie| ("cookie", cookie)).into_iter().collect();
-        let response = world.send(crate::support::request("/logout", &fields)).await;
+        let headers: Vec<_> = cookie.map(|cookie| ("cookie", cookie)).into_iter().collect();
+        let response = world.send(crate::support::request("/logout", &headers)).await;
         assert_eq!(response.status(), 200);
         assert!(is_removal(&response));
         assert_eq!(world.store.take_calls(), []);
@@ -207,7 +207,7 @@ async fn a_logout_of_nobody_removes_cookies_and_asks_no_store() {
 }
 
 #[tokio::test]
-async fn a_logout_that_the_store_does_not_take_keeps_the_cookies_to_try_again() {
+async fn a_logout_that_fails_in_the_store_keeps_the_cookies_for_another_attempt() {
     for fault in [Fault::Fails, Fault::FailsAfterwards, Fault::Panics] {
         for expired in [false, true] {
             let world = World::new();
@@ -222,14 +222,14 @@ async fn a_logout_that_the_store_does_not_take_keeps_the_cookies_to_try_again() 
             assert!(set_cookies(response.headers()).iter().all(|(_, value)| value.is_some()), "{fault:?}");
             browser.keep(response.headers());
 
-            world.store.mend();
+            world.store.fix();
             assert!(is_removal(&browser.get(&world, "/logout").await));
         }
     }
 }
 
 #[tokio::test]
-async fn a_logout_works_while_the_store_only_ends() {
+async fn a_logout_works_while_the_store_can_only_end_sessions() {
     let world = World::new();
     let (browser, session) = expired_browser(&world, "alice").await;
     world.store.break_op(Op::Load, Fault::Fails);
@@ -240,7 +240,7 @@ async fn a_logout_works_while_the_store_only_ends() {
 }
 
 #[tokio::test]
-async fn a_logout_everywhere_ends_every_session_of_the_user_and_of_nobody_else() {
+async fn a_logout_everywhere_ends_every_session_of_the_user_and_of_no_other_user() {
     let world = World::new();
     let mut browser = Browser::logged_in(&world, "alice").await;
     let others = [Browser::logged_in(&world, "alice").await, Browser::logged_in(&world, "alice").await];
@@ -289,7 +289,7 @@ async fn a_logout_of_the_others_in_a_request_that_was_refreshed_keeps_the_refres
 }
 
 #[tokio::test]
-async fn nobody_can_log_out_everywhere_or_the_others() {
+async fn an_anonymous_request_cannot_log_out_everywhere_or_the_others() {
     let world = World::new();
     for path in ["/logout-everywhere", "/logout-others"] {
         assert_eq!(world.send(crate::support::request(path, &[])).await.status(), 401);
@@ -337,7 +337,7 @@ async fn ending_another_session_from_the_list_leaves_this_one_alone() {
 }
 
 #[tokio::test]
-async fn sessions_of_strangers_and_dead_ones_are_not_found() {
+async fn sessions_of_other_users_and_dead_sessions_are_not_found() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let stranger = Browser::logged_in(&world, "bob").await;
@@ -356,7 +356,7 @@ async fn sessions_of_strangers_and_dead_ones_are_not_found() {
 }
 
 #[tokio::test]
-async fn the_handle_ends_sessions_from_outside_of_requests() {
+async fn auth_ends_sessions_outside_of_requests() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let session = session_of(&browser);
@@ -373,7 +373,7 @@ async fn the_handle_ends_sessions_from_outside_of_requests() {
 }
 
 #[tokio::test]
-async fn the_handle_ends_and_lists_all_sessions_of_a_subject() {
+async fn auth_ends_and_lists_all_sessions_of_a_subject() {
     let world = World::new();
     let mut browsers = Vec::new();
     for subject in ["alice", "bob", "alice"] {
@@ -395,7 +395,7 @@ async fn the_handle_ends_and_lists_all_sessions_of_a_subject() {
 }
 
 #[tokio::test]
-async fn what_died_a_day_ago_is_purged_and_nothing_else() {
+async fn sessions_that_died_a_day_ago_are_purged_and_no_others() {
     let world = World::new();
     let ended = Browser::logged_in(&world, "alice").await;
     let idle = Browser::logged_in(&world, "alice").await;
@@ -414,14 +414,14 @@ async fn what_died_a_day_ago_is_purged_and_nothing_else() {
     assert_eq!(live.get(&world, "/me").await.body(), "alice");
 }
 
-/// How many sessions the denylist knows, as `Debug` shows it.
+/// The number of sessions on the denylist, as `Debug` shows it.
 fn denied(world: &World) -> String {
     let shown = format!("{:?}", world.auth);
     shown.split("Denylist { entries: ").nth(1).unwrap().split([' ', ',']).next().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn the_list_of_denied_sessions_empties_itself() {
+async fn the_denylist_removes_old_sessions_by_itself() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let other = Browser::logged_in(&world, "bob").await;
@@ -462,7 +462,7 @@ async fn presenting_a_token_of_an_ended_session_does_not_prolong_its_denial() {
 }
 
 #[tokio::test]
-async fn a_valid_access_token_asks_no_store_whatever_else_is_sent() {
+async fn a_valid_access_token_does_not_call_the_store_whatever_else_is_sent() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let stranger = Browser::logged_in(&world, "bob").await;
@@ -476,8 +476,8 @@ async fn a_valid_access_token_asks_no_store_whatever_else_is_sent() {
         let cookies = format!("{ACCESS}={access}; {REFRESH}={refresh}");
         assert_eq!(world.send(crate::support::request("/me", &[("cookie", &cookies)])).await.body(), "alice");
         let cookies = format!("{REFRESH}={refresh}");
-        let fields = [("authorization", &*format!("Bearer {access}")), ("cookie", &cookies)];
-        assert_eq!(world.send(crate::support::request("/me", &fields)).await.body(), "alice");
+        let headers = [("authorization", &*format!("Bearer {access}")), ("cookie", &cookies)];
+        assert_eq!(world.send(crate::support::request("/me", &headers)).await.body(), "alice");
     }
     assert_eq!(world.send(with_bearer("/me", dead.access().unwrap())).await.status(), 401);
     assert_eq!(world.store.take_calls(), []);

@@ -1,6 +1,6 @@
 //! The library through its public API, a module per subject: `cargo test --test it rotation::` runs one of them.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![cfg_attr(not(feature = "tokio"), allow(unused_imports, reason = "some tests are left out"))]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
+#![cfg_attr(not(feature = "tokio"), allow(unused_imports, reason = "some tests need tokio"))]
 
 #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod attacks;

@@ -20,7 +20,7 @@ type Racer = Pin<Box<dyn Future<Output = Response<Bytes>>>>;
 
 /// A world whose store pauses in each call, and a browser whose session is about to rotate.
 ///
-/// Without a runtime, so that the end of a session is part of its request, and the schedule alone decides.
+/// Without a runtime, so that ending a session is part of its request, and the schedule alone decides.
 struct Race {
     world: World,
     browser: Browser,
@@ -62,7 +62,7 @@ impl Race {
         Some(block_on(self.world.store.row(self.session)).unwrap().ended?.reason)
     }
 
-    /// Whatever was captured of the session is worth nothing on this server.
+    /// Captured tokens of the session are invalid on this server.
     fn assert_dead(&self, responses: &[Response<Bytes>], schedule: &[usize]) {
         let sent = |name| responses.iter().filter_map(move |response| set_cookie(response, name));
         for access in sent(ACCESS).chain(self.browser.access().map(str::to_owned)) {
@@ -94,10 +94,10 @@ fn block_on<F: Future>(future: F) -> F::Output {
             return output;
         }
     }
-    panic!("it waits for nobody");
+    panic!("no task is ready");
 }
 
-/// Plays the racers in the order that `choose` picks among those that still run, by their number. Returns the
+/// Runs the racers in the order that `choose` picks among those that still run, by their number. Returns the
 /// responses, and the numbers in the order of their polls.
 fn play(
     mut racers: Vec<Racer>,
@@ -119,12 +119,12 @@ fn play(
     }
 }
 
-/// Plays a race in every order there is, and returns how many there are.
+/// Runs a race in every possible order, and returns the number of orders.
 fn in_every_order(
     race: impl Fn() -> (Race, Vec<Racer>),
     check: impl Fn(&Race, &[Response<Bytes>], &[usize]),
 ) -> usize {
-    // The choices to make next time, each with how many there were.
+    // The choices of the next run, each with the number of its alternatives.
     let mut prefix: Vec<(usize, usize)> = Vec::new();
     for orders in 1.. {
         let (race, racers) = race();
@@ -145,7 +145,7 @@ fn in_every_order(
     unreachable!()
 }
 
-/// Plays a race in `orders` orders, which are the same in each run.
+/// Runs a race in `orders` orders, which are the same in each test run.
 fn in_many_orders(
     orders: u64,
     race: impl Fn() -> (Race, Vec<Racer>),
@@ -177,7 +177,7 @@ fn a_logout_wins_over_a_refresh_in_every_order() {
             assert!(set_cookie(logout, REFRESH).is_none() && set_cookie(logout, ACCESS).is_none());
             assert_eq!(logout.headers().get_all("set-cookie").iter().count(), 2, "{schedule:?}");
             assert_eq!(race.end_reason(), Some(EndReason::Logout), "{schedule:?}");
-            // What goes out after the end was acknowledged carries nothing, although it swapped before.
+            // A response after the acknowledged end carries no token, although its request swapped before.
             let last = |racer| schedule.iter().rposition(|polled| *polled == racer);
             assert!(last(0) < last(1) || carries_nothing(refresh), "{schedule:?}");
             let count = if carries_nothing(refresh) { &not_refreshed } else { &refreshed };
@@ -185,7 +185,7 @@ fn a_logout_wins_over_a_refresh_in_every_order() {
             race.assert_dead(responses, schedule);
         },
     );
-    // Neither always came first.
+    // Neither of them always came first.
     assert!(orders > 100, "{orders}");
     assert!(*refreshed.lock().unwrap() > 10 && *not_refreshed.lock().unwrap() > 10);
 }
@@ -226,7 +226,7 @@ fn a_logout_wins_over_several_refreshes_in_many_orders() {
 }
 
 #[test]
-fn the_end_of_a_session_from_outside_wins_over_refreshes_in_many_orders() {
+fn ending_a_session_from_outside_wins_over_refreshes_in_many_orders() {
     in_many_orders(
         300,
         || {
@@ -296,7 +296,7 @@ fn a_thief_and_a_browser_that_race_get_the_same_token_or_the_session_ends() {
         300,
         || {
             let race = Race::new();
-            // The browser rotated twice since the token was copied, and is at it again.
+            // The browser rotated twice since the token was copied, and rotates again.
             let copied = race.browser.refresh().unwrap().to_owned();
             let mut browser = race.browser.clone();
             for _ in 0..2 {
@@ -317,7 +317,7 @@ fn a_thief_and_a_browser_that_race_get_the_same_token_or_the_session_ends() {
     );
 }
 
-/// The same with threads that run at their own pace.
+/// The same on several threads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_logout_wins_over_fifty_refreshes_on_several_threads() {
     for _ in 0..20 {

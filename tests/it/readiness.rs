@@ -1,4 +1,4 @@
-//! Backpressure: the layer is ready when the inner service is, and calls the very service that was asked.
+//! Backpressure: the layer is ready when the inner service is, and calls the same service that was polled.
 
 use std::{
     convert::Infallible,
@@ -21,22 +21,22 @@ use crate::support::{
     probe::{ACCESS_LIFETIME, expired_browser, poll_once, poll_until_stuck},
 };
 
-/// Panics when it is called without having been polled ready, as services may. A clone has not been polled.
+/// Panics when it is called without having been polled ready, as a service may. A clone has not been polled.
 #[derive(Debug, Default)]
-struct Picky {
+struct Strict {
     ready: bool,
     calls: Arc<AtomicUsize>,
     clones: Arc<AtomicUsize>,
 }
 
-impl Clone for Picky {
+impl Clone for Strict {
     fn clone(&self) -> Self {
         self.clones.fetch_add(1, Ordering::SeqCst);
         Self { ready: false, calls: self.calls.clone(), clones: self.clones.clone() }
     }
 }
 
-impl Service<Request<()>> for Picky {
+impl Service<Request<()>> for Strict {
     type Response = Response<Bytes>;
     type Error = Infallible;
     type Future = Ready<Result<Response<Bytes>, Infallible>>;
@@ -53,7 +53,7 @@ impl Service<Request<()>> for Picky {
     }
 }
 
-/// Requests on every path through the layer: anonymous, valid, refreshed, renewed, refused.
+/// Requests on every path through the layer: anonymous, valid, refreshed, refreshed ahead, rejected.
 async fn requests(world: &World) -> Vec<Request<()>> {
     let (expired, _) = expired_browser(world, "alice").await;
     let valid = Browser::logged_in(world, "alice").await;
@@ -66,7 +66,7 @@ async fn requests(world: &World) -> Vec<Request<()>> {
 #[tokio::test]
 async fn the_service_that_was_polled_ready_is_the_one_that_is_called() {
     let world = World::new();
-    let inner = Picky::default();
+    let inner = Strict::default();
     let (calls, clones) = (inner.calls.clone(), inner.clones.clone());
     let mut service = world.auth.layer().layer(inner);
     let requests = requests(&world).await;
@@ -76,7 +76,7 @@ async fn the_service_that_was_polled_ready_is_the_one_that_is_called() {
         assert_eq!(response.status(), 200);
     }
     assert_eq!(calls.load(Ordering::SeqCst), count);
-    // Only a request that waits for its refresh needs a service of its own.
+    // Only a request that waits for its refresh needs its own service.
     assert_eq!(clones.load(Ordering::SeqCst), 1);
 }
 
@@ -84,7 +84,7 @@ async fn the_service_that_was_polled_ready_is_the_one_that_is_called() {
 async fn several_requests_wait_for_one_refresh_each_with_the_service_that_was_ready_for_it() {
     let world = World::new();
     let (browser, _) = expired_browser(&world, "alice").await;
-    let inner = Picky::default();
+    let inner = Strict::default();
     let calls = inner.calls.clone();
     let mut service = world.auth.layer().layer(inner);
     world.store.hold(Op::Load);
@@ -103,9 +103,9 @@ async fn several_requests_wait_for_one_refresh_each_with_the_service_that_was_re
 
 #[tokio::test]
 #[should_panic(expected = "called before it was ready")]
-async fn the_picky_service_is_picky() {
+async fn the_strict_service_panics_unless_it_was_polled_ready() {
     let world = World::new();
-    let mut service = world.auth.layer().layer(Picky::default());
+    let mut service = world.auth.layer().layer(Strict::default());
     let _ = service.call(crate::support::request("/me", &[])).await;
 }
 
@@ -131,7 +131,7 @@ async fn the_layer_is_ready_when_the_inner_service_is() {
 }
 
 #[tokio::test]
-async fn an_error_of_readiness_passes_through_unchanged() {
+async fn an_error_of_poll_ready_passes_through_unchanged() {
     let world = World::new();
     let (mut service, mut handle) =
         mock::spawn_with::<Request<()>, Response<Bytes>, _, _>(|mock| world.auth.layer().layer(mock));
@@ -171,7 +171,7 @@ async fn an_error_of_a_call_passes_through_with_its_own_type_on_every_path() {
 }
 
 #[tokio::test]
-async fn a_request_that_waits_in_the_inner_service_holds_no_other_one_up() {
+async fn a_request_that_waits_in_the_inner_service_delays_no_other() {
     let world = World::new();
     let (browser, _) = expired_browser(&world, "alice").await;
     let inner = service_fn(|request: Request<()>| async move {
@@ -196,7 +196,7 @@ async fn the_guard_of_routes_is_ready_when_the_inner_service_is() {
     assert!(service.poll_ready().is_pending());
     handle.allow(1);
     assert!(matches!(service.poll_ready(), Poll::Ready(Ok(()))));
-    // Outside of the layer it refuses by itself, and the inner service is not called.
+    // Outside of the layer the guard rejects requests itself, and the inner service is not called.
     let response = service.call(crate::support::request("/me", &[])).await.unwrap();
     assert_eq!(response.status(), 500);
 
@@ -210,7 +210,7 @@ async fn the_guard_of_routes_is_ready_when_the_inner_service_is() {
 #[tokio::test]
 async fn the_guard_calls_the_service_that_was_polled_ready_and_only_for_users() {
     let world = World::new();
-    let inner = Picky::default();
+    let inner = Strict::default();
     let (calls, clones) = (inner.calls.clone(), inner.clones.clone());
     let guarded = world.auth.require_auth().layer(inner);
     let mut service = world.auth.layer().layer(guarded);
@@ -239,7 +239,7 @@ async fn a_limit_inside_the_layer_counts_requests_that_wait_for_their_refresh() 
     service.ready().await.unwrap().call(browser.request("/me")).await.unwrap();
 }
 
-/// At most so many requests at once, as `tower::limit` does it, whose permit belongs to the service polled ready.
+/// A limit of concurrent requests, like that of `tower::limit`: the permit belongs to the service that was polled ready.
 struct Limit(usize);
 
 impl<S> Layer<S> for Limit {

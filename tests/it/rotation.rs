@@ -1,4 +1,4 @@
-//! Stories of the rotation protocol: what an honest browser lives through, and what a thief does not.
+//! Stories of the rotation protocol: an honest browser stays logged in, and a thief does not.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ async fn lose_a_response(world: &World, browser: &Browser) {
 }
 
 #[tokio::test]
-async fn a_lost_response_is_made_up_for_within_the_grace() {
+async fn a_lost_response_is_made_up_for_within_the_grace_period() {
     let world = World::new();
     let (mut browser, session) = expired_browser(&world, "alice").await;
     lose_a_response(&world, &browser).await;
@@ -78,7 +78,7 @@ async fn a_lost_response_is_made_up_for_within_the_grace() {
 }
 
 #[tokio::test]
-async fn a_lost_response_is_made_up_for_after_the_grace_by_the_late_budget() {
+async fn a_lost_response_is_made_up_for_after_the_grace_period_from_the_late_budget() {
     let world = World::new();
     let (mut browser, session) = expired_browser(&world, "alice").await;
     lose_a_response(&world, &browser).await;
@@ -101,8 +101,8 @@ async fn a_lost_response_is_made_up_for_after_the_grace_by_the_late_budget() {
     assert_eq!(generation(&set_cookie(&response, REFRESH).unwrap()), 2);
 }
 
-/// The late budget is spent, and every response that spent it was lost.
-async fn spend_the_late_budget(world: &World, browser: &Browser) {
+/// The late budget is used up, and every response that used it was lost.
+async fn use_up_the_late_budget(world: &World, browser: &Browser) {
     lose_a_response(world, browser).await;
     for _ in 0..2 {
         world.clock.advance(GRACE + MILLISECOND);
@@ -112,10 +112,10 @@ async fn spend_the_late_budget(world: &World, browser: &Browser) {
 }
 
 #[tokio::test]
-async fn a_third_late_token_within_half_a_day_is_taken_for_a_copy() {
+async fn a_third_late_token_within_half_a_day_is_treated_as_a_copy() {
     let world = World::new();
     let (mut browser, session) = expired_browser(&world, "alice").await;
-    spend_the_late_budget(&world, &browser).await;
+    use_up_the_late_budget(&world, &browser).await;
     world.clock.advance(HALF_A_DAY - GRACE - 2 * MILLISECOND);
 
     let response = browser.get(&world, "/me").await;
@@ -130,7 +130,7 @@ async fn a_third_late_token_within_half_a_day_is_taken_for_a_copy() {
 async fn the_late_budget_grows_back_by_one_in_half_a_day() {
     let world = World::new();
     let (mut browser, _) = expired_browser(&world, "alice").await;
-    spend_the_late_budget(&world, &browser).await;
+    use_up_the_late_budget(&world, &browser).await;
     world.clock.advance(HALF_A_DAY - GRACE - MILLISECOND);
 
     lose_a_response(&world, &browser).await;
@@ -141,7 +141,7 @@ async fn the_late_budget_grows_back_by_one_in_half_a_day() {
 }
 
 #[tokio::test]
-async fn the_late_budget_is_not_spent_where_no_response_goes_out() {
+async fn the_late_budget_is_not_used_if_no_response_goes_out() {
     let world = World::new();
     let (browser, session) = expired_browser(&world, "alice").await;
     lose_a_response(&world, &browser).await;
@@ -162,7 +162,7 @@ async fn the_late_budget_is_not_spent_where_no_response_goes_out() {
 }
 
 #[tokio::test]
-async fn the_strict_policy_takes_the_first_late_token_for_a_copy() {
+async fn the_strict_policy_treats_the_first_late_token_as_a_copy() {
     for (late, status) in [(Duration::ZERO, 200), (MILLISECOND, 401)] {
         let world = World::with(|builder| builder.policy(RotationPolicy::strict()));
         let (mut browser, _) = expired_browser(&world, "alice").await;
@@ -221,7 +221,8 @@ async fn a_stolen_token_that_is_two_generations_old_ends_the_session() {
 }
 
 #[tokio::test]
-async fn two_generations_behind_ends_the_session_under_the_most_tolerant_policy_and_within_the_grace() {
+async fn a_token_two_generations_behind_ends_the_session_under_the_most_tolerant_policy_and_within_the_grace_period()
+ {
     let world = World::with(|builder| builder.policy(RotationPolicy::tolerant()));
     let (mut browser, session) = expired_browser(&world, "alice").await;
     let first = browser.refresh().unwrap().to_owned();
@@ -253,7 +254,7 @@ async fn reuse_ends_one_session_and_the_others_of_the_user_live_on() {
 }
 
 #[tokio::test]
-async fn a_session_rotates_once_in_the_damping_at_most() {
+async fn a_session_rotates_at_most_once_in_the_damping_interval() {
     let world = World::new();
     let (mut browser, session) = expired_browser(&world, "alice").await;
     browser.get(&world, "/me").await;
@@ -290,7 +291,7 @@ async fn a_login_counts_as_a_rotation() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused_is_refused_to_an_expired_bearer_header_too() {
+async fn a_rejected_refresh_token_does_not_help_an_expired_bearer_header() {
     let world = World::new();
     let mut browser = Browser::logged_in(&world, "alice").await;
     let (access, first) = (browser.access().unwrap().to_owned(), browser.refresh().unwrap().to_owned());
@@ -298,9 +299,9 @@ async fn a_token_that_is_refused_is_refused_to_an_expired_bearer_header_too() {
         refresh(&world, &mut browser).await;
     }
     let cookie = format!("{REFRESH}={first}");
-    let fields = [("authorization", &*format!("Bearer {access}")), ("cookie", &cookie)];
+    let headers = [("authorization", &*format!("Bearer {access}")), ("cookie", &cookie)];
 
-    let response = world.send(crate::support::request("/optional", &fields)).await;
+    let response = world.send(crate::support::request("/optional", &headers)).await;
 
     assert_eq!(response.status(), 401);
     assert!(response.headers()["www-authenticate"].to_str().unwrap().contains("invalid_token"));

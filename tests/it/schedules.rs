@@ -1,7 +1,7 @@
 //! Two and three requests with one refresh token, in every order of their steps, each of them dropped between any two.
 //!
 //! The steps are those between two awaits: each call of the store has one before its work and one after it. Nothing is
-//! polled that was not woken, so a request that waits for a wake that never comes is found.
+//! polled that was not woken, so a request that is never woken is found.
 
 use std::cell::Cell;
 
@@ -27,7 +27,7 @@ fn world() -> (World, Browser, SessionHandle) {
     (world, browser, session)
 }
 
-/// The output of what waits for nothing.
+/// The output of a future that is ready at once.
 fn now<F: Future>(future: F) -> F::Output {
     futures_util::FutureExt::now_or_never(future).unwrap()
 }
@@ -37,8 +37,8 @@ fn send(world: &World, request: Request<()>) -> InFlight {
     Task::new(async move { world.send(request).await })
 }
 
-/// Polls and drops the tasks in an order of `choices` until none is left; at most `drops` are dropped. Whoever is not dropped
-/// comes to an end.
+/// Polls and drops the tasks in an order of `choices` until none is left; at most `drops` are dropped. Each task that is
+/// not dropped finishes.
 fn run(tasks: &mut [InFlight], mut drops: usize, choices: &mut Choices, mut after: impl FnMut(&[InFlight])) {
     loop {
         let woken: Vec<_> = (0..tasks.len()).filter(|index| tasks[*index].is_woken()).collect();
@@ -46,7 +46,7 @@ fn run(tasks: &mut [InFlight], mut drops: usize, choices: &mut Choices, mut afte
         if under_way.is_empty() {
             return;
         }
-        assert!(!woken.is_empty(), "nobody wakes {under_way:?}");
+        assert!(!woken.is_empty(), "{under_way:?} are never woken");
         let droppable = if drops > 0 { under_way.len() } else { 0 };
         let chosen = choices.choose(woken.len() + droppable);
         if let Some(index) = woken.get(chosen) {
@@ -59,15 +59,15 @@ fn run(tasks: &mut [InFlight], mut drops: usize, choices: &mut Choices, mut afte
     }
 }
 
-/// Nothing that was under way is left over, and the next request loads for itself.
+/// No shared load is left over, and the next request makes its own load.
 fn nothing_is_left(world: &World, browser: &Browser) {
     assert!(format!("{:?}", world.auth).contains("Loads { in_progress: 0,"), "{:?}", world.auth);
     let before = world.store.calls(Op::Load);
     let mut next = send(world, browser.request("/me"));
     next.poll();
-    assert_eq!(world.store.calls(Op::Load), before + 1, "it joins a load of before");
+    assert_eq!(world.store.calls(Op::Load), before + 1, "it joined an earlier load");
     while next.is_under_way() {
-        assert!(next.is_woken(), "nobody wakes it");
+        assert!(next.is_woken(), "it is never woken");
         next.poll();
     }
     assert_eq!(next.output.unwrap().body(), "alice");
@@ -93,7 +93,7 @@ fn every_order(requests: usize, drops: usize) -> usize {
 }
 
 #[test]
-fn two_requests_in_every_order_each_dropped_anywhere_leave_nobody_waiting() {
+fn two_requests_in_every_order_each_dropped_at_any_point_leave_no_request_waiting() {
     let count = every_order(2, 2);
     assert!(count > 1000, "{count}");
     println!("{count} orders");
@@ -111,18 +111,18 @@ fn every_order_of_failures(requests: usize, failures: usize, drops: usize) -> us
         let store = world.store.clone();
         run(&mut tasks, drops, choices, |_| {
             if store.calls(Op::Load) - before >= failures {
-                store.mend();
+                store.fix();
             }
         });
 
         let loads = world.store.calls(Op::Load) - before;
-        let refused = tasks.iter().filter_map(|task| task.output.as_ref()).filter(|one| one.status() == 503);
-        let (refused, answered) =
-            (refused.count(), tasks.iter().filter(|task| task.output.is_some()).count());
-        // Each failed load is its starter's failure alone: who joined it has tried again.
-        assert!(refused <= failures, "{refused} of {answered} were refused for {failures} failures");
-        retried.set(retried.get() || loads > failures && refused == failures && answered == requests);
-        world.store.mend();
+        let rejected = tasks.iter().filter_map(|task| task.output.as_ref()).filter(|one| one.status() == 503);
+        let (rejected, answered) =
+            (rejected.count(), tasks.iter().filter(|task| task.output.is_some()).count());
+        // A failed load is a failure only for the request that started it: those that joined it have tried again.
+        assert!(rejected <= failures, "{rejected} of {answered} were rejected for {failures} failures");
+        retried.set(retried.get() || loads > failures && rejected == failures && answered == requests);
+        world.store.fix();
         nothing_is_left(&world, &browser);
     });
     assert!(retried.into_inner());
@@ -140,15 +140,15 @@ fn a_failed_load_of_three_requests_is_one_requests_failure() {
     println!("{} orders", every_order_of_failures(3, 1, 0));
 }
 
-/// Ends the session at any point of the requests, and asks again once the end was acknowledged.
-fn every_order_of_an_end(requests: usize, drops: usize) -> usize {
+/// Ends the session at any point of the requests, and sends requests again after the end was acknowledged.
+fn every_order_of_a_session_end(requests: usize, drops: usize) -> usize {
     for_every_schedule(|choices| {
         let world = World::new();
         let browser = now(Browser::logged_in(&world, "alice"));
         let (session, access) = (session_of(&browser), browser.access().unwrap().to_owned());
         let mut without_access = browser.clone();
         without_access.drop_access();
-        // In the cache, so that the denylist alone refuses it.
+        // In the cache, so that only the denylist rejects it.
         assert_eq!(now(world.send(with_bearer("/me", &access))).body(), "alice");
         world.store.pause_in_calls();
         world.users.pause_in_loads();
@@ -163,8 +163,8 @@ fn every_order_of_an_end(requests: usize, drops: usize) -> usize {
 
         run(&mut tasks, drops, choices, |tasks| {
             if later.is_none() && tasks[requests].output.is_some() {
-                let refused = now(world.send(with_bearer("/me", &access)));
-                assert_eq!(refused.status(), 401, "an access token of an ended session is good");
+                let rejected = now(world.send(with_bearer("/me", &access)));
+                assert_eq!(rejected.status(), 401, "an access token of an ended session is accepted");
                 let mut request = send(&world, without_access.request("/me"));
                 request.poll();
                 later = Some(request);
@@ -174,11 +174,11 @@ fn every_order_of_an_end(requests: usize, drops: usize) -> usize {
 
         if let Some(mut later) = later {
             while later.is_under_way() {
-                assert!(later.is_woken(), "nobody wakes it");
+                assert!(later.is_woken(), "it is never woken");
                 later.poll();
             }
             let response = later.output.unwrap();
-            assert_eq!(response.status(), 401, "a refresh token of an ended session is good");
+            assert_eq!(response.status(), 401, "a refresh token of an ended session is accepted");
             assert_eq!(set_cookie(&response, REFRESH), None);
         }
         for (index, task) in tasks.iter().enumerate() {
@@ -191,6 +191,6 @@ fn every_order_of_an_end(requests: usize, drops: usize) -> usize {
 }
 
 #[test]
-fn after_an_end_in_any_order_nobody_who_comes_later_is_let_in() {
-    println!("{} orders", every_order_of_an_end(1, 1));
+fn after_a_session_end_in_any_order_no_later_request_is_authenticated() {
+    println!("{} orders", every_order_of_a_session_end(1, 1));
 }

@@ -67,7 +67,7 @@ async fn a_burst_spreads_over_two_servers_and_gets_one_successor() {
 }
 
 #[tokio::test]
-async fn a_lost_response_is_made_up_for_by_a_server_whose_clock_is_behind() {
+async fn a_server_whose_clock_is_behind_makes_up_for_a_lost_response() {
     let (behind, ahead) = two_servers(Duration::from_secs(3600));
     let mut browser = Browser::logged_in(&behind, "alice").await;
     advance([&behind, &ahead], ACCESS_LIFETIME);
@@ -103,7 +103,7 @@ async fn a_clock_that_goes_back_neither_rotates_nor_logs_out_nor_ages_the_row() 
 }
 
 #[tokio::test]
-async fn what_one_server_ended_no_other_one_refreshes() {
+async fn a_session_that_one_server_ended_is_refreshed_by_no_other() {
     let (first, second) = two_servers(Duration::ZERO);
     let mut browser = Browser::logged_in(&first, "alice").await;
     let access = browser.access().unwrap().to_owned();
@@ -111,12 +111,12 @@ async fn what_one_server_ended_no_other_one_refreshes() {
     assert_eq!(browser.get(&first, "/logout").await.status(), 200);
 
     assert_eq!(second.send(with_refresh("/me", &refresh)).await.status(), 401);
-    // Having seen that the session ended, it knows its access tokens too.
+    // A server that has seen the session's end also rejects its access tokens.
     assert_eq!(second.send(with_bearer("/me", &access)).await.status(), 401);
 }
 
 #[tokio::test]
-async fn a_store_that_lost_one_write_is_mended() {
+async fn a_rotation_that_the_store_lost_is_restored() {
     let world = World::new();
     let (mut browser, session) = expired_browser(&world, "alice").await;
     browser.get(&world, "/me").await;
@@ -139,7 +139,7 @@ async fn a_store_that_lost_one_write_is_mended() {
 }
 
 #[tokio::test]
-async fn a_tab_that_still_holds_the_token_before_the_lost_write_goes_on_for_the_grace() {
+async fn a_tab_with_the_token_before_the_lost_write_goes_on_for_the_grace_period() {
     let world = World::new();
     let (mut browser, session) = expired_browser(&world, "alice").await;
     let tab = browser.clone();
@@ -155,7 +155,7 @@ async fn a_tab_that_still_holds_the_token_before_the_lost_write_goes_on_for_the_
 }
 
 #[tokio::test]
-async fn two_servers_mend_a_store_together() {
+async fn two_servers_restore_a_lost_rotation_together() {
     let world = World::new();
     let (mut browser, session) = expired_browser(&world, "alice").await;
     browser.get(&world, "/me").await;
@@ -176,7 +176,7 @@ async fn two_servers_mend_a_store_together() {
 }
 
 #[tokio::test]
-async fn a_store_that_lost_more_is_left_alone_and_so_are_the_cookies() {
+async fn a_store_that_lost_several_writes_is_left_unchanged_and_so_are_the_cookies() {
     let world = World::new();
     let mut browser = Browser::logged_in(&world, "alice").await;
     for _ in 0..2 {
@@ -209,7 +209,7 @@ fn key(secret: u8) -> SigningKey {
 }
 
 #[tokio::test]
-async fn sessions_live_through_a_change_of_keys() {
+async fn sessions_survive_a_change_of_keys() {
     let world = World::new();
     let mut browser = Browser::logged_in(&world, "alice").await;
     let old_access = browser.access().unwrap().to_owned();
@@ -228,7 +228,7 @@ async fn sessions_live_through_a_change_of_keys() {
     let kid = |access: &str| access.split('.').next().unwrap().to_owned();
     assert_ne!(kid(browser.access().unwrap()), kid(&old_access));
 
-    // The old key is left out too early for bob.
+    // The old key is removed too early for bob.
     world.auth.rotate_keys(KeyRing::new(key(1))).unwrap();
     world.store.take_calls();
     let response = idle.get(&world, "/optional").await;
@@ -297,7 +297,7 @@ async fn a_server_with_another_policy_shortens_the_life_of_access_tokens_at_once
 }
 
 #[tokio::test]
-async fn a_row_that_is_gone_is_nobody_and_no_cookie_is_touched() {
+async fn a_session_without_a_row_is_anonymous_and_no_cookie_is_removed() {
     let world = World::new();
     let (mut browser, session) = expired_browser(&world, "alice").await;
     world.store.inner.end(session, EndReason::Revoked, world.clock.now()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Handlers that take long, requests that are given up, and the other tabs that go on meanwhile.
+//! Slow handlers, dropped requests, and other tabs that go on meanwhile.
 
 use std::{
     sync::{Arc, Mutex},
@@ -22,7 +22,7 @@ use crate::support::{
 
 type InFlight = std::pin::Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
-/// A request that has reached its handler, which answers once it is let go.
+/// A request that has reached its handler, which answers once it is released.
 fn begin(world: &World, request: Request<()>) -> (InFlight, Arc<Notify>) {
     let (world, gate) = (world.clone(), Arc::new(Notify::new()));
     let (reached, go) = (Arc::<Mutex<bool>>::default(), gate.clone());
@@ -87,7 +87,7 @@ async fn a_request_that_is_dropped_while_it_commits_counts_as_a_lost_response() 
 }
 
 #[tokio::test]
-async fn a_slow_handler_rotates_when_it_is_done_and_not_before() {
+async fn a_slow_handler_rotates_when_it_is_done_and_not_earlier() {
     let world = World::new();
     let (mut browser, session) = expired_browser(&world, "alice").await;
     let slow = begin(&world, browser.request("/me"));
@@ -137,7 +137,7 @@ async fn other_tabs_go_on_while_a_handler_is_slow_and_its_response_takes_nothing
 }
 
 #[tokio::test]
-async fn a_late_request_that_is_slow_hands_nothing_out_once_the_successor_was_seen() {
+async fn a_slow_late_request_sends_no_tokens_once_the_successor_was_seen() {
     let world = World::new();
     let (mut browser, session) = expired_browser(&world, "alice").await;
     let old = browser.refresh().unwrap().to_owned();
@@ -157,7 +157,7 @@ async fn a_late_request_that_is_slow_hands_nothing_out_once_the_successor_was_se
 }
 
 #[tokio::test]
-async fn claims_that_grew_old_in_a_slow_handler_are_asked_for_again() {
+async fn claims_that_grew_old_in_a_slow_handler_are_loaded_again() {
     let world = World::new();
     let (browser, _) = expired_browser(&world, "alice").await;
     let slow = begin(&world, browser.request("/me"));
@@ -172,7 +172,7 @@ async fn claims_that_grew_old_in_a_slow_handler_are_asked_for_again() {
 }
 
 #[tokio::test]
-async fn claims_that_grew_old_and_cannot_be_asked_for_again_go_into_no_access_token() {
+async fn claims_that_grew_old_and_cannot_be_loaded_again_go_into_no_access_token() {
     for fault in [Fault::Fails, Fault::Panics] {
         let world = World::new();
         let (mut browser, _) = expired_browser(&world, "alice").await;
@@ -224,7 +224,7 @@ async fn a_session_that_ends_or_expires_while_the_handler_runs_is_not_refreshed(
 }
 
 #[tokio::test]
-async fn a_session_that_is_purged_while_the_handler_runs_is_nobodys_when_it_asks_for_a_refresh() {
+async fn a_session_that_is_purged_while_the_handler_runs_is_anonymous_in_an_explicit_refresh() {
     let world = World::new();
     let (browser, session) = expired_browser(&world, "alice").await;
     let store = world.store.inner.clone();
@@ -261,7 +261,7 @@ async fn a_response_that_switches_protocols_is_authenticated_and_rotates_nothing
 }
 
 #[tokio::test]
-async fn a_store_that_fails_at_the_commit_costs_the_user_nothing() {
+async fn a_store_that_fails_at_the_commit_logs_no_user_out() {
     for fault in [Fault::Fails, Fault::FailsAfterwards, Fault::Panics] {
         let world = World::new();
         let mut browser = Browser::logged_in(&world, "alice").await;
@@ -272,7 +272,7 @@ async fn a_store_that_fails_at_the_commit_costs_the_user_nothing() {
         assert_eq!((response.status().as_u16(), response.body().as_ref()), (200, b"alice".as_slice()));
         assert!(carries_nothing(&response));
 
-        world.store.mend();
+        world.store.fix();
         world.clock.advance(Duration::from_secs(3600));
         assert_eq!(browser.get(&world, "/me").await.status(), 200);
         assert!(browser.refresh().is_some_and(|token| generation(token) == 1));

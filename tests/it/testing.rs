@@ -1,4 +1,4 @@
-//! What applications test with.
+//! The support for tests of applications.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -43,7 +43,7 @@ fn app(auth: &Auth<Claims>) -> Router {
 }
 
 #[tokio::test]
-async fn the_client_stays_logged_in_past_the_access_token_and_is_out_after_logout() {
+async fn the_client_stays_logged_in_past_the_access_token_and_is_logged_out_after_a_logout() {
     let clock = ManualClock::new();
     let mut client = Client::new(app(&auth(&clock)));
     assert_eq!(client.post("/login", "alice").await.status(), StatusCode::OK);
@@ -59,7 +59,7 @@ async fn the_client_stays_logged_in_past_the_access_token_and_is_out_after_logou
 }
 
 #[tokio::test]
-async fn a_clone_of_the_client_can_play_the_thief() {
+async fn a_clone_of_the_client_can_act_as_a_thief() {
     let clock = ManualClock::new();
     let mut client = Client::new(app(&auth(&clock)));
     client.post("/login", "alice").await;
@@ -90,14 +90,14 @@ async fn a_token_without_a_login_is_accepted_until_it_expires() {
 }
 
 #[test]
-fn claims_that_take_a_standard_claims_name_are_refused_as_at_login() {
+fn claims_that_take_a_standard_claims_name_are_rejected_as_at_login() {
     let claims = Claims::from_iter([("sub".to_owned(), json!("root"))]);
     let error = access_token(&auth(&ManualClock::new()), "alice", Identity::new(claims)).unwrap_err();
     assert!(error.to_string().starts_with("no access token can be issued: "), "{error}");
 }
 
 #[tokio::test]
-async fn a_request_of_ones_own_keeps_its_fields() {
+async fn a_custom_request_keeps_its_headers() {
     let mut client = Client::new(app(&auth(&ManualClock::new())));
     client.post("/login", "alice").await;
     let cross_site = Request::get("/me").header("sec-fetch-site", "cross-site").body(Body::empty()).unwrap();
@@ -122,7 +122,7 @@ fn a_handler_can_be_called_with_a_user() {
 }
 
 #[test]
-fn the_clock_goes_where_it_is_told() {
+fn the_clock_can_be_set_and_advanced() {
     let clock = ManualClock::at(Timestamp::from_secs(5));
     clock.clone().advance(Duration::from_millis(1500));
     assert_eq!(clock.now(), Timestamp::from_millis(6500));
@@ -133,7 +133,7 @@ fn the_clock_goes_where_it_is_told() {
 }
 
 #[tokio::test]
-async fn the_client_shows_no_token() {
+async fn the_debug_output_of_the_client_contains_no_token() {
     let mut client = Client::new(app(&auth(&ManualClock::new())));
     client.post("/login", "alice").await;
     client.bearer("a-bearer-token");

@@ -1,4 +1,4 @@
-//! Everything that is said through `tracing`, at every level.
+//! All output through `tracing`, at every level.
 
 use std::{
     fmt::{self, Write},
@@ -81,7 +81,7 @@ impl Subscriber for Log {
     fn exit(&self, _: &Id) {}
 }
 
-/// Sends a GET as `browser`, and remembers what it sent and what it got.
+/// Sends a GET as `browser`, and records the secrets of the request and of the response.
 async fn get(
     world: &World,
     browser: &mut Browser,
@@ -129,13 +129,13 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
     get(&world, &mut browser, &mut secrets, "/me").await;
     rotate(&world, &mut browser, &mut secrets).await;
     let bearer = format!("Bearer {}", browser.access().unwrap());
-    let fields = [("authorization", bearer.as_str()), ("cookie", &browser.cookie_field())];
-    let response = world.send(request("/me", &fields)).await;
+    let headers = [("authorization", bearer.as_str()), ("cookie", &browser.cookie_header())];
+    let response = world.send(request("/me", &headers)).await;
     secrets.access_token(response.headers()["x-access-token"].to_str().unwrap());
     browser.keep(response.headers());
     get(&world, &mut browser, &mut secrets, "/refresh").await;
 
-    // What does not hold: forged, of other shapes, from another site.
+    // Invalid requests: forged tokens, tokens of other shapes, another site.
     for bearer in ["Bearer", "Bearer a.b.c", &format!("{bearer}x"), &bearer.replace('.', "..")] {
         world.send(request("/me", &[("authorization", bearer)])).await;
     }
@@ -143,11 +143,11 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
     for cookie in [format!("__Host-refresh={refresh}x"), format!("__Host-refresh={}", &refresh[1..])] {
         world.send(request("/me", &[("cookie", &cookie)])).await;
     }
-    let cross_site = [("cookie", browser.cookie_field()), ("sec-fetch-site", "cross-site".to_owned())];
+    let cross_site = [("cookie", browser.cookie_header()), ("sec-fetch-site", "cross-site".to_owned())];
     let cross_site = cross_site.each_ref().map(|(name, value)| (*name, value.as_str()));
     world.send(request("/logout", &cross_site)).await;
 
-    // Every call of the store, and the claims source, fails in every way but hanging.
+    // Every call of the store and of the claims source fails in every way, except that none hangs.
     for fault in [Fault::Fails, Fault::FailsAfterwards, Fault::Panics] {
         for op in [Op::Create, Op::Load, Op::Swap, Op::End, Op::EndSubject, Op::List] {
             let mut victim = Browser::logged_in(&world, "alice").await;
@@ -157,7 +157,7 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
             for path in ["/login/bob", "/me", "/refresh", "/logout-others", "/logout-everywhere", "/logout"] {
                 get(&world, &mut victim, &mut secrets, path).await;
             }
-            world.store.mend();
+            world.store.fix();
         }
         let mut victim = Browser::logged_in(&world, "alice").await;
         secrets.cookies(&victim);
@@ -202,7 +202,7 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
         }
     }
 
-    // New keys, and what the application ends.
+    // New keys, and sessions that the application ends.
     let pem = include_str!("../keys/ed25519.pem");
     secrets.private_key("the Ed25519 key", pem, include_str!("../keys/ed25519.pub.pem"));
     let refresh_key: [u8; 32] = *noise(2).first_chunk().unwrap();

@@ -1,9 +1,9 @@
-//! What is said through `tracing`.
+//! Output through `tracing`.
 //!
-//! In a process of its own: `tracing` keeps for all threads whether a callsite is listened to, as the first thread that
-//! comes to it sees it. Here each thread listens before it calls the library; beside the tests that do not, events get lost.
+//! In its own process: `tracing` remembers for all threads whether a callsite is enabled, as the first thread that
+//! reaches it sees it. Here each thread listens before it calls the library; beside tests that do not, events get lost.
 #![cfg(feature = "tracing")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 #[path = "../it/secrecy/search.rs"]
 mod search;

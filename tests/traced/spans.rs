@@ -1,4 +1,4 @@
-//! Spans of `tracing`, and what is said inside them.
+//! Spans of `tracing`, and the events inside them.
 
 use std::{
     fmt::{self, Write},
@@ -14,7 +14,7 @@ use tracing::{
 
 use crate::support::{World, probe};
 
-/// Spans by their number, which of them are entered, and what was said in which.
+/// Spans by their number, the entered ones, and the events with their spans.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Lines>>);
 
@@ -73,7 +73,7 @@ impl Visit for Line {
 }
 
 #[tokio::test]
-async fn both_halves_of_a_refresh_have_a_span_that_names_the_session() {
+async fn the_load_and_the_commit_of_a_refresh_have_spans_that_name_the_session() {
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(log.clone());
     let world = World::new();
@@ -93,7 +93,7 @@ async fn both_halves_of_a_refresh_have_a_span_that_names_the_session() {
 }
 
 #[tokio::test]
-async fn a_request_with_a_valid_access_token_makes_no_span_and_says_nothing() {
+async fn a_request_with_a_valid_access_token_creates_no_span_and_logs_nothing() {
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(log.clone());
     let world = World::new();

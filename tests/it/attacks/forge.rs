@@ -1,4 +1,4 @@
-//! Tokens as an attacker makes them, or an issuer with a fault: any header, any payload, any signature.
+//! Tokens of an attacker or of a faulty issuer: any header, any payload, any signature.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -17,12 +17,12 @@ use crate::support::world::SECRET;
 
 const SECRET_384: &[u8] = b"a secret for HMAC-SHA384 that has 48 bytes or more";
 const SECRET_512: &[u8] = b"a secret for HMAC-SHA512, which asks for as many bytes as its hash";
-/// Another key than that of RS256: a ring takes none for two algorithms.
+/// Another key than that of RS256: a key ring accepts no key for two algorithms.
 const PS256: &str = "rsa.aws-lc-rs.pem";
-/// Of somebody who wants in.
+/// The secret of an attacker.
 const STRANGER: &[u8] = b"a secret that the ring does not have";
 
-/// A ring with a key of each algorithm: `hs` signs, the others are accepted.
+/// A key ring with a key of each algorithm: `hs` signs, the others are accepted.
 pub(crate) fn ring() -> KeyRing {
     let verifying = |key: Result<VerifyingKey, _>, kid: &str| key.unwrap().with_kid(kid);
     KeyRing::new(SigningKey::from_secret(Algorithm::Hs256, SECRET).unwrap().with_kid("hs"))
@@ -35,7 +35,7 @@ pub(crate) fn ring() -> KeyRing {
         .accept(SigningKey::from_pem(Algorithm::Ps256, file(PS256)).unwrap().with_kid("ps").verifying_key())
 }
 
-/// One token, by its differences to a good one. `tests/attacks/README` describes the fields.
+/// One token, as differences to a valid one. `tests/attacks/README` describes the fields.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Forgery {
@@ -59,7 +59,7 @@ pub(crate) struct Forgery {
     pub(crate) expect: String,
 }
 
-/// A JSON text: whole, or as changes to the members of the good one.
+/// A JSON text: whole, or as changes to the members of the valid one.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Json {
@@ -82,7 +82,7 @@ impl Forgery {
     pub(crate) fn token(&self, now: u64) -> Vec<u8> {
         let Some(len) = self.pad_to else { return self.with_padding(now, None) };
         let missing = len - self.with_padding(now, Some(0)).len();
-        // base64 makes four characters of three bytes.
+        // base64 encodes three bytes as four characters.
         (missing / 4 * 3..)
             .map(|padding| self.with_padding(now, Some(padding)))
             .find(|token| token.len() >= len)
@@ -91,8 +91,8 @@ impl Forgery {
     }
 
     fn with_padding(&self, now: u64, padding: Option<usize>) -> Vec<u8> {
-        let header = self.header.text(&good_header(), None, now);
-        let claims = self.claims.text(&good_claims(), padding, now);
+        let header = self.header.text(&valid_header(), None, now);
+        let claims = self.claims.text(&valid_claims(), padding, now);
         let (header, claims) = (self.encoded(&header), self.encoded(&claims));
         let segment = |template: &str| fill(&fill(template, "header", &header), "claims", &claims);
         let message = segment(self.message.as_deref().unwrap_or("{header}.{claims}"));
@@ -122,12 +122,12 @@ impl Forgery {
 }
 
 impl Json {
-    fn text(&self, good: &[(&str, &str)], padding: Option<usize>, now: u64) -> String {
+    fn text(&self, valid: &[(&str, &str)], padding: Option<usize>, now: u64) -> String {
         let text = match self {
             Self::Whole(text) => text.clone(),
             Self::Changed(changes) => {
                 let mut members: Vec<(&str, Option<&str>)> =
-                    good.iter().map(|(name, value)| (*name, Some(*value))).collect();
+                    valid.iter().map(|(name, value)| (*name, Some(*value))).collect();
                 for (name, value) in changes.iter().filter(|(name, _)| !["^", "+"].contains(&name.as_str())) {
                     match members.iter_mut().find(|(known, _)| known == name) {
                         Some((_, known)) => *known = value.as_deref(),
@@ -150,11 +150,11 @@ impl Json {
     }
 }
 
-fn good_header() -> [(&'static str, &'static str); 3] {
+fn valid_header() -> [(&'static str, &'static str); 3] {
     [("alg", "'HS256'"), ("typ", "'at+jwt'"), ("kid", "'hs'")]
 }
 
-fn good_claims() -> [(&'static str, &'static str); 9] {
+fn valid_claims() -> [(&'static str, &'static str); 9] {
     [
         ("iss", "'https://api.example.com'"),
         ("sub", "'alice'"),
@@ -168,7 +168,7 @@ fn good_claims() -> [(&'static str, &'static str); 9] {
     ]
 }
 
-/// Puts the encodings of `bytes` into the places that are named for them.
+/// Replaces the placeholders `{name …}` with the encodings of `bytes`.
 fn fill(template: &str, name: &str, bytes: &[u8]) -> String {
     let mut text = template.to_owned();
     for (kind, encoded) in [
@@ -187,7 +187,7 @@ fn fill(template: &str, name: &str, bytes: &[u8]) -> String {
     text
 }
 
-/// base64url whose last character has a bit set that no byte of the content needs.
+/// base64url whose last character has an unused bit set.
 fn loose(bytes: &[u8]) -> String {
     let mut text = URL_SAFE_NO_PAD.encode(bytes).into_bytes();
     if !bytes.len().is_multiple_of(3) {
@@ -228,7 +228,7 @@ fn latin1(text: &str) -> Vec<u8> {
     text.chars().map(|character| u8::try_from(u32::from(character)).unwrap()).collect()
 }
 
-/// A key and what it is for. A file of public keys is a secret of HMAC: that is how they get confused.
+/// A key and its algorithm. A public key file is used as an HMAC secret: this is the confusion that attackers try.
 fn key(name: &str) -> (EncodingKey, jwt::Algorithm) {
     let secret = |secret: &[u8]| EncodingKey::from_secret(secret).unwrap();
     match name {
@@ -261,7 +261,7 @@ fn key(name: &str) -> (EncodingKey, jwt::Algorithm) {
     }
 }
 
-/// The signature by any key, whatever it is for.
+/// The signature with any key, whatever its algorithm.
 fn sign(algorithm: jwt::Algorithm, key: &EncodingKey, message: &[u8]) -> Vec<u8> {
     (DEFAULT_PROVIDER.signer_factory)(&algorithm, key).unwrap().try_sign(message).unwrap()
 }
@@ -303,7 +303,7 @@ fn changed(signature: &mut Vec<u8>, change: &str) {
     }
 }
 
-/// Adds the order of Ed25519's group (RFC 8032 §5.1): a lenient verifier takes the sum for the same signature.
+/// Adds the order of Ed25519's group (RFC 8032 §5.1): a lenient verifier accepts the sum as the same signature.
 fn add_order(s: &mut [u8]) {
     const ORDER: [u8; 32] = [
         0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0,
@@ -318,7 +318,7 @@ fn add_order(s: &mut [u8]) {
     assert_eq!(carry, 0);
 }
 
-/// `SEQUENCE { INTEGER r, INTEGER s }`: how X.509 writes ECDSA signatures, and JWS does not (RFC 7518 §3.4).
+/// `SEQUENCE { INTEGER r, INTEGER s }`: the form of ECDSA signatures in X.509, but not in JWS (RFC 7518 §3.4).
 fn ecdsa_der(signature: &[u8]) -> Vec<u8> {
     let (r, s) = signature.split_at(signature.len() / 2);
     let integers: Vec<u8> = [r, s]

@@ -1,4 +1,4 @@
-//! Forged, broken and odd tokens: `tests/attacks` lists them, each with its reason.
+//! Forged, malformed and unusual tokens: `tests/attacks` lists them, each with its reason.
 
 mod forge;
 mod refresh;
@@ -21,7 +21,7 @@ const FILES: [(&str, &str); 7] = [
     ("signature", include_str!("../../attacks/signature.json")),
 ];
 
-/// What is sent, and what is to be found.
+/// A token, and the expected reason.
 struct Attack {
     name: String,
     token: Vec<u8>,
@@ -50,7 +50,7 @@ fn attacks(world: &World) -> Vec<Attack> {
         .collect()
 }
 
-fn with_field(path: &str, name: &'static str, before: &str, token: &[u8]) -> Request<()> {
+fn with_header(path: &str, name: &'static str, before: &str, token: &[u8]) -> Request<()> {
     let mut request = request(path, &[]);
     let value = HeaderValue::from_bytes(&[before.as_bytes(), token].concat()).unwrap();
     request.headers_mut().insert(name, value);
@@ -58,11 +58,11 @@ fn with_field(path: &str, name: &'static str, before: &str, token: &[u8]) -> Req
 }
 
 #[tokio::test]
-async fn a_forged_bearer_token_is_refused_for_its_own_reason_and_a_good_one_accepted() {
+async fn a_forged_bearer_token_is_rejected_for_its_own_reason_and_a_valid_one_is_accepted() {
     let world = world();
     let (mut wrong, mut names, mut texts) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for Attack { name, token, expect } in attacks(&world) {
-        let me = world.send(with_field("/me", "authorization", "Bearer ", &token)).await;
+        let me = world.send(with_header("/me", "authorization", "Bearer ", &token)).await;
         let found = match me.extensions().get::<Rejection>().map(Rejection::kind) {
             None if me.body() == "alice" => "ok",
             Some(RejectionKind::InvalidToken(reason)) => {
@@ -82,59 +82,59 @@ async fn a_forged_bearer_token_is_refused_for_its_own_reason_and_a_good_one_acce
             assert_eq!(me.status(), StatusCode::UNAUTHORIZED, "{name}");
             let challenge = me.headers()[WWW_AUTHENTICATE].to_str().unwrap();
             assert!(challenge.contains("error=\"invalid_token\""), "{name}: {challenge}");
-            let optional = world.send(with_field("/optional", "authorization", "Bearer ", &token)).await;
+            let optional = world.send(with_header("/optional", "authorization", "Bearer ", &token)).await;
             assert_eq!(optional.status(), StatusCode::UNAUTHORIZED, "{name}");
         }
-        let public = world.send(with_field("/public", "authorization", "Bearer ", &token)).await;
+        let public = world.send(with_header("/public", "authorization", "Bearer ", &token)).await;
         assert_eq!(public.status(), StatusCode::OK, "{name}");
         assert_eq!(public.body(), if expect == "ok" { "alice" } else { "-" }, "{name}");
         assert!(!public.headers().contains_key("set-cookie"), "{name}");
         assert_eq!(world.store.take_calls(), [], "{name}");
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert_eq!(texts.len(), names.len(), "each reason has a text of its own: {texts:?}");
+    assert_eq!(texts.len(), names.len(), "each reason has its own text: {texts:?}");
     let events = world.take_events();
     assert!(events.iter().all(|kind| matches!(kind, EventKind::Rejected(_))), "{events:?}");
 }
 
 #[tokio::test]
-async fn a_forged_access_cookie_is_nobody_and_no_error() {
+async fn a_forged_access_cookie_is_anonymous_and_no_error() {
     let world = world();
     let cookie = format!("{ACCESS}=");
     for Attack { name, token, expect } in attacks(&world) {
-        let (good, who) = if expect == "ok" { (true, "alice") } else { (false, "-") };
+        let (valid, who) = if expect == "ok" { (true, "alice") } else { (false, "-") };
         for path in ["/optional", "/public"] {
-            let response = world.send(with_field(path, "cookie", &cookie, &token)).await;
+            let response = world.send(with_header(path, "cookie", &cookie, &token)).await;
             assert_eq!(response.status(), StatusCode::OK, "{name}");
             assert_eq!(response.body(), who, "{name}");
             assert!(!response.headers().contains_key("set-cookie"), "{name}");
         }
-        let me = world.send(with_field("/me", "cookie", &cookie, &token)).await;
+        let me = world.send(with_header("/me", "cookie", &cookie, &token)).await;
         let kind = me.extensions().get::<Rejection>().map(|rejection| rejection.kind().clone());
-        assert_eq!(kind, (!good).then_some(RejectionKind::Unauthenticated), "{name}");
+        assert_eq!(kind, (!valid).then_some(RejectionKind::Unauthenticated), "{name}");
         assert_eq!(world.store.take_calls(), [], "{name}");
     }
     assert_eq!(world.take_events(), []);
 }
 
 #[tokio::test]
-async fn a_token_of_the_real_issuer_is_like_the_good_one_of_the_attacks() {
+async fn a_token_of_the_real_issuer_is_like_the_valid_one_of_the_attacks() {
     let world = world();
     let login = world.send(request("/login/alice", &[])).await;
-    let good = &attacks(&world)[0];
-    assert_eq!(good.name, "algorithms: good: HS256");
+    let valid = &attacks(&world)[0];
+    assert_eq!(valid.name, "algorithms: valid: HS256");
     let header = |token: &[u8]| token.split(|byte| *byte == b'.').next().unwrap().to_vec();
-    assert_eq!(header(login.body()), header(&good.token));
+    assert_eq!(header(login.body()), header(&valid.token));
 }
 
 #[test]
-fn every_attack_is_there_once() {
+fn every_attack_is_listed_once() {
     let attacks = attacks(&world());
     let names: BTreeSet<_> = attacks.iter().map(|attack| &attack.name).collect();
     let tokens: BTreeSet<_> = attacks.iter().map(|attack| &attack.token).collect();
     assert_eq!(names.len(), attacks.len());
-    // ECDSA and PSS sign the same thing differently each time, so this finds only what HMAC, RSA and Ed25519 signed.
+    // ECDSA and PSS signatures are randomised, so this finds only duplicates with HMAC, RSA PKCS#1 and Ed25519.
     assert_eq!(tokens.len(), attacks.len());
-    let refused = attacks.iter().filter(|attack| attack.expect != "ok").count();
-    assert!(refused >= 150, "{refused}");
+    let rejected = attacks.iter().filter(|attack| attack.expect != "ok").count();
+    assert!(rejected >= 150, "{rejected}");
 }

@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use tower_refresh::{Clock, KeyRing, Rejection, RejectionKind, keys::RefreshKey};
 
-use super::with_field;
+use super::with_header;
 use crate::support::{
     Browser, Op, World,
     browser::{ACCESS, REFRESH, set_cookies},
@@ -14,10 +14,10 @@ use crate::support::{
     world::{ISSUER, SECRET},
 };
 
-/// One refresh token, by its differences to the one that a login sent.
+/// One refresh token, as differences to the one that a login sent.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SessionRow {
+struct Forgery {
     reason: String,
     version: Option<u8>,
     key_id: Option<u8>,
@@ -25,7 +25,7 @@ struct SessionRow {
     generation: Option<u32>,
     /// Seconds.
     expires_in: Option<i64>,
-    /// The key that makes the MAC anew: 32 times this byte. Else the MAC stays as it is.
+    /// The key that computes a new MAC: 32 times this byte. Otherwise the MAC is kept.
     mac_by: Option<u8>,
     #[serde(default = "issuer")]
     issuer: String,
@@ -41,9 +41,9 @@ struct SessionRow {
 #[serde(rename_all = "snake_case")]
 enum Expect {
     Ok,
-    /// Anonymous, and the store is not asked.
-    Nobody,
-    /// The same; but it was ours once, so a navigation removes it.
+    /// Anonymous, and the store is not called.
+    Anonymous,
+    /// The same, but the token is an expired one of ours, so a navigation removes it.
     Over,
 }
 
@@ -75,7 +75,7 @@ fn mac(key: u8, magic: &str, issuer: &str, body: &[u8]) -> [u8; 32] {
     hmac_sha256(&[key; 32], &message).try_into().unwrap()
 }
 
-struct Good {
+struct Valid {
     browser: Browser,
     bytes: Vec<u8>,
     other: Vec<u8>,
@@ -83,7 +83,7 @@ struct Good {
     now: u64,
 }
 
-impl Good {
+impl Valid {
     async fn new(world: &World) -> Self {
         let bytes = |browser: &Browser| URL_SAFE_NO_PAD.decode(browser.refresh().unwrap()).unwrap();
         let browser = Browser::logged_in(world, "alice").await;
@@ -94,7 +94,7 @@ impl Good {
         Self { bytes: bytes(&browser), browser, other, handle, now: world.clock.now().as_secs() }
     }
 
-    fn token(&self, row: &SessionRow) -> String {
+    fn token(&self, row: &Forgery) -> String {
         let mut bytes = self.bytes.clone();
         let (body, sent_mac) = bytes.split_at_mut(27);
         body[0] = row.version.unwrap_or(body[0]);
@@ -151,7 +151,7 @@ impl Good {
 async fn check(world: &World, name: &str, token: &[u8], expect: Expect) {
     let cookie = format!("{REFRESH}=");
     let (status, who) = if expect == Expect::Ok { (200, "alice") } else { (200, "-") };
-    let response = world.send(with_field("/optional", "cookie", &cookie, token)).await;
+    let response = world.send(with_header("/optional", "cookie", &cookie, token)).await;
     assert_eq!((response.status().as_u16(), &response.body()[..]), (status, who.as_bytes()), "{name}");
     if expect == Expect::Ok {
         assert!(matches!(world.store.take_calls()[..], [(Op::Load, _), ..]), "{name}");
@@ -160,15 +160,15 @@ async fn check(world: &World, name: &str, token: &[u8], expect: Expect) {
     }
     assert!(!response.headers().contains_key("set-cookie"), "{name}");
 
-    let me = world.send(with_field("/me", "cookie", &cookie, token)).await;
+    let me = world.send(with_header("/me", "cookie", &cookie, token)).await;
     assert_eq!(me.status(), StatusCode::UNAUTHORIZED, "{name}");
     let kind = me.extensions().get::<Rejection>().unwrap().kind();
     assert_eq!(kind, &RejectionKind::Unauthenticated, "{name}");
 
-    let mut navigation = with_field("/public", "cookie", &cookie, token);
-    for (field, value) in [("site", "none"), ("mode", "navigate"), ("dest", "document")] {
+    let mut navigation = with_header("/public", "cookie", &cookie, token);
+    for (name, value) in [("site", "none"), ("mode", "navigate"), ("dest", "document")] {
         navigation.headers_mut().insert(
-            http::HeaderName::try_from(format!("sec-fetch-{field}")).unwrap(),
+            http::HeaderName::try_from(format!("sec-fetch-{name}")).unwrap(),
             value.try_into().unwrap(),
         );
     }
@@ -176,8 +176,8 @@ async fn check(world: &World, name: &str, token: &[u8], expect: Expect) {
     assert_eq!(response.status(), StatusCode::OK, "{name}");
     assert_eq!(removed(response.headers()), expect == Expect::Over, "{name}");
     assert_eq!(world.store.take_calls(), [], "{name}");
-    let told = if expect == Expect::Over { 0 } else { 3 };
-    assert_eq!(world.take_events(), vec![INVALID_REFRESH_TOKEN; told], "{name}");
+    let reported = if expect == Expect::Over { 0 } else { 3 };
+    assert_eq!(world.take_events(), vec![INVALID_REFRESH_TOKEN; reported], "{name}");
 }
 
 fn removed(headers: &HeaderMap) -> bool {
@@ -187,54 +187,54 @@ fn removed(headers: &HeaderMap) -> bool {
 }
 
 #[tokio::test]
-async fn a_forged_refresh_token_is_nobody_and_no_store_hears_of_it() {
+async fn a_forged_refresh_token_is_anonymous_and_never_reaches_the_store() {
     let world = world();
-    let good = Good::new(&world).await;
-    let rows: Vec<SessionRow> = serde_json::from_str(include_str!("../../attacks/refresh.json")).unwrap();
+    let valid = Valid::new(&world).await;
+    let rows: Vec<Forgery> = serde_json::from_str(include_str!("../../attacks/refresh.json")).unwrap();
     for row in &rows {
-        check(&world, &row.reason, good.token(row).as_bytes(), row.expect).await;
+        check(&world, &row.reason, valid.token(row).as_bytes(), row.expect).await;
     }
 }
 
 #[tokio::test]
 async fn the_mac_of_these_tests_is_the_one_of_the_library() {
     let world = world();
-    let good = Good::new(&world).await;
-    assert_eq!(good.bytes[..2], [1, 9]);
-    assert_eq!(good.bytes[27..], mac(9, "tower-refresh/1", ISSUER, &good.bytes[..27])[..16]);
+    let valid = Valid::new(&world).await;
+    assert_eq!(valid.bytes[..2], [1, 9]);
+    assert_eq!(valid.bytes[27..], mac(9, "tower-refresh/1", ISSUER, &valid.bytes[..27])[..16]);
 }
 
 #[tokio::test]
 async fn no_bit_of_a_refresh_token_can_be_flipped() {
     let world = world();
-    let good = Good::new(&world).await;
-    for bit in 0..8 * good.bytes.len() {
-        let mut bytes = good.bytes.clone();
+    let valid = Valid::new(&world).await;
+    for bit in 0..8 * valid.bytes.len() {
+        let mut bytes = valid.bytes.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
         let token = URL_SAFE_NO_PAD.encode(bytes);
-        check(&world, &format!("bit {bit}"), token.as_bytes(), Expect::Nobody).await;
+        check(&world, &format!("bit {bit}"), token.as_bytes(), Expect::Anonymous).await;
     }
-    check(&world, "as it was", good.browser.refresh().unwrap().as_bytes(), Expect::Ok).await;
+    check(&world, "unchanged", valid.browser.refresh().unwrap().as_bytes(), Expect::Ok).await;
 }
 
 #[tokio::test]
-async fn a_refresh_token_has_one_spelling() {
+async fn a_refresh_token_has_one_encoding() {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let world = world();
-    let good = Good::new(&world).await;
-    let token = good.browser.refresh().unwrap().as_bytes();
-    // The last of 58 characters has two bits of the 43 bytes, and four of nothing.
+    let valid = Valid::new(&world).await;
+    let token = valid.browser.refresh().unwrap().as_bytes();
+    // The last of 58 characters contains two bits of the 43 bytes, and four unused ones.
     let last = ALPHABET.iter().position(|byte| byte == token.last().unwrap()).unwrap();
     assert_eq!(last % 16, 0);
     for unused in 1..16 {
         let mut token = token.to_vec();
         *token.last_mut().unwrap() = ALPHABET[last + unused];
-        check(&world, &format!("unused bits {unused:04b}"), &token, Expect::Nobody).await;
+        check(&world, &format!("unused bits {unused:04b}"), &token, Expect::Anonymous).await;
     }
 
     let (url_safe, standard) = (0..)
         .map(|generation| {
-            let mut body = good.bytes[..27].to_vec();
+            let mut body = valid.bytes[..27].to_vec();
             body[18..22].copy_from_slice(&u32::to_be_bytes(generation));
             let mac = mac(9, "tower-refresh/1", ISSUER, &body);
             let token = URL_SAFE_NO_PAD.encode([&body, &mac[..16]].concat());
@@ -243,20 +243,20 @@ async fn a_refresh_token_has_one_spelling() {
         })
         .find(|(url_safe, standard)| url_safe != standard)
         .unwrap();
-    check(&world, &url_safe, standard.as_bytes(), Expect::Nobody).await;
+    check(&world, &url_safe, standard.as_bytes(), Expect::Anonymous).await;
 }
 
 #[tokio::test]
-async fn neither_token_is_good_in_the_place_of_the_other() {
+async fn neither_token_is_valid_in_the_place_of_the_other() {
     let world = world();
-    let good = Good::new(&world).await;
-    let (access, refresh) = (good.browser.access().unwrap(), good.browser.refresh().unwrap());
+    let valid = Valid::new(&world).await;
+    let (access, refresh) = (valid.browser.access().unwrap(), valid.browser.refresh().unwrap());
 
     let swapped = format!("{REFRESH}={access}; {ACCESS}={refresh}");
-    let response = world.send(with_field("/optional", "cookie", &swapped, b"")).await;
+    let response = world.send(with_header("/optional", "cookie", &swapped, b"")).await;
     assert_eq!((response.status(), &response.body()[..]), (StatusCode::OK, b"-".as_slice()));
 
-    let response = world.send(with_field("/me", "authorization", "Bearer ", refresh.as_bytes())).await;
+    let response = world.send(with_header("/me", "authorization", "Bearer ", refresh.as_bytes())).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     let kind = response.extensions().get::<Rejection>().unwrap().kind().clone();
     assert_eq!(kind, RejectionKind::InvalidToken(tower_refresh::InvalidTokenReason::Malformed));
@@ -264,11 +264,11 @@ async fn neither_token_is_good_in_the_place_of_the_other() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_of_a_key_that_left_the_ring_is_nobody() {
+async fn a_refresh_token_of_a_removed_key_is_anonymous() {
     let world = world();
-    let good = Good::new(&world).await;
-    let token = good.browser.refresh().unwrap().as_bytes();
+    let valid = Valid::new(&world).await;
+    let token = valid.browser.refresh().unwrap().as_bytes();
     check(&world, "before", token, Expect::Ok).await;
     world.auth.rotate_keys(KeyRing::hs256(SECRET).unwrap()).unwrap();
-    check(&world, "after", token, Expect::Nobody).await;
+    check(&world, "after", token, Expect::Anonymous).await;
 }

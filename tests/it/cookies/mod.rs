@@ -1,4 +1,4 @@
-//! Cookies by their bytes: what is read, and what is sent.
+//! The exact bytes of cookies, as they are read and sent.
 
 mod cases;
 
@@ -19,10 +19,10 @@ use crate::support::{
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn request_with(path: &str, fields: &[Vec<u8>]) -> Request<()> {
+fn request_with(path: &str, headers: &[Vec<u8>]) -> Request<()> {
     let mut request = request(path, &[]);
-    for field in fields {
-        request.headers_mut().append("cookie", HeaderValue::from_bytes(field).unwrap());
+    for header in headers {
+        request.headers_mut().append("cookie", HeaderValue::from_bytes(header).unwrap());
     }
     request
 }
@@ -38,23 +38,23 @@ fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 async fn cookies_are_read_as_bytes() {
     let world = World::new();
     let (alice, bob) = (Browser::logged_in(&world, "alice").await, Browser::logged_in(&world, "bob").await);
-    for Case { reason, fields, who } in CASES {
-        let fields: Vec<_> = fields
+    for Case { reason, headers, who } in CASES {
+        let headers: Vec<_> = headers
             .iter()
-            .map(|field| {
+            .map(|header| {
                 let tokens = [
                     ("<A>", alice.access()),
                     ("<R>", alice.refresh()),
                     ("<a>", bob.access()),
                     ("<r>", bob.refresh()),
                 ];
-                tokens.iter().fold(field.to_vec(), |field, (place, token)| {
-                    replaced(&field, place.as_bytes(), token.unwrap().as_bytes())
+                tokens.iter().fold(header.to_vec(), |header, (place, token)| {
+                    replaced(&header, place.as_bytes(), token.unwrap().as_bytes())
                 })
             })
             .collect();
         world.store.take_calls();
-        let response = world.send(request_with("/optional", &fields)).await;
+        let response = world.send(request_with("/optional", &headers)).await;
         assert_eq!(response.status(), StatusCode::OK, "{reason}");
         assert_eq!(response.body(), *who, "{reason}");
         if *who == "-" {
@@ -69,7 +69,7 @@ async fn of_access_cookies_of_one_session_the_latest_expiry_counts() {
     let world = World::new();
     let mut browser = Browser::logged_in(&world, "alice").await;
     let old = browser.access().unwrap().to_owned();
-    // Less than the four fifths of a life after which it is renewed anyway.
+    // Less than four fifths of the lifetime, after which the token is refreshed ahead anyway.
     world.clock.advance(Duration::from_secs(300));
     browser.get(&world, "/refresh").await;
     let new = browser.access().unwrap().to_owned();
@@ -78,11 +78,11 @@ async fn of_access_cookies_of_one_session_the_latest_expiry_counts() {
     world.clock.advance(Duration::from_secs(230));
     for (first, second) in [(&old, &new), (&new, &old)] {
         world.store.take_calls();
-        let field =
+        let header =
             format!("{ACCESS}={first}; {ACCESS}={second}; {}={}", REFRESH, browser.refresh().unwrap());
-        let response = world.send(request_with("/me", &[field.into()])).await;
+        let response = world.send(request_with("/me", &[header.into()])).await;
         assert_eq!(response.body(), "alice");
-        // Near its end the old one would be renewed.
+        // With the old one alone there would be a refresh ahead.
         assert_eq!(world.store.take_calls(), []);
     }
 }
@@ -99,7 +99,7 @@ async fn of_refresh_cookies_of_one_session_the_highest_generation_counts() {
     }
     assert_eq!(tokens.iter().map(|token| generation(token)).collect::<Vec<_>>(), [0, 1, 2]);
     world.take_events();
-    // Two generations behind would be a reuse, and the end of the session.
+    // Two generations behind would be a reuse, which ends the session.
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
         let pairs: Vec<_> = order.iter().map(|at| format!("{REFRESH}={}", tokens[*at])).collect();
         let response = world.send(request_with("/me", &[pairs.join("; ").into()])).await;
@@ -114,7 +114,7 @@ async fn of_refresh_cookies_of_one_session_the_highest_generation_counts() {
 async fn the_request_fields_are_sensitive_to_those_behind_the_layer() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
-    let mut sent = request_with("/me", &[browser.cookie_field().into(), b"a=b".to_vec()]);
+    let mut sent = request_with("/me", &[browser.cookie_header().into(), b"a=b".to_vec()]);
     let bearer = format!("Bearer {}", browser.access().unwrap());
     sent.headers_mut().insert("authorization", bearer.try_into().unwrap());
     let seen = |request: Request<()>| async move {
@@ -145,13 +145,13 @@ async fn other_names_are_read_where_they_are_configured() {
     }
 }
 
-/// The `Set-Cookie` fields of a response, with `<token>` for the tokens.
+/// The `Set-Cookie` headers of a response, with `<token>` for the tokens.
 fn sent(headers: &HeaderMap) -> Vec<String> {
-    let fields =
-        headers.get_all(SET_COOKIE).iter().inspect(|field| assert!(field.is_sensitive(), "{field:?}"));
-    fields
-        .map(|field| {
-            let text = field.to_str().unwrap();
+    let values =
+        headers.get_all(SET_COOKIE).iter().inspect(|header| assert!(header.is_sensitive(), "{header:?}"));
+    values
+        .map(|header| {
+            let text = header.to_str().unwrap();
             let (name, rest) = text.split_once('=').unwrap();
             let (value, attributes) = rest.split_once(';').unwrap();
             let mut attributes: Vec<_> = attributes.split(';').map(str::trim).collect();
@@ -162,7 +162,7 @@ fn sent(headers: &HeaderMap) -> Vec<String> {
         .collect()
 }
 
-/// No jitter: 5 % of so little is less than a second.
+/// No jitter: 5 % of this lifetime is less than a second.
 fn short() -> RotationPolicy {
     let mut policy = RotationPolicy::balanced();
     policy.access_lifetime = Duration::from_secs(19);
@@ -209,14 +209,14 @@ async fn max_age_is_what_is_left_and_at_most_400_days() {
     let max_ages = async |world: &World, browser: &mut Browser, path: &str| {
         let response = browser.get(world, path).await;
         assert_eq!(response.status(), StatusCode::OK);
-        let age = |field: &String| {
-            field.split("Max-Age=").nth(1).unwrap().split(';').next().unwrap().parse::<u64>().unwrap()
+        let age = |header: &String| {
+            header.split("Max-Age=").nth(1).unwrap().split(';').next().unwrap().parse::<u64>().unwrap()
         };
         sent(response.headers()).iter().map(age).collect::<Vec<_>>()
     };
     let days = |days: u32| u64::from(days) * DAY.as_secs();
 
-    // Idle first, then what is left of the absolute lifetime.
+    // First the idle lifetime, then the rest of the absolute lifetime.
     let mut policy = short();
     (policy.idle, policy.absolute) = (7 * DAY, 10 * DAY);
     let world = World::with(|builder| builder.policy(policy));
@@ -226,7 +226,7 @@ async fn max_age_is_what_is_left_and_at_most_400_days() {
     assert_eq!(max_ages(&world, &mut browser, "/me").await, [19, days(7)]);
     world.clock.advance(6 * DAY);
     assert_eq!(max_ages(&world, &mut browser, "/me").await, [19, days(2)]);
-    // A second and a half before its end neither lives longer than the session.
+    // A second and a half before the session expires, neither cookie lives longer than the session.
     world.clock.advance(2 * DAY - Duration::from_millis(1500));
     assert_eq!(max_ages(&world, &mut browser, "/me").await, [2, 1]);
 
@@ -320,11 +320,11 @@ async fn claims_that_do_not_fit_into_a_cookie_are_an_error_at_login() {
     assert_eq!(world.store.calls(Op::Create), 0);
 }
 
-/// What browsers keep at most (RFC 6265bis §5.6).
+/// The limit of browsers (RFC 6265bis §5.6).
 #[tokio::test]
 async fn an_access_cookie_may_have_4096_bytes_of_name_and_value() {
     let mut longest = 0;
-    // Base64 leaves out some lengths: with three names each is there.
+    // Base64 cannot have every length; three names cover all lengths.
     for name in ["a", "ab", "abc"] {
         let world = World::with(|builder| builder.cookie_names(name, "refresh"));
         for len in 2600..3000 {

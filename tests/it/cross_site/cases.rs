@@ -1,30 +1,30 @@
-//! Requests by what browsers, attackers and other clients send, and whether their cookies count.
+//! Requests as browsers, attackers and other clients send them, and whether their cookies count.
 
-/// Trusted besides the service's own origin, which is https://api.example.com.
+/// The trusted origins. The service's own origin is https://api.example.com.
 pub(crate) const TRUSTED: [&str; 3] =
     ["https://app.example.com", "http://localhost:3000", "chrome-extension://abcdefgh"];
 
-/// A request, in short: method, target and fields; `Host` is api.example.com unless the fields name one, or `no host`.
+/// A request: method, target and headers. `Host` is api.example.com unless the headers name one, or `no host`.
 pub(crate) struct Case {
     pub(crate) reason: &'static str,
     pub(crate) method: &'static str,
     pub(crate) target: &'static str,
-    pub(crate) fields: &'static [(&'static str, &'static str)],
+    pub(crate) headers: &'static [(&'static str, &'static str)],
     pub(crate) passes: bool,
 }
 
-type Fields = &'static [(&'static str, &'static str)];
+type Headers = &'static [(&'static str, &'static str)];
 
-const fn case(reason: &'static str, method: &'static str, fields: Fields, passes: bool) -> Case {
-    Case { reason, method, target: "/optional", fields, passes }
+const fn case(reason: &'static str, method: &'static str, headers: Headers, passes: bool) -> Case {
+    Case { reason, method, target: "/optional", headers, passes }
 }
 
-const fn pass(reason: &'static str, method: &'static str, fields: Fields) -> Case {
-    case(reason, method, fields, true)
+const fn pass(reason: &'static str, method: &'static str, headers: Headers) -> Case {
+    case(reason, method, headers, true)
 }
 
-const fn refuse(reason: &'static str, method: &'static str, fields: Fields) -> Case {
-    case(reason, method, fields, false)
+const fn reject(reason: &'static str, method: &'static str, headers: Headers) -> Case {
+    case(reason, method, headers, false)
 }
 
 const fn to(target: &'static str, case: Case) -> Case {
@@ -38,10 +38,10 @@ const OWN: &str = "https://api.example.com";
 
 pub(crate) const CASES: &[Case] = &[
     // Not a browser.
-    pass("neither field, GET", "GET", &[]),
-    pass("neither field, POST", "POST", &[]),
-    pass("neither field, no Host", "POST", &[("host", "no host")]),
-    pass("a referrer of another site is no matter", "POST", &[("referer", "https://evil.example/")]),
+    pass("neither header, GET", "GET", &[]),
+    pass("neither header, POST", "POST", &[]),
+    pass("neither header, no Host", "POST", &[("host", "no host")]),
+    pass("a referrer of another site is ignored", "POST", &[("referer", "https://evil.example/")]),
     // Sec-Fetch-Site.
     pass("same-origin GET", "GET", &[(SITE, "same-origin"), (MODE, "cors"), (DEST, "empty")]),
     pass("same-origin POST", "POST", &[(SITE, "same-origin"), (MODE, "cors"), ("origin", OWN)]),
@@ -53,31 +53,31 @@ pub(crate) const CASES: &[Case] = &[
         "POST",
         &[(SITE, "same-origin"), ("origin", OWN), ("host", "10.0.0.7")],
     ),
-    refuse(
+    reject(
         "same-site POST: a sibling host",
         "POST",
         &[(SITE, "same-site"), ("origin", "https://www.example.com")],
     ),
-    refuse("same-site GET of a script", "GET", &[(SITE, "same-site"), (MODE, "cors"), (DEST, "empty")]),
-    refuse("cross-site POST", "POST", &[(SITE, "cross-site"), ("origin", "https://evil.example")]),
-    refuse("cross-site PUT", "PUT", &[(SITE, "cross-site")]),
-    refuse("cross-site DELETE", "DELETE", &[(SITE, "cross-site")]),
-    refuse("cross-site PATCH", "PATCH", &[(SITE, "cross-site")]),
-    refuse("cross-site GET of a script", "GET", &[(SITE, "cross-site"), (MODE, "cors"), (DEST, "empty")]),
-    refuse("cross-site image", "GET", &[(SITE, "cross-site"), (MODE, "no-cors"), (DEST, "image")]),
-    refuse("cross-site script element", "GET", &[(SITE, "cross-site"), (MODE, "no-cors"), (DEST, "script")]),
-    refuse("cross-site OPTIONS", "OPTIONS", &[(SITE, "cross-site"), (MODE, "cors")]),
-    refuse("cross-site, though Origin is ours", "POST", &[(SITE, "cross-site"), ("origin", OWN)]),
-    refuse("cross-site, and no more is known", "GET", &[(SITE, "cross-site")]),
-    refuse("site in other case", "POST", &[(SITE, "Same-Origin")]),
-    refuse("site empty", "POST", &[(SITE, "")]),
-    refuse("site of a later standard", "POST", &[(SITE, "same-party")]),
-    refuse("site with a space within", "POST", &[(SITE, "same- origin")]),
-    refuse("site a list", "POST", &[(SITE, "same-origin, cross-site")]),
-    refuse("site twice", "POST", &[(SITE, "same-origin"), (SITE, "cross-site")]),
-    refuse("site twice, the other way round", "POST", &[(SITE, "cross-site"), (SITE, "none")]),
-    refuse("site twice, and the same", "POST", &[(SITE, "same-origin"), (SITE, "same-origin")]),
-    refuse("site that is no text", "POST", &[(SITE, "same-origin\u{e9}")]),
+    reject("same-site GET of a script", "GET", &[(SITE, "same-site"), (MODE, "cors"), (DEST, "empty")]),
+    reject("cross-site POST", "POST", &[(SITE, "cross-site"), ("origin", "https://evil.example")]),
+    reject("cross-site PUT", "PUT", &[(SITE, "cross-site")]),
+    reject("cross-site DELETE", "DELETE", &[(SITE, "cross-site")]),
+    reject("cross-site PATCH", "PATCH", &[(SITE, "cross-site")]),
+    reject("cross-site GET of a script", "GET", &[(SITE, "cross-site"), (MODE, "cors"), (DEST, "empty")]),
+    reject("cross-site image", "GET", &[(SITE, "cross-site"), (MODE, "no-cors"), (DEST, "image")]),
+    reject("cross-site script element", "GET", &[(SITE, "cross-site"), (MODE, "no-cors"), (DEST, "script")]),
+    reject("cross-site OPTIONS", "OPTIONS", &[(SITE, "cross-site"), (MODE, "cors")]),
+    reject("cross-site, though Origin is ours", "POST", &[(SITE, "cross-site"), ("origin", OWN)]),
+    reject("cross-site, without other headers", "GET", &[(SITE, "cross-site")]),
+    reject("site in another case", "POST", &[(SITE, "Same-Origin")]),
+    reject("site empty", "POST", &[(SITE, "")]),
+    reject("site is unknown", "POST", &[(SITE, "same-party")]),
+    reject("site contains a space", "POST", &[(SITE, "same- origin")]),
+    reject("site is a list", "POST", &[(SITE, "same-origin, cross-site")]),
+    reject("site twice", "POST", &[(SITE, "same-origin"), (SITE, "cross-site")]),
+    reject("site twice, the other way round", "POST", &[(SITE, "cross-site"), (SITE, "none")]),
+    reject("site twice, and the same", "POST", &[(SITE, "same-origin"), (SITE, "same-origin")]),
+    reject("site is not text", "POST", &[(SITE, "same-origin\u{e9}")]),
     // Navigations.
     pass("a link from elsewhere", "GET", &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "document")]),
     pass(
@@ -86,34 +86,34 @@ pub(crate) const CASES: &[Case] = &[
         &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "document")],
     ),
     pass("a link from a sibling", "GET", &[(SITE, "same-site"), (MODE, "navigate"), (DEST, "document")]),
-    refuse("a form from elsewhere", "POST", &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "document")]),
-    refuse("a form from a sibling", "POST", &[(SITE, "same-site"), (MODE, "navigate"), (DEST, "document")]),
-    refuse(
+    reject("a form from elsewhere", "POST", &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "document")]),
+    reject("a form from a sibling", "POST", &[(SITE, "same-site"), (MODE, "navigate"), (DEST, "document")]),
+    reject(
         "a form with method DELETE",
         "DELETE",
         &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "document")],
     ),
-    refuse("a method of one's own", "get", &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "document")]),
-    refuse("a frame", "GET", &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "iframe")]),
-    refuse("an old frame", "GET", &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "frame")]),
-    refuse("an object", "GET", &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "object")]),
-    refuse("an embed", "GET", &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "embed")]),
-    refuse("a navigation to nowhere", "GET", &[(SITE, "cross-site"), (MODE, "navigate")]),
-    refuse("a document without navigation", "GET", &[(SITE, "cross-site"), (DEST, "document")]),
-    refuse("nested-navigate", "GET", &[(SITE, "cross-site"), (MODE, "nested-navigate"), (DEST, "document")]),
-    refuse("mode in other case", "GET", &[(SITE, "cross-site"), (MODE, "Navigate"), (DEST, "document")]),
-    refuse("mode empty", "GET", &[(SITE, "cross-site"), (MODE, ""), (DEST, "document")]),
-    refuse(
+    reject("a custom method", "get", &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "document")]),
+    reject("a frame", "GET", &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "iframe")]),
+    reject("an old frame", "GET", &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "frame")]),
+    reject("an object", "GET", &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "object")]),
+    reject("an embed", "GET", &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "embed")]),
+    reject("a navigation without destination", "GET", &[(SITE, "cross-site"), (MODE, "navigate")]),
+    reject("a document without navigation", "GET", &[(SITE, "cross-site"), (DEST, "document")]),
+    reject("nested-navigate", "GET", &[(SITE, "cross-site"), (MODE, "nested-navigate"), (DEST, "document")]),
+    reject("mode in another case", "GET", &[(SITE, "cross-site"), (MODE, "Navigate"), (DEST, "document")]),
+    reject("mode empty", "GET", &[(SITE, "cross-site"), (MODE, ""), (DEST, "document")]),
+    reject(
         "mode twice",
         "GET",
         &[(SITE, "cross-site"), (MODE, "navigate"), (MODE, "cors"), (DEST, "document")],
     ),
-    refuse(
+    reject(
         "dest twice",
         "GET",
         &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "document"), (DEST, "iframe")],
     ),
-    refuse(
+    reject(
         "a navigation alone does not excuse another origin",
         "GET",
         &[(MODE, "navigate"), (DEST, "document"), ("origin", "https://evil.example")],
@@ -122,11 +122,11 @@ pub(crate) const CASES: &[Case] = &[
     pass("our origin", "POST", &[("origin", OWN)]),
     pass("our origin, GET", "GET", &[("origin", OWN)]),
     pass(
-        "our host by http, as behind a proxy that ends TLS",
+        "our host with http, as behind a proxy that terminates TLS",
         "POST",
         &[("origin", "http://api.example.com")],
     ),
-    pass("Host in other case", "POST", &[("origin", OWN), ("host", "API.Example.COM")]),
+    pass("Host in another case", "POST", &[("origin", OWN), ("host", "API.Example.COM")]),
     pass(
         "our origin with its port",
         "POST",
@@ -139,73 +139,73 @@ pub(crate) const CASES: &[Case] = &[
         "POST",
         &[("origin", "https://xn--e1afmkfd.example"), ("host", "xn--e1afmkfd.example")],
     ),
-    refuse("another origin", "POST", &[("origin", "https://evil.example")]),
-    refuse("another origin, GET", "GET", &[("origin", "https://evil.example")]),
-    refuse("a sibling host", "POST", &[("origin", "https://www.example.com")]),
-    refuse("the parent domain", "POST", &[("origin", "https://example.com")]),
-    refuse("a host below ours", "POST", &[("origin", "https://evil.api.example.com")]),
-    refuse("a host that begins with ours", "POST", &[("origin", "https://api.example.com.evil.example")]),
-    refuse("a host that ends with ours", "POST", &[("origin", "https://evil-api.example.com")]),
-    refuse("null: a sandbox, a file, a redirect", "POST", &[("origin", "null")]),
-    refuse("null, GET", "GET", &[("origin", "null")]),
-    refuse("null, and Host null", "POST", &[("origin", "null"), ("host", "null")]),
-    refuse("empty", "POST", &[("origin", "")]),
-    refuse("empty, and Host empty", "POST", &[("origin", ""), ("host", "")]),
-    refuse("a scheme alone, and Host empty", "POST", &[("origin", "https://"), ("host", "")]),
-    refuse("another port", "POST", &[("origin", "https://api.example.com:8443")]),
-    refuse("no port where Host has one", "POST", &[("origin", OWN), ("host", "api.example.com:8443")]),
-    refuse("the default port in Host alone", "POST", &[("origin", OWN), ("host", "api.example.com:443")]),
-    refuse("the default port in Origin alone", "POST", &[("origin", "https://api.example.com:443")]),
-    refuse(
+    reject("another origin", "POST", &[("origin", "https://evil.example")]),
+    reject("another origin, GET", "GET", &[("origin", "https://evil.example")]),
+    reject("a sibling host", "POST", &[("origin", "https://www.example.com")]),
+    reject("the parent domain", "POST", &[("origin", "https://example.com")]),
+    reject("a host below ours", "POST", &[("origin", "https://evil.api.example.com")]),
+    reject("a host that begins with ours", "POST", &[("origin", "https://api.example.com.evil.example")]),
+    reject("a host that ends with ours", "POST", &[("origin", "https://evil-api.example.com")]),
+    reject("null: a sandbox, a file, a redirect", "POST", &[("origin", "null")]),
+    reject("null, GET", "GET", &[("origin", "null")]),
+    reject("null, and Host null", "POST", &[("origin", "null"), ("host", "null")]),
+    reject("empty", "POST", &[("origin", "")]),
+    reject("empty, and Host empty", "POST", &[("origin", ""), ("host", "")]),
+    reject("a scheme alone, and Host empty", "POST", &[("origin", "https://"), ("host", "")]),
+    reject("another port", "POST", &[("origin", "https://api.example.com:8443")]),
+    reject("no port where Host has one", "POST", &[("origin", OWN), ("host", "api.example.com:8443")]),
+    reject("the default port in Host alone", "POST", &[("origin", OWN), ("host", "api.example.com:443")]),
+    reject("the default port in Origin alone", "POST", &[("origin", "https://api.example.com:443")]),
+    reject(
         "a port that begins like ours",
         "POST",
         &[("origin", "https://api.example.com:80"), ("host", "api.example.com:8080")],
     ),
-    refuse("no scheme", "POST", &[("origin", "api.example.com")]),
-    refuse("no scheme, but slashes", "POST", &[("origin", "//api.example.com")]),
-    refuse("a path", "POST", &[("origin", "https://api.example.com/")]),
-    refuse("ours as the user of another", "POST", &[("origin", "https://api.example.com@evil.example")]),
-    refuse(
-        "ours as the user of another, with a port",
+    reject("no scheme", "POST", &[("origin", "api.example.com")]),
+    reject("no scheme, but slashes", "POST", &[("origin", "//api.example.com")]),
+    reject("a path", "POST", &[("origin", "https://api.example.com/")]),
+    reject("ours as the userinfo of another", "POST", &[("origin", "https://api.example.com@evil.example")]),
+    reject(
+        "ours as the userinfo of another, with a port",
         "POST",
         &[("origin", "https://api.example.com:443@evil.example")],
     ),
-    refuse("a user before ours", "POST", &[("origin", "https://user@api.example.com")]),
-    refuse("ours in the path of another", "POST", &[("origin", "https://evil.example/api.example.com")]),
-    refuse("ours behind a backslash", "POST", &[("origin", "https://evil.example\\api.example.com")]),
-    refuse(
-        "ours behind a scheme of another",
-        "POST",
-        &[("origin", "https://evil.example://api.example.com")],
-    ),
-    refuse("ours in the fragment of another", "POST", &[("origin", "https://evil.example#api.example.com")]),
-    refuse("ours with a dot behind", "POST", &[("origin", "https://api.example.com.")]),
-    refuse("Host with a dot behind", "POST", &[("origin", OWN), ("host", "api.example.com.")]),
-    refuse(
+    reject("userinfo before ours", "POST", &[("origin", "https://user@api.example.com")]),
+    reject("ours in the path of another", "POST", &[("origin", "https://evil.example/api.example.com")]),
+    reject("ours after a backslash", "POST", &[("origin", "https://evil.example\\api.example.com")]),
+    reject("ours after a scheme of another", "POST", &[("origin", "https://evil.example://api.example.com")]),
+    reject("ours in the fragment of another", "POST", &[("origin", "https://evil.example#api.example.com")]),
+    reject("ours with a trailing dot", "POST", &[("origin", "https://api.example.com.")]),
+    reject("Host with a trailing dot", "POST", &[("origin", OWN), ("host", "api.example.com.")]),
+    reject(
         "a list that begins with ours",
         "POST",
         &[("origin", "https://api.example.com https://evil.example")],
     ),
-    refuse(
+    reject(
         "a list that ends with ours",
         "POST",
         &[("origin", "https://evil.example, https://api.example.com")],
     ),
-    refuse("two fields, both ours", "POST", &[("origin", OWN), ("origin", OWN)]),
-    refuse("two fields, the second another", "POST", &[("origin", OWN), ("origin", "https://evil.example")]),
-    refuse("two fields, the first null", "POST", &[("origin", "null"), ("origin", OWN)]),
-    refuse("a letter that looks alike", "POST", &[("origin", "https://\u{430}pi.example.com")]),
-    refuse("percent-encoded", "POST", &[("origin", "https://api%2Eexample.com")]),
-    refuse("another IPv6 address", "POST", &[("origin", "http://[::1]:8080"), ("host", "[::2]:8080")]),
-    refuse("no Host", "POST", &[("origin", OWN), ("host", "no host")]),
-    refuse("two Hosts", "POST", &[("origin", OWN), ("host", "api.example.com"), ("host", "api.example.com")]),
-    refuse(
-        "two Hosts, the second of the attacker",
+    reject("two headers, both ours", "POST", &[("origin", OWN), ("origin", OWN)]),
+    reject(
+        "two headers, the second of another origin",
+        "POST",
+        &[("origin", OWN), ("origin", "https://evil.example")],
+    ),
+    reject("two headers, the first null", "POST", &[("origin", "null"), ("origin", OWN)]),
+    reject("a letter that looks alike", "POST", &[("origin", "https://\u{430}pi.example.com")]),
+    reject("percent-encoded", "POST", &[("origin", "https://api%2Eexample.com")]),
+    reject("another IPv6 address", "POST", &[("origin", "http://[::1]:8080"), ("host", "[::2]:8080")]),
+    reject("no Host", "POST", &[("origin", OWN), ("host", "no host")]),
+    reject("two Hosts", "POST", &[("origin", OWN), ("host", "api.example.com"), ("host", "api.example.com")]),
+    reject(
+        "two Hosts, the second of an attacker",
         "POST",
         &[("origin", "https://evil.example"), ("host", "api.example.com"), ("host", "evil.example")],
     ),
-    refuse(
-        "X-Forwarded-Host is anybody's",
+    reject(
+        "X-Forwarded-Host is ignored",
         "POST",
         &[("origin", "https://evil.example"), ("x-forwarded-host", "evil.example")],
     ),
@@ -215,21 +215,21 @@ pub(crate) const CASES: &[Case] = &[
         "https://api.example.com/optional",
         pass("authority is ours, and no Host", "POST", &[("origin", OWN), ("host", "no host")]),
     ),
-    to("https://API.example.com/optional", pass("authority in other case", "POST", &[("origin", OWN)])),
+    to("https://API.example.com/optional", pass("authority in another case", "POST", &[("origin", OWN)])),
     to(
         "https://api.example.com/optional",
         pass("authority counts, not Host", "POST", &[("origin", OWN), ("host", "evil.example")]),
     ),
     to(
         "https://api.example.com/optional",
-        refuse(
+        reject(
             "authority counts, not Host, for the attacker",
             "POST",
             &[("origin", "https://evil.example"), ("host", "evil.example")],
         ),
     ),
-    to("https://api.example.com:8443/optional", refuse("authority with a port", "POST", &[("origin", OWN)])),
-    to("https://api.example.com/optional", refuse("authority, and null", "POST", &[("origin", "null")])),
+    to("https://api.example.com:8443/optional", reject("authority with a port", "POST", &[("origin", OWN)])),
+    to("https://api.example.com/optional", reject("authority, and null", "POST", &[("origin", "null")])),
     // Trusted origins.
     pass("trusted", "POST", &[("origin", "https://app.example.com")]),
     pass("trusted, with a port", "POST", &[("origin", "http://localhost:3000")]),
@@ -249,23 +249,27 @@ pub(crate) const CASES: &[Case] = &[
         "GET",
         &[("origin", "http://localhost:3000"), (SITE, "cross-site"), (MODE, "cors"), (DEST, "empty")],
     ),
-    refuse(
+    reject(
         "trusted, twice",
         "POST",
         &[("origin", "https://app.example.com"), ("origin", "https://app.example.com")],
     ),
-    refuse(
+    reject(
         "trusted, then another",
         "POST",
         &[("origin", "https://app.example.com"), ("origin", "https://evil.example"), (SITE, "cross-site")],
     ),
-    refuse("trusted, in other case", "POST", &[("origin", "https://APP.example.com")]),
-    refuse("trusted, by http", "POST", &[("origin", "http://app.example.com")]),
-    refuse("trusted, with the default port", "POST", &[("origin", "https://app.example.com:443")]),
-    refuse("trusted, with another port", "POST", &[("origin", "http://localhost:3001")]),
-    refuse("trusted, without its port", "POST", &[("origin", "http://localhost")]),
-    refuse("trusted, with a slash", "POST", &[("origin", "https://app.example.com/")]),
-    refuse("trusted, and more", "POST", &[("origin", "https://app.example.com.evil.example")]),
-    refuse("trusted, as the user of another", "POST", &[("origin", "https://app.example.com@evil.example")]),
-    refuse("another extension", "POST", &[("origin", "chrome-extension://hgfedcba")]),
+    reject("trusted, in another case", "POST", &[("origin", "https://APP.example.com")]),
+    reject("trusted, but with http", "POST", &[("origin", "http://app.example.com")]),
+    reject("trusted, with the default port", "POST", &[("origin", "https://app.example.com:443")]),
+    reject("trusted, with another port", "POST", &[("origin", "http://localhost:3001")]),
+    reject("trusted, without its port", "POST", &[("origin", "http://localhost")]),
+    reject("trusted, with a slash", "POST", &[("origin", "https://app.example.com/")]),
+    reject("trusted, and more", "POST", &[("origin", "https://app.example.com.evil.example")]),
+    reject(
+        "trusted, as the userinfo of another",
+        "POST",
+        &[("origin", "https://app.example.com@evil.example")],
+    ),
+    reject("another extension", "POST", &[("origin", "chrome-extension://hgfedcba")]),
 ];

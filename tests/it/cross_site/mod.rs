@@ -1,4 +1,4 @@
-//! Which requests' cookies count, and what becomes of a request whose cookies do not.
+//! Which requests' cookies count, and how requests whose cookies do not count are rejected.
 
 mod cases;
 
@@ -18,7 +18,7 @@ fn world() -> World {
     World::with(|builder| TRUSTED.into_iter().fold(builder, AuthBuilder::trusted_origin))
 }
 
-fn request(case: &Case, target: &str, fields: &[(&str, &str)]) -> Request<()> {
+fn request(case: &Case, target: &str, more: &[(&str, &str)]) -> Request<()> {
     let mut request = Request::builder()
         .method(Method::from_bytes(case.method.as_bytes()).unwrap())
         .uri(target)
@@ -26,11 +26,11 @@ fn request(case: &Case, target: &str, fields: &[(&str, &str)]) -> Request<()> {
         .body(())
         .unwrap();
     let headers = request.headers_mut();
-    for (name, value) in case.fields.iter().chain(fields).filter(|(_, value)| *value != "no host") {
+    for (name, value) in case.headers.iter().chain(more).filter(|(_, value)| *value != "no host") {
         headers
             .append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
-    if case.fields.iter().all(|(name, _)| *name != "host") {
+    if case.headers.iter().all(|(name, _)| *name != "host") {
         headers.append("host", HeaderValue::from_static("api.example.com"));
     }
     request
@@ -50,11 +50,11 @@ fn target(case: &Case, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn cookies_count_for_requests_of_our_own_and_for_navigations() {
+async fn cookies_count_for_our_own_requests_and_for_navigations() {
     let world = world();
     let browser = Browser::logged_in(&world, "alice").await;
     for case in CASES {
-        let cookies = browser.cookie_field();
+        let cookies = browser.cookie_header();
         let access = [("cookie", &*cookies)];
         let response = world.send(request(case, case.target, &access)).await;
         let reason = case.reason;
@@ -71,12 +71,12 @@ async fn cookies_count_for_requests_of_our_own_and_for_navigations() {
 }
 
 #[tokio::test]
-async fn a_refused_request_touches_nothing() {
+async fn a_rejected_request_changes_nothing() {
     let world = world();
     let mut browser = Browser::logged_in(&world, "alice").await;
-    // The refresh cookie alone, which would have the store asked.
+    // The refresh cookie alone, with which the layer would call the store.
     browser.drop_access();
-    let cookies = browser.cookie_field();
+    let cookies = browser.cookie_header();
     world.store.take_calls();
     world.take_events();
     for case in CASES.iter().filter(|case| !case.passes) {
@@ -113,22 +113,22 @@ async fn a_refused_request_touches_nothing() {
 }
 
 #[tokio::test]
-async fn a_refused_request_without_cookies_is_nobodys_and_still_logs_nobody_in() {
+async fn a_rejected_request_without_cookies_is_anonymous_and_cannot_log_in() {
     let world = world();
     for case in CASES.iter().filter(|case| !case.passes) {
         let reason = case.reason;
         let strange = [("cookie", "theme=dark; access=1; __Host-refresh2=2")];
-        for fields in [&[][..], &strange] {
-            let optional = world.send(request(case, case.target, fields)).await;
+        for headers in [&[][..], &strange] {
+            let optional = world.send(request(case, case.target, headers)).await;
             assert_eq!(
                 (optional.status(), &optional.body()[..]),
                 (StatusCode::OK, b"-".as_slice()),
                 "{reason}"
             );
-            let me = world.send(request(case, &target(case, "/me"), fields)).await;
+            let me = world.send(request(case, &target(case, "/me"), headers)).await;
             assert_eq!(kind(&me), Some(RejectionKind::Unauthenticated), "{reason}");
             for path in ["/login/bob", "/logout", "/refresh"] {
-                let response = world.send(request(case, &target(case, path), fields)).await;
+                let response = world.send(request(case, &target(case, path), headers)).await;
                 assert_eq!(kind(&response), Some(RejectionKind::CrossSite), "{reason}: {path}");
                 assert!(!sets_cookies(response.headers()), "{reason}: {path}");
             }
@@ -145,7 +145,7 @@ async fn a_request_that_passes_may_log_in_and_out() {
         assert_eq!(login.status(), StatusCode::OK, "{}", case.reason);
         let mut browser = Browser::new();
         browser.keep(login.headers());
-        let cookies = browser.cookie_field();
+        let cookies = browser.cookie_header();
         for path in ["/refresh", "/logout"] {
             let response = world.send(request(case, &target(case, path), &[("cookie", &cookies)])).await;
             assert_eq!(response.status(), StatusCode::OK, "{}: {path}", case.reason);
@@ -155,27 +155,27 @@ async fn a_request_that_passes_may_log_in_and_out() {
 }
 
 #[tokio::test]
-async fn a_bearer_header_is_not_a_matter_of_sites() {
+async fn a_bearer_header_counts_from_any_site() {
     let world = world();
     let alice = Browser::logged_in(&world, "alice").await;
     let bob = Browser::logged_in(&world, "bob").await;
-    let (bearer, cookies) = (format!("Bearer {}", alice.access().unwrap()), bob.cookie_field());
+    let (bearer, cookies) = (format!("Bearer {}", alice.access().unwrap()), bob.cookie_header());
     world.store.take_calls();
     for case in CASES {
-        let fields = [("authorization", &*bearer), ("cookie", &*cookies)];
-        let response = world.send(request(case, &target(case, "/me"), &fields)).await;
+        let headers = [("authorization", &*bearer), ("cookie", &*cookies)];
+        let response = world.send(request(case, &target(case, "/me"), &headers)).await;
         assert_eq!(response.body(), "alice", "{}", case.reason);
 
         let bad = [("authorization", "Bearer x.y.z"), ("cookie", &*cookies)];
         let response = world.send(request(case, &target(case, "/me"), &bad)).await;
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{}", case.reason);
     }
-    // An expired one is not renewed by a cookie that does not count.
+    // An expired bearer token is not renewed with a cookie that does not count.
     world.clock.advance(std::time::Duration::from_secs(600));
-    let cookies = alice.cookie_field();
+    let cookies = alice.cookie_header();
     for case in CASES.iter().filter(|case| !case.passes) {
-        let fields = [("authorization", &*bearer), ("cookie", &*cookies)];
-        let response = world.send(request(case, &target(case, "/me"), &fields)).await;
+        let headers = [("authorization", &*bearer), ("cookie", &*cookies)];
+        let response = world.send(request(case, &target(case, "/me"), &headers)).await;
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{}", case.reason);
         assert!(!response.headers().contains_key("x-access-token"), "{}", case.reason);
     }
@@ -183,7 +183,7 @@ async fn a_bearer_header_is_not_a_matter_of_sites() {
 }
 
 #[tokio::test]
-async fn a_refused_request_with_a_bearer_header_still_changes_no_session() {
+async fn a_rejected_request_with_a_bearer_header_still_changes_no_session() {
     let world = world();
     let browser = Browser::logged_in(&world, "alice").await;
     let bearer = format!("Bearer {}", browser.access().unwrap());
@@ -206,13 +206,13 @@ async fn a_refused_request_with_a_bearer_header_still_changes_no_session() {
 }
 
 #[tokio::test]
-async fn a_channel_that_is_off_makes_no_cookie_of_ours() {
+async fn an_access_cookie_is_not_ours_while_its_transport_is_off() {
     let world = World::with(|builder| builder.access_cookie(false));
-    let refused = &CASES.iter().find(|case| case.reason == "cross-site POST").unwrap();
+    let rejected = &CASES.iter().find(|case| case.reason == "cross-site POST").unwrap();
     let access_cookie = format!("{ACCESS}=x");
-    let response = world.send(request(refused, "/optional", &[("cookie", &access_cookie)])).await;
+    let response = world.send(request(rejected, "/optional", &[("cookie", &access_cookie)])).await;
     assert_eq!((response.status(), &response.body()[..]), (StatusCode::OK, b"-".as_slice()));
-    let response = world.send(request(refused, "/optional", &[("cookie", "__Host-refresh=x")])).await;
+    let response = world.send(request(rejected, "/optional", &[("cookie", "__Host-refresh=x")])).await;
     assert_eq!(kind(&response), Some(RejectionKind::CrossSite));
 }
 

@@ -1,7 +1,7 @@
-//! The store or the claims source fails at each call, and nobody loses a login by it.
+//! The store or the claims source fails at each of its calls, and no user is logged out because of it.
 
-mod first_half;
-mod second_half;
+mod commit;
+mod load;
 mod sessions;
 
 use std::time::Duration;
@@ -12,12 +12,12 @@ use http::Response;
 use crate::support::{Op, World, store::Fault};
 
 const FAULTS: [Fault; 4] = [Fault::Fails, Fault::FailsAfterwards, Fault::Panics, Fault::Hangs];
-/// Those after which nothing has happened.
+/// The faults after which nothing has happened.
 const CLEAN_FAULTS: [Fault; 3] = [Fault::Fails, Fault::Panics, Fault::Hangs];
 const OPS: [Op; 7] = [Op::Create, Op::Load, Op::Swap, Op::End, Op::EndSubject, Op::List, Op::Purge];
 const ACCESS_LIFETIME: Duration = Duration::from_secs(600);
 
-/// A world that does not wait long for a store that hangs.
+/// A world with a short time limit, for a store that hangs.
 fn world() -> World {
     World::with(|builder| builder.backend_timeout(Duration::from_millis(20)))
 }

@@ -1,4 +1,4 @@
-//! It fails while somebody logs in or out, refreshes, or ends sessions.
+//! Failures during logins, logouts, refreshes on demand and session ends.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -41,7 +41,7 @@ async fn a_login_that_cannot_be_stored_is_unavailable_and_ends_nothing() {
         assert_unavailable(&response, &format!("{fault:?}"));
         assert!(is_live(&world, old).await);
         assert_eq!(browser.get(&world, "/me").await.body().as_ref(), b"alice");
-        world.store.mend();
+        world.store.fix();
         assert_eq!(browser.get(&world, "/login/bob").await.status(), 200, "{fault:?}");
         assert_eq!(browser.get(&world, "/me").await.body().as_ref(), b"bob");
         assert!(!is_live(&world, old).await);
@@ -76,21 +76,21 @@ async fn a_login_that_cannot_end_the_old_session_is_unavailable_and_leaves_the_o
 
         assert_unavailable(&browser.get(&world, "/login/bob").await, &case);
 
-        // What happened without an answer may be known from the store's feed.
+        // A session end that was not acknowledged may be known from the store's feed.
         if fault != Fault::FailsAfterwards {
             assert_eq!(browser.get(&world, "/me").await.body().as_ref(), b"alice", "{case}");
         }
-        world.store.mend();
+        world.store.fix();
         assert_eq!(browser.get(&world, "/login/bob").await.status(), 200, "{case}");
         assert_eq!(world.store.row(old).await.unwrap().ended.unwrap().reason, EndReason::Superseded);
     }
 }
 
 #[tokio::test]
-async fn a_login_that_could_not_end_the_old_session_is_taken_back() {
+async fn a_login_that_could_not_end_the_old_session_is_rolled_back() {
     let world = world();
     let browser = Browser::logged_in(&world, "alice").await;
-    // The first end fails although the store works again before it answers; the next one succeeds.
+    // The first end fails although the store works again before it answers. The next one succeeds.
     world.store.break_op(Op::End, Fault::Fails);
     world.store.hold(Op::End);
     let login = tokio::spawn({
@@ -100,7 +100,7 @@ async fn a_login_that_could_not_end_the_old_session_is_taken_back() {
     while world.store.calls(Op::End) == 0 {
         tokio::task::yield_now().await;
     }
-    world.store.mend();
+    world.store.fix();
     world.store.let_through(Op::End);
 
     assert_unavailable(&login.await.unwrap(), "the first end failed");
@@ -133,7 +133,7 @@ async fn a_logout_that_fails_removes_no_cookie_and_can_be_repeated() {
                 assert_eq!(world.send(captured.request("/me")).await.status(), 200, "{case}");
             }
 
-            world.store.mend();
+            world.store.fix();
             let response = browser.get(&world, "/logout").await;
             assert!(response.status().is_success() && removes_both(&response), "{case}: {response:?}");
             assert!(!is_live(&world, old).await, "{case}");
@@ -143,7 +143,7 @@ async fn a_logout_that_fails_removes_no_cookie_and_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn a_logout_needs_no_more_of_the_store_than_the_end() {
+async fn a_logout_needs_the_store_only_to_end_the_session() {
     for fault in CLEAN_FAULTS {
         let world = world();
         let mut browser = Browser::logged_in(&world, "alice").await;
@@ -175,7 +175,7 @@ async fn a_logout_everywhere_or_elsewhere_that_fails_can_be_repeated() {
             assert_eq!(live_sessions(&world).await, 2, "{case}");
             assert_eq!(browser.get(&world, "/me").await.status(), 200, "{case}");
             assert_eq!(world.send(elsewhere.request("/me")).await.status(), 200, "{case}");
-            world.store.mend();
+            world.store.fix();
             let response = browser.get(&world, path).await;
             assert!(response.status().is_success(), "{case}");
             assert_eq!(removes_both(&response), left == 0, "{case}");
@@ -195,7 +195,7 @@ async fn a_logout_everywhere_whose_last_step_fails_removes_no_cookie() {
         assert_unavailable(&browser.get(&world, "/logout-everywhere").await, &format!("{fault:?}"));
 
         assert_eq!(live_sessions(&world).await, 0);
-        world.store.mend();
+        world.store.fix();
         assert!(removes_both(&browser.get(&world, "/logout").await), "{fault:?}");
     }
 }
@@ -214,7 +214,7 @@ async fn a_refresh_on_demand_that_fails_sends_nothing_and_can_be_repeated() {
                 let response = browser.get(&world, "/refresh").await;
 
                 assert_unavailable(&response, &case);
-                world.store.mend();
+                world.store.fix();
                 assert_eq!(browser.get(&world, "/refresh").await.status(), 200, "{case}");
                 assert_eq!(generation(browser.refresh().unwrap()), 1, "{case}");
             }
@@ -239,7 +239,7 @@ async fn a_refresh_on_demand_without_claims_sends_nothing_and_can_be_repeated() 
     }
 }
 
-/// `/list` answers how many sessions there are; any other path is the handle of the session to end.
+/// `/list` answers with the number of sessions; any other path is the handle of the session to end.
 async fn manage(request: Request<()>) -> Response<Bytes> {
     let answer = async {
         let session = Session::<Claims>::from_extensions(request.extensions())?;
@@ -264,13 +264,13 @@ async fn a_list_of_sessions_that_fails_can_be_repeated() {
         let response = world.send_to(manage, browser.request("/list")).await;
 
         assert_unavailable(&response, &format!("{fault:?}"));
-        world.store.mend();
+        world.store.fix();
         assert_eq!(world.send_to(manage, browser.request("/list")).await.body().as_ref(), b"1");
     }
 }
 
 #[tokio::test]
-async fn an_end_of_a_session_from_the_list_that_fails_can_be_repeated() {
+async fn ending_a_session_from_the_list_can_be_repeated_after_a_failure() {
     for fault in CLEAN_FAULTS {
         for op in [Op::Load, Op::End] {
             for own in [false, true] {
@@ -286,7 +286,7 @@ async fn an_end_of_a_session_from_the_list_that_fails_can_be_repeated() {
 
                 assert_unavailable(&response, &case);
                 assert_eq!(world.send(victim.request("/me")).await.status(), 200, "{case}");
-                world.store.mend();
+                world.store.fix();
                 let response = world.send_to(manage, browser.request(&path)).await;
                 assert_eq!(response.status(), 200, "{case}");
                 assert_eq!(removes_both(&response), own, "{case}");
@@ -297,7 +297,7 @@ async fn an_end_of_a_session_from_the_list_that_fails_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn an_end_that_the_store_did_not_make_is_an_error_and_denies_nobody() {
+async fn a_session_end_that_fails_in_the_store_is_an_error_and_denies_no_session() {
     for fault in CLEAN_FAULTS {
         let case = format!("{fault:?}");
         let world = world();
@@ -310,7 +310,7 @@ async fn an_end_that_the_store_did_not_make_is_an_error_and_denies_nobody() {
         assert!(world.auth.purge_dead().await.is_err(), "{case}");
 
         assert_eq!(world.send(browser.request("/me")).await.status(), 200, "{case}");
-        world.store.mend();
+        world.store.fix();
         assert!(world.auth.end_session(session(&browser)).await.unwrap(), "{case}");
         assert_eq!(world.send(browser.request("/me")).await.status(), 401, "{case}");
         assert!(world.auth.purge_dead().await.is_ok(), "{case}");
@@ -318,7 +318,7 @@ async fn an_end_that_the_store_did_not_make_is_an_error_and_denies_nobody() {
 }
 
 #[tokio::test]
-async fn a_logout_of_nobody_works_without_a_store() {
+async fn an_anonymous_logout_works_without_a_store() {
     let world = world();
     break_all(&world, Fault::Fails);
 

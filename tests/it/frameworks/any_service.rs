@@ -8,7 +8,7 @@ use tower_refresh::{Authenticated, RejectionKind, middleware::Refresh};
 
 use crate::support::{Browser, Claims, World};
 
-/// A body that can be made from nothing, and sent and shared nowhere.
+/// A body that has a default value, but is neither `Send` nor `Sync`.
 struct Odd(Rc<Cell<u8>>);
 
 #[derive(Debug, PartialEq)]
@@ -50,7 +50,7 @@ async fn bodies_and_futures_need_be_neither_send_nor_sync() {
 }
 
 #[tokio::test]
-async fn the_error_of_the_inner_service_comes_out_as_it_is_and_nothing_is_rotated() {
+async fn the_error_of_the_inner_service_comes_out_unchanged_and_nothing_is_rotated() {
     let world = World::new();
     let mut browser = Browser::logged_in(&world, "alice").await;
     world.clock.advance(Duration::from_secs(600));
@@ -64,7 +64,7 @@ async fn the_error_of_the_inner_service_comes_out_as_it_is_and_nothing_is_rotate
 }
 
 #[tokio::test]
-async fn a_route_of_any_body_type_is_guarded_where_a_closure_makes_the_response() {
+async fn a_route_of_any_body_type_is_guarded_if_a_closure_makes_the_response() {
     let world = World::new();
     let service =
         service_fn(|_: Request<()>| async { Ok::<_, OutOfPaper>(Response::new(Odd(Rc::default()))) });
@@ -83,7 +83,7 @@ async fn a_route_of_any_body_type_is_guarded_where_a_closure_makes_the_response(
 }
 
 #[tokio::test]
-async fn what_can_be_sent_to_another_thread_stays_so() {
+async fn a_send_service_stays_send() {
     fn is_send<T: Send>(value: T) -> T {
         value
     }
@@ -100,7 +100,7 @@ async fn what_can_be_sent_to_another_thread_stays_so() {
 }
 
 #[tokio::test]
-async fn what_outer_layers_put_into_the_extensions_stays_there_beside_the_user() {
+async fn extensions_of_outer_layers_stay_beside_the_user() {
     #[derive(Clone)]
     struct TraceId(u16);
     let world = World::new();

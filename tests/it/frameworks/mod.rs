@@ -1,4 +1,4 @@
-//! The layer in the frameworks of people: axum, bare hyper and tonic, and around services unlike those.
+//! The layer with axum, hyper and tonic, and around other services.
 
 mod any_service;
 mod with_axum;

@@ -22,8 +22,8 @@ use crate::support::{
     store::Fault,
 };
 
-/// The name and value of fields.
-type Fields<'a> = &'a [(&'a str, &'a str)];
+/// Names and values of headers.
+type Headers<'a> = &'a [(&'a str, &'a str)];
 
 const ACCESS_LIFETIME: Duration = Duration::from_secs(600);
 
@@ -39,7 +39,7 @@ async fn me(user: Authenticated<Claims>) -> String {
 }
 
 async fn greet(user: Option<Authenticated<Claims>>) -> String {
-    user.map_or("nobody".to_owned(), |user| user.claims().name.clone())
+    user.map_or("anonymous".to_owned(), |user| user.claims().name.clone())
 }
 
 async fn leave(user: Authenticated<Claims>) -> impl IntoResponse {
@@ -63,17 +63,17 @@ fn app(world: &World) -> Router {
     routes(world).layer(world.auth.layer())
 }
 
-/// Sends the browser's cookies and these fields, and keeps the cookies of the answer.
+/// Sends the browser's cookies and these headers, and keeps the cookies of the response.
 async fn send(
     app: &Router,
     browser: &mut Browser,
     method: Method,
     path: &str,
-    fields: Fields<'_>,
+    headers: Headers<'_>,
 ) -> Response<Bytes> {
     let mut request = browser.request(path).map(|()| Body::empty());
     *request.method_mut() = method;
-    for (name, value) in fields {
+    for (name, value) in headers {
         request.headers_mut().append(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
     }
     let response = call(app.clone(), request).await;
@@ -89,8 +89,8 @@ where
     Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
 }
 
-async fn get_with(app: &Router, path: &str, fields: Fields<'_>) -> Response<Bytes> {
-    send(app, &mut Browser::new(), Method::GET, path, fields).await
+async fn get_with(app: &Router, path: &str, headers: Headers<'_>) -> Response<Bytes> {
+    send(app, &mut Browser::new(), Method::GET, path, headers).await
 }
 
 fn json(response: &Response<Bytes>) -> Value {
@@ -129,19 +129,19 @@ async fn extractors_see_the_user_of_a_cookie_of_a_bearer_header_and_of_a_refresh
 }
 
 #[tokio::test]
-async fn an_optional_user_is_none_for_nobody_and_an_error_for_what_is_refused() {
+async fn an_optional_user_is_none_for_an_anonymous_request_and_an_error_for_a_rejected_one() {
     let world = World::new();
     let app = app(&world);
     let browser = Browser::logged_in(&world, "alice").await;
-    let cookies = browser.cookie_field();
+    let cookies = browser.cookie_header();
     let refresh = format!("{REFRESH}={}", browser.refresh().unwrap());
     let expired = format!("Bearer {}", browser.access().unwrap());
     world.clock.advance(ACCESS_LIFETIME);
 
-    let cases: [(&str, Fields<'_>, u16, &str); 7] = [
-        ("nothing sent", &[], 200, "nobody"),
-        ("cookies that hold", &[("cookie", &cookies)], 200, "Alice"),
-        ("cookies that do not", &[("cookie", "__Host-refresh=AAAA; __Host-access=a.b.c")], 200, "nobody"),
+    let cases: [(&str, Headers<'_>, u16, &str); 7] = [
+        ("no credentials", &[], 200, "anonymous"),
+        ("valid cookies", &[("cookie", &cookies)], 200, "Alice"),
+        ("invalid cookies", &[("cookie", "__Host-refresh=AAAA; __Host-access=a.b.c")], 200, "anonymous"),
         ("a forged bearer token", &[("authorization", "Bearer a.b.c")], 401, "invalid_token"),
         ("an expired bearer token", &[("authorization", &expired)], 401, "invalid_token"),
         (
@@ -157,8 +157,8 @@ async fn an_optional_user_is_none_for_nobody_and_an_error_for_what_is_refused() 
             "another site",
         ),
     ];
-    for (what, fields, status, content) in cases {
-        let response = get_with(&app, "/greet", fields).await;
+    for (what, headers, status, content) in cases {
+        let response = get_with(&app, "/greet", headers).await;
         assert_eq!(response.status(), status, "{what}");
         assert!(String::from_utf8_lossy(response.body()).contains(content), "{what}: {:?}", response.body());
     }
@@ -211,8 +211,8 @@ async fn post_refresh_answers_with_the_access_token_and_keeps_the_refresh_token_
     assert_eq!(tokens.as_object().unwrap().len(), 3, "{tokens}");
     assert_eq!(names(&response), both(true));
 
-    let nobody = send(&app, &mut Browser::new(), Method::POST, "/auth/refresh", &[]).await;
-    assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
+    let anonymous = send(&app, &mut Browser::new(), Method::POST, "/auth/refresh", &[]).await;
+    assert_eq!(anonymous.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
@@ -228,20 +228,20 @@ async fn without_the_body_no_script_can_read_an_access_token() {
         let body = json(&response);
         let expires_in = body["expires_in"].as_u64().unwrap();
         assert_eq!(body, json!({ "expires_in": expires_in }), "{path}");
-        for (name, field) in response.headers().iter().filter(|(name, _)| *name != "set-cookie") {
-            let field = String::from_utf8_lossy(field.as_bytes()).into_owned();
-            assert!(!field.contains(browser.access().unwrap()), "{path}: {name}");
+        for (name, header) in response.headers().iter().filter(|(name, _)| *name != "set-cookie") {
+            let header = String::from_utf8_lossy(header.as_bytes()).into_owned();
+            assert!(!header.contains(browser.access().unwrap()), "{path}: {name}");
         }
     }
     assert_eq!(send(&app, &mut browser, Method::GET, "/me", &[]).await.body(), "Alice");
 }
 
 #[tokio::test]
-async fn post_logout_removes_the_cookies_of_anybody_and_ends_the_session() {
+async fn post_logout_removes_the_cookies_of_any_client_and_ends_the_session() {
     let world = World::new();
     let app = app(&world);
     let mut browser = Browser::logged_in(&world, "alice").await;
-    let stolen = browser.cookie_field();
+    let stolen = browser.cookie_header();
 
     let response = send(&app, &mut browser, Method::POST, "/auth/logout", &[]).await;
     assert_eq!((response.status(), names(&response)), (StatusCode::NO_CONTENT, both(false).to_vec()));
@@ -252,7 +252,7 @@ async fn post_logout_removes_the_cookies_of_anybody_and_ends_the_session() {
 }
 
 #[tokio::test]
-async fn post_logout_everywhere_ends_every_session_of_the_user_and_of_nobody_else() {
+async fn post_logout_everywhere_ends_every_session_of_the_user_and_of_no_other_user() {
     let world = World::new();
     let app = app(&world);
     let mut here = Browser::logged_in(&world, "alice").await;
@@ -264,8 +264,8 @@ async fn post_logout_everywhere_ends_every_session_of_the_user_and_of_nobody_els
     assert_eq!(send(&app, &mut there, Method::GET, "/me", &[]).await.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(send(&app, &mut bob, Method::GET, "/me", &[]).await.body(), "Bob");
 
-    let nobody = send(&app, &mut Browser::new(), Method::POST, "/auth/logout-everywhere", &[]).await;
-    assert_eq!((nobody.status(), names(&nobody).len()), (StatusCode::UNAUTHORIZED, 0));
+    let anonymous = send(&app, &mut Browser::new(), Method::POST, "/auth/logout-everywhere", &[]).await;
+    assert_eq!((anonymous.status(), names(&anonymous).len()), (StatusCode::UNAUTHORIZED, 0));
 }
 
 #[tokio::test]
@@ -302,7 +302,7 @@ async fn the_list_of_sessions_shows_each_session_of_the_user_with_its_times() {
 }
 
 #[tokio::test]
-async fn a_user_ends_sessions_of_the_list_and_no_one_elses() {
+async fn a_user_ends_sessions_of_the_list_but_none_of_another_user() {
     let world = World::new();
     let app = app(&world);
     let mut here = Browser::logged_in(&world, "alice").await;
@@ -333,12 +333,12 @@ async fn a_user_ends_sessions_of_the_list_and_no_one_elses() {
 
     let response = send(&app, &mut here, Method::DELETE, &this, &[]).await;
     assert_eq!((response.status(), names(&response)), (StatusCode::NO_CONTENT, both(false).to_vec()));
-    let nobody = send(&app, &mut here, Method::DELETE, &this, &[]).await;
-    assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
+    let anonymous = send(&app, &mut here, Method::DELETE, &this, &[]).await;
+    assert_eq!(anonymous.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
-async fn the_public_keys_are_served_to_anybody_and_no_secret_among_them() {
+async fn the_public_keys_are_served_to_any_client_and_contain_no_secret() {
     let world = World::new();
     let app = app(&world);
     let path = "/.well-known/jwks.json";
@@ -375,7 +375,7 @@ async fn the_routes_merge_into_a_router_with_a_state_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_layer_goes_around_a_whole_router_too() {
+async fn the_layer_also_wraps_a_whole_router() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let service = world.auth.layer().layer(routes(&world));

@@ -1,4 +1,4 @@
-//! Bare hyper, over a connection.
+//! hyper without a framework, over a connection.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -79,9 +79,9 @@ async fn a_user_logs_in_is_refreshed_and_logs_out_over_one_connection() {
 
     assert_eq!(send(&mut client, &mut browser, "/logout", "").await.status(), StatusCode::OK);
     assert_eq!(browser.cookies.len(), 0);
-    let refused = send(&mut client, &mut browser, "/me", "").await;
-    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(refused.headers()["content-type"], "application/problem+json");
+    let rejected = send(&mut client, &mut browser, "/me", "").await;
+    assert_eq!(rejected.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(rejected.headers()["content-type"], "application/problem+json");
 }
 
 #[tokio::test]

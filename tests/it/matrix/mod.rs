@@ -1,7 +1,7 @@
-//! Every access token with every refresh cookie, in the header and in the cookie: what the layer makes of them.
+//! Every access token with every refresh cookie, in the header and in the cookie: the outcome of each combination.
 //!
-//! [`says`] has a row for each access token, [`worth`] one for each refresh cookie, and [`expected`] the few rules by
-//! which the two come together: the contract, and not how the code goes about it.
+//! [`meaning`] has a row for each access token, [`effect`] one for each refresh cookie, and [`expected`] the few rules that
+//! combine the two. They state the contract, and not how the code implements it.
 
 mod play;
 
@@ -12,19 +12,19 @@ use self::play::play;
 /// The access token of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
-    /// None, and in the header another scheme.
+    /// None; in the header another scheme.
     Absent,
-    /// The scheme or the cookie's name, with nothing behind it.
+    /// The scheme or the cookie's name alone, without a token.
     Empty,
     Valid,
-    /// In the last fifth of its life.
+    /// In the last fifth of its lifetime.
     NearEnd,
     Expired,
-    /// With another signature.
+    /// With an invalid signature.
     Forged,
-    /// By another key.
+    /// Signed with another key.
     ForeignKey,
-    /// By our key, but of another issuer.
+    /// Made with our key, but by another issuer.
     ForeignIssuer,
     /// Of a session of the same user that this server has ended.
     Revoked,
@@ -32,7 +32,7 @@ enum Access {
     OtherValid,
     OtherNearEnd,
     OtherExpired,
-    /// One that nears its end, and a valid one of the same session.
+    /// One that expires soon, and a newer one of the same session.
     TwoOldFirst,
     TwoNewFirst,
     /// Valid ones of two users.
@@ -40,12 +40,12 @@ enum Access {
     ValidAndForged,
 }
 
-/// Where it is.
+/// Where the access token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Channel {
+enum Transport {
     Header,
     Cookie,
-    /// In the header, while the access cookie is valid, and another user's.
+    /// In the header, while there is also a valid access cookie of another user.
     HeaderOverCookie,
 }
 
@@ -57,13 +57,13 @@ enum Refresh {
     Current,
     /// Generation 2, ten seconds after the rotation.
     Fresh,
-    /// The same, and it was seen before.
+    /// The same, but the token was seen before.
     Seen,
     /// Generation 1, ten seconds after the rotation.
     Previous,
     /// Generation 1, ten minutes after the rotation, generation 2 never seen.
     Late,
-    /// The same, but generation 2 was seen.
+    /// The same, but generation 2 was seen before.
     LateAfterSeen,
     /// Generation 0.
     TwoBehind,
@@ -71,11 +71,11 @@ enum Refresh {
     Ahead,
     /// Generation 2, but the store was set back to 0.
     FarAhead,
-    /// Made younger without the key.
+    /// With a higher generation, but made without the key.
     Forged,
-    /// By our key, but of another issuer.
+    /// Made with our key, but by another issuer.
     Foreign,
-    /// By our key, of a session that is not in the store.
+    /// Made with our key, of a session that is not in the store.
     Unknown,
     /// Of a session that another server has ended.
     Ended,
@@ -83,106 +83,106 @@ enum Refresh {
     EndedHere,
     IdleExpired,
     AbsoluteExpired,
-    /// Good, but the claims source no longer knows the user.
+    /// Valid, but the claims source no longer knows the user.
     Gone,
     /// Of another user.
     Other,
     /// Generations 1 and 2.
     TwoOldFirst,
     TwoNewFirst,
-    /// Good ones of two users.
+    /// Valid ones of two users.
     TwoUsers,
     CurrentAndForged,
 }
 
-/// What an access token says of the request.
+/// What an access token states about the request.
 #[derive(Clone, Copy, Debug)]
-enum Says {
-    /// Nothing: the refresh cookie decides.
-    Nobody,
-    /// This user, and the refresh cookie is not looked at.
+enum Meaning {
+    /// No user: the refresh cookie decides.
+    Anonymous,
+    /// This user, and the refresh cookie is not read.
     User(&'static str),
-    /// This user, to be renewed beside the handler.
-    Ending(&'static str),
-    /// This user, if the refresh cookie says so too.
+    /// This user, with a refresh ahead while the handler runs.
+    ExpiresSoon(&'static str),
+    /// This user, if the refresh cookie is of the same user.
     Expired(&'static str),
     Invalid,
-    /// Two header fields.
+    /// Two `Authorization` headers.
     Ambiguous,
 }
 
 /// DESIGN §3, "which A" and "expired means".
 #[rustfmt::skip]
-fn says(access: Access, channel: Channel, refresh: Refresh) -> Says {
-    use Says::{Ambiguous, Ending, Expired, Invalid, Nobody, User};
-    //                           in the header     in the cookie
+fn meaning(access: Access, transport: Transport, refresh: Refresh) -> Meaning {
+    use Meaning::{Ambiguous, Anonymous, Expired, ExpiresSoon, Invalid, User};
+    //                           in the header         in the cookie
     let (header, cookie) = match access {
-        Access::Absent        => (Nobody,          Nobody),
-        Access::Empty         => (Invalid,         Nobody),
-        Access::Valid         => (User("alice"),   User("alice")),
-        Access::NearEnd       => (Ending("alice"), Ending("alice")),
-        Access::Expired       => (Expired("alice"), Nobody),
-        Access::Forged        => (Invalid,         Nobody),
-        Access::ForeignKey    => (Invalid,         Nobody),
-        Access::ForeignIssuer => (Invalid,         Nobody),
-        Access::Revoked       => (Invalid,         Nobody),
-        Access::OtherValid    => (User("bob"),     User("bob")),
-        Access::OtherNearEnd  => (Ending("bob"),   Ending("bob")),
-        Access::OtherExpired  => (Expired("bob"),  Nobody),
-        Access::TwoOldFirst   => (Ambiguous,       User("alice")),
-        Access::TwoNewFirst   => (Ambiguous,       User("alice")),
-        Access::TwoUsers      => (Ambiguous,       Nobody),
-        Access::ValidAndForged => (Ambiguous,      User("alice")),
+        Access::Absent        => (Anonymous,            Anonymous),
+        Access::Empty         => (Invalid,              Anonymous),
+        Access::Valid         => (User("alice"),        User("alice")),
+        Access::NearEnd       => (ExpiresSoon("alice"), ExpiresSoon("alice")),
+        Access::Expired       => (Expired("alice"),     Anonymous),
+        Access::Forged        => (Invalid,              Anonymous),
+        Access::ForeignKey    => (Invalid,              Anonymous),
+        Access::ForeignIssuer => (Invalid,              Anonymous),
+        Access::Revoked       => (Invalid,              Anonymous),
+        Access::OtherValid    => (User("bob"),          User("bob")),
+        Access::OtherNearEnd  => (ExpiresSoon("bob"),   ExpiresSoon("bob")),
+        Access::OtherExpired  => (Expired("bob"),       Anonymous),
+        Access::TwoOldFirst   => (Ambiguous,            User("alice")),
+        Access::TwoNewFirst   => (Ambiguous,            User("alice")),
+        Access::TwoUsers      => (Ambiguous,            Anonymous),
+        Access::ValidAndForged => (Ambiguous,           User("alice")),
     };
-    // What this server has ended is refused at once, whatever its access tokens say.
+    // A session that this server has ended is rejected at once, whatever its access tokens say.
     let (header, cookie) = match (refresh, header, cookie) {
-        (Refresh::EndedHere, User("alice") | Ending("alice"), _) => (Invalid, Nobody),
-        (Refresh::EndedHere, _, User("alice") | Ending("alice")) => (header, Nobody),
-        (Refresh::EndedHere, Ambiguous, Nobody) => (Ambiguous, User("bob")),
+        (Refresh::EndedHere, User("alice") | ExpiresSoon("alice"), _) => (Invalid, Anonymous),
+        (Refresh::EndedHere, _, User("alice") | ExpiresSoon("alice")) => (header, Anonymous),
+        (Refresh::EndedHere, Ambiguous, Anonymous) => (Ambiguous, User("bob")),
         _ => (header, cookie),
     };
-    match channel {
-        Channel::Header => header,
-        Channel::Cookie => cookie,
-        Channel::HeaderOverCookie if matches!(header, Nobody) => User("bob"),
-        Channel::HeaderOverCookie => header,
+    match transport {
+        Transport::Header => header,
+        Transport::Cookie => cookie,
+        Transport::HeaderOverCookie if matches!(header, Anonymous) => User("bob"),
+        Transport::HeaderOverCookie => header,
     }
 }
 
-/// What a refresh cookie is worth when it decides.
-struct Worth {
-    /// Whose session it names by its MAC, if it is ours.
+/// The effect of a refresh cookie when it decides.
+struct Effect {
+    /// The user of the session that it names, if its MAC is valid.
     session: &'static str,
     /// Whether it authenticates.
-    holds: bool,
-    /// Calls of load, swap and end.
+    valid: bool,
+    /// The number of calls of load, swap and end.
     calls: [usize; 3],
     claims: usize,
     sends: Sends,
-    /// Whether its session ended or expired before, so that a navigation removes the cookies.
+    /// Whether its session ended or expired earlier, so that a navigation removes the cookies.
     over: bool,
     /// Why this request ends its session.
     ends: Option<EndReason>,
 }
 
-/// What goes out.
+/// The tokens that go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sends {
     Nothing,
     Access,
-    /// And the refresh token of this generation.
+    /// The access token, and the refresh token of this generation.
     Both(u32),
 }
 
 /// DESIGN §4, rows c0 to c12 and r1 to r6.
 #[rustfmt::skip]
-fn worth(refresh: Refresh) -> Worth {
+fn effect(refresh: Refresh) -> Effect {
     use Sends::{Access, Both, Nothing};
     const NO: bool = false;
     const REUSE: Option<EndReason> = Some(EndReason::Reuse);
     const GONE: Option<EndReason> = Some(EndReason::Disabled);
-    let (session, holds, calls, claims, sends, over, ends) = match refresh {
-        //                           session  holds  load       claims     over
+    let (session, valid, calls, claims, sends, over, ends) = match refresh {
+        //                           session  valid  load       claims     over
         //                                           |  swap    |  sends   |     ends
         Refresh::Absent           => ("none", NO,   [0, 0, 0], 0, Nothing, NO,   None),
         Refresh::Current          => ("alice", true, [1, 1, 0], 1, Both(3), NO,   None),  // c3, r3
@@ -208,38 +208,38 @@ fn worth(refresh: Refresh) -> Worth {
         Refresh::TwoUsers         => ("none", NO,   [0, 0, 0], 0, Nothing, NO,   None),
         Refresh::CurrentAndForged => ("alice", true, [1, 1, 0], 1, Both(3), NO,   None),
     };
-    Worth { session, holds, calls, claims, sends, over, ends }
+    Effect { session, valid, calls, claims, sends, over, ends }
 }
 
-/// The same beside a valid access token that nears its end: it renews, but ends, mends and removes nothing.
-fn worth_beside(refresh: Refresh) -> Worth {
-    let worth = worth(refresh);
-    if worth.holds && refresh != Refresh::Ahead {
-        return worth;
+/// The same beside a valid access token that expires soon: a refresh ahead ends, restores and removes nothing.
+fn effect_beside(refresh: Refresh) -> Effect {
+    let effect = effect(refresh);
+    if effect.valid && refresh != Refresh::Ahead {
+        return effect;
     }
-    let [loads, _, _] = worth.calls;
+    let [loads, _, _] = effect.calls;
     let claims = usize::from(refresh == Refresh::Gone);
-    Worth { calls: [loads.min(1), 0, 0], claims, sends: Sends::Nothing, over: false, ends: None, ..worth }
+    Effect { calls: [loads.min(1), 0, 0], claims, sends: Sends::Nothing, over: false, ends: None, ..effect }
 }
 
 /// One request.
 #[derive(Clone, Copy, Debug)]
 struct Case {
     access: Access,
-    channel: Channel,
+    transport: Transport,
     refresh: Refresh,
     path: &'static str,
     navigation: bool,
 }
 
-/// What came of it.
+/// The outcome of a request.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     status: u16,
-    /// Of a success: the user, or `-`.
+    /// The body of a success: the user, or `-`.
     body: String,
     challenge: &'static str,
-    /// The new access token: where it is, and whose.
+    /// The new access token: its place and its user.
     access: Option<(&'static str, String)>,
     /// The new refresh token's generation.
     refresh: Option<u32>,
@@ -250,7 +250,7 @@ struct Outcome {
     ended: Option<EndReason>,
 }
 
-/// Who is there, as the handler sees it.
+/// The user, as the handler sees it.
 #[derive(Clone, Copy)]
 enum Who {
     User(&'static str),
@@ -260,23 +260,25 @@ enum Who {
 }
 
 fn expected(case: Case) -> Outcome {
-    let decides = worth(case.refresh);
-    let holder = if decides.holds { Who::User(decides.session) } else { Who::Anonymous };
-    let untouched = worth(Refresh::Absent);
-    let (who, worth) = match says(case.access, case.channel, case.refresh) {
-        Says::Nobody => (holder, decides),
-        Says::User(user) => (Who::User(user), untouched),
-        Says::Ending(user) if user == decides.session => (Who::User(user), worth_beside(case.refresh)),
-        Says::Ending(user) => (Who::User(user), untouched),
-        // Two users in one request are never refreshed into one another.
-        Says::Expired(user) if user != decides.session => {
-            // That it has expired is its own word, for which nobody need be asked.
-            (Who::Invalid, Worth { over: case.refresh == Refresh::AbsoluteExpired, ..untouched })
+    let decides = effect(case.refresh);
+    let holder = if decides.valid { Who::User(decides.session) } else { Who::Anonymous };
+    let untouched = effect(Refresh::Absent);
+    let (who, effect) = match meaning(case.access, case.transport, case.refresh) {
+        Meaning::Anonymous => (holder, decides),
+        Meaning::User(user) => (Who::User(user), untouched),
+        Meaning::ExpiresSoon(user) if user == decides.session => {
+            (Who::User(user), effect_beside(case.refresh))
         }
-        Says::Expired(_) if decides.holds => (holder, decides),
-        Says::Expired(_) => (Who::Invalid, decides),
-        Says::Invalid => (Who::Invalid, untouched),
-        Says::Ambiguous => (Who::Ambiguous, untouched),
+        Meaning::ExpiresSoon(user) => (Who::User(user), untouched),
+        // A request with tokens of two users never changes from one user to the other.
+        Meaning::Expired(user) if user != decides.session => {
+            // The refresh token itself states that it has expired, so the store is not called.
+            (Who::Invalid, Effect { over: case.refresh == Refresh::AbsoluteExpired, ..untouched })
+        }
+        Meaning::Expired(_) if decides.valid => (holder, decides),
+        Meaning::Expired(_) => (Who::Invalid, decides),
+        Meaning::Invalid => (Who::Invalid, untouched),
+        Meaning::Ambiguous => (Who::Ambiguous, untouched),
     };
     let (status, body, challenge) = match (case.path, who) {
         (_, Who::User(user)) => (200, user, "none"),
@@ -285,49 +287,49 @@ fn expected(case: Case) -> Outcome {
         (_, Who::Invalid) => (401, "", "invalid_token"),
         (_, Who::Ambiguous) => (400, "", "invalid_request"),
     };
-    // A new access token goes where the old one came from; where none came, into the cookie.
-    let cookie = case.channel == Channel::Cookie || case.access == Access::Absent;
+    // A new access token uses the transport of the old one. Without an old one, it goes into the cookie.
+    let cookie = case.transport == Transport::Cookie || case.access == Access::Absent;
     let place = if cookie { "cookie" } else { "header" };
-    let removed = case.navigation && worth.over;
+    let removed = case.navigation && effect.over;
     Outcome {
         status,
         body: body.to_owned(),
         challenge,
-        access: (worth.sends != Sends::Nothing).then(|| (place, worth.session.to_owned())),
-        refresh: if let Sends::Both(generation) = worth.sends { Some(generation) } else { None },
+        access: (effect.sends != Sends::Nothing).then(|| (place, effect.session.to_owned())),
+        refresh: if let Sends::Both(generation) = effect.sends { Some(generation) } else { None },
         removed,
-        uncacheable: removed || worth.sends != Sends::Nothing,
-        calls: worth.calls,
-        claims: worth.claims,
-        ended: worth.ends,
+        uncacheable: removed || effect.sends != Sends::Nothing,
+        calls: effect.calls,
+        claims: effect.claims,
+        ended: effect.ends,
     }
 }
 
 #[tokio::test]
 async fn an_access_token_in_the_header_with_every_refresh_cookie() {
-    assert_all(Channel::Header).await;
+    assert_all(Transport::Header).await;
 }
 
 #[tokio::test]
 async fn an_access_token_in_the_cookie_with_every_refresh_cookie() {
-    assert_all(Channel::Cookie).await;
+    assert_all(Transport::Cookie).await;
 }
 
 #[tokio::test]
 async fn an_access_token_in_the_header_hides_the_access_cookie() {
-    assert_all(Channel::HeaderOverCookie).await;
+    assert_all(Transport::HeaderOverCookie).await;
 }
 
-async fn assert_all(channel: Channel) {
+async fn assert_all(transport: Transport) {
     let (mut cases, mut wrong) = (0, Vec::new());
     for refresh in REFRESHES {
         for access in ACCESSES {
             for (path, navigation) in [("/me", false), ("/optional", false), ("/public", true)] {
-                let case = Case { access, channel, refresh, path, navigation };
+                let case = Case { access, transport, refresh, path, navigation };
                 let (expected, seen) = (expected(case), play(case).await);
                 cases += 1;
                 if seen != expected {
-                    wrong.push(format!("{case:?}\n  expected {expected:?}\n  but it is {seen:?}"));
+                    wrong.push(format!("{case:?}\n  expected {expected:?}\n  got      {seen:?}"));
                 }
             }
         }

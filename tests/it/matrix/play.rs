@@ -1,4 +1,4 @@
-//! Plays one row: brings a world into its state, sends the request, and looks at what came of it.
+//! Plays one case: brings a world into its state, sends the request, and reads the outcome.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use tower_refresh::{Clock, KeyRing, SessionHandle, Timestamp, event::EndReason, store::SessionStore};
 
-use super::{Access, Case, Channel, Outcome, Refresh};
+use super::{Access, Case, Outcome, Refresh, Transport};
 use crate::support::{
     Browser, Op, TestStore, World,
     browser::{ACCESS, REFRESH, generation, set_cookie, set_cookies},
@@ -62,32 +62,32 @@ pub(super) async fn play(case: Case) -> Outcome {
     let access = access_tokens(&world, &alice, &bob, &former, case.access).await;
 
     let mut cookies: Vec<_> = refresh.into_iter().map(|token| format!("{REFRESH}={token}")).collect();
-    let mut fields = Vec::new();
-    if case.channel == Channel::Cookie {
+    let mut headers = Vec::new();
+    if case.transport == Transport::Cookie {
         cookies.extend(access.iter().map(|token| format!("{ACCESS}={token}")));
     } else {
         let scheme = if case.access == Access::Absent { "Basic YTpi" } else { "Bearer" };
         let tokens = if access.is_empty() { vec![String::new()] } else { access };
-        fields.extend(
+        headers.extend(
             tokens.iter().map(|token| ("authorization", format!("{scheme} {token}").trim().to_owned())),
         );
     }
-    if case.channel == Channel::HeaderOverCookie {
+    if case.transport == Transport::HeaderOverCookie {
         cookies.push(format!("{ACCESS}={}", bob.access(&world, 100).await));
     }
     if !cookies.is_empty() {
-        fields.push(("cookie", cookies.join("; ")));
+        headers.push(("cookie", cookies.join("; ")));
     }
     if case.navigation {
-        fields.push(("sec-fetch-mode", "navigate".to_owned()));
-        fields.push(("sec-fetch-dest", "document".to_owned()));
+        headers.push(("sec-fetch-mode", "navigate".to_owned()));
+        headers.push(("sec-fetch-dest", "document".to_owned()));
     }
-    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
 
     world.store.take_calls();
     let claims = world.users.loads();
     let ended = ended(&world, alice.session).await;
-    let response = world.send(request(case.path, &fields)).await;
+    let response = world.send(request(case.path, &headers)).await;
     let ended_now = self::ended(&world, alice.session).await.filter(|_| ended.is_none());
     assert_eq!(self::ended(&world, bob.session).await, None, "{case:?}");
     seen(&response, calls(&world, case), world.users.loads() - claims, ended_now)
@@ -146,7 +146,7 @@ fn subject(access: &str) -> String {
     mint::claims(access)["sub"].as_str().unwrap().to_owned()
 }
 
-/// Brings the session into the state of the row, and returns the cookies.
+/// Brings the session into the state of the case, and returns the cookies.
 async fn refresh_cookies(world: &World, alice: &Login, bob: &Login, refresh: Refresh) -> Vec<String> {
     let [zero, one, two] = [0, 1, 2].map(|generation| alice.tokens[generation].clone());
     let bobs = bob.newest().to_owned();
@@ -168,7 +168,7 @@ async fn refresh_cookies(world: &World, alice: &Login, bob: &Login, refresh: Ref
         Refresh::Ahead => set_back(world, alice.session, 1).await,
         Refresh::FarAhead => set_back(world, alice.session, 0).await,
         Refresh::Ended => {
-            // Nothing waits between this and the request, so the store's feed has told nobody yet.
+            // Nothing is awaited between this and the request, so the store's feed has not reported it yet.
             let now = world.clock.now();
             assert!(world.store.inner.end(alice.session, EndReason::Revoked, now).await.unwrap());
         }
@@ -195,7 +195,7 @@ async fn refresh_cookies(world: &World, alice: &Login, bob: &Login, refresh: Ref
 const SOON: Duration = Duration::from_secs(10);
 const LATER: Duration = Duration::from_secs(600);
 
-/// The store loses writes: it is at `generation` again.
+/// The store loses writes and is at `generation` again.
 async fn set_back(world: &World, session: SessionHandle, generation: u32) {
     let mut row = world.store.row(session).await.unwrap();
     row.generation = generation;
@@ -209,7 +209,7 @@ async fn access_tokens(
     former: &Login,
     access: Access,
 ) -> Vec<String> {
-    // A token lives for 570 to 600 seconds, and is renewed in the last fifth.
+    // A token lives for 570 to 600 seconds, and is refreshed ahead in the last fifth.
     const VALID: u64 = 100;
     const NEAR_END: u64 = 500;
     const EXPIRED: u64 = 600;

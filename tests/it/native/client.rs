@@ -17,8 +17,8 @@ use crate::support::{Claims, World, mint};
 
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The name and value of fields.
-pub(crate) type Fields<'a> = &'a [(&'a str, &'a str)];
+/// Names and values of headers.
+pub(crate) type Headers<'a> = &'a [(&'a str, &'a str)];
 
 /// The application of these tests.
 pub(crate) fn app(world: &World) -> Router {
@@ -58,7 +58,7 @@ impl Client {
         Self { access: text("access_token"), refresh: text("refresh_token") }
     }
 
-    /// Exchanges the refresh token, and keeps what comes.
+    /// Exchanges the refresh token, and keeps the new tokens.
     pub(crate) async fn exchange(&mut self, world: &World) -> Response<Bytes> {
         let response = exchange(world, &self.refresh).await;
         if response.status() == StatusCode::OK {
@@ -82,7 +82,7 @@ impl Client {
     }
 }
 
-/// The answer to a request for new tokens.
+/// The response to a token request.
 pub(crate) async fn exchange(world: &World, refresh: &str) -> Response<Bytes> {
     send_form(world, &format!("grant_type=refresh_token&refresh_token={refresh}")).await
 }
@@ -95,21 +95,21 @@ pub(crate) async fn send(
     world: &World,
     method: Method,
     path: &str,
-    fields: Fields<'_>,
+    headers: Headers<'_>,
     body: impl Into<Body>,
 ) -> Response<Bytes> {
-    call(app(world), method, path, fields, body).await
+    call(app(world), method, path, headers, body).await
 }
 
 pub(crate) async fn call(
     app: Router,
     method: Method,
     path: &str,
-    fields: Fields<'_>,
+    headers: Headers<'_>,
     body: impl Into<Body>,
 ) -> Response<Bytes> {
     let mut request = Request::builder().method(method).uri(path).header("host", "api.example.com");
-    for (name, value) in fields {
+    for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let response = app.oneshot(request.body(body.into()).unwrap()).await.unwrap();
@@ -122,12 +122,12 @@ pub(crate) fn json(response: &Response<Bytes>) -> Value {
     serde_json::from_slice(response.body()).unwrap()
 }
 
-/// The refresh token of an answer that has one.
+/// The new refresh token in a response.
 pub(crate) fn new_refresh(response: &Response<Bytes>) -> Option<String> {
     Some(json(response).get("refresh_token")?.as_str().unwrap().to_owned())
 }
 
-/// Checks that it is the error `code` of RFC 6749 §5.2 and no token.
+/// Checks that the response is the error `code` of RFC 6749 §5.2 without a token.
 #[track_caller]
 pub(crate) fn assert_error(response: &Response<Bytes>, code: &str, case: &str) {
     let body = json(response);
@@ -141,7 +141,7 @@ pub(crate) fn assert_error(response: &Response<Bytes>, code: &str, case: &str) {
     assert!(!response.headers().contains_key("set-cookie"), "{case}");
 }
 
-/// Checks the fields that RFC 6749 §5.1 demands.
+/// Checks the headers that RFC 6749 §5.1 requires.
 #[track_caller]
 pub(crate) fn assert_is_not_cached(response: &Response<Bytes>) {
     let headers = response.headers();

@@ -1,4 +1,4 @@
-//! What a token request may look like: attacks and mistakes, each with its answer.
+//! The form of a token request: valid forms, attacks and mistakes, each with its response.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use http::{Method, StatusCode};
 use super::client::{Client, FORM, assert_error, assert_is_not_cached, call, json, send, send_form};
 use crate::support::World;
 
-/// Forms that bring no tokens: a reason, the form with `TOKEN` for a good refresh token, the error code.
-const REFUSED: [(&str, &str, &str); 37] = [
+/// Invalid forms: a reason, the form with `TOKEN` for a valid refresh token, the error code.
+const REJECTED: [(&str, &str, &str); 37] = [
     ("nothing", "", "invalid_request"),
     ("separators alone", "&&&", "invalid_request"),
     ("no grant_type", "refresh_token=TOKEN", "invalid_request"),
@@ -16,7 +16,7 @@ const REFUSED: [(&str, &str, &str); 37] = [
     ("a grant_type without an equals sign", "grant_type&refresh_token=TOKEN", "invalid_request"),
     ("no refresh_token", "grant_type=refresh_token", "invalid_request"),
     ("a refresh_token without a value", "grant_type=refresh_token&refresh_token=", "invalid_request"),
-    ("names have a case", "GRANT_TYPE=refresh_token&refresh_token=TOKEN", "invalid_request"),
+    ("names are case-sensitive", "GRANT_TYPE=refresh_token&refresh_token=TOKEN", "invalid_request"),
     ("names are not trimmed", "+grant_type=refresh_token&refresh_token=TOKEN", "invalid_request"),
     (
         "a name in brackets is another name",
@@ -27,9 +27,9 @@ const REFUSED: [(&str, &str, &str); 37] = [
     ("the grant of passwords", "grant_type=password&username=alice&password=x", "unsupported_grant_type"),
     ("the grant of codes", "grant_type=authorization_code&refresh_token=TOKEN", "unsupported_grant_type"),
     ("the grant of clients", "grant_type=client_credentials", "unsupported_grant_type"),
-    ("values have a case", "grant_type=Refresh_Token&refresh_token=TOKEN", "unsupported_grant_type"),
+    ("values are case-sensitive", "grant_type=Refresh_Token&refresh_token=TOKEN", "unsupported_grant_type"),
     ("values are not trimmed", "grant_type=refresh_token+&refresh_token=TOKEN", "unsupported_grant_type"),
-    ("a grant behind a NUL", "grant_type=refresh_token%00&refresh_token=TOKEN", "unsupported_grant_type"),
+    ("a grant after a NUL", "grant_type=refresh_token%00&refresh_token=TOKEN", "unsupported_grant_type"),
     ("a grant that is not UTF-8", "grant_type=%ff&refresh_token=TOKEN", "unsupported_grant_type"),
     (
         "grant_type twice",
@@ -53,13 +53,13 @@ const REFUSED: [(&str, &str, &str); 37] = [
     ),
     ("an unknown one twice", "grant_type=refresh_token&refresh_token=TOKEN&a=1&a=1", "invalid_request"),
     ("an escape cut short", "grant_type=refresh_token&refresh_token=TOKEN&a=%4", "invalid_request"),
-    ("an escape of no digits", "grant_type=refresh_token&refresh_token=TOKEN&a=%zz", "invalid_request"),
+    ("an escape without digits", "grant_type=refresh_token&refresh_token=TOKEN&a=%zz", "invalid_request"),
     ("an escape with a sign", "grant_type=refresh_token&refresh_token=TOKEN&a=%+1", "invalid_request"),
     ("JSON", r#"{"grant_type":"refresh_token","refresh_token":"TOKEN"}"#, "invalid_request"),
     ("no token at all", "grant_type=refresh_token&refresh_token=x", "invalid_grant"),
     ("a token with a blank before it", "grant_type=refresh_token&refresh_token=+TOKEN", "invalid_grant"),
     ("a token with padding", "grant_type=refresh_token&refresh_token=TOKEN%3D", "invalid_grant"),
-    ("a token behind a NUL", "grant_type=refresh_token&refresh_token=%00TOKEN", "invalid_grant"),
+    ("a token after a NUL", "grant_type=refresh_token&refresh_token=%00TOKEN", "invalid_grant"),
     ("a token twice in one value", "grant_type=refresh_token&refresh_token=TOKEN%26TOKEN", "invalid_grant"),
     (
         "more scope than the user has",
@@ -80,22 +80,22 @@ const REFUSED: [(&str, &str, &str); 37] = [
     ("a scope that is not UTF-8", "grant_type=refresh_token&refresh_token=TOKEN&scope=%ff", "invalid_scope"),
 ];
 
-/// Forms that bring tokens.
+/// Valid forms.
 const ACCEPTED: [(&str, &str); 9] = [
-    ("as the RFC has it", "grant_type=refresh_token&refresh_token=TOKEN"),
+    ("as in the RFC", "grant_type=refresh_token&refresh_token=TOKEN"),
     ("the order does not matter", "refresh_token=TOKEN&grant_type=refresh_token"),
-    ("escapes of what needs none", "grant%5Ftype=refresh%5ftoken&refresh_token=TOKEN"),
-    ("separators to spare", "&grant_type=refresh_token&&refresh_token=TOKEN&"),
+    ("escapes that are not needed", "grant%5Ftype=refresh%5ftoken&refresh_token=TOKEN"),
+    ("extra separators", "&grant_type=refresh_token&&refresh_token=TOKEN&"),
     ("the scope of the user", "grant_type=refresh_token&refresh_token=TOKEN&scope=user"),
     ("a scope without a value counts as none", "grant_type=refresh_token&refresh_token=TOKEN&scope="),
     ("a public client's id is ignored", "grant_type=refresh_token&refresh_token=TOKEN&client_id=app"),
     ("so is a secret", "grant_type=refresh_token&refresh_token=TOKEN&client_id=app&client_secret=s"),
-    ("and what nobody knows", "grant_type=refresh_token&refresh_token=TOKEN&audience=x&%ff=%ff"),
+    ("and unknown parameters", "grant_type=refresh_token&refresh_token=TOKEN&audience=x&%ff=%ff"),
 ];
 
 #[tokio::test]
-async fn a_form_that_is_not_as_it_must_be_gets_its_error_and_rotates_nothing() {
-    for (case, form, code) in REFUSED {
+async fn an_invalid_form_gets_its_error_and_rotates_nothing() {
+    for (case, form, code) in REJECTED {
         let world = World::new();
         let client = Client::logged_in(&world, "alice").await;
         world.clock.advance(Duration::from_secs(600));
@@ -124,7 +124,7 @@ async fn a_form_may_be_written_in_several_ways() {
 }
 
 #[tokio::test]
-async fn less_scope_than_the_user_has_is_ignored_and_the_answer_says_so() {
+async fn a_narrower_scope_is_ignored_and_the_response_says_so() {
     let world = World::new();
     let client = Client::logged_in(&world, "admin").await;
     for scope in ["user", "admin", "admin+user", "user+user"] {
@@ -152,8 +152,8 @@ async fn only_forms_are_read() {
         let world = World::new();
         let client = Client::logged_in(&world, "alice").await;
         let form = format!("grant_type=refresh_token&refresh_token={}", client.refresh);
-        let fields: Vec<_> = media_type.iter().map(|value| ("content-type", *value)).collect();
-        let response = send(&world, Method::POST, "/auth/token", &fields, form).await;
+        let headers: Vec<_> = media_type.iter().map(|value| ("content-type", *value)).collect();
+        let response = send(&world, Method::POST, "/auth/token", &headers, form).await;
         if good {
             assert_eq!(response.status(), StatusCode::OK, "{media_type:?}");
         } else {
@@ -175,13 +175,13 @@ async fn a_form_of_4096_bytes_is_read_and_a_larger_one_is_not() {
         let error = world.auth.refresh_token_grant(filled(len).as_bytes()).await.unwrap_err();
         assert_eq!(error.code(), "invalid_request");
     }
-    // Many parameters are no work to speak of.
+    // Many parameters cost little work.
     let many = (0..600).map(|i| format!("x{i}&")).collect::<String>();
     assert_eq!(send_form(&world, &format!("{many}{form}")).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
-async fn the_endpoint_has_no_other_method_and_reads_nothing_from_the_url() {
+async fn the_endpoint_has_no_other_method_and_ignores_the_query() {
     let world = World::new();
     let client = Client::logged_in(&world, "alice").await;
     let query = format!("/auth/token?grant_type=refresh_token&refresh_token={}", client.refresh);

@@ -1,4 +1,4 @@
-//! Logging in with the refresh token in the body.
+//! Logins whose refresh token is in the body.
 
 use http::{Method, Request, Response, StatusCode};
 use serde_json::json;
@@ -46,7 +46,7 @@ async fn an_empty_scope_is_left_out() {
 }
 
 #[tokio::test]
-async fn the_access_token_is_in_a_native_clients_body_although_pages_have_it_in_cookies_alone() {
+async fn the_access_token_is_in_a_native_clients_body_although_pages_have_it_only_in_cookies() {
     let world = World::with(|builder| builder.access_token_in_body(false));
     let mut client = Client::logged_in(&world, "alice").await;
     assert_eq!(client.exchange(&world).await.status(), StatusCode::OK);
@@ -55,7 +55,7 @@ async fn the_access_token_is_in_a_native_clients_body_although_pages_have_it_in_
 
 #[tokio::test]
 async fn a_browser_never_gets_a_refresh_token_in_a_body() {
-    for fields in [
+    for headers in [
         &[("origin", "https://api.example.com")][..],
         &[("origin", "https://evil.example")],
         &[("origin", "null")],
@@ -68,12 +68,12 @@ async fn a_browser_never_gets_a_refresh_token_in_a_body() {
         &[("sec-fetch-dest", "empty"), ("sec-fetch-dest", "empty")],
     ] {
         let world = World::with(|builder| builder.trusted_origin("https://trusted.example"));
-        let response = send(&world, Method::POST, "/token-login/alice", fields, "").await;
-        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{fields:?}");
+        let response = send(&world, Method::POST, "/token-login/alice", headers, "").await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{headers:?}");
         assert!(!response.body().windows(13).any(|part| part == b"refresh_token"));
-        assert_eq!(world.store.take_calls(), [], "{fields:?}");
+        assert_eq!(world.store.take_calls(), [], "{headers:?}");
         let events = world.take_events();
-        assert!(matches!(events[..], [EventKind::Rejected(_)]), "{fields:?}: {events:?}");
+        assert!(matches!(events[..], [EventKind::Rejected(_)]), "{headers:?}: {events:?}");
     }
 }
 
@@ -83,11 +83,11 @@ async fn a_native_login_supersedes_the_session_of_the_bearer_token_and_leaves_th
     let old = Client::logged_in(&world, "alice").await;
     let browser = Browser::logged_in(&world, "bob").await;
     world.take_events();
-    let (bearer, cookies) = (format!("Bearer {}", old.access), browser.cookie_field());
+    let (bearer, cookies) = (format!("Bearer {}", old.access), browser.cookie_header());
     for authorization in [Some(bearer.as_str()), None] {
-        let mut fields = vec![("cookie", cookies.as_str())];
-        fields.extend(authorization.map(|bearer| ("authorization", bearer)));
-        let response = send(&world, Method::POST, "/token-login/alice", &fields, "").await;
+        let mut headers = vec![("cookie", cookies.as_str())];
+        headers.extend(authorization.map(|bearer| ("authorization", bearer)));
+        let response = send(&world, Method::POST, "/token-login/alice", &headers, "").await;
         assert_eq!(response.status(), StatusCode::OK);
         assert!(carries_nothing(&response));
     }
@@ -97,12 +97,12 @@ async fn a_native_login_supersedes_the_session_of_the_bearer_token_and_leaves_th
     assert!(world.store.row(session_of(&browser)).await.unwrap().ended.is_none());
 }
 
-/// The refresh cookie of a jar is due, and the login is of another session: nothing of the jar's goes out.
+/// The jar's refresh cookie is due, but the login is another session: no cookie of the jar's session goes out.
 #[tokio::test]
 async fn a_native_login_refreshes_no_cookies() {
     let world = World::new();
     let (browser, session) = crate::support::probe::expired_browser(&world, "bob").await;
-    let cookies = browser.cookie_field();
+    let cookies = browser.cookie_header();
     let response = send(&world, Method::POST, "/token-login/alice", &[("cookie", &cookies)], "").await;
     assert_eq!(response.status(), StatusCode::OK);
     assert!(carries_nothing(&response), "{response:?}");
@@ -119,7 +119,7 @@ async fn several_changes_in_one_request_leave_one_session() {
         let tokens = session.login_native("bob").await.unwrap();
         assert_eq!(session.current(), Some(mint::session(tokens.access_token())));
         assert_eq!(session.list().await.unwrap().len(), 1);
-        // It has no refresh cookie.
+        // The new session has no refresh cookie.
         assert_eq!(*session.refresh().await.unwrap_err().kind(), RejectionKind::Unauthenticated);
         tokens.to_response::<bytes::Bytes>()
     };
@@ -153,15 +153,15 @@ async fn a_native_login_that_fails_sends_nothing_and_keeps_the_old_session() {
         world.store.break_op(op, Fault::Fails);
         let response = client.send(&world, Method::POST, "/token-login/alice").await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{op:?}");
-        world.store.mend();
+        world.store.fix();
         assert_eq!(client.send(&world, Method::GET, "/me").await.body(), "alice");
     }
-    let response = client.send(&world, Method::POST, "/token-login/nobody").await;
+    let response = client.send(&world, Method::POST, "/token-login/unknown").await;
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
-async fn a_native_session_is_in_the_list_by_its_label() {
+async fn a_native_session_is_in_the_list_with_its_label() {
     let world = World::new();
     let handler = |request: Request<()>| async move {
         let session = Session::<Claims>::from_extensions(request.extensions()).unwrap();
@@ -173,9 +173,9 @@ async fn a_native_session_is_in_the_list_by_its_label() {
     assert_eq!((sessions[0].label(), sessions[0].user_agent()), (Some("command line"), Some("cli/1")));
 }
 
-/// The store decides nothing by it, but servers that share a store must agree on who is who.
+/// The transport is not in the store, but servers that share a store must agree on it.
 #[tokio::test]
-async fn another_server_exchanges_what_this_one_gave() {
+async fn another_server_exchanges_a_token_of_this_one() {
     let world = World::new();
     let mut client = Client::logged_in(&world, "alice").await;
     let strict = |builder: tower_refresh::AuthBuilder<Claims>| builder.policy(RotationPolicy::strict());
@@ -189,9 +189,9 @@ async fn another_server_exchanges_what_this_one_gave() {
     assert_eq!(response.status(), StatusCode::OK);
 }
 
-/// A handler need not answer with the response that the tokens make of themselves.
+/// A handler may answer with another response than the one that the tokens convert into.
 #[tokio::test]
-async fn an_answer_with_a_native_clients_tokens_is_never_cached_whatever_the_handler_says() {
+async fn a_response_with_a_native_clients_tokens_is_never_cached_whatever_the_handler_sets() {
     let world = World::new();
     let handler = |request: Request<()>| async move {
         let session = Session::<Claims>::from_extensions(request.extensions()).unwrap();

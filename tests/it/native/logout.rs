@@ -1,4 +1,4 @@
-//! Native clients log out by their access token (no revocation endpoint of RFC 7009 is needed).
+//! Native clients log out with their access token (the revocation endpoint of RFC 7009 is not needed).
 
 use http::{Method, StatusCode};
 use tower_refresh::event::{EndReason, EventKind};
@@ -47,7 +47,7 @@ async fn a_native_session_can_be_ended_from_the_list() {
 }
 
 #[tokio::test]
-async fn a_logout_between_the_halves_of_a_refresh_wins() {
+async fn a_logout_between_the_load_and_the_commit_of_a_refresh_wins() {
     let world = World::new();
     let client = Client::logged_in(&world, "alice").await;
     world.clock.advance(ACCESS_LIFETIME);

@@ -1,8 +1,8 @@
 //! Native clients: a login whose refresh token is in the body, and `POST /auth/token`.
 
-mod carriers;
 mod client;
 mod forms;
 mod login;
 mod logout;
 mod rotation;
+mod transports;

@@ -1,4 +1,4 @@
-//! The laws of rotation, through the token endpoint: they are those of the cookie.
+//! The rules of rotation at the token endpoint: they are the same as for the cookie.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn expired_client(world: &World) -> Client {
 }
 
 #[tokio::test]
-async fn an_exchange_rotates_and_the_new_tokens_are_good() {
+async fn an_exchange_rotates_and_the_new_tokens_are_valid() {
     let world = World::new();
     let mut client = expired_client(&world).await;
     assert_eq!(client.send(&world, Method::GET, "/me").await.status(), StatusCode::UNAUTHORIZED);
@@ -42,7 +42,7 @@ async fn an_exchange_rotates_and_the_new_tokens_are_good() {
 }
 
 #[tokio::test]
-async fn within_the_damping_there_is_no_new_refresh_token_and_the_old_one_stays_good() {
+async fn within_the_damping_interval_there_is_no_new_refresh_token_and_the_old_one_stays_valid() {
     let world = World::new();
     let mut client = Client::logged_in(&world, "alice").await;
     let first = client.refresh.clone();
@@ -59,20 +59,20 @@ async fn within_the_damping_there_is_no_new_refresh_token_and_the_old_one_stays_
 }
 
 #[tokio::test]
-async fn an_exchange_whose_answer_was_lost_is_repeated_with_the_same_successor() {
+async fn an_exchange_whose_response_was_lost_is_repeated_with_the_same_successor() {
     let world = World::new();
     let client = expired_client(&world).await;
     let lost = new_refresh(&exchange(&world, &client.refresh).await).unwrap();
     world.clock.advance(GRACE);
     assert_eq!(new_refresh(&exchange(&world, &client.refresh).await).unwrap(), lost);
-    // After the grace, as often as the late budget says.
+    // After the grace period, as often as the late budget allows.
     for _ in 0..2 {
         world.clock.advance(GRACE + MILLISECOND);
         assert_eq!(new_refresh(&exchange(&world, &client.refresh).await).unwrap(), lost);
     }
     world.take_events();
     world.clock.advance(GRACE + MILLISECOND);
-    assert_error(&exchange(&world, &client.refresh).await, "invalid_grant", "the budget is spent");
+    assert_error(&exchange(&world, &client.refresh).await, "invalid_grant", "the budget is used up");
     assert_eq!(world.take_events(), [EventKind::Reuse, EventKind::End(EndReason::Reuse)]);
     assert_error(&exchange(&world, &lost).await, "invalid_grant", "the session has ended");
 }
@@ -101,7 +101,7 @@ async fn a_copy_that_is_two_generations_old_ends_the_session_and_no_other() {
 }
 
 #[tokio::test]
-async fn the_strict_policy_takes_the_first_late_token_for_a_copy() {
+async fn the_strict_policy_treats_the_first_late_token_as_a_copy() {
     for (late, status) in [(Duration::ZERO, StatusCode::OK), (MILLISECOND, StatusCode::BAD_REQUEST)] {
         let world = World::with(|builder| builder.policy(RotationPolicy::strict()));
         let client = expired_client(&world).await;
@@ -112,7 +112,7 @@ async fn the_strict_policy_takes_the_first_late_token_for_a_copy() {
 }
 
 #[tokio::test]
-async fn concurrent_exchanges_share_one_load_and_come_to_one_successor() {
+async fn concurrent_exchanges_share_one_load_and_get_one_successor() {
     let world = World::new();
     let client = expired_client(&world).await;
     let loads = world.users.loads();
@@ -125,7 +125,7 @@ async fn concurrent_exchanges_share_one_load_and_come_to_one_successor() {
 
     let successor = new_refresh(&responses[0]).unwrap();
     for response in &responses {
-        // A request that came after the rotation, within the damping, is one with the previous token: it gets the same.
+        // A request with the previous token within the damping interval gets the same successor.
         assert_eq!(new_refresh(response).as_ref(), Some(&successor));
     }
     assert_eq!(world.store.row(client.session()).await.unwrap().generation, 1);
@@ -133,7 +133,7 @@ async fn concurrent_exchanges_share_one_load_and_come_to_one_successor() {
 }
 
 #[tokio::test]
-async fn an_exchange_that_was_overtaken_is_to_be_repeated_at_once() {
+async fn an_overtaken_exchange_can_be_repeated_at_once() {
     let world = World::new();
     let client = expired_client(&world).await;
     world.store.hold(Op::Swap);
@@ -157,7 +157,7 @@ fn assert_unavailable(response: &http::Response<bytes::Bytes>, retry_after: &str
 }
 
 #[tokio::test]
-async fn a_failing_store_or_claims_source_changes_nothing_and_says_when_to_try_again() {
+async fn a_failing_store_or_claims_source_changes_nothing_and_sets_retry_after() {
     for fault in [Fault::Fails, Fault::Panics] {
         let world = World::new();
         let mut client = expired_client(&world).await;
@@ -165,7 +165,7 @@ async fn a_failing_store_or_claims_source_changes_nothing_and_says_when_to_try_a
         for op in [Op::Load, Op::Swap] {
             world.store.break_op(op, fault);
             assert_unavailable(&client.exchange(&world).await, "1");
-            world.store.mend();
+            world.store.fix();
             assert_eq!(world.store.row(client.session()).await.unwrap(), row);
         }
         world.users.break_loads(Some(fault));
@@ -177,18 +177,18 @@ async fn a_failing_store_or_claims_source_changes_nothing_and_says_when_to_try_a
 }
 
 #[tokio::test]
-async fn a_swap_that_was_not_acknowledged_is_a_lost_answer() {
+async fn a_swap_that_was_not_acknowledged_is_a_lost_response() {
     let world = World::new();
     let mut client = expired_client(&world).await;
     world.store.break_op(Op::Swap, Fault::FailsAfterwards);
     assert_unavailable(&client.exchange(&world).await, "1");
-    world.store.mend();
+    world.store.fix();
     client.exchange(&world).await;
     assert_eq!(generation(&client.refresh), 1);
 }
 
 #[tokio::test]
-async fn a_dropped_exchange_counts_as_a_lost_answer() {
+async fn a_dropped_exchange_counts_as_a_lost_response() {
     let world = World::new();
     let mut client = expired_client(&world).await;
     for op in [Op::Load, Op::Swap] {
@@ -203,7 +203,7 @@ async fn a_dropped_exchange_counts_as_a_lost_answer() {
 }
 
 #[tokio::test]
-async fn rights_are_those_of_now_and_a_subject_that_is_gone_is_logged_out() {
+async fn claims_are_current_and_a_subject_that_is_gone_is_logged_out() {
     let world = World::new();
     let mut client = expired_client(&world).await;
     for scope in ["user admin", "user", ""] {
@@ -220,7 +220,7 @@ async fn rights_are_those_of_now_and_a_subject_that_is_gone_is_logged_out() {
 }
 
 #[tokio::test]
-async fn a_session_that_was_not_used_or_is_too_old_is_over() {
+async fn a_session_that_was_not_used_or_is_too_old_is_invalid() {
     let world = World::new();
     let mut idle = expired_client(&world).await;
     world.clock.advance(7 * DAY);

@@ -1,4 +1,4 @@
-//! Which tokens the cache keeps, by the counter that tells a token from the cache from one that was verified.
+//! Which tokens the cache keeps. A counter tells cached tokens from verified ones.
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower_refresh::{
@@ -13,7 +13,7 @@ use crate::support::{
     world::SECRET,
 };
 
-/// A server with a cache of `places`, and what it counts.
+/// A server with a cache of this capacity, and its counters.
 struct Counted {
     world: World,
     recorder: DebuggingRecorder,
@@ -39,7 +39,7 @@ impl Counted {
         tokens
     }
 
-    /// Presents each token once, and tells how many came from the cache.
+    /// Presents each token once, and returns how many came from the cache.
     async fn present(&self, tokens: &[String]) -> u64 {
         let _guard = metrics::set_default_local_recorder(&self.recorder);
         for token in tokens {
@@ -57,16 +57,16 @@ impl Counted {
 }
 
 #[tokio::test]
-async fn tokens_are_found_while_they_fill_a_quarter_of_the_places() {
+async fn tokens_are_found_while_they_fill_a_quarter_of_the_capacity() {
     let server = Counted::new(512);
     let tokens = server.new_tokens(128).await;
-    assert_eq!(server.present(&tokens).await, 0, "nobody presented them before");
-    // Where they go is random; that 17 come into one set of 16 happens once in some 50 000 runs.
+    assert_eq!(server.present(&tokens).await, 0, "they were never presented before");
+    // Their places are random. 17 of them fall into one set of 16 in about one of 50 000 runs.
     assert!(server.present(&tokens).await >= 126);
 }
 
 #[tokio::test]
-async fn a_cache_of_no_places_finds_nothing() {
+async fn a_cache_without_capacity_finds_nothing() {
     let server = Counted::new(0);
     let tokens = server.new_tokens(2).await;
     for _ in 0..3 {
@@ -75,18 +75,18 @@ async fn a_cache_of_no_places_finds_nothing() {
 }
 
 #[tokio::test]
-async fn no_more_tokens_are_kept_than_there_are_places() {
+async fn no_more_tokens_are_kept_than_the_capacity() {
     let server = Counted::new(16);
     let tokens = server.new_tokens(64).await;
     server.present(&tokens).await;
-    // Those that come last are looked for first, so that looking pushes none of them out.
+    // The last ones are looked up first, so that the look-up evicts none of them.
     let backwards: Vec<_> = tokens.into_iter().rev().collect();
     let found = server.present(&backwards).await;
     assert!((1..=16).contains(&found), "{found}");
 }
 
 #[tokio::test]
-async fn forged_tokens_push_nothing_out() {
+async fn forged_tokens_evict_nothing() {
     let server = Counted::new(16);
     let tokens = server.new_tokens(16).await;
     server.present(&tokens).await;
@@ -96,7 +96,7 @@ async fn forged_tokens_push_nothing_out() {
 }
 
 #[tokio::test]
-async fn tokens_in_use_outlast_those_that_come_once() {
+async fn tokens_in_use_outlast_those_that_are_presented_once() {
     let server = Counted::new(16);
     let in_use = server.new_tokens(8).await;
     server.present(&in_use).await;
@@ -108,7 +108,7 @@ async fn tokens_in_use_outlast_those_that_come_once() {
 }
 
 #[tokio::test]
-async fn a_token_that_came_into_use_pushes_out_one_that_is_not_used_any_more() {
+async fn a_token_in_use_evicts_one_that_is_no_longer_used() {
     let server = Counted::new(16);
     let former = server.new_tokens(16).await;
     for _ in 0..3 {
@@ -120,7 +120,7 @@ async fn a_token_that_came_into_use_pushes_out_one_that_is_not_used_any_more() {
 }
 
 #[tokio::test]
-async fn an_expired_token_makes_room_before_any_that_holds() {
+async fn an_expired_token_is_evicted_before_any_valid_one() {
     let server = Counted::new(16);
     let expiring = server.new_tokens(4).await;
     server.present(&expiring).await;
@@ -136,7 +136,7 @@ async fn an_expired_token_makes_room_before_any_that_holds() {
 }
 
 #[tokio::test]
-async fn after_keys_were_rotated_a_token_is_verified_once_and_then_found() {
+async fn after_a_key_rotation_a_token_is_verified_once_and_then_found() {
     let server = Counted::new(16);
     let tokens = server.new_tokens(3).await;
     server.present(&tokens).await;

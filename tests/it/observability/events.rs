@@ -1,4 +1,4 @@
-//! Events of requests that are refused.
+//! Events of rejected requests.
 
 use bytes::Bytes;
 use http::Response;
@@ -16,109 +16,109 @@ use crate::support::{
     request,
 };
 
-type Told = Vec<(EventKind, Option<SessionHandle>, Option<Subject>)>;
+type Reported = Vec<(EventKind, Option<SessionHandle>, Option<Subject>)>;
 
-fn told(world: &World) -> Told {
+fn reported(world: &World) -> Reported {
     world.events.lock().unwrap().drain(..).map(|event| (event.kind, event.session, event.subject)).collect()
 }
 
-fn nobodys(refusal: RejectionReason) -> Told {
-    vec![(EventKind::Rejected(refusal), None, None)]
+fn anonymous(reason: RejectionReason) -> Reported {
+    vec![(EventKind::Rejected(reason), None, None)]
 }
 
 #[tokio::test]
-async fn each_request_that_is_refused_for_what_it_brought_is_told_of_once() {
+async fn each_request_that_is_rejected_for_its_credentials_is_reported_once() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
-    let (access, cookies) = (browser.access().unwrap().to_owned(), browser.cookie_field());
-    told(&world);
+    let (access, cookies) = (browser.access().unwrap().to_owned(), browser.cookie_header());
+    reported(&world);
 
     world.send(with_bearer("/public", &forged_access(&access))).await;
-    assert_eq!(told(&world), nobodys(RejectionReason::InvalidToken(InvalidTokenReason::BadSignature)));
-    world.send(with_bearer("/me", "no token at all")).await;
-    assert_eq!(told(&world), nobodys(RejectionReason::InvalidToken(InvalidTokenReason::Malformed)));
+    assert_eq!(reported(&world), anonymous(RejectionReason::InvalidToken(InvalidTokenReason::BadSignature)));
+    world.send(with_bearer("/me", "not a token")).await;
+    assert_eq!(reported(&world), anonymous(RejectionReason::InvalidToken(InvalidTokenReason::Malformed)));
 
     let bearer = format!("Bearer {access}");
     world.send(request("/me", &[("authorization", &bearer), ("authorization", &bearer)])).await;
-    assert_eq!(told(&world), nobodys(RejectionReason::InvalidRequest));
+    assert_eq!(reported(&world), anonymous(RejectionReason::InvalidRequest));
 
     for path in ["/me", "/public", "/logout", "/login/alice"] {
         world.send(request(path, &[("cookie", &cookies), ("sec-fetch-site", "cross-site")])).await;
-        assert_eq!(told(&world), nobodys(RejectionReason::CrossSite), "{path} with cookies");
+        assert_eq!(reported(&world), anonymous(RejectionReason::CrossSite), "{path} with cookies");
     }
     for path in ["/logout", "/login/alice"] {
         world.send(request(path, &[("sec-fetch-site", "cross-site")])).await;
-        assert_eq!(told(&world), nobodys(RejectionReason::CrossSite), "{path} without cookies");
+        assert_eq!(reported(&world), anonymous(RejectionReason::CrossSite), "{path} without cookies");
     }
 
     world.auth.end_session(session_of(&browser)).await.unwrap();
-    told(&world);
+    reported(&world);
     world.send(with_bearer("/me", &access)).await;
-    assert_eq!(told(&world), nobodys(RejectionReason::InvalidToken(InvalidTokenReason::Revoked)));
+    assert_eq!(reported(&world), anonymous(RejectionReason::InvalidToken(InvalidTokenReason::Revoked)));
 }
 
 #[tokio::test]
-async fn refresh_tokens_of_which_none_holds_are_told_of_once_a_request() {
+async fn invalid_refresh_tokens_are_reported_once_per_request() {
     let world = World::new();
     let one = expired_browser(&world, "alice").await.0.refresh().unwrap().to_owned();
     let other = expired_browser(&world, "bob").await.0.refresh().unwrap().to_owned();
     let forged = forged_refresh(&one);
-    told(&world);
+    reported(&world);
     let cases = [
         ("forged", format!("{REFRESH}={forged}")),
-        ("of no form at all", format!("{REFRESH}=x")),
+        ("malformed", format!("{REFRESH}=x")),
         ("empty", format!("{REFRESH}=")),
-        ("two that do not hold", format!("{REFRESH}={forged}; {REFRESH}=x")),
+        ("two invalid ones", format!("{REFRESH}={forged}; {REFRESH}=x")),
         ("of two sessions", format!("{REFRESH}={one}; {REFRESH}={other}")),
     ];
     for (case, cookies) in cases {
         for path in ["/me", "/public"] {
             world.send(request(path, &[("cookie", &cookies)])).await;
-            assert_eq!(told(&world), nobodys(RejectionReason::InvalidRefreshToken), "{case}: {path}");
+            assert_eq!(reported(&world), anonymous(RejectionReason::InvalidRefreshToken), "{case}: {path}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_holds_beside_one_that_does_not_or_that_nobody_looks_at_is_not_told_of() {
+async fn an_invalid_refresh_token_that_is_not_read_or_comes_beside_a_valid_one_is_not_reported() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let (access, refresh) = (browser.access().unwrap().to_owned(), browser.refresh().unwrap().to_owned());
     let forged = forged_refresh(&refresh);
-    told(&world);
+    reported(&world);
 
     let valid = format!("{ACCESS}={access}; {REFRESH}={forged}");
     world.send(request("/me", &[("cookie", &valid)])).await;
-    assert_eq!(told(&world), [], "a valid access token is enough");
+    assert_eq!(reported(&world), [], "a valid access token is enough");
 
     world.clock.advance(ACCESS_LIFETIME);
     let both = format!("{REFRESH}={forged}; {REFRESH}={refresh}");
     let response = world.send(request("/me", &[("cookie", &both)])).await;
     assert_eq!(response.body(), "alice");
-    assert!(!told(&world).iter().any(|(kind, ..)| matches!(kind, EventKind::Rejected(_))));
+    assert!(!reported(&world).iter().any(|(kind, ..)| matches!(kind, EventKind::Rejected(_))));
 }
 
 #[tokio::test]
-async fn who_brought_nothing_or_what_has_merely_expired_is_not_told_of() {
+async fn missing_and_merely_expired_credentials_are_not_reported() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     world.clock.advance(ACCESS_LIFETIME);
-    told(&world);
+    reported(&world);
 
     world.send(request("/me", &[])).await;
     world.send(request("/public", &[("sec-fetch-site", "cross-site")])).await;
     world.send(with_bearer("/me", browser.access().unwrap())).await;
 
-    assert_eq!(told(&world), []);
+    assert_eq!(reported(&world), []);
 }
 
 #[tokio::test]
 async fn a_user_who_lacks_a_scope_is_named() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
-    told(&world);
+    reported(&world);
     let respond = service_fn(|_| async { Ok::<_, std::convert::Infallible>(Response::new(Bytes::new())) });
-    let service = world.auth.layer().layer(world.auth.require_scope("nobody-has-this").layer(respond));
+    let service = world.auth.layer().layer(world.auth.require_scope("missing").layer(respond));
 
     let response = service.oneshot(browser.request("/admin")).await.unwrap();
 
@@ -126,5 +126,5 @@ async fn a_user_who_lacks_a_scope_is_named() {
     let alice = Subject::new("alice");
     let expected =
         (EventKind::Rejected(RejectionReason::InsufficientScope), Some(session_of(&browser)), Some(alice));
-    assert_eq!(told(&world), [expected]);
+    assert_eq!(reported(&world), [expected]);
 }

@@ -1,4 +1,4 @@
-//! Counters and histograms, through a recorder that keeps what it gets.
+//! Counters and histograms, through a recorder that keeps its measurements.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,7 @@ use crate::support::{
     store::Fault,
 };
 
-/// `name{label="value",…}` of each series, and how much was counted or how often something was timed.
+/// `name{label="value",…}` of each series, with its count or its number of measured times.
 fn series(snapshotter: &Snapshotter) -> BTreeMap<String, u64> {
     let series = snapshotter.snapshot().into_vec().into_iter().map(|(key, _, _, value)| {
         let labels: Vec<_> =
@@ -39,7 +39,7 @@ async fn settle() {
 }
 
 #[tokio::test]
-async fn each_request_is_counted_once_by_what_became_of_it() {
+async fn each_request_is_counted_once_by_its_outcome() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _guard = metrics::set_default_local_recorder(&recorder);
@@ -48,7 +48,7 @@ async fn each_request_is_counted_once_by_what_became_of_it() {
         let count = series(&snapshotter)
             .remove(&format!("tower_refresh_requests_total{{outcome=\"{name}\"}}"))
             .unwrap_or(0);
-        // Taking a snapshot sets counters back, so each step sees its own.
+        // A snapshot resets the counters, so each step sees only its own counts.
         count
     };
 
@@ -56,13 +56,13 @@ async fn each_request_is_counted_once_by_what_became_of_it() {
     browser.get(&world, "/public").await;
     assert_eq!(outcome("anonymous"), 1);
     browser.get(&world, "/login/alice").await;
-    assert_eq!(outcome("anonymous"), 1, "who logs in was nobody when the request came");
+    assert_eq!(outcome("anonymous"), 1, "a login request was anonymous when it arrived");
     browser.get(&world, "/me").await;
     assert_eq!(outcome("authenticated"), 1);
 
     world.send(with_bearer("/public", "forged")).await;
     assert_eq!(outcome("rejected"), 1);
-    let cookies = browser.cookie_field();
+    let cookies = browser.cookie_header();
     world.send(request("/me", &[("cookie", &cookies), ("sec-fetch-site", "cross-site")])).await;
     assert_eq!(outcome("cross_site"), 1);
 
@@ -70,17 +70,17 @@ async fn each_request_is_counted_once_by_what_became_of_it() {
     world.store.break_op(Op::Load, Fault::Fails);
     browser.get(&world, "/me").await;
     assert_eq!(outcome("unavailable"), 1);
-    world.store.mend();
+    world.store.fix();
     browser.get(&world, "/me").await;
     assert_eq!(outcome("refreshed"), 1);
 }
 
 #[test]
-fn a_valid_access_token_of_which_the_store_was_asked_is_no_refresh() {
+fn a_valid_access_token_that_was_checked_in_the_store_is_no_refresh() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _guard = metrics::set_default_local_recorder(&recorder);
-    // Outside of a runtime, so that nobody follows the feed.
+    // Outside of a runtime, so that the feed is not followed.
     let world = World::with(|builder| builder.feed_loss_policy(FeedLossPolicy::AskStore));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
@@ -93,7 +93,7 @@ fn a_valid_access_token_of_which_the_store_was_asked_is_no_refresh() {
 }
 
 #[tokio::test]
-async fn access_tokens_are_counted_by_what_they_were_worth() {
+async fn access_tokens_are_counted_by_their_validity() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _guard = metrics::set_default_local_recorder(&recorder);
@@ -121,7 +121,7 @@ async fn access_tokens_are_counted_by_what_they_were_worth() {
     world.send(with_bearer("/me", &access)).await;
     assert_eq!(results(), one("expired"));
     world.send(request("/me", &[("cookie", &format!("{ACCESS}={access}"))])).await;
-    assert_eq!(results(), one("expired"), "a cookie is passed over by its own word");
+    assert_eq!(results(), one("expired"), "an expired cookie is skipped because of its own expiry");
 }
 
 #[tokio::test]
@@ -139,19 +139,19 @@ async fn calls_of_the_store_and_of_the_claims_source_are_timed() {
     world.store.break_op(Op::Load, Fault::Fails);
     browser.get(&world, "/me").await;
     assert_eq!(series(&snapshotter)["tower_refresh_store_seconds{call=\"load\",result=\"error\"}"], 1);
-    world.store.mend();
+    world.store.fix();
     world.users.break_loads(Some(Fault::Fails));
     browser.get(&world, "/me").await;
     assert_eq!(series(&snapshotter)["tower_refresh_claims_seconds{result=\"error\"}"], 1);
 }
 
 #[tokio::test]
-async fn the_lag_of_the_feed_is_the_time_since_the_end() {
+async fn the_lag_of_the_feed_is_the_time_since_the_session_end() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _guard = metrics::set_default_local_recorder(&recorder);
     let store = TestStore::default();
-    // Servers whose clocks are seconds ahead hear of an end as late as that.
+    // A server whose clock is seconds ahead reports a lag of these seconds.
     let server = |ahead| {
         let clock = ManualClock::new();
         clock.advance(Duration::from_secs(ahead));
@@ -162,7 +162,7 @@ async fn the_lag_of_the_feed_is_the_time_since_the_end() {
     let browser = Browser::logged_in(&here, "alice").await;
     here.auth.end_session(session_of(&browser)).await.unwrap();
     settle().await;
-    // One that joins afterwards learns of the end, but not late: it was not there.
+    // A server that joins afterwards learns of the session end, but reports no lag: it was not there.
     let _newcomer = server(5);
     settle().await;
 
@@ -181,7 +181,7 @@ async fn the_lag_of_the_feed_is_the_time_since_the_end() {
 }
 
 #[tokio::test]
-async fn the_table_of_metrics_names_each_that_there_is_and_no_other() {
+async fn the_table_of_metrics_names_every_metric_and_no_other() {
     let documentation = include_str!("../../../docs/observability.md");
     let (_, table) = documentation.split_once("## Metrics").unwrap();
     let (table, _) = table.split_once("\n## ").unwrap();

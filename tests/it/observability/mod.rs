@@ -1,4 +1,4 @@
-//! What can be seen from outside: events and metrics, by the names of docs/observability.md.
+//! Events and metrics, with the names of docs/observability.md.
 
 #[cfg(feature = "metrics")]
 mod cached;

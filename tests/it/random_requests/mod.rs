@@ -1,4 +1,4 @@
-//! Requests that nobody would think of: a few thousand of each kind, and the seeds of the fuzzers.
+//! Random requests: a few thousand of each kind, and the seeds of the fuzzers.
 
 mod checks;
 
@@ -9,7 +9,7 @@ use std::{
 
 use proptest::prelude::*;
 
-/// Pieces that random bytes would hardly ever come to; 1 to 8 stand for tokens.
+/// Pieces that random bytes would hardly ever contain; 1 to 8 stand for tokens.
 const PIECES: [&[u8]; 16] = [
     b"__Host-access=",
     b"__Host-refresh=",
@@ -41,7 +41,7 @@ fn noise(most: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..most)
 }
 
-/// The header and the claims of a good token, with some bytes changed.
+/// The header and the claims of a valid token, with some bytes changed.
 fn jws() -> impl Strategy<Value = Vec<u8>> {
     let good = fs::read(seeds("access_token").join("good")).unwrap();
     let change = (any::<prop::sample::Index>(), prop_oneof![any::<u8>(), Just(b'"'), Just(b'0'), Just(b',')]);
@@ -56,31 +56,31 @@ fn jws() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    // What fails becomes a seed.
+    // An input that fails becomes a seed.
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn cookie_fields_of_any_bytes_let_in_whose_cookies_they_hold(data in bytes(24)) {
+    fn cookie_headers_of_any_bytes_authenticate_the_owner_of_their_cookies(data in bytes(24)) {
         checks::cookies::check(&data);
     }
 
     #[test]
-    fn authorization_fields_of_any_bytes_let_in_who_holds_a_good_token(data in bytes(8)) {
+    fn authorization_headers_of_any_bytes_authenticate_the_owner_of_a_valid_token(data in bytes(8)) {
         checks::authorization::check(&data);
     }
 
     #[test]
-    fn refresh_tokens_of_any_fields_are_worth_what_their_mac_and_their_row_say(data in noise(120)) {
+    fn refresh_tokens_of_any_fields_are_as_valid_as_their_mac_and_their_row(data in noise(120)) {
         checks::refresh_token::check(&data);
     }
 
     #[test]
-    fn access_tokens_of_any_bytes_are_good_only_if_all_of_them_is_good(data in prop_oneof![jws(), bytes(16)]) {
+    fn access_tokens_of_any_bytes_are_valid_only_if_every_part_is_valid(data in prop_oneof![jws(), bytes(16)]) {
         checks::access_token::check(&data);
     }
 
     #[test]
-    fn in_any_history_everything_holds_that_must(data in noise(600)) {
+    fn every_history_keeps_the_invariants(data in noise(600)) {
         checks::history::check(&data);
     }
 }

@@ -15,7 +15,7 @@ use tower_refresh::{
 use super::search::{Secrets, noise};
 use crate::support::{Browser, Claims, World, request};
 
-/// What each type shows.
+/// The `Debug` output of each type.
 #[derive(Default)]
 struct Shown(Vec<(&'static str, String)>);
 
@@ -33,7 +33,7 @@ macro_rules! pem {
     };
 }
 
-/// A ring with keys of every kind.
+/// A key ring with keys of every kind.
 fn ring(secrets: &mut Secrets) -> KeyRing {
     for (what, private, public) in [
         ("the Ed25519 key", pem!("ed25519"), pem!("ed25519.pub")),
@@ -112,7 +112,7 @@ async fn no_public_type_shows_a_secret() {
     let bearer = format!("Bearer {}", browser.access().unwrap());
     world.clock.advance(Duration::from_secs(540));
 
-    // Inside a request that holds all there is: a bearer token near its end, and both cookies.
+    // Inside a request with all credentials: a bearer token that expires soon, and both cookies.
     let mut request = browser.request("/");
     request.headers_mut().insert("authorization", bearer.parse().unwrap());
     let service = service_fn(|request: Request<()>| async move {
@@ -129,7 +129,7 @@ async fn no_public_type_shows_a_secret() {
     browser.keep(response.headers());
     secrets.access_token(response.headers()["x-access-token"].to_str().unwrap());
     secrets.cookies(&browser);
-    shown.of("the fields of a response", response.headers());
+    shown.of("the headers of a response", response.headers());
     let (session, user, tokens) = response.body();
     shown.of("Session", session);
     shown.of("Authenticated", user);
@@ -144,7 +144,7 @@ async fn no_public_type_shows_a_secret() {
     shown.of("Ended", &Ended::new(EndReason::Logout, user.expires_at()));
     shown.of("ParseSessionHandleError", &"no handle".parse::<SessionHandle>());
 
-    // A native client's tokens, and what it gets for none.
+    // A native client's tokens, and the error without one.
     let native = Mutex::default();
     let login = service_fn(async |request: Request<()>| {
         let session = Session::<Claims>::from_extensions(request.extensions()).unwrap();
@@ -158,7 +158,7 @@ async fn no_public_type_shows_a_secret() {
     shown.of("NativeTokenResponse", &tokens);
     shown.of("TokenError", &world.auth.refresh_token_grant(b"refresh_token=x").await.unwrap_err());
 
-    // One that waits for a refresh.
+    // A request that waits for a refresh.
     world.clock.advance(Duration::from_secs(600));
     shown.of("ResponseFuture", &service.call(browser.request("/")));
 
@@ -168,9 +168,9 @@ async fn no_public_type_shows_a_secret() {
     shown.of("RequireAuth", &guarded);
     let future = guarded.call(request_with(&bearer));
     shown.of("RequireAuthFuture", &future);
-    let refused = future.await.unwrap();
+    let rejected = future.await.unwrap();
     shown.of("RequireAuthLayer", &world.auth.require_auth());
-    let rejection = refused.extensions().get::<Rejection>().unwrap();
+    let rejection = rejected.extensions().get::<Rejection>().unwrap();
     shown.of("Rejection", rejection);
     let rejected = world.send(request_with("Bearer a.b.c")).await;
     let rejection = rejected.extensions().get::<Rejection>().unwrap();
@@ -203,7 +203,7 @@ fn request_with(bearer: &str) -> Request<()> {
     request("/me", &[("authorization", bearer)])
 }
 
-/// The types that the crate's root exports.
+/// The types that the root of the crate exports.
 fn public_types() -> impl Iterator<Item = &'static str> {
     const TRAITS_AND_MARKERS: [&str; 6] =
         ["Clock", "CustomClaims", "EndWatcher", "ProblemResponse", "RespondToRejection", "SessionStore"];

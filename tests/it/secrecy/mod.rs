@@ -1,4 +1,4 @@
-//! No token, no cookie value and no key shows in any `Debug`; `tests/traced` looks into logs.
+//! No `Debug` output contains a token, a cookie value or a key; `tests/traced` checks logs.
 
 mod debug;
 mod headers;

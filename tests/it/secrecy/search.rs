@@ -1,4 +1,4 @@
-//! Finds secrets in a text, in whichever form they got there.
+//! Finds secrets in a text, in any encoding.
 
 use std::{collections::HashSet, fmt::Write};
 
@@ -9,22 +9,22 @@ use base64::{
 
 use crate::support::{Browser, browser::REFRESH};
 
-/// What must not show, in windows of [`LEAK`] bytes.
+/// The secrets that must not show, in windows of [`LEAK`] bytes.
 #[derive(Default)]
 pub(crate) struct Secrets(Vec<(String, Vec<u8>)>);
 
-/// So many bytes in a row are a leak; fewer can be a coincidence.
+/// This many bytes in a row are a leak; fewer can be a coincidence.
 const LEAK: usize = 8;
 
 impl Secrets {
-    /// The bytes themselves, whatever their encoding.
+    /// Arbitrary bytes, in any encoding.
     pub(crate) fn bytes(&mut self, what: &str, secret: impl AsRef<[u8]>) {
         let secret = secret.as_ref();
-        assert!(secret.len() >= LEAK, "{what} is too short to be told from other text");
+        assert!(secret.len() >= LEAK, "{what} is too short to be distinguished from other text");
         self.0.extend(secret.windows(LEAK).map(|window| (what.to_owned(), window.to_vec())));
     }
 
-    /// A private key, but for those of its bytes that are in the public key too.
+    /// A private key, except its bytes that are in the public key too.
     pub(crate) fn private_key(&mut self, what: &str, private: &str, public: &str) {
         let public = der(public);
         let windows = der(private);
@@ -33,10 +33,10 @@ impl Secrets {
         self.0.extend(windows.map(|window| (what.to_owned(), window.to_vec())));
     }
 
-    /// An access token and its signature. What it says of its user may be shown.
+    /// An access token and its signature. Its claims may be shown.
     pub(crate) fn access_token(&mut self, token: &str) {
         let [_, payload, signature] = token.split('.').collect::<Vec<_>>()[..] else {
-            panic!("no JWT: {token}")
+            panic!("not a JWT: {token}")
         };
         self.bytes("an access token's text", payload);
         self.bytes("an access token's signature", signature);
@@ -51,14 +51,14 @@ impl Secrets {
         self.bytes("a refresh token", token);
     }
 
-    /// The cookies that a browser holds.
+    /// The cookies of a browser.
     pub(crate) fn cookies(&mut self, browser: &Browser) {
         for (name, value) in &browser.cookies {
             if name == REFRESH { self.refresh_token(value) } else { self.access_token(value) }
         }
     }
 
-    /// Panics if `text` holds eight bytes in a row of a secret.
+    /// Panics if `text` contains eight consecutive bytes of a secret.
     pub(crate) fn assert_absent(&self, place: &str, text: &str) {
         assert!(!self.0.is_empty(), "no secret to look for");
         let text = without_blanks(text);
@@ -73,7 +73,7 @@ impl Secrets {
     }
 }
 
-/// A text in which many thousand forms are looked for: nearly all of them are told absent by their first bytes.
+/// A text that is searched for many thousand forms. Their first bytes rule out nearly all of them.
 struct Text {
     text: String,
     beginnings: HashSet<[u8; LEAK]>,
@@ -91,7 +91,7 @@ impl Text {
     }
 }
 
-/// Bytes that look like nothing else in a test, different ones for each seed.
+/// Bytes that occur nowhere else in a test, different for each seed.
 pub(crate) fn noise(seed: u8) -> [u8; 48] {
     let mut state = seed;
     [(); 48].map(|()| {
@@ -105,7 +105,7 @@ fn der(pem: &str) -> Vec<u8> {
     STANDARD.decode(lines.collect::<String>()).unwrap()
 }
 
-/// How eight bytes can look, blanks left out. Of base64 the first six
+/// The forms of eight bytes, without blanks. For base64 the first six
 /// bytes, which are whole characters; one window in three begins where a character does.
 fn forms(part: &[u8]) -> Vec<String> {
     let list = |show: fn(&u8) -> String| part.iter().map(show).collect::<Vec<_>>().join(",");

@@ -1,4 +1,4 @@
-//! Rust's tokens, as far as imports and lines of code need them.
+//! A lexer for Rust, as far as imports and lines of code need one.
 
 /// A name, `::`, one other character, or a whole literal.
 #[derive(Clone, Debug)]
@@ -116,7 +116,7 @@ fn literal(text: &str) -> Option<usize> {
     }
 }
 
-/// The length of what stands in these quotes, and may have escapes.
+/// The length of the text in these quotes, which may contain escapes.
 fn quoted(text: &str, quote: char) -> usize {
     let mut escaped = false;
     for (at, char) in text.char_indices().skip(1) {
@@ -166,7 +166,7 @@ fn test_module(tokens: &[Token]) -> Option<(String, usize)> {
     Some((tokens[at + 1].text.clone(), at + 2 + length))
 }
 
-/// How many tokens there are from this bracket to the one that closes it.
+/// The number of tokens from this bracket to the one that closes it.
 fn after_group(tokens: &[Token]) -> Option<usize> {
     let mut depth = 0;
     for (at, token) in tokens.iter().enumerate() {

@@ -1,9 +1,9 @@
-//! The floor plan of `src/`, here and in each crate: imports go one way, and files and folders stay small.
+//! The layout of `src/`, here and in each crate: imports go one way, and files and folders stay small.
 
 mod lexer;
-mod made_up;
 mod modules;
 mod rules;
+mod samples;
 
 use std::{
     fs,

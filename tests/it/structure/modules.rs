@@ -10,7 +10,7 @@ pub(super) type Path = Vec<String>;
 pub(super) struct Crate {
     pub(super) files: Vec<File>,
     modules: BTreeSet<Path>,
-    /// What the names are that a `lib.rs` or `mod.rs` imports.
+    /// The targets of the names that a `lib.rs` or `mod.rs` imports.
     names: BTreeMap<Path, BTreeMap<String, Path>>,
 }
 
@@ -30,13 +30,13 @@ pub(super) struct File {
 #[derive(Clone)]
 struct Import {
     path: Path,
-    /// Under which name; `*` for all.
+    /// The name it is imported as; `*` for all.
     name: String,
     line: usize,
 }
 
 impl Crate {
-    /// Of the paths and texts of the files in `src`.
+    /// Takes the paths and texts of the files in `src`.
     pub(super) fn new(files: &[(String, String)]) -> Self {
         let mut sorted = files.to_vec();
         sorted.sort();
@@ -75,12 +75,12 @@ impl Crate {
         Self { files, modules, names }
     }
 
-    /// The folder in which the ways from `module` to the target part, and whom of its children the path leads to.
+    /// The folder where the paths of `module` and of the target diverge, and the child of it that the path leads to.
     ///
-    /// A name that the folder imports stands for what it imports. What a folder has itself is of no child.
+    /// A name that the folder imports stands for the imported item. An item of the folder itself belongs to no child.
     pub(super) fn parting(&self, module: &Path, target: &Path) -> Option<(Path, String)> {
         let mut target = target.clone();
-        // A name that is imported from where it is imported from, and so on, is a mistake that the compiler finds.
+        // A circle of re-exports is a mistake that the compiler finds.
         for _ in 0..16 {
             let mut depth = 0;
             loop {
@@ -111,7 +111,7 @@ fn module(path: &str) -> Path {
     names
 }
 
-/// The path from the root of the crate; nothing if it is another crate's.
+/// The path from the root of the crate; `None` for a path of another crate.
 fn absolute(path: &Path, within: &Path, modules: &BTreeSet<Path>) -> Option<Path> {
     let (mut from, mut rest) = match path.first()?.as_str() {
         "crate" => (Path::new(), &path[1..]),
@@ -132,11 +132,11 @@ fn absolute(path: &Path, within: &Path, modules: &BTreeSet<Path>) -> Option<Path
 
 type Within<T> = Vec<(T, Path)>;
 
-/// What is imported and which paths are written out, each with the module in which that is.
+/// The imports and the written-out paths, each with its module.
 fn imports(tokens: &[Token], module: &Path) -> (Within<Import>, Within<Path>) {
     let (mut imports, mut written) = (Vec::new(), Vec::new());
     let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
-    // The modules in this file that are open, and at which depth of braces.
+    // The modules in this file that are open, with the depth of their braces.
     let (mut within, mut open, mut depth) = (module.clone(), Vec::new(), 0);
     let mut at = 0;
     while at < tokens.len() {
@@ -153,7 +153,7 @@ fn imports(tokens: &[Token], module: &Path) -> (Within<Import>, Within<Path>) {
                     within.pop();
                 }
             }
-            // `use<'a>` is a bound, and what a macro imports is known where it is called.
+            // `use<'a>` is a bound, and the imports of a macro are known only where it is called.
             "use" if text(at + 1) == "<" || is_of_macro(&tokens[at..]) => {}
             "use" => {
                 let mut tree = Vec::new();
@@ -183,12 +183,12 @@ fn is_name(text: &str) -> bool {
     text.starts_with(|char: char| char.is_alphabetic() || char == '_')
 }
 
-/// Reads one branch of a `use` from `at` on; returns where its last token is, or the one behind it.
+/// Reads one branch of a `use` from `at` on. Returns the position of its last token, or of the one after it.
 fn use_tree(tokens: &[Token], mut at: usize, prefix: &Path, imports: &mut Vec<Import>) -> usize {
     let text = |at: usize| tokens.get(at).map_or(";", |token| token.text.as_str());
     let mut path = prefix.clone();
     if text(at) == "::" {
-        // Another crate's, whatever it is called.
+        // An item of another crate, whatever its name.
         path.push(String::new());
         at += 1;
     }

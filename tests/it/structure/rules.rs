@@ -1,4 +1,4 @@
-//! What each crate keeps to.
+//! The rules for each crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use super::modules::{Crate, Path};
 const FILES_IN_A_FOLDER: usize = 12;
 const LINES_OF_CODE: usize = 300;
 
-/// What is wrong with it, a line each.
+/// The violations, one per line.
 pub(super) fn violations(code: &Crate) -> Vec<String> {
     [circles(code), globs(code), full_folders(code), long_files(code)].concat()
 }
@@ -15,8 +15,8 @@ pub(super) fn violations(code: &Crate) -> Vec<String> {
 /// The members of a folder and the imports from one to another, each with an example.
 type Imports = BTreeMap<(String, String), String>;
 
-/// Modules of one folder that import each other, directly or by others between. A folder's own file may import from its
-/// children, and they from it.
+/// Modules of one folder that import each other, directly or through others. A folder's own file may import from its
+/// children, and they may import from it.
 fn circles(code: &Crate) -> Vec<String> {
     let mut folders = BTreeMap::<Path, Imports>::new();
     for file in code.files.iter().filter(|file| !file.is_test && file.path != "main.rs") {

@@ -10,7 +10,7 @@ use super::{World, request};
 pub const ACCESS: &str = "__Host-access";
 pub const REFRESH: &str = "__Host-refresh";
 
-/// Keeps cookies until they are removed; not their `Max-Age`, so that a test can present what has expired.
+/// Keeps cookies until they are removed. It ignores their `Max-Age`, so that a test can present expired tokens.
 #[derive(Clone, Debug, Default)]
 pub struct Browser {
     pub cookies: BTreeMap<String, String>,
@@ -41,16 +41,16 @@ impl Browser {
         if self.cookies.is_empty() {
             request(path, &[])
         } else {
-            request(path, &[("cookie", &self.cookie_field())])
+            request(path, &[("cookie", &self.cookie_header())])
         }
     }
 
-    pub fn cookie_field(&self) -> String {
+    pub fn cookie_header(&self) -> String {
         let pairs: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         pairs.join("; ")
     }
 
-    /// Takes over what `headers` set and remove.
+    /// Applies the cookies that `headers` set and remove.
     pub fn keep(&mut self, headers: &HeaderMap) {
         for (name, value) in set_cookies(headers) {
             match value {
@@ -74,13 +74,13 @@ impl Browser {
     }
 }
 
-/// The cookies that a response sets, with their values, or removes, with none.
+/// The cookies that a response sets, with their values, or removes, with `None`.
 pub fn set_cookies(headers: &HeaderMap) -> Vec<(String, Option<String>)> {
     headers
         .get_all("set-cookie")
         .iter()
-        .map(|field| {
-            let cookie = cookie::Cookie::parse(field.to_str().unwrap().to_owned()).unwrap();
+        .map(|header| {
+            let cookie = cookie::Cookie::parse(header.to_str().unwrap().to_owned()).unwrap();
             let removed = cookie.max_age().is_some_and(|age| age.is_zero());
             (cookie.name().to_owned(), (!removed).then(|| cookie.value().to_owned()))
         })

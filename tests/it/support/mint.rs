@@ -1,4 +1,4 @@
-//! Access tokens of any age, what is in them, and tokens that do not hold.
+//! Access tokens of any age, their claims, and invalid tokens.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -10,9 +10,9 @@ use super::{
     request,
 };
 
-/// The access token that a server would have issued at `at` to the holder of `refresh`, which is of `session`.
+/// The access token that a server would have issued at `at` for `refresh`, a refresh token of `session`.
 ///
-/// That server has a clock and a copy of the session of its own, so nothing changes in `world`.
+/// That server has its own clock and its own copy of the session, so nothing changes in `world`.
 pub async fn access_token(world: &World, session: SessionHandle, refresh: &str, at: Timestamp) -> String {
     let mut row = world.store.row(session).await.unwrap();
     row.generation = generation(refresh);
@@ -30,7 +30,7 @@ pub async fn access_token(world: &World, session: SessionHandle, refresh: &str, 
     String::from_utf8(response.body().to_vec()).unwrap()
 }
 
-/// The claims of an access token, unchecked.
+/// The claims of an access token, without verification.
 pub fn claims(access: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(access.split('.').nth(1).unwrap()).unwrap()).unwrap()
 }
@@ -40,7 +40,7 @@ pub fn session(access: &str) -> SessionHandle {
     claims(access)["sid"].as_str().unwrap().parse().unwrap()
 }
 
-/// An access token with another signature.
+/// The access token with an invalid signature.
 pub fn forged_access(access: &str) -> String {
     let (message, signature) = access.rsplit_once('.').unwrap();
     let mut bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
@@ -48,7 +48,7 @@ pub fn forged_access(access: &str) -> String {
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// A refresh token that was made one generation younger without the key.
+/// The refresh token with the next generation, made without the key.
 pub fn forged_refresh(refresh: &str) -> String {
     let mut bytes = URL_SAFE_NO_PAD.decode(refresh).unwrap();
     bytes[18..22].copy_from_slice(&(generation(refresh) + 1).to_be_bytes());

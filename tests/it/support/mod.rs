@@ -1,4 +1,4 @@
-//! What the tests share: a world with a clock, a store and a claims source that a test controls, and browsers.
+//! Shared support: a world whose clock, store and claims source a test controls, and browsers.
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test file uses a part of it")]
 
 pub mod browser;

@@ -1,4 +1,4 @@
-//! What the stories look at and meddle with: cookies in full, rows as a disaster left them, futures poll by poll.
+//! Helpers of the tests: cookies in full, changed rows, and futures that are polled step by step.
 
 use std::{pin::Pin, task::Poll, time::Duration};
 
@@ -20,7 +20,7 @@ pub const DAMPING: Duration = Duration::from_secs(60);
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// What is told of a refresh token that does not hold.
+/// The event of an invalid refresh token.
 pub const INVALID_REFRESH_TOKEN: EventKind = EventKind::Rejected(RejectionReason::InvalidRefreshToken);
 
 /// The session of a browser that has an access cookie.
@@ -61,7 +61,7 @@ pub fn with_bearer(path: &str, access: &str) -> Request<()> {
 }
 
 /// The `Max-Age` of the cookie `name` that a response sets.
-/// As a browser sends it where the user goes to a page.
+/// As a browser sends it when the user navigates to a page.
 pub fn as_navigation(mut request: Request<()>) -> Request<()> {
     for (name, value) in
         [("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]
@@ -73,7 +73,7 @@ pub fn as_navigation(mut request: Request<()>) -> Request<()> {
 
 pub fn max_age(response: &Response<Bytes>, name: &str) -> Option<u64> {
     let cookies = response.headers().get_all("set-cookie").iter();
-    let mut cookies = cookies.map(|field| cookie::Cookie::parse(field.to_str().unwrap()).unwrap());
+    let mut cookies = cookies.map(|header| cookie::Cookie::parse(header.to_str().unwrap()).unwrap());
     let max_age = cookies.find(|cookie| cookie.name() == name)?.max_age().unwrap();
     u64::try_from(max_age.whole_seconds()).ok()
 }
@@ -83,7 +83,7 @@ pub fn carries_nothing(response: &Response<Bytes>) -> bool {
     !response.headers().contains_key("set-cookie") && !response.headers().contains_key("x-access-token")
 }
 
-/// Changes a stored row behind everybody's back.
+/// Changes a stored row directly in the store.
 pub async fn alter_row(world: &World, session: SessionHandle, change: impl FnOnce(&mut SessionRow)) {
     let mut row = world.store.row(session).await.unwrap();
     change(&mut row);
@@ -95,7 +95,7 @@ pub fn poll_once<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Poll<F::Output
     future.now_or_never().map_or(Poll::Pending, Poll::Ready)
 }
 
-/// Polls until everything that can happen without others has happened.
+/// Polls until the future makes no more progress by itself.
 pub fn poll_until_stuck<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
     (0..20).map(|_| poll_once(future)).find(Poll::is_ready).unwrap_or(Poll::Pending)
 }

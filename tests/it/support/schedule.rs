@@ -1,6 +1,6 @@
-//! Every order in which requests can be polled, and dropped, one by one.
+//! Every order in which requests can be polled and dropped, one by one.
 //!
-//! A future is polled only after it was woken, so that one which nobody wakes is found: it would hang.
+//! A future is polled only after it was woken. So a future that is never woken is found: it would hang.
 
 use std::{
     pin::Pin,
@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-/// Tells `story` once for each way in which its choices can be made. Returns how many there were.
+/// Runs `story` once for each combination of its choices. Returns the number of combinations.
 pub fn for_every_schedule(story: impl Fn(&mut Choices)) -> usize {
     let mut choices = Choices::default();
     let mut count = 0;
@@ -24,7 +24,7 @@ pub fn for_every_schedule(story: impl Fn(&mut Choices)) -> usize {
     }
 }
 
-/// The choices of one way through a story: what was chosen, and of how many.
+/// The choices of one run of a story: each choice, and the number of its alternatives.
 #[derive(Debug, Default)]
 pub struct Choices {
     made: Vec<(usize, usize)>,
@@ -77,7 +77,7 @@ impl<T> Task<T> {
         Self { future: Some(Box::pin(future)), woken, output: None }
     }
 
-    /// Whether it has neither come to its end nor been dropped.
+    /// Whether it has neither finished nor been dropped.
     pub fn is_under_way(&self) -> bool {
         self.future.is_some()
     }

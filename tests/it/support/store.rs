@@ -1,4 +1,4 @@
-//! A store that counts its calls, fails when it is told to, and can be held.
+//! A store that counts its calls, fails on demand, and can be paused.
 
 use std::{
     collections::HashMap,
@@ -26,12 +26,12 @@ pub enum Op {
     Purge,
 }
 
-/// What a call does instead of its work.
+/// The behaviour of a call instead of its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It answers that the database is unavailable, and does nothing.
+    /// It returns that the database is unavailable, and does nothing.
     Fails,
-    /// It does its work, and then answers that the database is unavailable.
+    /// It does its work, and then returns that the database is unavailable.
     FailsAfterwards,
     /// It panics.
     Panics,
@@ -53,39 +53,39 @@ struct State {
     answer_gates: HashMap<Op, Arc<Semaphore>>,
     pauses: bool,
     feed_is_lost: bool,
-    told: Vec<(SessionHandle, Timestamp)>,
+    reported: Vec<(SessionHandle, Timestamp)>,
 }
 
 impl TestStore {
-    /// How often `op` was called.
+    /// The number of calls of `op`.
     pub fn calls(&self, op: Op) -> usize {
         self.state.lock().unwrap().calls.get(&op).copied().unwrap_or(0)
     }
 
-    /// Every call since the last time this was asked, by kind, the uncalled kinds left out.
+    /// The number of calls since the last time this was called, by kind, without the kinds that were not called.
     pub fn take_calls(&self) -> Vec<(Op, usize)> {
         let mut calls: Vec<_> = self.state.lock().unwrap().calls.drain().collect();
         calls.sort_unstable();
         calls
     }
 
-    /// From now on `op` has this fault.
+    /// From now on `op` fails with this fault.
     pub fn break_op(&self, op: Op, fault: Fault) {
         self.state.lock().unwrap().faults.insert(op, fault);
     }
 
-    /// The feed of ends cannot be joined from now on.
+    /// From now on the feed of session ends cannot be joined.
     pub fn lose_feed(&self) {
         self.state.lock().unwrap().feed_is_lost = true;
     }
 
-    /// Whoever joins the feed of ends from now on is told of this one, whatever the store knows.
-    pub fn tell(&self, session: SessionHandle, at: Timestamp) {
-        self.state.lock().unwrap().told.push((session, at));
+    /// From now on a new follower of the feed receives this session end, whatever the store contains.
+    pub fn report_end(&self, session: SessionHandle, at: Timestamp) {
+        self.state.lock().unwrap().reported.push((session, at));
     }
 
     /// All calls work again.
-    pub fn mend(&self) {
+    pub fn fix(&self) {
         self.state.lock().unwrap().faults.clear();
     }
 
@@ -99,7 +99,7 @@ impl TestStore {
         self.state.lock().unwrap().answer_gates.insert(op, Arc::new(Semaphore::new(0)));
     }
 
-    /// Opens the gates of `op` for good.
+    /// Opens the gates of `op` permanently.
     pub fn let_through(&self, op: Op) {
         let mut state = self.state.lock().unwrap();
         for gate in [state.gates.remove(&op), state.answer_gates.remove(&op)].into_iter().flatten() {
@@ -143,7 +143,7 @@ impl TestStore {
                 work.await?;
                 Err(StoreError::new(StoreErrorKind::Unavailable))
             }
-            Some(Fault::Panics) => panic!("the test store was told to panic"),
+            Some(Fault::Panics) => panic!("the test store panics on demand"),
             Some(Fault::Hangs) => std::future::pending().await,
         };
         if pauses {
@@ -200,8 +200,8 @@ impl SessionStore for TestStore {
         if self.state.lock().unwrap().feed_is_lost {
             return Err(StoreError::new(StoreErrorKind::Unavailable));
         }
-        let told = self.state.lock().unwrap().told.clone();
-        told.iter().for_each(|(session, at)| watcher.ended(*session, *at));
+        let reported = self.state.lock().unwrap().reported.clone();
+        reported.iter().for_each(|(session, at)| watcher.ended(*session, *at));
         self.inner.watch_ends(since, watcher).await
     }
 }

@@ -43,7 +43,7 @@ impl Users {
         self.0.lock().unwrap().known.remove(subject);
     }
 
-    /// From now on each load has this fault, or none.
+    /// From now on each load fails with this fault, or works again.
     pub fn break_loads(&self, fault: Option<Fault>) {
         self.0.lock().unwrap().fault = fault;
     }
@@ -53,7 +53,7 @@ impl Users {
         self.0.lock().unwrap().pauses = true;
     }
 
-    /// How often the claims were loaded.
+    /// The number of loads so far.
     pub fn loads(&self) -> usize {
         self.0.lock().unwrap().loads
     }
@@ -68,9 +68,9 @@ impl Users {
             tokio::task::yield_now().await;
         }
         match fault {
-            Some(Fault::Panics) => panic!("the claims source was told to panic"),
+            Some(Fault::Panics) => panic!("the claims source panics on demand"),
             Some(Fault::Hangs) => std::future::pending().await,
-            Some(Fault::Fails | Fault::FailsAfterwards) => Err(io::Error::other("told to fail")),
+            Some(Fault::Fails | Fault::FailsAfterwards) => Err(io::Error::other("it fails on demand")),
             None => Ok(found.map(|(name, scope)| Identity::new(Claims { name }).scope(scope))),
         }
     }

@@ -34,12 +34,12 @@ impl World {
         Self::with(|builder| builder)
     }
 
-    /// With settings of the test's own.
+    /// With settings that the test changes.
     pub fn with(configure: impl FnOnce(AuthBuilder<Claims>) -> AuthBuilder<Claims>) -> Self {
         Self::on(ManualClock::new(), TestStore::default(), configure)
     }
 
-    /// On a clock and a store that another world may share: a second server.
+    /// With a clock and a store that another world may share, as a second server does.
     pub fn on(
         clock: ManualClock,
         store: TestStore,
@@ -78,16 +78,16 @@ impl World {
         self.auth.layer().layer(service).oneshot(request).await.unwrap()
     }
 
-    /// The kinds of the events since the last time this was asked.
+    /// The kinds of the events since the last call.
     pub fn take_events(&self) -> Vec<EventKind> {
         self.events.lock().unwrap().drain(..).map(|event| event.kind).collect()
     }
 }
 
-/// A GET of `path` with these fields.
-pub fn request(path: &str, fields: &[(&str, &str)]) -> Request<()> {
+/// A GET of `path` with these headers.
+pub fn request(path: &str, headers: &[(&str, &str)]) -> Request<()> {
     let mut request = Request::builder().uri(path).header("host", "api.example.com");
-    for (name, value) in fields {
+    for (name, value) in headers {
         request = request.header(*name, *value);
     }
     request.body(()).unwrap()

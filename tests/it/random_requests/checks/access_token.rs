@@ -1,5 +1,5 @@
-//! Access tokens of any shape, and of any header and claims under a right signature: exactly the good ones are let in, and
-//! alike in the header, in the cookie and from the cache.
+//! Access tokens of any shape, and of any header and claims with a valid signature: exactly the valid ones authenticate,
+//! in the header, in the cookie and from the cache alike.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{
@@ -22,7 +22,7 @@ use crate::support::{
     world::{AUDIENCE, ISSUER, SECRET},
 };
 
-/// Longer ones are not looked at.
+/// Longer tokens are not read.
 const LONGEST: usize = 8192;
 const LIFETIME_MILLIS: u64 = 600_000;
 
@@ -30,31 +30,31 @@ const LIFETIME_MILLIS: u64 = 600_000;
 pub fn check(data: &[u8]) {
     let Some((first, rest)) = data.split_first() else { return };
     within(async |scene| {
-        let (token, good) = if first % 2 == 0 { signed(scene, rest) } else { text(scene, rest) };
-        // What a field cannot hold, or not without its ends being trimmed.
+        let (token, validity) = if first % 2 == 0 { signed(scene, rest) } else { text(scene, rest) };
+        // Bytes that a header cannot contain, or not without its ends being trimmed.
         if token.iter().any(u8::is_ascii_control) || token.trim_ascii() != token {
             return Left::AsItWas;
         }
         let mut subject = None;
-        // The second time, a good token is in the cache.
+        // The second time, a valid token is in the cache.
         for round in 0..2 {
             let response = scene.world.send(with_token("/me", &AUTHORIZATION, "Bearer ", &token)).await;
-            response::is_in_order(&response);
+            response::assert_consistent(&response);
             let found = (response.status() == StatusCode::OK).then(|| response.body().clone());
-            match &good {
-                Judgement::Good(subject) => assert_eq!(found.as_deref(), Some(subject.as_bytes())),
-                Judgement::Bad => assert_eq!(found, None),
-                Judgement::Unclear => {}
+            match &validity {
+                Validity::Valid(subject) => assert_eq!(found.as_deref(), Some(subject.as_bytes())),
+                Validity::Invalid => assert_eq!(found, None),
+                Validity::Unclear => {}
             }
-            assert!(round == 0 || subject == found, "the cache says something else");
+            assert!(round == 0 || subject == found, "the cache has another result");
             subject = found;
         }
         // That would be several cookies.
         if !token.contains(&b';') {
             let cookie = format!("{ACCESS}=");
             let response = scene.world.send(with_token("/optional", &COOKIE, &cookie, &token)).await;
-            response::is_in_order(&response);
-            assert_eq!(response.body(), subject.as_deref().unwrap_or(b"-"), "the cookie says something else");
+            response::assert_consistent(&response);
+            assert_eq!(response.body(), subject.as_deref().unwrap_or(b"-"), "the cookie has another result");
         }
         assert_eq!(scene.world.store.take_calls(), []);
         Left::AsItWas
@@ -67,42 +67,42 @@ fn with_token(path: &str, name: &HeaderName, before: &str, token: &[u8]) -> Requ
     request
 }
 
-/// What a token is worth.
-enum Judgement {
-    /// It is this subject's.
-    Good(String),
-    Bad,
-    /// serde_json has no value for a lone surrogate and for a number beyond `f64`, in members that nobody reads too.
+/// The validity of a token.
+enum Validity {
+    /// It is a valid token of this subject.
+    Valid(String),
+    Invalid,
+    /// serde_json has no value for a lone surrogate and for a number beyond `f64`, even in members that are not read.
     Unclear,
 }
 
-fn text(scene: &Scene, template: &[u8]) -> (Vec<u8>, Judgement) {
+fn text(scene: &Scene, template: &[u8]) -> (Vec<u8>, Validity) {
     let alice = &scene.alice;
     let segments: Vec<_> = alice.access.split('.').collect();
     let token = template::fill(template, &segments);
-    let good = token == alice.access.as_bytes();
-    (token, if good { Judgement::Good(alice.subject.to_owned()) } else { Judgement::Bad })
+    let is_valid = token == alice.access.as_bytes();
+    (token, if is_valid { Validity::Valid(alice.subject.to_owned()) } else { Validity::Invalid })
 }
 
-fn signed(scene: &Scene, data: &[u8]) -> (Vec<u8>, Judgement) {
+fn signed(scene: &Scene, data: &[u8]) -> (Vec<u8>, Validity) {
     let mut parts = data.splitn(2, |byte| *byte == 0);
     let (header, claims) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = URL_SAFE_NO_PAD.encode(hmac_sha256(SECRET, message.as_bytes()));
     let token = format!("{message}.{signature}");
     let now = scene.world.clock.now().as_millis();
-    let judgement = match (object(header), object(claims)) {
-        _ if token.len() > LONGEST => Judgement::Bad,
-        (Ok(header), Ok(claims)) if is_good_header(&header) => {
-            subject(&claims, now).map_or(Judgement::Bad, Judgement::Good)
+    let validity = match (object(header), object(claims)) {
+        _ if token.len() > LONGEST => Validity::Invalid,
+        (Ok(header), Ok(claims)) if is_valid_header(&header) => {
+            subject(&claims, now).map_or(Validity::Invalid, Validity::Valid)
         }
-        (Err(Judgement::Unclear), _) | (_, Err(Judgement::Unclear)) => Judgement::Unclear,
-        _ => Judgement::Bad,
+        (Err(Validity::Unclear), _) | (_, Err(Validity::Unclear)) => Validity::Unclear,
+        _ => Validity::Invalid,
     };
-    (token.into_bytes(), judgement)
+    (token.into_bytes(), validity)
 }
 
-fn is_good_header(header: &Map<String, Value>) -> bool {
+fn is_valid_header(header: &Map<String, Value>) -> bool {
     let is = |name: &str, wanted: &str| header.get(name).is_some_and(|value| value == wanted);
     let typ = header.get("typ").and_then(Value::as_str).map(str::to_ascii_lowercase);
     is("alg", "HS256")
@@ -112,7 +112,7 @@ fn is_good_header(header: &Map<String, Value>) -> bool {
         && header.get("b64").is_none_or(|b64| *b64 == Value::Bool(true))
 }
 
-/// The subject of claims that are good at `now`, in milliseconds.
+/// The subject of claims that are valid at `now`, in milliseconds.
 fn subject(claims: &Map<String, Value>, now: u64) -> Option<String> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let filled = |name: &str| text(name).filter(|text| !text.is_empty());
@@ -132,7 +132,7 @@ fn subject(claims: &Map<String, Value>, now: u64) -> Option<String> {
         .then(|| filled("sub").map(str::to_owned))?
 }
 
-/// A numeric date, without what is less than a millisecond.
+/// A numeric date, truncated to milliseconds.
 fn millis(value: &Value) -> Option<u64> {
     if let Some(seconds) = value.as_u64() {
         return seconds.checked_mul(1000);
@@ -142,16 +142,16 @@ fn millis(value: &Value) -> Option<u64> {
 }
 
 /// A JSON object that has each of its members, at every depth, once.
-fn object(json: &[u8]) -> Result<Map<String, Value>, Judgement> {
-    let text = str::from_utf8(json).map_err(|_| Judgement::Bad)?;
+fn object(json: &[u8]) -> Result<Map<String, Value>, Validity> {
+    let text = str::from_utf8(json).map_err(|_| Validity::Invalid)?;
     let value = match serde_json::from_str(text) {
         Ok(value) => value,
-        Err(_) if serde_json::from_str::<IgnoredAny>(text).is_ok() => return Err(Judgement::Unclear),
-        Err(_) => return Err(Judgement::Bad),
+        Err(_) if serde_json::from_str::<IgnoredAny>(text).is_ok() => return Err(Validity::Unclear),
+        Err(_) => return Err(Validity::Invalid),
     };
     match value {
         Value::Object(object) if members(&Value::Object(object.clone())) == colons(json) => Ok(object),
-        _ => Err(Judgement::Bad),
+        _ => Err(Validity::Invalid),
     }
 }
 

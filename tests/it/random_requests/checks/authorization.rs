@@ -1,4 +1,4 @@
-//! `Authorization` fields of any bytes, with and without cookies: only a bearer token that is good, byte for byte, is a user.
+//! `Authorization` headers of any bytes, with and without cookies: only an exact, valid bearer token authenticates a user.
 
 use http::{StatusCode, header::AUTHORIZATION};
 
@@ -13,7 +13,7 @@ use crate::support::{
     request,
 };
 
-/// The first byte chooses the cookies; the rest is a template of fields. No field at all is written as nothing.
+/// The first byte selects the cookies; the rest is a template of headers. An empty rest stands for no header.
 pub fn check(data: &[u8]) {
     let Some((first, rest)) = data.split_first() else { return };
     within(async |scene| {
@@ -21,8 +21,8 @@ pub fn check(data: &[u8]) {
         let forged = forged_access(&alice.access);
         let tokens =
             [&alice.access, &alice.old_access, &bob.access, &bob.old_access, &forged, &alice.refresh];
-        let fields =
-            if rest.is_empty() { Vec::new() } else { template::fields(rest, &tokens.map(String::as_str)) };
+        let headers =
+            if rest.is_empty() { Vec::new() } else { template::headers(rest, &tokens.map(String::as_str)) };
         let (cookies, by_cookies) = match first % 4 {
             0 => (String::new(), None),
             1 => (format!("{REFRESH}={}", alice.refresh), Some(alice)),
@@ -31,22 +31,22 @@ pub fn check(data: &[u8]) {
         };
 
         let mut request = request("/optional", &[("cookie", &cookies)]);
-        if template::add(request.headers_mut(), &AUTHORIZATION, &fields).is_none() {
+        if template::add(request.headers_mut(), &AUTHORIZATION, &headers).is_none() {
             return Left::AsItWas;
         }
-        let expected = expected(scene, &fields, by_cookies);
+        let expected = expected(scene, &headers, by_cookies);
         let response = scene.world.send(request).await;
-        response::is_in_order(&response);
+        response::assert_consistent(&response);
         let in_header = response.headers().contains_key("x-access-token");
         match expected {
             Expected::InvalidRequest => assert_eq!(response.status(), StatusCode::BAD_REQUEST),
-            Expected::InvalidTokenReason => assert_eq!(response.status(), StatusCode::UNAUTHORIZED),
+            Expected::InvalidToken => assert_eq!(response.status(), StatusCode::UNAUTHORIZED),
             Expected::ByCookies | Expected::User(_) | Expected::Refreshed(_) => {
                 assert_eq!(response.status(), StatusCode::OK);
             }
         }
         match expected {
-            Expected::InvalidRequest | Expected::InvalidTokenReason => {
+            Expected::InvalidRequest | Expected::InvalidToken => {
                 assert!(!in_header && !response.headers().contains_key("set-cookie"), "{response:?}");
                 assert_eq!(scene.world.store.take_calls(), []);
             }
@@ -70,7 +70,7 @@ pub fn check(data: &[u8]) {
 
 enum Expected<'a> {
     InvalidRequest,
-    InvalidTokenReason,
+    InvalidToken,
     /// No access token in the header.
     ByCookies,
     User(&'a Person),
@@ -78,13 +78,13 @@ enum Expected<'a> {
     Refreshed(&'a Person),
 }
 
-fn expected<'a>(scene: &'a Scene, fields: &[Vec<u8>], by_cookies: Option<&Person>) -> Expected<'a> {
-    let field = match fields {
+fn expected<'a>(scene: &'a Scene, headers: &[Vec<u8>], by_cookies: Option<&Person>) -> Expected<'a> {
+    let header = match headers {
         [] => return Expected::ByCookies,
-        [field] => field,
+        [header] => header,
         _ => return Expected::InvalidRequest,
     };
-    let mut words = field.splitn(2, |byte| b" \t".contains(byte));
+    let mut words = header.splitn(2, |byte| b" \t".contains(byte));
     if !words.next().unwrap().eq_ignore_ascii_case(b"bearer") {
         return Expected::ByCookies;
     }
@@ -99,5 +99,5 @@ fn expected<'a>(scene: &'a Scene, fields: &[Vec<u8>], by_cookies: Option<&Person
             return Expected::Refreshed(person);
         }
     }
-    Expected::InvalidTokenReason
+    Expected::InvalidToken
 }

@@ -1,4 +1,4 @@
-//! `Cookie` fields of any bytes: who comes in is who a reader by RFC 6265 finds, and the rest is nobody.
+//! `Cookie` headers of any bytes: the user is the one that a parser following RFC 6265 finds, and otherwise none.
 
 use http::{StatusCode, header::COOKIE};
 
@@ -14,18 +14,18 @@ use crate::support::{
     request,
 };
 
-/// Where a request comes from, by the lowest bits of the first byte.
+/// The site that a request comes from, in the lowest bits of the first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Site {
     Own,
     Unknown,
-    /// Of another site, and a person follows a link.
+    /// Of another site, where a user follows a link.
     Navigation,
     Other,
 }
 
 impl Site {
-    fn fields(self) -> &'static [(&'static str, &'static str)] {
+    fn headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Own => &[("sec-fetch-site", "same-origin")],
             Self::Unknown => &[],
@@ -39,10 +39,10 @@ impl Site {
     }
 }
 
-/// No more cookies of one name are looked at.
+/// The maximum number of cookies of one name that are read.
 const MOST: usize = 8;
 
-/// The first byte says where the request comes from; the rest is a template of fields.
+/// The first byte selects the site; the rest is a template of headers.
 pub fn check(data: &[u8]) {
     let Some((first, rest)) = data.split_first() else { return };
     let site = [Site::Own, Site::Unknown, Site::Navigation, Site::Other][usize::from(first % 4)];
@@ -52,18 +52,18 @@ pub fn check(data: &[u8]) {
         let tokens =
             [&alice.access, &alice.refresh, &alice.old_access, &alice.old_refresh, &bob.access, &bob.refresh];
         let tokens: Vec<_> = tokens.into_iter().chain(&forged).map(String::as_str).collect();
-        let fields = template::fields(rest, &tokens);
+        let headers = template::headers(rest, &tokens);
 
-        let mut request = request("/optional", site.fields());
-        if template::add(request.headers_mut(), &COOKIE, &fields).is_none() {
+        let mut request = request("/optional", site.headers());
+        if template::add(request.headers_mut(), &COOKIE, &headers).is_none() {
             return Left::AsItWas;
         }
-        let refused = site == Site::Other;
+        let rejected = site == Site::Other;
         let response = scene.world.send(request).await;
-        response::is_in_order(&response);
-        let found = if refused { Found::Nobody } else { found(scene, &fields) };
-        if refused {
-            let ours = [ACCESS, REFRESH].iter().any(|name| !values(&fields, name).is_empty());
+        response::assert_consistent(&response);
+        let found = if rejected { Found::Anonymous } else { found(scene, &headers) };
+        if rejected {
+            let ours = [ACCESS, REFRESH].iter().any(|name| !values(&headers, name).is_empty());
             let status = if ours { StatusCode::FORBIDDEN } else { StatusCode::OK };
             assert_eq!(response.status(), status);
         } else {
@@ -78,7 +78,7 @@ pub fn check(data: &[u8]) {
 }
 
 enum Found<'a> {
-    Nobody,
+    Anonymous,
     ByAccess(&'a Person),
     ByRefresh(&'a Person),
 }
@@ -86,14 +86,14 @@ enum Found<'a> {
 impl Found<'_> {
     fn subject(&self) -> &str {
         match self {
-            Self::Nobody => "-",
+            Self::Anonymous => "-",
             Self::ByAccess(person) | Self::ByRefresh(person) => person.subject,
         }
     }
 }
 
-/// Several tokens of one session are that session, of two they are nobody.
-fn found<'a>(scene: &'a Scene, fields: &[Vec<u8>]) -> Found<'a> {
+/// Several tokens of one session are that session; tokens of two sessions are no user.
+fn found<'a>(scene: &'a Scene, headers: &[Vec<u8>]) -> Found<'a> {
     let owner = |values: &[&[u8]], texts: fn(&Person) -> Vec<&str>| {
         let owners = scene.people().map(|person| {
             values.iter().any(|value| texts(person).iter().any(|text| text.as_bytes() == *value))
@@ -104,20 +104,20 @@ fn found<'a>(scene: &'a Scene, fields: &[Vec<u8>]) -> Found<'a> {
             [false, false] | [true, true] => None,
         }
     };
-    if let Some(person) = owner(&values(fields, ACCESS), |person| vec![&person.access]) {
+    if let Some(person) = owner(&values(headers, ACCESS), |person| vec![&person.access]) {
         return Found::ByAccess(person);
     }
-    match owner(&values(fields, REFRESH), |person| vec![&person.refresh, &person.old_refresh]) {
+    match owner(&values(headers, REFRESH), |person| vec![&person.refresh, &person.old_refresh]) {
         Some(person) => Found::ByRefresh(person),
-        None => Found::Nobody,
+        None => Found::Anonymous,
     }
 }
 
-/// The values of a cookie: what comes between the first `=` of a pair and its end, without the blanks around the pair.
-fn values<'a>(fields: &'a [Vec<u8>], name: &str) -> Vec<&'a [u8]> {
+/// The values of a cookie: the text from the first `=` of a pair to its end, without the blanks around the pair.
+fn values<'a>(headers: &'a [Vec<u8>], name: &str) -> Vec<&'a [u8]> {
     let is_blank = |byte: &u8| b" \t".contains(byte);
     let mut values = Vec::new();
-    for pair in fields.iter().flat_map(|field| field.split(|byte| *byte == b';')) {
+    for pair in headers.iter().flat_map(|header| header.split(|byte| *byte == b';')) {
         let Some(start) = pair.iter().position(|byte| !is_blank(byte)) else { continue };
         let end = pair.iter().rposition(|byte| !is_blank(byte)).unwrap();
         let pair = &pair[start..=end];

@@ -1,9 +1,9 @@
-//! What holds for every request, whatever is in it. `tests/it/random_requests` gives these checks a few thousand inputs, the
-//! targets of `fuzz/` as many as there is time for.
+//! Properties of every request, whatever it contains. `tests/it/random_requests` gives these checks a few thousand inputs.
+//! The targets of `fuzz/` give them as many as time allows.
 //!
-//! Each takes the bytes of a fuzzer and panics where the library does what it must not. What must come out is worked out
-//! here anew, by other means than the library's own.
-#![allow(unreachable_pub, clippy::unwrap_used, reason = "a check that cannot go on has failed")]
+//! Each takes the bytes of a fuzzer and panics if the library misbehaves. The expected result is computed here again, in
+//! another way than in the library.
+#![allow(unreachable_pub, clippy::unwrap_used, reason = "a check that cannot continue has failed")]
 
 pub mod access_token;
 pub mod authorization;

@@ -1,5 +1,5 @@
-//! Refresh tokens of any bytes, and of any fields under a right MAC: who is let in, what ends a session, and what never
-//! comes to the store.
+//! Refresh tokens of any bytes, and of any fields with a valid MAC: which ones authenticate, which ones end the session,
+//! and which ones never reach the store.
 
 use arbitrary::{Arbitrary, Unstructured};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -20,7 +20,7 @@ use crate::support::{
     world::ISSUER,
 };
 
-/// The generation that alice's session has come to.
+/// The current generation of alice's session.
 const NEWEST: u32 = 5;
 
 /// One request.
@@ -31,7 +31,7 @@ struct Input<'a> {
     is_navigation: bool,
 }
 
-/// What has become of the session since its last rotation.
+/// The state of the session since its last rotation.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 enum RowState {
     JustRotated,
@@ -50,14 +50,14 @@ enum Token<'a> {
 
 #[derive(Arbitrary, Debug)]
 struct Fields<'a> {
-    /// Of a real token of alice, unless it is given.
+    /// That of a real token of alice, unless it is given.
     version: Option<u8>,
     session_id: Option<[u8; 16]>,
     generation: Generation,
     expiry: Expiry,
     key: Key,
     issuer: Option<&'a str>,
-    /// Done to the token once it has its MAC.
+    /// A change to the token after it got its MAC.
     change: Option<Change>,
 }
 
@@ -79,10 +79,10 @@ enum Expiry {
 enum Key {
     Active,
     Older,
-    /// The secret of the active key by the name of another.
+    /// The secret of the active key with the id of another.
     Misnamed(u8),
     Unknown([u8; 32]),
-    /// No secret at all.
+    /// A MAC without a secret.
     Mac([u8; 16]),
 }
 
@@ -94,16 +94,16 @@ enum Change {
     Character(u8, u8),
 }
 
-/// What is to come of it.
+/// The expected result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expected {
-    /// A token of ours, for alice.
+    /// A valid token of alice.
     In,
-    /// Nobody, and nothing happens.
-    Nobody,
-    /// Nobody, and the session ends.
+    /// Anonymous, and nothing happens.
+    Anonymous,
+    /// Anonymous, and the session ends.
     Reuse,
-    /// Nobody, and it is no use keeping the cookie: a navigation removes it.
+    /// Anonymous, and the session is over: a navigation removes the cookie.
     Over,
 }
 
@@ -113,7 +113,7 @@ pub fn check(data: &[u8]) {
         let alice = &scene.alice;
         let now = scene.world.clock.now().as_secs();
         let token = match &input.token {
-            Token::Text(text) => Made { text: template::fill(text, &[]), good: None },
+            Token::Text(text) => Made { text: template::fill(text, &[]), valid: None },
             Token::Fields(fields) => fields.token(alice, now),
         };
         let headers = if input.is_navigation {
@@ -122,42 +122,42 @@ pub fn check(data: &[u8]) {
             &[]
         };
         let mut request = request("/optional", headers);
-        let field = [REFRESH.as_bytes(), b"=", &token.text].concat();
-        // A text with `;` in it is not one token but several cookies.
-        if token.text.contains(&b';') || template::add(request.headers_mut(), &COOKIE, &[field]).is_none() {
+        let header = [REFRESH.as_bytes(), b"=", &token.text].concat();
+        // A text that contains `;` is not one token but several cookies.
+        if token.text.contains(&b';') || template::add(request.headers_mut(), &COOKIE, &[header]).is_none() {
             return Left::AsItWas;
         }
-        let Some(good) = token.good else {
+        let Some(valid) = token.valid else {
             let response = scene.world.send(request).await;
-            assert_eq!(scene.world.store.take_calls(), [], "a store has heard of a forged token");
-            // A field that holds no cookie of ours at all is nothing to tell of.
+            assert_eq!(scene.world.store.take_calls(), [], "a forged token has reached the store");
+            // A header without one of our cookies is not reported.
             let events = scene.world.take_events();
             assert!(events.is_empty() || events == [INVALID_REFRESH_TOKEN], "{events:?}");
-            judge(&response, Expected::Nobody, alice);
+            assert_outcome(&response, Expected::Anonymous, alice);
             return Left::AsItWas;
         };
-        input.row.bring_about(scene).await;
+        input.row.apply(scene).await;
         let now = scene.world.clock.now().as_secs();
         let response = scene.world.send(request).await;
         let expected = match () {
-            () if good.expiry <= now => Expected::Over,
-            () if !good.is_alices => Expected::Nobody,
-            () => input.row.expected(good.generation),
+            () if valid.expiry <= now => Expected::Over,
+            () if !valid.is_alices => Expected::Anonymous,
+            () => input.row.expected(valid.generation),
         };
         let expected = match expected {
-            Expected::Over if !input.is_navigation => Expected::Nobody,
+            Expected::Over if !input.is_navigation => Expected::Anonymous,
             expected => expected,
         };
-        if good.expiry <= now {
+        if valid.expiry <= now {
             assert_eq!(scene.world.store.take_calls(), []);
         }
-        judge(&response, expected, alice);
+        assert_outcome(&response, expected, alice);
         let row = scene.world.store.row(alice.session).await.unwrap();
         let reason = row.ended.map(|ended| ended.reason);
         assert_eq!(reason == Some(EndReason::Reuse), expected == Expected::Reuse, "{reason:?}");
         if expected == Expected::In {
             let sent = set_cookie(&response, REFRESH).map(|token| generation(&token));
-            assert!(sent.is_none_or(|sent| Some(sent) == good.generation.checked_add(1)), "{sent:?}");
+            assert!(sent.is_none_or(|sent| Some(sent) == valid.generation.checked_add(1)), "{sent:?}");
             assert!([NEWEST, NEWEST + 1].contains(&row.generation), "{row:?}");
         } else {
             assert_eq!(row.generation, NEWEST);
@@ -167,7 +167,7 @@ pub fn check(data: &[u8]) {
 }
 
 impl RowState {
-    async fn bring_about(self, scene: &Scene) {
+    async fn apply(self, scene: &Scene) {
         let now = scene.world.clock.now();
         let confirmed = matches!(self, Self::Confirmed | Self::ConfirmedLongAgo);
         alter_row(&scene.world, scene.alice.session, |row| {
@@ -192,13 +192,13 @@ impl RowState {
             (Self::Ended | Self::Idle, _) => Expected::Over,
             (Self::ConfirmedLongAgo, -1) | (_, ..=-2) => Expected::Reuse,
             (_, -1..=1) => Expected::In,
-            _ => Expected::Nobody,
+            _ => Expected::Anonymous,
         }
     }
 }
 
-fn judge(response: &Response<Bytes>, expected: Expected, alice: &Person) {
-    response::is_in_order(response);
+fn assert_outcome(response: &Response<Bytes>, expected: Expected, alice: &Person) {
+    response::assert_consistent(response);
     assert_eq!(response.status(), StatusCode::OK);
     let who = if expected == Expected::In { alice.subject } else { "-" };
     assert_eq!(response.body(), who);
@@ -208,17 +208,17 @@ fn judge(response: &Response<Bytes>, expected: Expected, alice: &Person) {
             let cookies = set_cookies(response.headers());
             assert!(!cookies.is_empty() && cookies.iter().all(|(_, value)| value.is_none()), "{cookies:?}");
         }
-        Expected::Nobody | Expected::Reuse => assert!(carries_nothing(response), "{response:?}"),
+        Expected::Anonymous | Expected::Reuse => assert!(carries_nothing(response), "{response:?}"),
     }
 }
 
-/// A token as it is sent, and what it says if it is one of ours.
+/// A token as it is sent, and its content if it is valid.
 struct Made {
     text: Vec<u8>,
-    good: Option<Good>,
+    valid: Option<Valid>,
 }
 
-struct Good {
+struct Valid {
     is_alices: bool,
     generation: u32,
     /// Seconds.
@@ -274,13 +274,13 @@ impl Fields<'_> {
             .map(|right| URL_SAFE_NO_PAD.encode([bytes.as_slice(), &right].concat()));
         let text = changed([bytes.as_slice(), &sent_mac].concat(), self.change);
         let expiry = bytes[22..].iter().fold(0, |expiry, byte| expiry << 8 | u64::from(*byte));
-        // Blanks around a cookie are no part of it.
-        let good = right_text.filter(|right| right.as_bytes() == text.trim_ascii()).map(|_| Good {
+        // Blanks around a cookie are not part of it.
+        let valid = right_text.filter(|right| right.as_bytes() == text.trim_ascii()).map(|_| Valid {
             is_alices: bytes[2..18] == real[2..18],
             generation,
             expiry,
         });
-        Made { text, good }
+        Made { text, valid }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What holds for every response.
+//! Properties of every response.
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header::WWW_AUTHENTICATE};
@@ -6,10 +6,10 @@ use tower_refresh::{Rejection, RejectionKind};
 
 use crate::support::browser::set_cookies;
 
-/// Refusals have their status and their challenge, nothing else fails, and no token can be cached.
-pub fn is_in_order(response: &Response<Bytes>) {
-    let challenge = response.headers().get(WWW_AUTHENTICATE).map(|field| field.to_str().unwrap());
-    let error = |error: &str| challenge.is_some_and(|field| field.contains(&format!("error=\"{error}\"")));
+/// Rejections have their status and their challenge, no other response fails, and no response with a token can be cached.
+pub fn assert_consistent(response: &Response<Bytes>) {
+    let challenge = response.headers().get(WWW_AUTHENTICATE).map(|header| header.to_str().unwrap());
+    let error = |error: &str| challenge.is_some_and(|header| header.contains(&format!("error=\"{error}\"")));
     match response.status() {
         StatusCode::OK => assert!(challenge.is_none(), "{response:?}"),
         StatusCode::UNAUTHORIZED => {

@@ -1,4 +1,4 @@
-//! Two users who are logged in, each with the tokens of now and of before.
+//! Two logged-in users, each with current and earlier tokens.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -10,15 +10,15 @@ use tower_refresh::{
 use super::block_on;
 use crate::support::{Browser, World, mint, world::SECRET};
 
-/// The id of the keys in which the checks make tokens of their own.
+/// The id of the keys with which the checks make tokens of their own.
 pub const KID: &str = "hs";
 pub const KEY_ID: u8 = 9;
 pub const REFRESH_SECRET: [u8; 32] = [9; 32];
-/// Of a key that is accepted, and makes no tokens any more.
+/// The id of a key that is accepted, but issues no tokens any more.
 pub const OLDER_KEY_ID: u8 = 8;
 pub const OLDER_REFRESH_SECRET: [u8; 32] = [8; 32];
 
-/// The clock stands still, so that the same requests have the same answers.
+/// The clock stands still, so that the same requests have the same responses.
 pub struct Scene {
     pub world: World,
     pub alice: Person,
@@ -31,7 +31,7 @@ pub struct Person {
     /// Expired.
     pub old_access: String,
     pub access: String,
-    /// Of the generation before, within the grace.
+    /// Of the previous generation, within the grace period.
     pub old_refresh: String,
     pub refresh: String,
 }
@@ -77,7 +77,7 @@ fn ring() -> KeyRing {
         .accept_refresh_key(RefreshKey::from_bytes(OLDER_REFRESH_SECRET).with_id(OLDER_KEY_ID))
 }
 
-/// Runs a check in this thread's scene, which the next one finds as it was left, unless the check says that it is spoilt.
+/// Runs a check in this thread's scene. The next check reuses the scene, unless this one reports it as spoilt.
 pub fn within(check: impl AsyncFnOnce(&Scene) -> Left) {
     thread_local!(static SCENE: RefCell<Option<Scene>> = const { RefCell::new(None) });
     let kept = SCENE.take();

@@ -1,4 +1,4 @@
-//! What is known of sessions and tokens: by what was sent, what was told, and the rows of the store.
+//! What is known of sessions and tokens, from responses, events and the rows of the store.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,10 +16,10 @@ use crate::support::{
 pub struct Ledger {
     pub tokens: Vec<Token>,
     by_text: HashMap<String, usize>,
-    /// By the session id that its refresh tokens carry.
+    /// Sessions by the session id in their refresh tokens.
     ids: HashMap<Vec<u8>, SessionHandle>,
     pub sessions: BTreeMap<SessionHandle, Known>,
-    /// Their end was told, so nothing of them is good any more. The last time that it was.
+    /// Sessions whose end was reported, so that their tokens are invalid, with the last time of such a report.
     pub denied: BTreeMap<SessionHandle, Timestamp>,
 }
 
@@ -42,26 +42,26 @@ pub enum Kind {
 pub struct Known {
     row: SessionRow,
     rotated_at: Timestamp,
-    /// Nobody but one browser has used its refresh tokens, each in time.
+    /// Only one browser has used its refresh tokens, each in time.
     pub is_honest: bool,
-    /// Rotations that the browser may not have heard of.
+    /// Rotations whose response may not have reached the browser.
     pub lost: u32,
 }
 
 impl Known {
-    /// More lost responses than one may use up the late budget, if handlers are slow.
+    /// With slow handlers, more than one lost response may use up the late budget.
     pub fn must_not_be_reuse(&self) -> bool {
         self.is_honest && self.lost <= 1
     }
 }
 
-/// What a token is worth by itself.
+/// The validity of a single token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Worth {
-    Nothing,
-    /// It depends on what goes on at the same time.
+pub enum Validity {
+    Invalid,
+    /// It depends on concurrent requests.
     Perhaps,
-    Good,
+    Valid,
 }
 
 impl Ledger {
@@ -75,7 +75,7 @@ impl Ledger {
         self.tokens.iter().filter(fits).nth(usize::from(choice).checked_rem(count)?)
     }
 
-    /// Notes an access token that was sent.
+    /// Records an access token that was sent.
     pub fn add_access(&mut self, text: &str) -> Token {
         let claims = mint::claims(text);
         let header = URL_SAFE_NO_PAD.decode(text.split('.').next().unwrap()).unwrap();
@@ -87,7 +87,7 @@ impl Ledger {
         self.add(Token { text: text.to_owned(), session, subject, key, kind: Kind::Access { expires_at } })
     }
 
-    /// Notes a refresh token that was sent, together with this access token if it is of a new session.
+    /// Records a refresh token that was sent, together with this access token if the session is new.
     pub fn add_refresh(&mut self, text: &str, access: Option<&Token>) -> Token {
         let bytes = URL_SAFE_NO_PAD.decode(text).unwrap();
         let session = *self
@@ -112,26 +112,26 @@ impl Ledger {
         next
     }
 
-    /// What `token` is worth under these keys.
-    pub async fn worth(&self, world: &World, keys: &[Key], token: &Token) -> Worth {
+    /// The validity of `token` with these keys.
+    pub async fn validity(&self, world: &World, keys: &[Key], token: &Token) -> Validity {
         let now = world.clock.now();
         if !keys.contains(&token.key) || self.denied.contains_key(&token.session) {
-            return Worth::Nothing;
+            return Validity::Invalid;
         }
         let row = world.store.row(token.session).await;
         match (token.kind, row) {
-            (Kind::Access { expires_at }, _) if now >= expires_at => Worth::Nothing,
-            // Perhaps the store's feed has told of it already.
+            (Kind::Access { expires_at }, _) if now >= expires_at => Validity::Invalid,
+            // Perhaps the store's feed has already reported it.
             (Kind::Access { .. }, row) if row.as_ref().is_none_or(|row| row.ended.is_some()) => {
-                Worth::Perhaps
+                Validity::Perhaps
             }
-            (Kind::Access { .. }, _) => Worth::Good,
+            (Kind::Access { .. }, _) => Validity::Valid,
             (Kind::Refresh { generation }, Some(row)) if row.is_live(now) => refresh(&row, generation, now),
-            (Kind::Refresh { .. }, _) => Worth::Nothing,
+            (Kind::Refresh { .. }, _) => Validity::Invalid,
         }
     }
 
-    /// Looks at what the events and the rows say, after something happened.
+    /// Checks the events and the rows after a step.
     pub async fn watch(&mut self, world: &World) {
         let events = std::mem::take(&mut *world.events.lock().unwrap());
         for event in events {
@@ -140,21 +140,21 @@ impl Ledger {
                     // A login may take so long that the session is purged by then.
                     let Some(row) = world.store.row(session).await else { continue };
                     let known = Known { rotated_at: row.created_at, row, is_honest: true, lost: 0 };
-                    assert!(self.sessions.insert(session, known).is_none(), "a session began twice");
+                    assert!(self.sessions.insert(session, known).is_none(), "a session started twice");
                 }
                 (EventKind::End(_), Some(session)) => {
                     self.denied.insert(session, event.at);
                 }
                 (EventKind::Reuse, Some(session)) => {
                     let Some(known) = self.sessions.get(&session) else { continue };
-                    assert!(!known.must_not_be_reuse(), "an honest browser is taken for a thief: {known:?}");
+                    assert!(!known.must_not_be_reuse(), "an honest browser is treated as a thief: {known:?}");
                 }
                 (EventKind::Ahead | EventKind::Impossible, _) => panic!("the store lost nothing: {event:?}"),
                 _ => {}
             }
         }
         for (session, known) in &mut self.sessions {
-            // What died long ago is purged.
+            // Sessions that died long ago are purged.
             let Some(row) = world.store.row(*session).await else { continue };
             known.compare(row, world.clock.now());
         }
@@ -180,16 +180,16 @@ impl Known {
     }
 }
 
-fn refresh(row: &SessionRow, generation: u32, now: Timestamp) -> Worth {
+fn refresh(row: &SessionRow, generation: u32, now: Timestamp) -> Validity {
     let in_grace = now.saturating_since(row.rotated_at) <= GRACE;
     match row.generation.checked_sub(generation) {
-        Some(0) => Worth::Good,
-        Some(1) if in_grace => Worth::Good,
-        Some(1) if row.confirmed => Worth::Nothing,
-        // A budget that was used is not worked out here.
-        Some(1) if row.late_budget <= now => Worth::Good,
-        Some(1) => Worth::Perhaps,
-        _ => Worth::Nothing,
+        Some(0) => Validity::Valid,
+        Some(1) if in_grace => Validity::Valid,
+        Some(1) if row.confirmed => Validity::Invalid,
+        // The budget after its use is not computed here.
+        Some(1) if row.late_budget <= now => Validity::Valid,
+        Some(1) => Validity::Perhaps,
+        _ => Validity::Invalid,
     }
 }
 

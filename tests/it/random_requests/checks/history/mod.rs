@@ -1,5 +1,5 @@
 //! Histories of the whole layer: browsers, scripts, a thief and a forger, time, failures, new keys, logouts, requests that
-//! overlap and that are dropped. After each step everything that must hold is looked at.
+//! overlap and that are dropped. The invariants are checked after each step.
 
 mod ledger;
 mod request;
@@ -47,7 +47,7 @@ pub fn check(data: &[u8]) {
     });
 }
 
-/// Is told when it ends badly.
+/// Prints its steps when the test panics.
 struct Story(Vec<Step>);
 
 impl Drop for Story {
@@ -66,7 +66,7 @@ struct History {
     fails: BTreeSet<Call>,
     unknown: BTreeSet<User>,
     under_way: Vec<UnderWay>,
-    /// A request was dropped, and the end of a session that it began perhaps goes on.
+    /// A request was dropped, and a session end that it started may still be running.
     is_unsettled: bool,
 }
 
@@ -76,7 +76,7 @@ struct UnderWay {
     stage: Arc<AtomicU8>,
 }
 
-/// How far a request is. In its handler it may take as long as it likes.
+/// The stage of a request. In its handler it may take any time.
 const IN_HANDLER: u8 = 1;
 const AT_WORK: u8 = 2;
 
@@ -105,7 +105,11 @@ impl History {
                 let response = request.response.as_mut().await;
                 let is_whole = self.under_way.is_empty();
                 if is_whole && request.facts.is_strangers() {
-                    assert_eq!(self.world.store.take_calls(), [], "a stranger has reached the store");
+                    assert_eq!(
+                        self.world.store.take_calls(),
+                        [],
+                        "a request without a real token has reached the store"
+                    );
                 }
                 self.finish(&request, &response, &denied).await;
             }
@@ -131,7 +135,7 @@ impl History {
             Step::Wait(wait) => {
                 for request in &self.under_way {
                     if request.stage.load(Ordering::SeqCst) != IN_HANDLER {
-                        // Longer on its way than the grace, perhaps.
+                        // It may be under way for longer than the grace period.
                         spoil(&mut self.ledger, &request.facts);
                     }
                 }
@@ -157,13 +161,13 @@ impl History {
                 }
             }
             Step::Break(call) => self.fail(call),
-            Step::Mend => {
-                self.world.store.mend();
+            Step::Fix => {
+                self.world.store.fix();
                 self.world.users.break_loads(None);
                 self.fails.clear();
             }
             Step::Known(user, true) => {
-                self.world.users.set(user.id(), "Somebody", "user");
+                self.world.users.set(user.id(), "Someone", "user");
                 self.unknown.remove(&user);
             }
             Step::Known(user, false) => {
@@ -197,11 +201,11 @@ impl History {
         let is_quiet = self.under_way.is_empty() && self.fails.is_empty() && self.unknown.is_empty();
         let (mut facts, request) =
             Facts::new(&self.world, &self.ledger, &self.keys, &self.jars, sent, is_whole && is_quiet).await;
-        if facts.who == Who::Nobody {
-            facts.who = self.who_by_an_older_load(&facts);
+        if facts.who == Who::Anonymous {
+            facts.who = self.user_of_an_older_load(&facts);
         }
         if facts.jar.is_none() {
-            // It may be used by two from now on.
+            // From now on two clients may use the token.
             spoil(&mut self.ledger, &facts);
         }
         self.world.store.take_calls();
@@ -210,9 +214,9 @@ impl History {
         UnderWay { facts, response, stage }
     }
 
-    /// A request shares the load that is under way for its refresh token, whose word is from when it began. A server bounds how
-    /// long that is; here hours may pass meanwhile, until no server remembers that the session was denied.
-    fn who_by_an_older_load(&self, facts: &Facts) -> Who {
+    /// A request shares the load that is under way for its refresh token, whose result dates from when it began. A server
+    /// limits this time; here hours may pass meanwhile, until no server remembers that the session was denied.
+    fn user_of_an_older_load(&self, facts: &Facts) -> Who {
         let same = |token: &&Token| {
             let of =
                 |other: &UnderWay| other.facts.presented.refresh.as_ref().map(|other| other.text.clone());
@@ -224,7 +228,7 @@ impl History {
         };
         match facts.presented.refresh.as_ref().filter(same) {
             Some(token) if is_forgotten(token) => Who::Perhaps(token.subject.to_string()),
-            _ => Who::Nobody,
+            _ => Who::Anonymous,
         }
     }
 
@@ -246,7 +250,7 @@ fn spoil(ledger: &mut Ledger, facts: &Facts) {
     }
 }
 
-/// The response, by a handler that pauses before it begins.
+/// The response of a handler that pauses before it begins.
 async fn answer(world: World, request: Request<()>, stage: Arc<AtomicU8>) -> Response<Bytes> {
     let handler = move |request| {
         let stage = stage.clone();

@@ -1,4 +1,4 @@
-//! One request: what it presents, who it must be, and what its response may say.
+//! One request: its credentials, its expected user, and the checks of its response.
 
 use std::pin::Pin;
 
@@ -7,7 +7,7 @@ use http::{Request, Response, StatusCode};
 use tower_refresh::{Clock, SessionHandle};
 
 use super::{
-    ledger::{Kind, Ledger, Token, Worth},
+    ledger::{Kind, Ledger, Token, Validity},
     steps::{Client, Jar, Key, Path, Sent, Site},
 };
 use crate::support::{
@@ -16,39 +16,39 @@ use crate::support::{
     request,
 };
 
-/// A request as it is sent, and what is known of it before that.
+/// What is known of a request before it is sent.
 pub struct Facts {
     pub path: Path,
     pub jar: Option<Jar>,
     /// A page of another site sends it, so its cookies do not count.
-    pub is_refused: bool,
+    pub is_rejected: bool,
     pub has_cookies: bool,
     pub is_navigation: bool,
     pub presented: Presented,
     pub who: Who,
-    /// Nothing fails, and nothing else goes on.
+    /// No fault is active, and no other request is under way.
     pub is_alone: bool,
-    /// What a logout ends, and another login, if the token's key is still good then.
+    /// The sessions that a logout or another login ends, if the token's key is still accepted then.
     pub named: Vec<(SessionHandle, Key)>,
-    /// An explicit refresh finds all it needs.
+    /// An explicit refresh must succeed.
     pub can_refresh: bool,
 }
 
-/// Real tokens, dead or alive, that count for the request.
+/// Real tokens, valid or not, that count for the request.
 #[derive(Default)]
 pub struct Presented {
     pub access: Option<Token>,
     pub refresh: Option<Token>,
 }
 
-/// Who a request must come in as.
+/// The expected user of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
     Surely(String),
-    /// This one, or nobody: it depends on what goes on at the same time, and on what fails.
+    /// This user or none: it depends on concurrent requests and on faults.
     Perhaps(String),
-    Nobody,
-    /// Nobody, and the store is not even asked.
+    Anonymous,
+    /// No user, and the store is not called.
     Stranger,
 }
 
@@ -62,7 +62,7 @@ struct Texts {
 }
 
 impl Facts {
-    /// The request of `sent`, and what is to be expected of it if nothing fails and nothing else goes on (`is_alone`).
+    /// The request of `sent`, and its expected result. `is_alone`: no fault is active, and no other request is under way.
     pub async fn new(
         world: &World,
         ledger: &Ledger,
@@ -72,12 +72,12 @@ impl Facts {
         is_alone: bool,
     ) -> (Self, Request<()>) {
         let texts = texts(ledger, jars, sent.client);
-        let is_refused = sent.site == Site::Cross;
+        let is_rejected = sent.site == Site::Cross;
         let mut cookies = Vec::new();
-        let mut fields = sent.site.fields().to_vec();
+        let mut headers = sent.site.headers().to_vec();
         let bearer = texts.access.as_ref().filter(|_| texts.in_header).map(|text| format!("Bearer {text}"));
         if let Some(bearer) = &bearer {
-            fields.push(("authorization", bearer));
+            headers.push(("authorization", bearer));
         }
         if let Some(text) = texts.access.as_ref().filter(|_| !texts.in_header) {
             cookies.push(format!("{ACCESS}={text}"));
@@ -87,9 +87,9 @@ impl Facts {
         }
         let cookies = cookies.join("; ");
         if !cookies.is_empty() {
-            fields.push(("cookie", &cookies));
+            headers.push(("cookie", &cookies));
         }
-        let counts = |is_cookie: bool| !(is_cookie && is_refused);
+        let counts = |is_cookie: bool| !(is_cookie && is_rejected);
         let real = |text: &Option<String>, is_cookie: bool| {
             text.as_ref().filter(|_| counts(is_cookie)).and_then(|text| ledger.find(text)).cloned()
         };
@@ -104,14 +104,14 @@ impl Facts {
         let can_refresh = is_of_one
             && matches!(who, Who::Surely(_))
             && match &presented.refresh {
-                Some(refresh) => ledger.worth(world, keys, refresh).await == Worth::Good,
+                Some(refresh) => ledger.validity(world, keys, refresh).await == Validity::Valid,
                 None => false,
             };
         let mut named = Vec::new();
         for token in [&presented.access, &presented.refresh].into_iter().flatten() {
-            // An access cookie that does not hold counts as none.
+            // An invalid access cookie counts as absent.
             let is_cookie = bearer.is_none() && matches!(token.kind, Kind::Access { .. });
-            if !is_cookie || ledger.worth(world, keys, token).await == Worth::Good {
+            if !is_cookie || ledger.validity(world, keys, token).await == Validity::Valid {
                 named.push((token.session, token.key));
             }
         }
@@ -121,7 +121,7 @@ impl Facts {
                 Client::Browser(jar) | Client::WithoutAccess(jar) | Client::Script(jar) => Some(jar),
                 Client::Copy { .. } | Client::Forger { .. } => None,
             },
-            is_refused,
+            is_rejected,
             has_cookies: !cookies.is_empty(),
             is_navigation: sent.site.is_navigation(),
             presented,
@@ -130,37 +130,37 @@ impl Facts {
             named,
             can_refresh,
         };
-        (facts, request(sent.path.text(), &fields))
+        (facts, request(sent.path.text(), &headers))
     }
 
-    /// The sessions of which it presents a token.
+    /// The sessions whose tokens the request presents.
     pub fn sessions(&self) -> impl Iterator<Item = SessionHandle> {
         [&self.presented.access, &self.presented.refresh].into_iter().flatten().map(|token| token.session)
     }
 
-    /// Whether it has no real token at all, and wants none.
+    /// Whether the request has no real token, and asks for none.
     pub fn is_strangers(&self) -> bool {
         self.sessions().next().is_none() && !matches!(self.path, Path::Login(_))
     }
 
-    /// Checks who it came in as.
-    pub fn judge(&self, response: &Response<Bytes>) {
+    /// Checks the user of the request.
+    pub fn check(&self, response: &Response<Bytes>) {
         let status = response.status();
         let must_work = match self.path {
-            Path::Me | Path::Optional | Path::Public => return self.judge_who(response),
+            Path::Me | Path::Optional | Path::Public => return self.check_user(response),
             Path::Login(_) | Path::Logout => true,
             Path::Refresh => self.can_refresh,
             Path::LogoutEverywhere | Path::LogoutOthers => matches!(self.who, Who::Surely(_)),
             Path::Error | Path::Switch => return,
         };
-        if self.is_refused {
+        if self.is_rejected {
             assert!(!status.is_success(), "{response:?}");
         } else if self.is_alone && must_work {
             assert_eq!(status, StatusCode::OK, "{:?} {response:?}", self.path);
         }
     }
 
-    fn judge_who(&self, response: &Response<Bytes>) {
+    fn check_user(&self, response: &Response<Bytes>) {
         let status = response.status();
         let needs_user = self.path == Path::Me;
         let body = (status == StatusCode::OK).then(|| std::str::from_utf8(response.body()).unwrap());
@@ -169,10 +169,10 @@ impl Facts {
         match &self.who {
             Who::Surely(subject) => assert_eq!(found, Some(subject.as_str()), "{}", context()),
             Who::Perhaps(subject) => assert!(found.is_none_or(|found| found == subject), "{}", context()),
-            Who::Nobody | Who::Stranger => assert_eq!(found, None, "{}", context()),
+            Who::Anonymous | Who::Stranger => assert_eq!(found, None, "{}", context()),
         }
         if self.who == Who::Stranger {
-            let cross_site = self.is_refused && self.has_cookies;
+            let cross_site = self.is_rejected && self.has_cookies;
             match self.path {
                 Path::Public => assert_eq!(status, StatusCode::OK, "{}", context()),
                 _ if cross_site => assert!([401, 403].contains(&status.as_u16()), "{}", context()),
@@ -192,13 +192,13 @@ async fn who(
 ) -> Who {
     if let Some(access) = &presented.access {
         let subject = access.subject.to_string();
-        match ledger.worth(world, keys, access).await {
-            Worth::Good => return Who::Surely(subject),
-            Worth::Perhaps => return Who::Perhaps(subject),
-            Worth::Nothing => {}
+        match ledger.validity(world, keys, access).await {
+            Validity::Valid => return Who::Surely(subject),
+            Validity::Perhaps => return Who::Perhaps(subject),
+            Validity::Invalid => {}
         }
     }
-    // No token that its key does not vouch for is looked up, nor one whose session its own words call over.
+    // A token with an invalid MAC is not looked up, nor is one that has expired.
     let vouched = presented.refresh.as_ref().filter(|token| keys.contains(&token.key));
     let Some(refresh) = vouched else { return Who::Stranger };
     if has_bearer {
@@ -211,10 +211,10 @@ async fn who(
         }
     }
     let subject = refresh.subject.to_string();
-    match ledger.worth(world, keys, refresh).await {
-        Worth::Good if alone => Who::Surely(subject),
-        Worth::Good | Worth::Perhaps => Who::Perhaps(subject),
-        Worth::Nothing => Who::Nobody,
+    match ledger.validity(world, keys, refresh).await {
+        Validity::Valid if alone => Who::Surely(subject),
+        Validity::Valid | Validity::Perhaps => Who::Perhaps(subject),
+        Validity::Invalid => Who::Anonymous,
     }
 }
 

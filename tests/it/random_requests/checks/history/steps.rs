@@ -1,4 +1,4 @@
-//! What can happen, one step after the other.
+//! The steps of a history.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 
 use crate::support::{Op, store::Fault};
 
-/// More steps than this find nothing that fewer do not.
+/// More steps than this find no additional faults.
 const MOST: usize = 60;
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -22,12 +22,12 @@ pub enum Step {
     Wait(Wait),
     EndSession(u8),
     EndSubject(User),
-    /// From now on one kind of call fails.
+    /// From now on this kind of call fails.
     Break(Call),
-    Mend,
+    Fix,
     /// The application's user table loses or gets a user.
     Known(User, bool),
-    /// A new key ring: the key that signs, and whether the one before it is good for verifying.
+    /// A new key ring: the signing key, and whether the previous one still verifies.
     Keys(Key, bool),
     Purge,
 }
@@ -42,15 +42,15 @@ pub struct Sent {
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Client {
-    /// With all that is in the jar.
+    /// With all cookies of the jar.
     Browser(Jar),
     /// The access cookie has expired in the browser.
     WithoutAccess(Jar),
     /// The access token in the header, the refresh token in its cookie.
     Script(Jar),
-    /// With any tokens that were ever sent to anybody.
+    /// With any tokens that were ever sent to any client.
     Copy { access: Option<u8>, refresh: Option<u8>, in_header: bool },
-    /// With tokens of which one character was changed.
+    /// With tokens in which one character was changed.
     Forger { access: Option<u8>, refresh: Option<u8>, in_header: bool, place: u8 },
 }
 
@@ -110,7 +110,7 @@ impl User {
 
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Site {
-    /// No browser that says where it comes from.
+    /// A client without `Sec-Fetch-Site`.
     Unknown,
     Own,
     Navigation,
@@ -120,7 +120,7 @@ pub enum Site {
 }
 
 impl Site {
-    pub fn fields(self) -> &'static [(&'static str, &'static str)] {
+    pub fn headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Unknown => &[],
             Self::Own => &[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")],
@@ -177,12 +177,12 @@ pub enum Call {
     Create,
     Load,
     Swap,
-    /// It writes, and then says that it failed.
+    /// It writes, and then reports a failure.
     SwapAnyway,
     End,
     EndAnyway,
     EndSubject,
-    /// Of the claims source, all others of the store.
+    /// A call of the claims source. All others are calls of the store.
     Claims,
 }
 

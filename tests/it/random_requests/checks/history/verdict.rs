@@ -1,4 +1,4 @@
-//! What a response may say, and what its browser makes of it.
+//! Checks a response, and delivers it to its browser.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::support::{
 };
 
 impl History {
-    /// A response that its browser never gets.
+    /// Records a response that its browser never gets.
     pub(super) fn lose(&mut self, facts: &Facts) {
         for session in facts.sessions() {
             if let Some(known) = self.ledger.sessions.get_mut(&session) {
@@ -28,8 +28,8 @@ impl History {
         }
     }
 
-    /// Looks at all that the response says, and gives it to its browser. `denied` had ended before it was last polled, and
-    /// is refused for as long as an access token lives; later, what goes out is of no use.
+    /// Checks the response, and delivers it to its browser. The sessions in `denied` had ended before the request was last
+    /// polled, and are rejected for the lifetime of an access token. Later, tokens that go out are of no use.
     pub(super) async fn finish(
         &mut self,
         request: &UnderWay,
@@ -41,10 +41,10 @@ impl History {
         match facts.path {
             Path::Error => assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR),
             Path::Switch => assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS),
-            _ => response::is_in_order(response),
+            _ => response::assert_consistent(response),
         }
-        facts.judge(response);
-        self.judge_cookies(facts, response).await;
+        facts.check(response);
+        self.check_cookies(facts, response).await;
         let sent = self.tokens(facts, response);
         for token in &sent {
             let ended = denied
@@ -67,11 +67,11 @@ impl History {
         }
     }
 
-    async fn judge_cookies(&self, facts: &Facts, response: &Response<Bytes>) {
+    async fn check_cookies(&self, facts: &Facts, response: &Response<Bytes>) {
         let cookies = set_cookies(response.headers());
         let removes = cookies.iter().any(|(_, value)| value.is_none());
         let is_logout = matches!(facts.path, Path::Logout | Path::LogoutEverywhere);
-        if facts.is_refused {
+        if facts.is_rejected {
             assert!(cookies.is_empty(), "{response:?}");
         }
         if facts.path == Path::Switch {
@@ -94,7 +94,7 @@ impl History {
         })
     }
 
-    /// Notes the tokens of a response, and checks whose they are.
+    /// Records the tokens of a response, and checks their owners.
     fn tokens(&mut self, facts: &Facts, response: &Response<Bytes>) -> Vec<Token> {
         let cookies = set_cookies(response.headers());
         let in_header =
@@ -121,7 +121,7 @@ impl History {
                         assert_eq!(sent, generation + 1);
                     }
                 }
-                (_, None) => panic!("tokens for whoever has no refresh token: {response:?}"),
+                (_, None) => panic!("tokens without a presented refresh token: {response:?}"),
             }
         }
         sent
@@ -136,14 +136,14 @@ impl History {
         if session(&before) == session(after)
             && self.ledger.sessions.get(&session(after)).is_some_and(Known::must_not_be_reuse)
         {
-            assert!(generation(after) >= generation(&before), "the jar goes back");
+            assert!(generation(after) >= generation(&before), "the jar goes back to an older generation");
         }
     }
 
-    /// Once an end was acknowledged, it is in the store.
+    /// A session end that was acknowledged is in the store.
     pub(super) async fn ended(&mut self, session: SessionHandle) {
         let row = self.world.store.row(session).await;
-        assert!(row.is_none_or(|row| row.ended.is_some()), "it ended, and lives on");
+        assert!(row.is_none_or(|row| row.ended.is_some()), "an acknowledged session end is not in the store");
         self.ledger.denied.insert(session, self.world.clock.now());
     }
 }

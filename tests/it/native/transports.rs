@@ -1,4 +1,4 @@
-//! A refresh token is good by the way that its session was settled on at login, and by no other.
+//! A refresh token is valid only in the transport that was chosen at login.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn the_token_of_a_refresh_cookie_is_nothing_at_the_token_endpoint() {
+async fn the_token_of_a_refresh_cookie_is_invalid_at_the_token_endpoint() {
     let world = World::new();
     let (mut browser, session) = expired_browser(&world, "alice").await;
     let row = world.store.row(session).await.unwrap();
@@ -27,7 +27,7 @@ async fn the_token_of_a_refresh_cookie_is_nothing_at_the_token_endpoint() {
 }
 
 #[tokio::test]
-async fn a_native_clients_token_is_nothing_in_a_cookie() {
+async fn a_native_clients_token_is_invalid_in_a_cookie() {
     let world = World::new();
     let mut client = Client::logged_in(&world, "alice").await;
     world.clock.advance(ACCESS_LIFETIME);
@@ -36,9 +36,9 @@ async fn a_native_clients_token_is_nothing_in_a_cookie() {
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path}");
         assert!(!response.headers().contains_key("set-cookie"));
     }
-    // By its MAC alone a cookie's token names the session that a logout ends.
+    // A logout trusts the session in a cookie's token because of its MAC alone.
     assert_eq!(world.send(with_refresh("/logout", &client.refresh)).await.status(), StatusCode::OK);
-    // Beside the expired access token of its own session, neither.
+    // Nor is it valid beside the expired access token of its own session.
     let bearer = format!("Bearer {}", client.access);
     let mut request = with_refresh("/me", &client.refresh);
     request.headers_mut().insert("authorization", bearer.parse().unwrap());
@@ -49,7 +49,7 @@ async fn a_native_clients_token_is_nothing_in_a_cookie() {
 }
 
 #[tokio::test]
-async fn a_native_clients_token_is_nothing_to_another_issuer_and_with_a_changed_byte() {
+async fn a_native_clients_token_is_invalid_for_another_issuer_or_with_a_changed_byte() {
     let world = World::new();
     let client = Client::logged_in(&world, "alice").await;
     let other =
@@ -66,31 +66,31 @@ async fn a_native_clients_token_is_nothing_to_another_issuer_and_with_a_changed_
     assert_eq!(world.store.take_calls(), []);
 }
 
-/// A client that also has a jar: its cookies are another session, which has its own requests to be refreshed by.
+/// A client that also has a jar: its cookies are of another session, which is refreshed by its own requests.
 #[tokio::test]
-async fn cookies_count_for_nothing_at_the_token_endpoint_and_none_is_set() {
+async fn the_token_endpoint_ignores_cookies_and_sets_none() {
     let world = World::new();
     let client = Client::logged_in(&world, "alice").await;
     let (browser, cookie_session) = expired_browser(&world, "bob").await;
     let before = world.store.row(cookie_session).await.unwrap();
     let form = format!("grant_type=refresh_token&refresh_token={}", client.refresh);
     let refresh_only = format!("{REFRESH}={}", browser.refresh().unwrap());
-    for cookies in [browser.cookie_field(), refresh_only] {
-        let fields = [("content-type", FORM), ("cookie", cookies.as_str())];
-        let response = send(&world, Method::POST, "/auth/token", &fields, form.clone()).await;
+    for cookies in [browser.cookie_header(), refresh_only] {
+        let headers = [("content-type", FORM), ("cookie", cookies.as_str())];
+        let response = send(&world, Method::POST, "/auth/token", &headers, form.clone()).await;
         let tokens = json(&response);
         assert_eq!(mint::claims(tokens["access_token"].as_str().unwrap())["sub"], "alice");
         assert!(!response.headers().contains_key("set-cookie"));
         assert!(!response.headers().contains_key("x-access-token"));
 
-        let response = send(&world, Method::POST, "/auth/token", &fields, "").await;
-        assert_error(&response, "invalid_request", "a cookie is no parameter");
+        let response = send(&world, Method::POST, "/auth/token", &headers, "").await;
+        assert_error(&response, "invalid_request", "a cookie is not a parameter");
     }
     assert_eq!(world.store.row(cookie_session).await.unwrap(), before);
 }
 
 #[tokio::test]
-async fn an_authorization_field_counts_for_nothing_at_the_token_endpoint() {
+async fn the_token_endpoint_ignores_the_authorization_header() {
     let world = World::new();
     let client = Client::logged_in(&world, "alice").await;
     let stranger = Client::logged_in(&world, "bob").await;
@@ -99,18 +99,18 @@ async fn an_authorization_field_counts_for_nothing_at_the_token_endpoint() {
     let bearers = [&client.access, &stranger.access, "a.b.c"].map(|token| format!("Bearer {token}"));
     let basic = ["Basic YXBwOnNlY3JldA==".to_owned()];
     for authorization in bearers.iter().chain(&basic) {
-        let fields = [("content-type", FORM), ("authorization", authorization.as_str())];
-        let response = send(&world, Method::POST, "/auth/token", &fields, form.clone()).await;
+        let headers = [("content-type", FORM), ("authorization", authorization.as_str())];
+        let response = send(&world, Method::POST, "/auth/token", &headers, form.clone()).await;
         assert_eq!(response.status(), StatusCode::OK, "{authorization}");
         let access = json(&response)["access_token"].as_str().unwrap().to_owned();
         assert_eq!(mint::claims(&access)["sub"], "alice", "{authorization}");
     }
 }
 
-/// A browser sends no refresh token here of its own accord, so it does not matter whose page makes it send the request.
+/// A browser never adds a refresh token to such a request by itself, so the site that makes it send one does not matter.
 #[tokio::test]
-async fn it_does_not_matter_from_where_a_token_request_comes() {
-    for fields in [
+async fn a_token_request_may_come_from_any_site() {
+    for headers in [
         &[("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")][..],
         &[("origin", "null")],
         &[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "no-cors")],
@@ -118,18 +118,18 @@ async fn it_does_not_matter_from_where_a_token_request_comes() {
         let world = World::new();
         let client = Client::logged_in(&world, "alice").await;
         let browser = Browser::logged_in(&world, "bob").await;
-        let cookies = browser.cookie_field();
-        let fields = [fields, &[("content-type", FORM), ("cookie", &cookies)]].concat();
+        let cookies = browser.cookie_header();
+        let headers = [headers, &[("content-type", FORM), ("cookie", &cookies)]].concat();
         world.store.take_calls();
 
-        let response = send(&world, Method::POST, "/auth/token", &fields, "grant_type=refresh_token").await;
+        let response = send(&world, Method::POST, "/auth/token", &headers, "grant_type=refresh_token").await;
         assert_error(&response, "invalid_request", "nothing but cookies");
         assert_eq!(world.store.take_calls(), []);
 
         let form = format!("grant_type=refresh_token&refresh_token={}", client.refresh);
-        let response = send(&world, Method::POST, "/auth/token", &fields, form).await;
+        let response = send(&world, Method::POST, "/auth/token", &headers, form).await;
         assert_eq!(response.status(), StatusCode::OK);
-        // No page of another origin may read the answer.
+        // No page of another origin may read the response.
         assert!(!response.headers().contains_key("access-control-allow-origin"));
     }
 }

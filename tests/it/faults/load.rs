@@ -1,4 +1,4 @@
-//! It fails while the layer finds out who is there.
+//! Failures at the load, while the layer identifies the user.
 
 use http::Request;
 use tower_refresh::{event::EventKind, store::SessionStore};
@@ -6,31 +6,31 @@ use tower_refresh::{event::EventKind, store::SessionStore};
 use super::{ACCESS_LIFETIME, CLEAN_FAULTS, FAULTS, assert_unavailable, assert_untouched, break_all, world};
 use crate::support::{Browser, Op, World, browser::REFRESH, mint, request, store::Fault};
 
-/// What a request needs of the store before its handler runs.
+/// The store operation that a request needs before its handler runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
     /// To load the session.
     Load,
-    /// To mend a session that lost a write (c9).
-    Mend,
+    /// To restore a rotation that the store lost (c9).
+    RestoreRotation,
     /// To end a session whose token was used twice (c8).
     EndReused,
     /// To end a session whose user is gone (c12).
     EndDisabled,
 }
 
-const NEEDS: [Need; 4] = [Need::Load, Need::Mend, Need::EndReused, Need::EndDisabled];
+const NEEDS: [Need; 4] = [Need::Load, Need::RestoreRotation, Need::EndReused, Need::EndDisabled];
 
 impl Need {
     fn op(self) -> Op {
         match self {
             Self::Load => Op::Load,
-            Self::Mend => Op::Swap,
+            Self::RestoreRotation => Op::Swap,
             Self::EndReused | Self::EndDisabled => Op::End,
         }
     }
 
-    /// A world and a browser whose next request has this need. Its access token has expired.
+    /// A world and a browser whose next request needs this operation. Its access token has expired.
     async fn arise(self) -> (World, Browser) {
         let world = world();
         let mut browser = Browser::logged_in(&world, "alice").await;
@@ -43,7 +43,7 @@ impl Need {
         world.clock.advance(ACCESS_LIFETIME);
         match self {
             Self::Load => {}
-            Self::Mend => {
+            Self::RestoreRotation => {
                 let mut row = world.store.row(session).await.unwrap();
                 row.generation -= 1;
                 assert!(world.store.inner.compare_and_swap(&row).await.unwrap());
@@ -55,7 +55,7 @@ impl Need {
     }
 }
 
-/// The browser's request, or that of a client which sends the expired access token in the header.
+/// The browser's request, or the request of a client that sends the expired access token in the header.
 fn send_as(browser: &Browser, path: &str, in_header: bool) -> Request<()> {
     if in_header {
         let bearer = format!("Bearer {}", browser.access().unwrap());
@@ -67,7 +67,7 @@ fn send_as(browser: &Browser, path: &str, in_header: bool) -> Request<()> {
 }
 
 #[tokio::test]
-async fn without_the_store_nobody_can_tell_who_is_there() {
+async fn without_the_store_no_user_can_be_identified() {
     for fault in FAULTS {
         for need in NEEDS {
             for in_header in [false, true] {
@@ -93,20 +93,20 @@ async fn without_the_store_nobody_can_tell_who_is_there() {
 }
 
 #[tokio::test]
-async fn once_the_store_is_mended_the_same_browser_goes_on() {
+async fn once_the_store_is_fixed_the_same_browser_goes_on() {
     for fault in FAULTS {
-        for need in [Need::Load, Need::Mend, Need::EndDisabled] {
+        for need in [Need::Load, Need::RestoreRotation, Need::EndDisabled] {
             let (world, mut browser) = need.arise().await;
             world.store.break_op(need.op(), fault);
             for _ in 0..3 {
                 browser.get(&world, "/me").await;
             }
-            world.store.mend();
+            world.store.fix();
             world.users.set("alice", "Alice", "user");
 
             let response = browser.get(&world, "/me").await;
 
-            // An end that the store did not acknowledge, but did.
+            // The store ended the session, but did not acknowledge it.
             let ended = need == Need::EndDisabled && fault == Fault::FailsAfterwards;
             assert_eq!(response.status(), if ended { 401 } else { 200 }, "{need:?} {fault:?}");
         }
@@ -114,7 +114,7 @@ async fn once_the_store_is_mended_the_same_browser_goes_on() {
 }
 
 #[tokio::test]
-async fn a_reuse_that_could_not_be_punished_is_punished_once_the_store_is_mended() {
+async fn a_reuse_that_could_not_end_its_session_ends_it_once_the_store_is_fixed() {
     for fault in FAULTS {
         let (world, mut thief) = Need::EndReused.arise().await;
         let session = mint::session(thief.access().unwrap());
@@ -122,7 +122,7 @@ async fn a_reuse_that_could_not_be_punished_is_punished_once_the_store_is_mended
         assert_unavailable(&thief.get(&world, "/me").await, &format!("{fault:?}"));
         let ended = world.store.row(session).await.unwrap().ended.is_some();
         assert_eq!(ended, fault == Fault::FailsAfterwards, "{fault:?}");
-        world.store.mend();
+        world.store.fix();
 
         assert_eq!(thief.get(&world, "/me").await.status(), 401, "{fault:?}");
         assert!(world.store.row(session).await.unwrap().ended.is_some(), "{fault:?}");

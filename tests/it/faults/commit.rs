@@ -1,4 +1,4 @@
-//! It fails when the response head is ready, or beside the handler: the response goes out, unrefreshed.
+//! Failures at the commit, when the response head is ready, or in a refresh ahead: the response goes out without new tokens.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use crate::support::{
     world::routes,
 };
 
-/// A request whose access token has expired, and what of the store its response head needs.
+/// A request whose access token has expired, and the store operation that its commit needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
     /// r3: to rotate.
     Rotate,
     /// r2: to reload.
     Reload,
-    /// r2: to note that the current token has arrived.
+    /// r2: to record that the current token has arrived.
     Confirm,
     /// r4: to reload, for the token that the browser missed.
     Redeliver,
-    /// r5: to spend late budget.
+    /// r5: to use late budget.
     Late,
 }
 
@@ -56,7 +56,7 @@ impl Need {
     }
 }
 
-/// Sends the request, and breaks the store once its handler runs.
+/// Sends the request, and breaks the store as soon as its handler runs.
 async fn send_and_break(world: &World, browser: &Browser, op: Op, fault: Fault) -> Response<Bytes> {
     let store = world.store.clone();
     let handler = move |request: Request<()>| {
@@ -67,7 +67,7 @@ async fn send_and_break(world: &World, browser: &Browser, op: Op, fault: Fault) 
 }
 
 #[tokio::test]
-async fn a_response_whose_commit_fails_goes_out_unrefreshed() {
+async fn a_response_whose_commit_fails_goes_out_without_new_tokens() {
     for fault in FAULTS {
         for need in NEEDS {
             let case = format!("{need:?} {fault:?}");
@@ -76,7 +76,7 @@ async fn a_response_whose_commit_fails_goes_out_unrefreshed() {
 
             let response = send_and_break(&world, &browser, need.op(), fault).await;
 
-            // Of two loads, the first one was the layer's before the handler.
+            // Of two loads, the layer made the first one before the handler ran.
             let failed = if need.op() == Op::Load { 2 } else { 1 };
             assert_eq!(world.store.calls(need.op()), calls + failed, "{case}");
             assert_eq!(
@@ -90,14 +90,14 @@ async fn a_response_whose_commit_fails_goes_out_unrefreshed() {
 }
 
 #[tokio::test]
-async fn after_a_commit_that_failed_the_same_browser_goes_on_at_once_and_much_later() {
+async fn after_a_failed_commit_the_same_browser_goes_on_at_once_and_much_later() {
     for fault in FAULTS {
         for need in NEEDS {
             for pause in [0, 5, 600, 3600] {
                 let case = format!("{need:?} {fault:?} {pause} s");
                 let (world, mut browser) = need.arise().await;
                 send_and_break(&world, &browser, need.op(), fault).await;
-                world.store.mend();
+                world.store.fix();
                 world.clock.advance(Duration::from_secs(pause));
 
                 let response = browser.get(&world, "/me").await;
@@ -112,12 +112,12 @@ async fn after_a_commit_that_failed_the_same_browser_goes_on_at_once_and_much_la
 }
 
 #[tokio::test]
-async fn a_failing_store_spends_no_late_budget() {
+async fn a_failing_store_uses_no_late_budget() {
     for fault in CLEAN_FAULTS {
         let (world, mut browser) = Need::Late.arise().await;
         for _ in 0..5 {
             send_and_break(&world, &browser, Op::Swap, fault).await;
-            world.store.mend();
+            world.store.fix();
         }
 
         let response = browser.get(&world, "/me").await;
@@ -126,8 +126,8 @@ async fn a_failing_store_spends_no_late_budget() {
     }
 }
 
-/// Alice, whose access token nears its end.
-async fn near_end() -> (World, Browser) {
+/// Alice's browser, whose access token expires soon.
+async fn near_expiry() -> (World, Browser) {
     let world = world();
     let browser = Browser::logged_in(&world, "alice").await;
     world.clock.advance(Duration::from_secs(500));
@@ -135,12 +135,12 @@ async fn near_end() -> (World, Browser) {
 }
 
 #[tokio::test]
-async fn a_renewal_that_fails_rejects_nobody() {
+async fn a_failed_refresh_ahead_rejects_no_request() {
     for fault in FAULTS {
         for op in [Op::Load, Op::Swap] {
             for path in ["/me", "/optional", "/public"] {
                 let case = format!("{op:?} {fault:?} {path}");
-                let (world, mut browser) = near_end().await;
+                let (world, mut browser) = near_expiry().await;
                 world.store.break_op(op, fault);
                 let calls = world.store.calls(op);
 
@@ -154,7 +154,7 @@ async fn a_renewal_that_fails_rejects_nobody() {
                 );
                 assert_untouched(&response, &case);
 
-                world.store.mend();
+                world.store.fix();
                 let response = browser.get(&world, path).await;
                 assert!(set_cookie(&response, ACCESS).is_some(), "{case}");
                 assert_eq!(generation(browser.refresh().unwrap()), 1, "{case}");
@@ -164,9 +164,9 @@ async fn a_renewal_that_fails_rejects_nobody() {
 }
 
 #[tokio::test]
-async fn a_renewal_without_claims_rejects_nobody() {
+async fn a_refresh_ahead_without_claims_rejects_no_request() {
     for fault in CLEAN_FAULTS {
-        let (world, mut browser) = near_end().await;
+        let (world, mut browser) = near_expiry().await;
         let session = mint::session(browser.access().unwrap());
         let row = world.store.row(session).await;
         world.users.break_loads(Some(fault));
@@ -186,7 +186,7 @@ async fn a_renewal_without_claims_rejects_nobody() {
 async fn a_rotation_that_was_stored_but_not_acknowledged_is_handed_out_to_the_next_request() {
     let (world, mut browser) = Need::Rotate.arise().await;
     send_and_break(&world, &browser, Op::Swap, Fault::FailsAfterwards).await;
-    world.store.mend();
+    world.store.fix();
     world.clock.advance(Duration::from_secs(20));
 
     browser.get(&world, "/me").await;
