@@ -64,7 +64,7 @@ fn it_stays_logged_in_over_expiries_and_its_own_ends() {
     let server = Server::start(&["--access-ttl", "2s"]);
     let folder = tempfile::tempdir().unwrap();
     let client = Client { url: format!("http://{}", server.address), folder: folder.path() };
-    assert!(client.complains(&["me"], "").contains("log in first"));
+    assert!(client.complains(&["me"], "").contains("not logged in"));
     assert!(client.complains(&["login", "alice"], "guess\n").contains("401"));
 
     client.says(&["login", "alice"], "alice-password\n");
@@ -76,7 +76,7 @@ fn it_stays_logged_in_over_expiries_and_its_own_ends() {
 
     sleep(TWO_SECONDS_AND_MORE);
     client.says(&["logout"], "");
-    assert!(client.complains(&["me"], "").contains("log in first"));
+    assert!(client.complains(&["me"], "").contains("not logged in"));
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
 
@@ -94,7 +94,7 @@ fn its_file_is_for_its_owner_alone_and_its_tokens_for_one_server() {
 
     let other = Server::start(&[]);
     let elsewhere = Client { url: format!("http://{}", other.address), folder: folder.path() };
-    assert!(elsewhere.complains(&["me"], "").contains("log in first"));
+    assert!(elsewhere.complains(&["me"], "").contains("not logged in"));
     client.says(&["me"], "");
 }
 
@@ -106,5 +106,5 @@ fn it_says_so_when_its_login_was_ended() {
     client.says(&["login", "alice"], "alice-password\n");
     assert_eq!(server.logged_in("alice").post("/auth/logout-everywhere").status, 204);
     assert!(client.complains(&["me"], "").contains("log in again"));
-    assert!(client.complains(&["me"], "").contains("log in first"));
+    assert!(client.complains(&["me"], "").contains("not logged in"));
 }
