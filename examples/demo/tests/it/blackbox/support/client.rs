@@ -1,4 +1,4 @@
-//! A client that keeps cookies, as a browser does, but shows them.
+//! A client that stores cookies like a browser, and shows them to the test.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -40,21 +40,21 @@ impl Client {
         }
     }
 
-    /// The same client with a field in each request.
+    /// The same client with a header in each request.
     pub(crate) fn with(&self, name: &'static str, value: &str) -> Self {
         let mut client = self.clone();
         client.fields.push((name, value.to_owned()));
         client
     }
 
-    /// The same client, that forgot its access cookie as when it expired.
+    /// The same client without its access cookie, as after the expiry.
     pub(crate) fn without_access(&self) -> Self {
         let mut client = self.clone();
         client.cookies.retain(|name, _| !name.ends_with("access"));
         client
     }
 
-    /// Without cookies, with a bearer token.
+    /// The same client with a bearer token instead of cookies.
     pub(crate) fn bearer(&self, token: &str) -> Self {
         let mut client = self.with("authorization", &format!("Bearer {token}"));
         client.cookies.clear();
@@ -65,7 +65,7 @@ impl Client {
         self.cookies.iter().find(|(name, _)| name.ends_with("refresh")).unwrap().1.clone()
     }
 
-    /// Logs in with the user's own password; returns the access token.
+    /// Logs in with the user's password; returns the access token.
     pub(crate) fn log_in(&mut self, user: &str) -> String {
         let form = json!({ "username": user, "password": format!("{user}-password") });
         let response = self.post_json("/login", &form);
@@ -105,7 +105,7 @@ impl Client {
         self.try_open(method, path, body).unwrap()
     }
 
-    /// The same, where the server may not answer.
+    /// The same, if the server may close without a response.
     pub(crate) fn try_open(
         &self,
         method: &str,
@@ -122,7 +122,7 @@ impl Client {
             request = request.header("cookie", cookies.join("; "));
         }
         if body.is_empty() {
-            // Else an empty chunk follows the head, and a server that has answered by then closes the connection.
+            // Otherwise an empty chunk follows the head, and a server that has responded by then closes the connection.
             let request = if method == "GET" { request } else { request.header("content-length", "0") };
             return self.agent.run(request.body(()).unwrap());
         }
@@ -155,7 +155,7 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
     }
 
-    /// The `Set-Cookie` field of the cookie `name`.
+    /// The `Set-Cookie` header of the cookie `name`.
     pub(crate) fn set_cookie(&self, name: &str) -> Option<String> {
         let fields = self.headers.get_all("set-cookie").iter().map(|field| field.to_str().unwrap());
         fields.into_iter().find(|field| field.starts_with(&format!("{name}="))).map(str::to_owned)
@@ -178,7 +178,7 @@ impl Response {
         assert_eq!(self.header("www-authenticate"), "Bearer realm=\"tower-refresh-demo\"");
     }
 
-    /// Checks that it is a 401 for a bad bearer token.
+    /// Checks that it is a 401 for an invalid bearer token.
     #[track_caller]
     pub(crate) fn assert_invalid_token(&self) {
         self.assert_problem(401);

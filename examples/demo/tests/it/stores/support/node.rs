@@ -1,4 +1,4 @@
-//! A database server of the test's own: on a port that nobody else has, in a folder of its own, on the loopback interface.
+//! A private database server of a test: on a free port of the loopback interface, in a folder of its own.
 
 use std::{
     fs,
@@ -33,7 +33,7 @@ impl Node {
     /// With its defaults, which sync each commit to the disk.
     pub(crate) fn postgres() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // The folder's owner is who the server runs as: it refuses root.
+        // The server does not run as root, so it runs as the owner of the folder.
         if is_root() {
             run(Command::new("chown").arg(unprivileged()).arg(folder.path()));
         }
@@ -59,7 +59,7 @@ impl Node {
         Self::start(Kind::Postgres, port, folder, command)
     }
 
-    /// It syncs each write to the disk before it answers.
+    /// Syncs each write to the disk before it responds.
     pub(crate) fn redis() -> Self {
         Self::redis_with(&[])
     }
@@ -84,7 +84,7 @@ impl Node {
         self.url_at(self.port)
     }
 
-    /// The same server by another port, of a proxy.
+    /// The same server through the port of a proxy.
     pub(crate) fn url_at(&self, port: u16) -> String {
         match self.kind {
             Kind::Postgres => format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable"),
@@ -106,7 +106,7 @@ impl Node {
         }
     }
 
-    /// Starts it on what it has on its disk; returns when it answers.
+    /// Starts it again with its data on disk; returns when it responds.
     pub(crate) fn restart(&mut self) {
         self.process = Some(Process::start(&self.command, self.folder.path()));
         for _ in 0..ALIVE_WITHIN.as_millis() / 50 {
@@ -138,7 +138,7 @@ impl Node {
         }
     }
 
-    /// What Redis answers, as text; nothing when it is not there.
+    /// The reply of Redis as text; empty if it is not running.
     pub(super) fn ask(&self, words: &[&str]) -> String {
         let port = self.port.to_string();
         let mut cli = Command::new("redis-cli");
@@ -147,8 +147,8 @@ impl Node {
     }
 }
 
-/// A port that nobody listens on, and neither on the one 10 000 higher, which a Cluster's node wants as well. Below those
-/// that outgoing connections have, so that it is still free after a restart.
+/// A free port, for which the port 10 000 higher is free too, as a node of a Cluster needs both. It is below the range of outgoing
+/// connections, so that it is still free after a restart.
 fn free_port() -> u16 {
     loop {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port() % 11_000 + 10_100;
@@ -167,7 +167,7 @@ fn unprivileged() -> &'static str {
     if known.unwrap().success() { "postgres" } else { "nobody" }
 }
 
-/// The program, run by whom the server's folder belongs to.
+/// The command, run as the owner of the server's folder.
 fn as_owner(program: &str) -> Vec<String> {
     if !is_root() {
         return vec![program.to_owned()];
@@ -176,7 +176,7 @@ fn as_owner(program: &str) -> Vec<String> {
     ["setpriv", &reuid, "--clear-groups", "--", program].map(str::to_owned).into()
 }
 
-/// Where Debian puts the newest version whose server is there, else what is in the path.
+/// The newest version that Debian has installed with its server, else the program in the path.
 fn postgres_program(name: &str) -> String {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest = versions
