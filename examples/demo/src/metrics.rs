@@ -35,7 +35,11 @@ fn describe() {
     describe_counter!("tower_refresh_requests_total", "Requests, by outcome.");
     describe_counter!("tower_refresh_access_tokens_total", "Access tokens, by validity.");
     describe_histogram!("tower_refresh_store_seconds", Unit::Seconds, "The duration of store calls.");
-    describe_histogram!("tower_refresh_claims_seconds", Unit::Seconds, "The duration of calls of the claims source.");
+    describe_histogram!(
+        "tower_refresh_claims_seconds",
+        Unit::Seconds,
+        "The duration of calls of the claims source."
+    );
     describe_histogram!(
         "tower_refresh_feed_lag_seconds",
         Unit::Seconds,

@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn durations_have_units() {
-        let options = Options::from_arguments(["--grace", "500ms", "--idle", "12h", "--absolute", "30d"]).unwrap();
+        let options =
+            Options::from_arguments(["--grace", "500ms", "--idle", "12h", "--absolute", "30d"]).unwrap();
         assert_eq!(options.policy().grace, Duration::from_millis(500));
         assert_eq!(options.policy().idle, Duration::from_secs(12 * 60 * 60));
         assert!(Options::from_arguments(["--grace", "10"]).is_err());

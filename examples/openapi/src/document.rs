@@ -28,8 +28,10 @@ impl Modify for Schemes {
                 "`access_token` from the login response; a response with `x-access-token` replaces it",
             ))
             .build();
-        let cookie =
-            ApiKeyValue::with_description("__Host-access", "set at login, and replaced by any response that refreshes it");
+        let cookie = ApiKeyValue::with_description(
+            "__Host-access",
+            "set at login, and replaced by any response that refreshes it",
+        );
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));

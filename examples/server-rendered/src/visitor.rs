@@ -16,7 +16,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Response> {
-        Authenticated::required(&parts.extensions).map(Self).map_err(|rejection| login_redirect(parts, rejection))
+        Authenticated::required(&parts.extensions)
+            .map(Self)
+            .map_err(|rejection| login_redirect(parts, rejection))
     }
 }
 

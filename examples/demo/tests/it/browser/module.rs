@@ -150,7 +150,11 @@ async fn no_other_origin_is_sent_the_token() {
         service.address
     );
     assert_eq!(browser.run(&own).await, 200);
-    assert_eq!(service.tokens().last().unwrap().as_deref(), Some("mine"), "the caller's own header is unchanged");
+    assert_eq!(
+        service.tokens().last().unwrap().as_deref(),
+        Some("mine"),
+        "the caller's own header is unchanged"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,8 @@ async fn both_refresh_at_once_and_both_stay_logged_in() {
     tabs.first(&browser).await.run(ask).await;
     tabs.second(&browser).await.run(ask).await;
     let answers = "return (await window.answers).map(({ status, headers }) => `${status} T${headers.get('x-demo-generation')}`)";
-    for tab in [tabs.first(&browser).await.run(answers).await, tabs.second(&browser).await.run(answers).await] {
+    for tab in [tabs.first(&browser).await.run(answers).await, tabs.second(&browser).await.run(answers).await]
+    {
         assert!(tab.as_array().unwrap().iter().all(|answer| answer == "200 T1"), "{tab}");
     }
 

@@ -28,12 +28,7 @@ const fn arguments(refresh_ahead: &'static str) -> [&'static str; 8] {
 }
 
 /// Sends requests to two servers during a fault, and checks the responses.
-fn under_load(
-    name: &str,
-    fault: Fault,
-    service: &mut Service,
-    cause: impl FnOnce(&mut Service) -> Outage,
-) {
+fn under_load(name: &str, fault: Fault, service: &mut Service, cause: impl FnOnce(&mut Service) -> Outage) {
     let crowd = Crowd::start(service);
     sleep(BEFORE);
     let outage = cause(service);
@@ -166,7 +161,7 @@ fn no_session_is_lost_when_a_server_on_redis_is_killed() {
 }
 
 fn server_killed(node: &Node) {
-    let name = format!("demo server killed, {}", node.name());
+    let name = format!("our own server killed, {}", node.name());
     let mut service = Service::start(&node.url(), &SERVERS);
     under_load(&name, Fault::ServerGone, &mut service, |service| {
         let began = Instant::now();

@@ -173,9 +173,7 @@ impl Person {
                 at,
                 took: answer.as_ref().map_or(at - started, |answer| answer.took),
                 status,
-                has_retry_after: answer
-                    .as_ref()
-                    .is_some_and(|answer| answer.header("retry-after").is_some()),
+                has_retry_after: answer.as_ref().is_some_and(|answer| answer.header("retry-after").is_some()),
                 removed: answer.is_some_and(|answer| answer.removed),
             });
             if status.is_some() {
@@ -203,11 +201,7 @@ impl Witnesses {
     }
 
     /// All servers reject both tokens of these ended sessions.
-    pub(crate) fn assert_ended<'a>(
-        &'a self,
-        service: &Service,
-        ended: impl Iterator<Item = &'a Ended>,
-    ) {
+    pub(crate) fn assert_ended<'a>(&'a self, service: &Service, ended: impl Iterator<Item = &'a Ended>) {
         let ended: Vec<_> = ended.collect();
         assert!(ended.len() > 4, "some browsers have logged out");
         for server in 0..service.count() {

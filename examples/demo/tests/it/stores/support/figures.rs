@@ -58,7 +58,8 @@ impl Witnesses {
         assert!(!unavailable.is_empty() || fault != Fault::StoreGone, "{name}: the fault had an effect");
         let early = unavailable.iter().find(|sample| sample.at < outage.began);
         assert!(early.is_none(), "{name}: 503 before the fault: {early:?}");
-        let recovered = unavailable.iter().map(|sample| sample.at.saturating_duration_since(outage.ended)).max();
+        let recovered =
+            unavailable.iter().map(|sample| sample.at.saturating_duration_since(outage.ended)).max();
         let recovered = recovered.unwrap_or_default();
         assert!(recovered < RECOVERED_WITHIN, "{name}: recovered after {recovered:?}");
         let after = of(Kind::Refresh).filter(|sample| sample.at > outage.ended + recovered);
