@@ -1,8 +1,8 @@
-//! Measures the store against the same commands issued raw, one by one, through the same driver; prints a table.
+//! Compares the store with the same commands issued one by one through the same driver, and prints a table.
 //!
 //! `cargo run --release -p tower-refresh-redis --example bench-redis [URL]`. It runs for about a minute. Without a URL it starts a
-//! `redis-server` of its own, without persistence, and stops it at the end; with one, it fills that server with a million
-//! sessions under the prefixes `bench-few` and `bench-many`, and leaves them there.
+//! private `redis-server` without persistence, and stops it at the end. With a URL, it fills that server with a million sessions
+//! under the prefixes `bench-few` and `bench-many`, and does not remove them.
 
 use std::{
     error::Error,
@@ -46,17 +46,17 @@ async fn main() -> Result<()> {
     let bytes = (used_memory(&raw).await? - before) / MANY;
 
     println!(
-        "refresh = load + compare-and-swap; medians of {ROUNDS} rounds in turns, and of the rounds' ratios"
+        "refresh = load + compare-and-swap; medians of {ROUNDS} alternating rounds, and of the ratios per round"
     );
     println!("| | raw | store | |\n|---|---|---|---|");
     let loads = [Load::new(&few, &raw, "bench-few", FEW), Load::new(&many, &raw, "bench-many", MANY)];
     for tasks in [1, 64] {
         compare(&loads, tasks).await?;
     }
-    println!("| memory per session, its place in the subject's list included | | {bytes} bytes | |");
+    println!("| memory per session, including its entry in the subject's list | | {bytes} bytes | |");
     whole_subject(&many).await?;
     purge(&many, &few).await?;
-    told(&few, &store(&url, "bench-few").await?).await
+    feed_latency(&few, &store(&url, "bench-few").await?).await
 }
 
 struct OwnServer {
@@ -106,7 +106,7 @@ async fn used_memory(raw: &MultiplexedConnection) -> Result<u64> {
     Ok(info.get("used_memory").unwrap_or_default())
 }
 
-/// Writes one row by the store and the others after its pattern.
+/// Writes one row with the store, and copies of it directly.
 async fn fill(store: &RedisStore, raw: &MultiplexedConnection, prefix: &str, rows: u64) -> Result<()> {
     const SUBJECT: usize = 75;
     store.end_subject(&subject(0), None, EndReason::Revoked, NOW).await?;
@@ -132,7 +132,7 @@ async fn fill(store: &RedisStore, raw: &MultiplexedConnection, prefix: &str, row
     Ok(())
 }
 
-/// What is refreshed, and how.
+/// Refreshes of a number of sessions, with the store or with raw commands.
 struct Load {
     store: RedisStore,
     raw: MultiplexedConnection,
@@ -147,7 +147,7 @@ impl Load {
         Self { store: store.clone(), raw: raw.clone(), script, prefix: prefix.into(), rows }
     }
 
-    async fn by_raw(&self, tasks: u64) -> Result<f64> {
+    async fn with_commands(&self, tasks: u64) -> Result<f64> {
         let (raw, script, prefix) = (self.raw.clone(), Arc::clone(&self.script), Arc::clone(&self.prefix));
         rate(tasks, self.rows, move |number| {
             let (raw, script, prefix) = (raw.clone(), Arc::clone(&script), Arc::clone(&prefix));
@@ -156,7 +156,7 @@ impl Load {
         .await
     }
 
-    async fn by_store(&self, tasks: u64) -> Result<f64> {
+    async fn with_store(&self, tasks: u64) -> Result<f64> {
         let store = self.store.clone();
         rate(tasks, self.rows, move |number| {
             let store = store.clone();
@@ -166,13 +166,14 @@ impl Load {
     }
 }
 
-/// Refreshes a second, raw and by the store, with few sessions and with many, in turns, so that all meet the same weather.
+/// Refreshes per second, with raw commands and with the store, with few sessions and with many. The variants alternate, so that
+/// they have the same conditions.
 async fn compare(loads: &[Load; 2], tasks: u64) -> Result<()> {
     let mut rates = [[Vec::new(), Vec::new()], [Vec::new(), Vec::new()]];
     for _ in 0..ROUNDS {
         for (load, rates) in loads.iter().zip(&mut rates) {
-            rates[0].push(load.by_raw(tasks).await?);
-            rates[1].push(load.by_store(tasks).await?);
+            rates[0].push(load.with_commands(tasks).await?);
+            rates[1].push(load.with_store(tasks).await?);
         }
     }
     for (load, [raw, store]) in loads.iter().zip(&rates) {
@@ -197,7 +198,7 @@ fn median(mut all: Vec<f64>) -> f64 {
     all[all.len() / 2]
 }
 
-/// How many a second, each task with sessions of its own.
+/// Refreshes per second; each task has its own sessions.
 async fn rate<F: Future<Output = Result<()>> + Send + 'static>(
     tasks: u64,
     rows: u64,
@@ -233,7 +234,7 @@ async fn refresh(store: &RedisStore, number: u64) -> Result<()> {
     Ok(())
 }
 
-/// The same two commands with the same effect, and nothing around them.
+/// The same two commands without the store.
 async fn refresh_raw(mut raw: MultiplexedConnection, script: &Script, key: &str) -> Result<()> {
     let value: Vec<u8> = redis::cmd("GET").arg(key).query_async(&mut raw).await?;
     let mut head = value[..55].to_vec();
@@ -274,7 +275,7 @@ async fn whole_subject(store: &RedisStore) -> Result<()> {
     Ok(())
 }
 
-/// Removes expired sessions earlier than Redis would, beside refreshes of others.
+/// Removes expired sessions earlier than Redis would, during refreshes of other sessions.
 async fn purge(store: &RedisStore, others: &RedisStore) -> Result<()> {
     const SESSIONS: u64 = MANY;
     let over = Arc::new(AtomicBool::new(false));
@@ -301,46 +302,47 @@ async fn purge(store: &RedisStore, others: &RedisStore) -> Result<()> {
     let (median, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
     let longest = times.last().copied().unwrap_or_default();
     println!("| purge of {purged} expired sessions | | {took:?} | |");
-    println!("| refreshes beside it | | median {median:?}, p99 {p99:?}, longest {longest:?} | |");
+    println!("| refreshes during the purge | | median {median:?}, p99 {p99:?}, longest {longest:?} | |");
     Ok(())
 }
 
-/// Notes when it was told of an end.
+/// Records when a session end is reported.
 #[derive(Default)]
-struct Ear(Mutex<Heard>);
+struct Recorder(Mutex<Reported>);
 
 #[derive(Default)]
-struct Heard {
+struct Reported {
     caught_up: bool,
     last: Option<(SessionHandle, Instant)>,
 }
 
-impl EndWatcher for Ear {
+impl EndWatcher for Recorder {
     fn ended(&self, session: SessionHandle, _: Timestamp) {
-        if let Ok(mut heard) = self.0.lock()
-            && heard.last.is_none_or(|(last, _)| last != session)
+        if let Ok(mut reported) = self.0.lock()
+            && reported.last.is_none_or(|(last, _)| last != session)
         {
-            heard.last = Some((session, Instant::now()));
+            reported.last = Some((session, Instant::now()));
         }
     }
 
     fn caught_up(&self) {
-        if let Ok(mut heard) = self.0.lock() {
-            heard.caught_up = true;
+        if let Ok(mut reported) = self.0.lock() {
+            reported.caught_up = true;
         }
     }
 }
 
-/// From the call of `end` on one store to the watcher of another.
-async fn told(here: &RedisStore, there: &RedisStore) -> Result<()> {
+/// The time from the call of `end` on one store to the report to the watcher of another.
+async fn feed_latency(here: &RedisStore, there: &RedisStore) -> Result<()> {
     const ENDS: u64 = 1_000;
-    let ear = Arc::new(Ear::default());
+    let recorder = Arc::new(Recorder::default());
     let watching = tokio::spawn({
-        let (there, ear) = (there.clone(), Arc::clone(&ear));
-        async move { there.watch_ends(NOW.saturating_add(WEEK), &*ear).await }
+        let (there, recorder) = (there.clone(), Arc::clone(&recorder));
+        async move { there.watch_ends(NOW.saturating_add(WEEK), &*recorder).await }
     });
-    let heard = |condition: &dyn Fn(&Heard) -> bool| ear.0.lock().is_ok_and(|heard| condition(&heard));
-    while !heard(&|heard| heard.caught_up) {
+    let is =
+        |condition: &dyn Fn(&Reported) -> bool| recorder.0.lock().is_ok_and(|reported| condition(&reported));
+    while !is(&|reported| reported.caught_up) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let mut times = Vec::new();
@@ -349,15 +351,15 @@ async fn told(here: &RedisStore, there: &RedisStore) -> Result<()> {
         here.create(&row(2 * MANY + number)).await?;
         let started = Instant::now();
         here.end(handle, EndReason::Logout, NOW.saturating_add(WEEK)).await?;
-        while !heard(&|heard| heard.last.is_some_and(|(last, _)| last == handle)) {
+        while !is(&|reported| reported.last.is_some_and(|(last, _)| last == handle)) {
             tokio::task::yield_now().await;
         }
-        times.extend(ear.0.lock().ok().and_then(|heard| heard.last).map(|(_, at)| at - started));
+        times.extend(recorder.0.lock().ok().and_then(|reported| reported.last).map(|(_, at)| at - started));
     }
     watching.abort();
     times.sort_unstable();
     let (median, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
-    println!("| from end on one store to told on another | | median {median:?}, p99 {p99:?} | |");
+    println!("| from end on one store to the report on another | | median {median:?}, p99 {p99:?} | |");
     Ok(())
 }
 
@@ -383,7 +385,7 @@ fn handle(number: u64) -> SessionHandle {
     SessionHandle::from_bytes(bits.to_be_bytes())
 }
 
-/// Spreads numbers over all of `u64`, each to another (the finaliser of SplitMix64).
+/// A bijection that spreads numbers over all of `u64` (the finalizer of SplitMix64).
 fn scatter(number: u64) -> u64 {
     let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

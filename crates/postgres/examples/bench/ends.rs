@@ -1,4 +1,4 @@
-//! Ends: of all sessions of a subject, and until another server is told.
+//! Session ends: of all sessions of a subject, and the time until another server receives the report.
 
 use std::{
     error::Error,
@@ -51,9 +51,9 @@ pub(crate) async fn subject(server: &Server, count: u64) -> Result<(), Box<dyn E
     Ok(())
 }
 
-struct Told(mpsc::UnboundedSender<Option<(SessionHandle, Instant)>>);
+struct Reporter(mpsc::UnboundedSender<Option<(SessionHandle, Instant)>>);
 
-impl EndWatcher for Told {
+impl EndWatcher for Reporter {
     fn ended(&self, session: SessionHandle, _: Timestamp) {
         let _ = self.0.send(Some((session, Instant::now())));
     }
@@ -63,29 +63,29 @@ impl EndWatcher for Told {
     }
 }
 
-pub(crate) async fn told(server: &Server, count: u64) -> Result<(), Box<dyn Error>> {
-    let here = open(server, "told").await?;
-    let there = PostgresStore::connect(&server.url("told")).await?;
+pub(crate) async fn feed_latency(server: &Server, count: u64) -> Result<(), Box<dyn Error>> {
+    let here = open(server, "feed").await?;
+    let there = PostgresStore::connect(&server.url("feed")).await?;
     create(&here, "alice", count).await;
     let (sender, mut receiver) = mpsc::unbounded_channel();
-    let watcher = Arc::new(Told(sender));
+    let watcher = Arc::new(Reporter(sender));
     let watching = tokio::spawn(async move { there.watch_ends(NOW, &*watcher).await });
-    assert!(receiver.recv().await.is_some_and(|told| told.is_none()), "nothing ended before");
+    assert!(receiver.recv().await.is_some_and(|report| report.is_none()), "no session has ended before");
 
-    let (mut calls, mut answers) = (Vec::new(), Vec::new());
+    let (mut calls, mut returns) = (Vec::new(), Vec::new());
     for number in 0..count {
         let handle = row("alice", number).handle;
         let start = Instant::now();
-        assert!(here.end(handle, EndReason::Logout, NOW).await?, "it is the first end");
-        let answered = Instant::now();
-        let told = receiver.recv().await.flatten().filter(|(session, _)| *session == handle);
-        let (_, at) = told.expect("the watcher is told of it");
+        assert!(here.end(handle, EndReason::Logout, NOW).await?, "the session has not ended before");
+        let returned = Instant::now();
+        let report = receiver.recv().await.flatten().filter(|(session, _)| *session == handle);
+        let (_, at) = report.expect("the session end is reported");
         calls.push(at - start);
-        answers.push(at.saturating_duration_since(answered));
+        returns.push(at.saturating_duration_since(returned));
         sleep(Duration::from_millis(3)).await;
     }
     watching.abort();
-    for (name, mut times) in [("call", calls), ("answer", answers)] {
+    for (name, mut times) in [("call", calls), ("return", returns)] {
         times.sort_unstable();
         println!(
             "  from the {name}: median {:.2}, p99 {:.2}",

@@ -1,4 +1,4 @@
-//! Many sessions at once, made by the server itself.
+//! Many sessions at once, inserted with a single statement.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use crate::{NOW, server::Server};
 
 const HOUR: u64 = 60 * 60 * 1000;
 
-/// Sessions that live for thirty days.
+/// Sessions that expire in thirty days.
 pub(crate) async fn live(server: &Server, database: &str, count: u64) -> Result<(), Box<dyn Error>> {
     fill(server, database, "live", count, NOW.as_millis() + 30 * 24 * HOUR).await
 }
@@ -36,13 +36,13 @@ async fn fill(
              FROM generate_series(1, {count}) AS n, LATERAL (SELECT {last_expiry} - n::bigint * 2592 AS expiry) AS dying"
         ))
         .await?;
-    // As its daemon would have done by and by.
+    // The autovacuum daemon would do this later.
     client.batch_execute("VACUUM ANALYZE tower_refresh.sessions").await?;
     client.batch_execute("CHECKPOINT").await?;
     Ok(())
 }
 
-/// The live sessions, in an order that has nothing to do with that on disk.
+/// The live sessions, in an order that does not depend on the order on disk.
 pub(crate) async fn handles(server: &Server, database: &str) -> Result<Vec<SessionHandle>, Box<dyn Error>> {
     let statement = "SELECT handle FROM tower_refresh.sessions WHERE idle_expiry > $1 ORDER BY md5(handle)";
     let rows = server.client(database).await.query(statement, &[&(NOW.as_millis() as i64)]).await?;

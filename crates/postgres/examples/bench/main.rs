@@ -1,16 +1,16 @@
-//! What the store costs, beside the same statements issued one by one:
+//! Compares the store with the same statements issued one by one:
 //!
 //! `cargo run --release -p tower-refresh-postgres --example bench-postgres -- [refresh] [size] [ends] [purge]`
 //!
-//! It starts a private PostgreSQL, durable as by default, and takes three minutes. A machine that is busy with something
-//! else makes all figures worse, but those that are compared take turns.
+//! It starts a private PostgreSQL, durable as by default, and takes three minutes. Other load on the machine makes all figures
+//! worse, but the compared variants alternate.
 
 mod ends;
 mod fill;
 mod purge;
 mod refresh;
 #[path = "../../tests/postgres/support/server.rs"]
-#[allow(dead_code, reason = "the tests need more of it")]
+#[allow(dead_code, reason = "the tests use more of it")]
 mod server;
 
 use std::{env, error::Error, time::Duration};
@@ -20,7 +20,7 @@ use tower_refresh_postgres::PostgresStore;
 
 use self::{refresh::Refreshes, server::Server};
 
-/// When all sessions log in.
+/// The time of all logins.
 const NOW: Timestamp = Timestamp::from_secs(4_000_000_000);
 
 const MANY: u64 = 1_000_000;
@@ -41,12 +41,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if wanted("ends") {
         println!("\nsessions of one subject, durable");
         ends::subject(&server, 10_000).await?;
-        println!("\nfrom the call of end on one store to being told on another, durable; ms");
-        ends::told(&server, 500).await?;
+        println!("\nfrom end on one store to the report on another, durable; ms");
+        ends::feed_latency(&server, 500).await?;
     }
     if wanted("purge") {
         println!("\npurge of {MANY} dead sessions while 8 tasks refresh others, durable; ms");
-        purge::beside_refreshes(&server, MANY, Duration::from_secs(60)).await?;
+        purge::during_refreshes(&server, MANY, Duration::from_secs(60)).await?;
     }
     Ok(())
 }
@@ -83,7 +83,7 @@ async fn size(server: &Server) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// For connections that are made from now on.
+/// Applies to new connections only.
 async fn set_commit(server: &Server, database: &str, commit: &str) -> Result<(), Box<dyn Error>> {
     let setting = format!("ALTER DATABASE {database} SET synchronous_commit = '{commit}'");
     Ok(server.client("postgres").await.batch_execute(&setting).await?)

@@ -1,4 +1,4 @@
-//! Refreshes, by the store and raw.
+//! Refreshes, with the store and with raw statements.
 
 use std::{
     error::Error,
@@ -24,15 +24,15 @@ const RAW_SWAP: &str = "UPDATE tower_refresh.sessions SET version = version + 1,
      confirmed = $5, late_budget = $6, idle_expiry = $7, death_hour = least($7::bigint, absolute_expiry) / 3600000 \
      WHERE handle = $1 AND version = $2 AND ended_at IS NULL";
 
-/// Refreshes of sessions in turn.
+/// Refreshes of sessions, one after the other.
 #[derive(Clone)]
 pub(crate) struct Refreshes {
-    by: By,
+    variant: Variant,
     handles: Arc<Vec<SessionHandle>>,
 }
 
 #[derive(Clone)]
-enum By {
+enum Variant {
     Store(PostgresStore),
     Raw(Pool),
 }
@@ -44,28 +44,28 @@ impl Refreshes {
         store: &PostgresStore,
     ) -> Result<Self, Box<dyn Error>> {
         let handles = Arc::new(fill::handles(server, database).await?);
-        Ok(Self { by: By::Store(store.clone()), handles })
+        Ok(Self { variant: Variant::Store(store.clone()), handles })
     }
 
-    /// The same, each statement alone on a connection of a pool.
+    /// The same refreshes, with each statement separately on a connection of a pool.
     fn raw(&self, url: &str, connections: usize) -> Result<Self, Box<dyn Error>> {
         let manager = Manager::new(url.parse()?, NoTls);
         let pool = Pool::builder(manager).max_size(connections).build()?;
-        Ok(Self { by: By::Raw(pool), ..self.clone() })
+        Ok(Self { variant: Variant::Raw(pool), ..self.clone() })
     }
 
     async fn one(&self, handle: SessionHandle) {
-        match &self.by {
-            By::Store(store) => by_store(store, handle).await,
-            By::Raw(pool) => by_hand(pool, handle).await.expect("the server answers"),
+        match &self.variant {
+            Variant::Store(store) => with_store(store, handle).await,
+            Variant::Raw(pool) => with_statements(pool, handle).await.expect("the server responds"),
         }
     }
 
-    /// How long each refresh took that `tasks` did within the time.
+    /// The duration of each refresh of `tasks` tasks within `time`.
     pub(crate) async fn run(&self, tasks: usize, time: Duration) -> Vec<Duration> {
         let mut running = JoinSet::new();
         let start = Instant::now();
-        // Each task has sessions of its own, so that no swap is lost.
+        // Each task has its own sessions, so that no swap fails.
         let share = self.handles.len() / tasks;
         for task in 0..tasks {
             let refreshes = self.clone();
@@ -86,14 +86,14 @@ impl Refreshes {
     }
 }
 
-async fn by_store(store: &PostgresStore, handle: SessionHandle) {
+async fn with_store(store: &PostgresStore, handle: SessionHandle) {
     let mut row = store.load(handle).await.expect("loads").expect("the session is there");
     row.generation += 1;
     row.idle_expiry = row.idle_expiry.saturating_add(Duration::from_millis(1));
-    assert!(store.compare_and_swap(&row).await.expect("swaps"), "nobody else swaps");
+    assert!(store.compare_and_swap(&row).await.expect("swaps"), "no concurrent swap");
 }
 
-async fn by_hand(pool: &Pool, handle: SessionHandle) -> Result<(), Box<dyn Error>> {
+async fn with_statements(pool: &Pool, handle: SessionHandle) -> Result<(), Box<dyn Error>> {
     let handle = handle.as_bytes().as_slice();
     let row = {
         let connection = pool.get().await?;
@@ -120,11 +120,11 @@ async fn by_hand(pool: &Pool, handle: SessionHandle) -> Result<(), Box<dyn Error
             ],
         )
         .await?;
-    assert_eq!(swapped, 1, "nobody else swaps");
+    assert_eq!(swapped, 1, "no concurrent swap");
     Ok(())
 }
 
-/// The store and the raw statements, in turns.
+/// Alternates between the store and the raw statements.
 pub(crate) async fn compare(
     server: &Server,
     database: &str,
@@ -159,7 +159,7 @@ async fn in_turns<const SIDES: usize>(sides: &[Refreshes; SIDES], tasks: usize) 
     for turn in 0..=TURNS {
         for (side, times) in sides.iter().zip(&mut times) {
             let these = side.run(tasks, TURN).await;
-            // The first turn connects, and prepares.
+            // The first turn connects and prepares statements.
             if turn > 0 {
                 times.extend(these);
             }
