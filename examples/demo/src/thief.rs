@@ -97,8 +97,8 @@ impl Thief {
         let (mut steps, copy) = self.follow(&owners).await;
         let response = send(&self.here, Method::POST, "/auth/refresh", self.names, &owners).await;
         let note = match response.status() {
-            StatusCode::UNAUTHORIZED => "two generations behind: somebody has a copy, and the session ends",
-            _ => "the copy was not found out",
+            StatusCode::UNAUTHORIZED => "two generations behind: someone has a copy, and the session ends",
+            _ => "the copy was not detected",
         };
         steps.push(self.step("you", "POST /auth/refresh", &owners, &response, note));
         steps.push(self.try_copy(&copy).await);
@@ -132,9 +132,9 @@ impl Thief {
             self.clock.advance_to(ahead);
             let response = send(&self.ahead, Method::GET, "/me", self.names, &copy).await;
             let note = match (uses, response.status()) {
-                (1, StatusCode::OK) => "the copy is as good as the original, and the session rotates",
+                (1, StatusCode::OK) => "the copy is accepted like the original, and the session rotates",
                 (_, StatusCode::OK) => "the thief follows the session",
-                _ => "the copy is refused",
+                _ => "the copy is rejected",
             };
             let step = self.step("thief", "GET /me", &copy, &response, note);
             steps.push(Step { ahead: ahead.as_secs(), ..step });
@@ -150,8 +150,8 @@ impl Thief {
     async fn try_copy(&self, copy: &str) -> Step {
         let response = send(&self.here, Method::GET, "/me", self.names, copy).await;
         let note = match response.status() {
-            StatusCode::UNAUTHORIZED => "the thief's newest token is dead too",
-            _ => "the thief is still in",
+            StatusCode::UNAUTHORIZED => "the thief's newest token is invalid too",
+            _ => "the thief is still logged in",
         };
         self.step("thief", "GET /me", copy, &response, note)
     }

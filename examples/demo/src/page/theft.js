@@ -31,13 +31,13 @@ export function prepare(ask, lost) {
     if (status !== 401) return narrate("server", `${status}: the copy was not detected`, body?.detail ?? "");
     narrate("you", `You send T${mine}: 401`, `An honest browser is at most one generation behind. Yours is further behind, so T${mine} has two
       holders. The server cannot know which of them is honest, so it ends the session.`);
-    $("you-hold").textContent = "a dead token";
+    $("you-hold").textContent = "an invalid token";
     $("server-expects").textContent = "nothing: ended";
     await pause();
     const again = await ask("POST", "/demo/steal/use-again", { quiet: true });
     if (again.status === 200) {
       await showStep(again.body);
-      $("thief-holds").textContent = "a dead token";
+      $("thief-holds").textContent = "an invalid token";
     }
     lost("Your session has ended, and the thief can no longer use it: the server detected that the refresh token has two holders.");
   });

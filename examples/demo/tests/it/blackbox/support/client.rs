@@ -16,7 +16,7 @@ pub(crate) struct Client {
     url: String,
     pub(crate) cookies: BTreeMap<String, String>,
     /// Sent with each request.
-    pub(crate) fields: Vec<(&'static str, String)>,
+    pub(crate) request_headers: Vec<(&'static str, String)>,
 }
 
 pub(crate) struct Response {
@@ -36,14 +36,14 @@ impl Client {
             agent: config.build().into(),
             url: format!("http://{address}"),
             cookies: BTreeMap::new(),
-            fields: Vec::new(),
+            request_headers: Vec::new(),
         }
     }
 
     /// The same client with a header in each request.
     pub(crate) fn with(&self, name: &'static str, value: &str) -> Self {
         let mut client = self.clone();
-        client.fields.push((name, value.to_owned()));
+        client.request_headers.push((name, value.to_owned()));
         client
     }
 
@@ -113,7 +113,7 @@ impl Client {
         body: &str,
     ) -> Result<http::Response<Body>, ureq::Error> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
-        for (name, value) in &self.fields {
+        for (name, value) in &self.request_headers {
             request = request.header(*name, value);
         }
         if !self.cookies.is_empty() {
@@ -130,9 +130,9 @@ impl Client {
     }
 
     fn keep(&mut self, headers: &HeaderMap) {
-        for field in headers.get_all("set-cookie") {
-            let field = field.to_str().unwrap();
-            let (name, value) = field.split(';').next().unwrap().split_once('=').unwrap();
+        for header in headers.get_all("set-cookie") {
+            let header = header.to_str().unwrap();
+            let (name, value) = header.split(';').next().unwrap().split_once('=').unwrap();
             if value.is_empty() {
                 self.cookies.remove(name);
             } else {
@@ -157,8 +157,8 @@ impl Response {
 
     /// The `Set-Cookie` header of the cookie `name`.
     pub(crate) fn set_cookie(&self, name: &str) -> Option<String> {
-        let fields = self.headers.get_all("set-cookie").iter().map(|field| field.to_str().unwrap());
-        fields.into_iter().find(|field| field.starts_with(&format!("{name}="))).map(str::to_owned)
+        let cookies = self.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
+        cookies.into_iter().find(|cookie| cookie.starts_with(&format!("{name}="))).map(str::to_owned)
     }
 
     /// Checks that it is a problem document of this status.

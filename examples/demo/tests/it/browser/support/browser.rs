@@ -12,7 +12,7 @@ use super::{driver::Driver, front::Front};
 
 pub(crate) struct Browser {
     pub(crate) client: Client,
-    // Dropped in this order: the driver ends before its folder goes.
+    // Dropped in this order: the driver exits before its folder is removed.
     _driver: Driver,
     _folder: TempDir,
 }

@@ -128,8 +128,8 @@ impl Browser {
     /// Stores the cookies that a response sets; returns whether the refresh cookie was removed.
     pub(crate) fn keep(&mut self, headers: &HeaderMap) -> bool {
         let mut removed = false;
-        for field in headers.get_all("set-cookie") {
-            let (name, value) = field.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
+        for header in headers.get_all("set-cookie") {
+            let (name, value) = header.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
             if value.is_empty() {
                 self.cookies.remove(name);
                 removed |= name == REFRESH;
