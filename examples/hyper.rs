@@ -1,4 +1,4 @@
-//! Without axum: a hyper server that reads the user and the session from the request's extensions.
+//! A hyper server without axum. It reads the user and the session from the request's extensions.
 //!
 //! ```text
 //! cargo run --example hyper              # or: -- 127.0.0.1:8080
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use tower::{Layer, service_fn};
 use tower_refresh::{Auth, Authenticated, Identity, KeyRing, MemoryStore, Rejection, Session};
 
-/// What the access token says of a user, besides the standard claims.
+/// The claims of a user in the access token, besides the standard ones.
 #[derive(Serialize, Deserialize)]
 struct User {
     name: String,
@@ -30,7 +30,7 @@ struct User {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // A real application reads its key from a file that all its servers share, so that a restart logs nobody out.
+    // A real application reads its key from a file that all its servers share, so that users stay logged in after a restart.
     let auth = Auth::builder(KeyRing::ephemeral()?)
         .issuer("http://localhost:3000")
         .audience("hyper")
@@ -83,7 +83,7 @@ async fn route(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Reje
 async fn check_password(request: Request<Incoming>) -> Option<String> {
     let body = Limited::new(request.into_body(), 4096).collect().await.ok()?.to_bytes();
     let form: serde_json::Value = serde_json::from_slice(&body).ok()?;
-    // A real application compares with a password hash.
+    // A real application verifies a password hash.
     (form["username"] == "alice" && form["password"] == "alice-password").then(|| "alice".to_owned())
 }
 

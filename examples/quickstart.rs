@@ -20,7 +20,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use tower_refresh::{Auth, Authenticated, Identity, KeyRing, MemoryStore, Session};
 
-/// What the access token says of a user, besides the standard claims.
+/// The claims of a user in the access token, besides the standard ones.
 #[derive(Serialize, Deserialize)]
 struct User {
     name: String,
@@ -34,7 +34,7 @@ struct LoginForm {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // A real application reads its key from a file that all its servers share, so that a restart logs nobody out.
+    // A real application reads its key from a file that all its servers share, so that users stay logged in after a restart.
     let auth = Auth::builder(KeyRing::ephemeral()?)
         .issuer("http://localhost:3000")
         .audience("quickstart")
@@ -61,7 +61,7 @@ async fn login(
     session: Session<User>,
     Json(form): Json<LoginForm>,
 ) -> Result<Response, tower_refresh::Rejection> {
-    // A real application compares with a password hash.
+    // A real application verifies a password hash.
     if (form.username.as_str(), form.password.as_str()) != ("alice", "alice-password") {
         return Ok(StatusCode::UNAUTHORIZED.into_response());
     }

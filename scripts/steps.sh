@@ -1,19 +1,19 @@
 # shellcheck shell=bash
-# What scripts/test and scripts/test-world share: it is sourced at their beginning, in the root of the repository. At the end
-# of a script it prints how long each step took.
+# Shared by scripts/test and scripts/test-world, which source it at their beginning, in the root of the repository. At the end of
+# a script it prints the duration of each step.
 
-# Each variant is built once, so that a cache of its parts only costs time and disk.
+# Each variant is built once, so incremental compilation only costs time and disk space.
 export CARGO_INCREMENTAL=0
-# Tests that fail say their line anyway; debug information costs a third of the time and half of the disk.
+# Failed tests print their line without it; debug information costs a third of the time and half of the disk space.
 export CARGO_PROFILE_DEV_DEBUG=none
 
-# The tests talk to servers on this machine, which no proxy reaches.
+# The tests connect to servers on this machine, which a proxy cannot reach.
 no_proxy=${no_proxy:-${NO_PROXY:-}}
 no_proxy=${no_proxy:+$no_proxy,}127.0.0.1,localhost,::1
 export no_proxy NO_PROXY=$no_proxy
 
-# All temporary files, which go at the end. Its path is short, because a socket's is at most 107 bytes, and the user that
-# runs PostgreSQL for root may pass through.
+# The folder of all temporary files, removed at the end. Its path is short, because the path of a socket is limited to 107 bytes.
+# Its mode gives access to the user that runs PostgreSQL for root.
 scratch=$(mktemp -d /tmp/tower-refresh.XXXXXX)
 chmod 711 "$scratch"
 export TMPDIR=$scratch
@@ -33,7 +33,7 @@ step() {
 finish() {
     local status=$? index
     cd /
-    # Servers of tests that failed may be writing yet.
+    # Servers of failed tests may still be writing.
     rm -rf "$scratch" 2>/dev/null || { sleep 2 && rm -rf "$scratch"; } || true
     printf '\n'
     for index in "${!step_names[@]}"; do
@@ -48,7 +48,7 @@ finish() {
 }
 trap finish EXIT
 
-# Installs Debian packages. Where that cannot be done, it says how to do it by hand, and gives up.
+# Installs Debian packages. If that fails, it prints the manual steps and exits.
 install_packages() {
     [[ $# -ne 0 ]] || return 0
     local as_root=()
@@ -57,20 +57,20 @@ install_packages() {
     local install=("${as_root[@]}" apt-get install --yes --no-install-recommends "$@")
     if command -v apt-get >/dev/null && command -v "${as_root[0]:-true}" >/dev/null; then
         printf '\n==> %s\n' "${install[*]}"
-        # Where the lists cannot be had anew, the old ones may do.
+        # If the lists cannot be updated, the existing ones may be sufficient.
         "${update[@]}" || true
         "${install[@]}" && return
     fi
     {
-        printf '\nThese are needed, and could not be installed: %s\n' "$*"
+        printf '\nThese packages are required and could not be installed: %s\n' "$*"
         printf 'On Debian or Ubuntu, as root:\n\n'
         printf '    apt-get update && apt-get install --yes --no-install-recommends %s\n\n' "$*"
     } >&2
     exit 1
 }
 
-# Rust is not installed by these scripts.
+# These scripts do not install Rust.
 if ! cargo clippy --version >/dev/null 2>&1 || ! cargo fmt --version >/dev/null 2>&1; then
-    echo "Rust is needed, with clippy and rustfmt: https://rustup.rs, and its default profile" >&2
+    echo "Rust with clippy and rustfmt is required: install the default profile from https://rustup.rs" >&2
     exit 1
 fi

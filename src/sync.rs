@@ -1,4 +1,4 @@
-//! What the lock-free parts are made of. `interleavings/` puts others here, which try every order of their operations.
+//! The types of the lock-free parts. `interleavings/` replaces them with types that try every order of their operations.
 
 pub(crate) use std::sync::{
     Mutex, OnceLock,
@@ -7,5 +7,5 @@ pub(crate) use std::sync::{
 
 pub(crate) use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
-/// How many places a set of verified tokens has. The models have few, for their orders grow with them.
+/// The number of places in a set of verified tokens. The models have fewer, because the number of orders grows with it.
 pub(crate) const WAYS: usize = 16;

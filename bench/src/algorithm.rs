@@ -19,9 +19,9 @@ pub const ES256_PUBLIC: &[u8] = pem!("es256.pub");
 /// The public key of [`Algorithm::EdDsa`], in PEM.
 pub const ED25519_PUBLIC: &[u8] = pem!("ed25519.pub");
 
-/// What signs the access tokens.
+/// The signature algorithm of the access tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "nobody depends on a benchmark")]
+#[allow(clippy::exhaustive_enums, reason = "no crate depends on a benchmark")]
 pub enum Algorithm {
     /// HMAC-SHA256.
     Hs256,
@@ -34,7 +34,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// A key ring that signs by it.
+    /// A key ring with this algorithm.
     pub fn ring(self) -> KeyRing {
         let ring = match self {
             Self::Hs256 => KeyRing::hs256(SECRET),
@@ -45,7 +45,7 @@ impl Algorithm {
         ring.unwrap()
     }
 
-    /// The same algorithm, for jsonwebtoken.
+    /// This algorithm in jsonwebtoken.
     pub fn jsonwebtoken(self) -> jsonwebtoken::Algorithm {
         match self {
             Self::Hs256 => jsonwebtoken::Algorithm::HS256,
@@ -55,7 +55,7 @@ impl Algorithm {
         }
     }
 
-    /// The ring's key, for jsonwebtoken to sign with.
+    /// The ring's key, for signatures with jsonwebtoken.
     pub fn encoding_key(self) -> EncodingKey {
         match self {
             Self::Hs256 => EncodingKey::from_secret(SECRET.as_bytes()).unwrap(),
@@ -65,7 +65,7 @@ impl Algorithm {
         }
     }
 
-    /// The ring's key, for jsonwebtoken to verify with.
+    /// The ring's key, for verification with jsonwebtoken.
     pub fn decoding_key(self) -> DecodingKey {
         match self {
             Self::Hs256 => DecodingKey::from_secret(SECRET.as_bytes()).unwrap(),

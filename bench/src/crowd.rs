@@ -1,4 +1,4 @@
-//! A million live tokens, and requests in an order that no processor guesses.
+//! A million valid tokens, with requests in an order that the processor cannot predict.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
@@ -10,22 +10,22 @@ use crate::{
     requests::{Batches, requests, with_bearer},
 };
 
-/// A large service's users at once.
+/// The concurrent users of a large service.
 pub const TOKENS: usize = 1_000_000;
 
-/// Hits of tokens of which all are in use: each was verified, and is in the cache.
+/// Cache hits for all tokens in turn. Each was verified before, and is in the cache.
 pub fn hits(tokens: usize) -> Batches {
-    // A step that is prime to the number comes by every token.
-    hits_by(tokens, 611_953)
+    // The step is coprime to the number of tokens, so that it visits all of them.
+    hits_with_step(tokens, 611_953)
 }
 
-/// The same crowd, in which one token alone goes on coming: what a hit costs there whichever token it is.
+/// The same number of cached tokens, with requests for a single one: the cost of a hit without cache misses of the processor.
 pub fn hits_of_one(tokens: usize) -> Batches {
-    hits_by(tokens, 0)
+    hits_with_step(tokens, 0)
 }
 
-fn hits_by(tokens: usize, then: usize) -> Batches {
-    // Half of the cache in use, as its documentation advises. The logins alone take longer than a token may live.
+fn hits_with_step(tokens: usize, measured_step: usize) -> Batches {
+    // The cache is half full, as its documentation recommends. The lifetime is long, because the logins take long.
     let world = Ours::with(Algorithm::Hs256, |builder| {
         let mut policy = RotationPolicy::balanced();
         policy.access_lifetime = Duration::from_secs(12 * 60 * 60);
@@ -35,17 +35,17 @@ fn hits_by(tokens: usize, then: usize) -> Batches {
             .dead_session_retention(Duration::from_secs(24 * 60 * 60))
     });
     let tokens: Rc<[String]> = (0..tokens).map(|_| world.login().access).collect();
-    let router = world.by_router_layer();
+    let router = world.with_layer_on_routes();
     let step = Rc::new(Cell::new(1));
     let mut place = 0;
-    let (all, by) = (tokens.clone(), step.clone());
+    let (all, current_step) = (tokens.clone(), step.clone());
     let mut batches = requests(world.runtime.clone(), router, move || {
-        place = (place + by.get()) % all.len();
+        place = (place + current_step.get()) % all.len();
         with_bearer(&all[place])
     });
     for some in tokens.chunks(1000) {
         batches(some.len())();
     }
-    step.set(then);
+    step.set(measured_step);
     batches
 }

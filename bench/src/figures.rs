@@ -1,23 +1,23 @@
-//! Tables of figures, and baselines that they must not exceed.
+//! Tables of figures, and their baselines.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, io, path::PathBuf};
 
 use crate::scenarios::{self, Scenario};
 
-/// What to do, from the arguments of the command line.
+/// The task from the command line.
 #[derive(Debug)]
-#[allow(clippy::exhaustive_enums, reason = "nobody depends on a benchmark")]
+#[allow(clippy::exhaustive_enums, reason = "no crate depends on a benchmark")]
 pub enum Task {
-    /// Measure these, and print.
+    /// Measure these scenarios, and print the figures.
     Print(Vec<Scenario>),
-    /// Measure what has a baseline, and compare.
+    /// Measure the scenarios with a baseline, and compare.
     Check,
-    /// Measure what has a baseline, and write it down.
+    /// Measure the scenarios with a baseline, and update it.
     Rewrite,
 }
 
 impl Task {
-    /// `--check`, `--rewrite`, or the beginnings of names; nothing is everything but what is slow.
+    /// `--check`, `--rewrite`, or prefixes of names. Without arguments: all scenarios except the slow ones.
     pub fn from_arguments(arguments: &[String]) -> Self {
         match arguments {
             [only] if only == "--check" => Self::Check,
@@ -32,7 +32,7 @@ impl Task {
         }
     }
 
-    /// What is to be measured.
+    /// The scenarios to measure.
     pub fn scenarios(&self) -> Vec<Scenario> {
         match self {
             Self::Print(scenarios) => scenarios.clone(),
@@ -43,7 +43,7 @@ impl Task {
     }
 }
 
-/// A baseline: a text file with a name and a figure in each line.
+/// A baseline: a text file with a name and a figure on each line.
 #[derive(Debug)]
 pub struct Baseline {
     path: PathBuf,
@@ -52,13 +52,13 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Of `unit`, in the file of that name.
+    /// The baseline for `unit`, in the file with that name.
     pub fn new(unit: &'static str, growth_percent: u64) -> Self {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("baseline");
         Self { path: folder.join(format!("{unit}.txt")), unit, growth_percent }
     }
 
-    /// Does the rest of `task` with what was measured. Returns whether all is well.
+    /// Prints, checks or rewrites the figures, according to `task`. Returns whether the check passed.
     ///
     /// # Errors
     /// If the baseline cannot be read or written.
@@ -78,19 +78,19 @@ impl Baseline {
         let lines = text.lines().filter_map(|line| line.split_once(' '));
         let known: BTreeMap<&str, u64> =
             lines.filter_map(|(name, figure)| Some((name, figure.trim().parse().ok()?))).collect();
-        let mut good = true;
+        let mut passed = true;
         for (name, figure) in figures {
             let Some(before) = known.get(name).copied() else {
                 println!("{name}: {figure} {}, and no baseline", self.unit);
-                good = false;
+                passed = false;
                 continue;
             };
             let grown = figure * 100 > before * (100 + self.growth_percent);
-            good &= !grown;
-            let verdict = if grown { "more than allowed" } else { "good" };
+            passed &= !grown;
+            let verdict = if grown { "more than allowed" } else { "ok" };
             println!("{name:<20} {figure:>8} {}, baseline {before}: {verdict}", self.unit);
         }
-        Ok(good)
+        Ok(passed)
     }
 
     fn rewrite(&self, figures: &[(&str, u64)]) -> io::Result<()> {
@@ -107,7 +107,7 @@ fn print_table(unit: &str, figures: &[(&str, u64)]) {
     let bare = figures.iter().find(|(name, _)| *name == "bare").map(|(_, figure)| *figure);
     println!("| scenario | {unit} | more than bare |\n|---|---|---|");
     for (name, figure) in figures {
-        // What is not a request through the route has nothing in common with the bare router.
+        // These scenarios are no requests, so a comparison with the bare router has no meaning.
         let is_request = !["raw.decode", "raw.verify", "raw.sign"].iter().any(|part| name.starts_with(part));
         let more = bare.filter(|_| is_request).map_or(String::new(), |bare| {
             let more = i128::from(*figure) - i128::from(bare);

@@ -1,4 +1,4 @@
-//! The same access tokens, read by jsonwebtoken alone.
+//! The same access tokens, decoded with jsonwebtoken only.
 
 use std::{hint::black_box, sync::Arc};
 
@@ -16,9 +16,9 @@ use crate::{
     ours::{AUDIENCE, ISSUER},
 };
 
-/// What an application reads from its tokens.
+/// The claims that an application reads.
 #[derive(Clone, Debug, Deserialize)]
-#[allow(clippy::exhaustive_structs, reason = "nobody depends on a benchmark")]
+#[allow(clippy::exhaustive_structs, reason = "no crate depends on a benchmark")]
 #[allow(missing_docs, reason = "RFC 9068")]
 pub struct Claims {
     pub sub: String,
@@ -28,12 +28,12 @@ pub struct Claims {
     pub name: String,
 }
 
-/// A key, and what is demanded of a token.
+/// A key and the requirements for a token.
 #[derive(Clone)]
 pub struct Decoder(Arc<(DecodingKey, Validation)>);
 
 impl Decoder {
-    /// Demands what the layer demands, as far as jsonwebtoken can.
+    /// Requires the same as the layer, as far as jsonwebtoken can.
     pub fn new(algorithm: Algorithm) -> Self {
         let mut validation = Validation::new(algorithm.jsonwebtoken());
         validation.set_issuer(&[ISSUER]);
@@ -42,12 +42,12 @@ impl Decoder {
         Self(Arc::new((algorithm.decoding_key(), validation)))
     }
 
-    /// The claims of `token`, if it holds.
+    /// The claims of `token`, if it is valid.
     pub fn decode(&self, token: &str) -> Option<Claims> {
         Some(jsonwebtoken::decode(token, &self.0.0, &self.0.1).ok()?.claims)
     }
 
-    /// A route whose extractor does it.
+    /// A route with an extractor that decodes the token.
     pub fn router(self) -> Router {
         Router::new().route("/me", get(me)).with_state(self)
     }
@@ -65,8 +65,8 @@ impl FromRequestParts<Decoder> for Decoded {
     type Rejection = StatusCode;
 
     async fn from_request_parts(parts: &mut Parts, decoder: &Decoder) -> Result<Self, StatusCode> {
-        let field = parts.headers.get(AUTHORIZATION).and_then(|field| field.to_str().ok());
-        let token = field.and_then(|field| field.strip_prefix("Bearer ")).ok_or(StatusCode::UNAUTHORIZED)?;
+        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or(StatusCode::UNAUTHORIZED)?;
         decoder.decode(token).map(Self).ok_or(StatusCode::UNAUTHORIZED)
     }
 }

@@ -1,7 +1,7 @@
-//! What is measured: requests through an axum route, in process, without a network.
+//! Benchmarks of requests through an axum route, in process, without a network.
 //!
-//! Requests are made before they are measured, so that only what a server does with them counts.
-#![allow(clippy::unwrap_used, reason = "a benchmark panics where its world breaks")]
+//! Requests are created before the measurement, so that only the work of the server counts.
+#![allow(clippy::unwrap_used, reason = "a benchmark panics on unexpected errors")]
 #![allow(clippy::missing_panics_doc, reason = "as above")]
 
 pub mod algorithm;

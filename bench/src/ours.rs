@@ -1,4 +1,4 @@
-//! A service behind the layer, and logins to it.
+//! A service behind the layer, and its logins.
 
 use std::{
     convert::Infallible,
@@ -27,20 +27,20 @@ use tower_refresh::{
 
 use crate::{algorithm::Algorithm, requests};
 
-/// Who issues the tokens.
+/// The issuer of the tokens.
 pub const ISSUER: &str = "https://api.example.com";
-/// Whom they are for.
+/// The audience of the tokens.
 pub const AUDIENCE: &str = "example-web";
 
-/// The claims of the application's own.
+/// The application's own claims.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[allow(clippy::exhaustive_structs, reason = "nobody depends on a benchmark")]
+#[allow(clippy::exhaustive_structs, reason = "no crate depends on a benchmark")]
 pub struct User {
-    /// A name to show.
+    /// The display name.
     pub name: String,
 }
 
-/// What a browser holds after its login.
+/// The tokens of a browser after login.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Tokens {
@@ -54,19 +54,19 @@ pub struct Tokens {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Ours {
-    /// Where everything runs.
+    /// The runtime of the service.
     pub runtime: Rc<Runtime>,
-    /// The layer's handle.
+    /// The `Auth` handle.
     pub auth: Auth<User>,
 }
 
 impl Ours {
-    /// With the defaults of the builder.
+    /// A service with the builder's defaults.
     pub fn new(algorithm: Algorithm) -> Self {
         Self::with(algorithm, |builder| builder)
     }
 
-    /// With other settings.
+    /// A service with other settings.
     pub fn with(
         algorithm: Algorithm,
         configure: impl FnOnce(AuthBuilder<User>) -> AuthBuilder<User>,
@@ -79,18 +79,18 @@ impl Ours {
             .claims(|_subject, _session| async {
                 Ok::<_, Infallible>(Some(Identity::new(User { name: "Alice".to_owned() }).scope("user")))
             });
-        // Inside the runtime the store's feed is followed, as in a server.
+        // Inside the runtime, as in a server: the builder starts to follow the store's feed.
         let auth = runtime.block_on(async { configure(builder).build().unwrap() });
         Self { runtime, auth }
     }
 
-    /// The layer on each route.
-    pub fn by_router_layer(&self) -> Router {
-        by_router_layer(&self.auth)
+    /// A router with the layer on each route.
+    pub fn with_layer_on_routes(&self) -> Router {
+        with_layer_on_routes(&self.auth)
     }
 
     /// The layer around the whole router.
-    pub fn around_router(&self) -> Refresh<Router, User> {
+    pub fn with_layer_around(&self) -> Refresh<Router, User> {
         self.auth.layer().layer(Router::new().route("/me", get(me)).with_state(()))
     }
 
@@ -100,21 +100,21 @@ impl Ours {
         let request = Request::post("/login").header("host", "api.example.com").body(Body::empty()).unwrap();
         let Ok(response) = self.runtime.block_on(router.oneshot(request));
         let cookie = |name: &str| {
-            let mut fields = response.headers().get_all("set-cookie").iter();
-            let value = |field: &str| field.strip_prefix(name)?.split(';').next().map(str::to_owned);
-            fields.find_map(|field| value(field.to_str().unwrap())).unwrap()
+            let mut headers = response.headers().get_all("set-cookie").iter();
+            let value = |header: &str| header.strip_prefix(name)?.split(';').next().map(str::to_owned);
+            headers.find_map(|header| value(header.to_str().unwrap())).unwrap()
         };
         Tokens { access: cookie("__Host-access="), refresh: cookie("__Host-refresh=") }
     }
 }
 
-/// The layer on each route.
-pub fn by_router_layer(auth: &Auth<User>) -> Router {
+/// A router with the layer on each route.
+pub fn with_layer_on_routes(auth: &Auth<User>) -> Router {
     Router::new().route("/me", get(me)).layer(auth.layer()).with_state(())
 }
 
 impl Tokens {
-    /// The field of a browser that has both.
+    /// The `Cookie` header of a browser with both tokens.
     pub fn cookies(&self) -> String {
         format!("__Host-access={}; __Host-refresh={}", self.access, self.refresh)
     }
@@ -129,12 +129,12 @@ async fn login(session: Session<User>) -> Result<(), Rejection> {
     session.login("alice").await.map(|_| ())
 }
 
-/// The system's clock, which can be put forward.
+/// A clock that can run ahead of the system's.
 #[derive(Clone, Debug, Default)]
 pub struct AheadClock(Arc<AtomicU64>);
 
 impl AheadClock {
-    /// Lets every access token expire that was issued so far.
+    /// Advances the clock until all issued access tokens have expired.
     pub fn expire_access_tokens(&self) {
         self.0.fetch_add(601, Ordering::Relaxed);
     }

@@ -6,19 +6,19 @@ use axum::{body::Body, extract::Request, http::StatusCode, response::Response};
 use tokio::runtime::{Builder, Runtime};
 use tower::{Service, ServiceExt};
 
-/// Does one thing so many times, when it is called.
+/// Runs a number of requests or calls when it is called.
 pub type Batch = Box<dyn FnOnce()>;
 
-/// Makes a batch of so many.
+/// Creates a batch of this size.
 pub type Batches = Box<dyn FnMut(usize) -> Batch>;
 
-/// A runtime on this thread alone.
+/// A runtime on the current thread.
 pub fn runtime() -> Rc<Runtime> {
     Rc::new(Builder::new_current_thread().build().unwrap())
 }
 
-/// Batches of requests to `service`, each of which must succeed. The service is cloned for each, as `axum::serve` does. A
-/// router has had its `with_state` before, which `axum::serve` does for each connection.
+/// Batches of requests to `service`, which must all succeed. The service is cloned for each request, as in `axum::serve`. Routers
+/// must have their state already, which `axum::serve` sets once for each connection.
 pub fn requests<S>(runtime: Rc<Runtime>, service: S, mut next: impl FnMut() -> Request + 'static) -> Batches
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + 'static,
@@ -51,21 +51,21 @@ pub fn calls<T>(work: impl Fn() -> T + 'static) -> Batches {
     })
 }
 
-/// A GET of the one route, with these fields.
-pub fn get(fields: &[(&str, &str)]) -> Request {
-    get_path("/me", fields)
+/// A GET request for `/me` with these headers.
+pub fn get(headers: &[(&str, &str)]) -> Request {
+    get_path("/me", headers)
 }
 
-/// A GET of another.
-pub fn get_path(path: &str, fields: &[(&str, &str)]) -> Request {
+/// A GET request for another path.
+pub fn get_path(path: &str, headers: &[(&str, &str)]) -> Request {
     let mut request = Request::get(path).header("host", "api.example.com");
-    for (name, value) in fields {
+    for (name, value) in headers {
         request = request.header(*name, *value);
     }
     request.body(Body::empty()).unwrap()
 }
 
-/// The same, with a bearer token.
+/// A GET request for `/me` with a bearer token.
 pub fn with_bearer(token: &str) -> Request {
     get(&[("authorization", &format!("Bearer {token}"))])
 }

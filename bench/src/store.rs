@@ -1,4 +1,4 @@
-//! A store in memory that counts its calls, and gives way before it answers, as a database does.
+//! A store in memory that counts its calls, and yields before it responds, like a database.
 
 use std::{
     convert::Infallible,
@@ -14,7 +14,7 @@ use tower_refresh::{
     store::{EndWatcher, SessionRow, SessionStore, StoreError},
 };
 
-/// Counts loads and swaps, and all calls.
+/// Counts loads, swaps and other calls.
 #[derive(Clone, Debug, Default)]
 pub struct CountingStore {
     inner: MemoryStore,
@@ -29,7 +29,7 @@ struct Calls {
 }
 
 impl CountingStore {
-    /// The loads, swaps and other calls since this was last asked.
+    /// The number of loads, swaps and other calls since the last call of this function.
     pub fn take_calls(&self) -> [usize; 3] {
         let Calls { loads, swaps, others } = &*self.calls;
         [loads, swaps, others].map(|calls| calls.swap(0, Ordering::Relaxed))
@@ -41,7 +41,7 @@ impl CountingStore {
 
     async fn count(&self, calls: &AtomicUsize) -> &MemoryStore {
         calls.fetch_add(1, Ordering::Relaxed);
-        // The task runs after all that are ready now; merely to yield would let a second poll through.
+        // The new task runs after all tasks that are ready now. `yield_now` would not: a second poll could come first.
         _ = tokio::spawn(async {}).await;
         &self.inner
     }

@@ -47,7 +47,7 @@ fn use_tower_refresh() {
     }
 }
 
-/// The application signs and verifies as the documentation of jsonwebtoken shows it. The first call selects the backend.
+/// The application signs and verifies as in the documentation of jsonwebtoken. The first call selects the backend.
 macro_rules! application {
     ($name:ident, $jsonwebtoken:ident, $secret:expr) => {
         #[test]

@@ -1,4 +1,4 @@
-//! Makes the client and the server of the service from its description; with a `.proto` file tonic-prost-build does.
+//! Generates the client and the server from a description of the service. With a `.proto` file, use tonic-prost-build.
 
 use tonic_build::manual::{Builder, Method, Service};
 

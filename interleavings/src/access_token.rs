@@ -1,4 +1,4 @@
-//! The keys in use, and the cache of the tokens that they verified.
+//! The current keys, and the cache of verified tokens.
 
 #[path = "../../src/access_token/cache.rs"]
 mod cache;

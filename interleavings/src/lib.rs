@@ -1,7 +1,7 @@
-//! Every order in which threads can run through the lock-free parts of `tower-refresh`, and everything that the memory
-//! orderings in them allow: the real files, compiled with [loom](https://docs.rs/loom)'s types in place of std's.
+//! Tests of the lock-free parts of `tower-refresh` with every order of their threads, and everything that their memory orderings
+//! allow. The real files are compiled with the types of [loom](https://docs.rs/loom) instead of those of std.
 //!
-//! `cargo test -p interleavings` is the short run; `-- --ignored` the deeper one.
+//! `cargo test -p interleavings` is the short run, `-- --ignored` the deep one.
 
 #[cfg(test)]
 mod access_token;

@@ -1,8 +1,8 @@
-//! How the models run.
+//! Runs the models.
 
 use loom::model::Builder;
 
-/// Runs `model` in every order, with at most `preemptions` of them forced upon the threads.
+/// Runs `model` in every order of its threads, with at most `preemptions` preemptions.
 pub(crate) fn explore(preemptions: impl Into<Option<usize>>, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = preemptions.into();

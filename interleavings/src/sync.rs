@@ -1,4 +1,4 @@
-//! loom's types, by the names that the library's own `sync` has.
+//! The types of loom, with the names in the library's `sync` module.
 
 use std::{fmt, ops::Deref, sync::Arc};
 
@@ -8,36 +8,36 @@ pub(crate) use loom::sync::{
     atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize},
 };
 
-/// Enough for a race for one place, and for a place that is left.
+/// Enough for a race for one place, and for a free place.
 pub(crate) const WAYS: usize = 2;
 
-/// std's, in two steps that loom sees: whoever makes the value holds a lock, and whoever gets it acquires it.
+/// Like std's, in two steps that are visible to loom: initialisation holds a lock, and a read of the value is an acquire load.
 pub(crate) struct OnceLock<T> {
     value: std::sync::OnceLock<T>,
-    making: Mutex<()>,
-    is_made: AtomicBool,
+    initialising: Mutex<()>,
+    is_initialised: AtomicBool,
 }
 
 impl<T> OnceLock<T> {
     pub(crate) fn new() -> Self {
         let value = std::sync::OnceLock::new();
-        Self { value, making: Mutex::new(()), is_made: AtomicBool::new(false) }
+        Self { value, initialising: Mutex::new(()), is_initialised: AtomicBool::new(false) }
     }
 
     pub(crate) fn get(&self) -> Option<&T> {
-        if self.is_made.load(Ordering::Acquire) { self.value.get() } else { None }
+        if self.is_initialised.load(Ordering::Acquire) { self.value.get() } else { None }
     }
 
-    pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
-        let _making = self.making.lock().expect("nobody panics with it");
-        let value = self.value.get_or_init(make);
-        self.is_made.store(true, Ordering::Release);
+    pub(crate) fn get_or_init(&self, init: impl FnOnce() -> T) -> &T {
+        let _guard = self.initialising.lock().expect("the lock is never poisoned");
+        let value = self.value.get_or_init(init);
+        self.is_initialised.store(true, Ordering::Release);
         value
     }
 }
 
-/// What arc-swap promises, and not more: a store releases, a load acquires, and what was stored is kept for whoever has
-/// loaded it. Values stay until the model ends, and only the number of the current one is an atomic that loom sees.
+/// The guarantees of arc-swap, and no more: a store releases, a load acquires, and a loaded value stays alive. All values are
+/// kept until the model ends, and only the index of the current one is an atomic that is visible to loom.
 pub(crate) struct Swap<T> {
     values: std::sync::Mutex<Vec<T>>,
     current: AtomicUsize,
@@ -50,12 +50,12 @@ impl<T: Clone> Swap<T> {
 
     pub(crate) fn load(&self) -> Guard<T> {
         let current = self.current.load(Ordering::Acquire);
-        Guard(self.values.lock().expect("nobody panics with it")[current].clone())
+        Guard(self.values.lock().expect("the lock is never poisoned")[current].clone())
     }
 
     pub(crate) fn store(&self, value: T) {
         let next = {
-            let mut values = self.values.lock().expect("nobody panics with it");
+            let mut values = self.values.lock().expect("the lock is never poisoned");
             values.push(value);
             values.len() - 1
         };

@@ -1,5 +1,5 @@
-//! Once the key ring was swapped, no token of a key that is gone is good, whoever verified it when; and no token is ever
-//! taken for another.
+//! After the keys were replaced, no token of a removed key is valid, no matter when it was verified; and no token is ever
+//! mistaken for another.
 
 use std::sync::Arc;
 
@@ -14,98 +14,99 @@ use crate::{access_token::verifier::TokenVerifier, model::explore, sync::WAYS};
 const NOW: Timestamp = Timestamp::from_secs(1000);
 const UNTIL: Timestamp = Timestamp::from_secs(2000);
 
-/// Keys by their numbers.
+/// Keys are numbers.
 type Keys = Vec<u8>;
 type Tokens = TokenVerifier<Keys, u8>;
 
-/// A ring of key 1, with a cache of one set: where a token goes must not hang on the cache's random hash.
-fn ring() -> Arc<Tokens> {
+/// A verifier with key 1 and a cache of one set, so that the place of a token does not depend on the cache's random hash.
+fn verifier() -> Arc<Tokens> {
     Arc::new(Tokens::new(vec![1], WAYS))
 }
 
-/// A token is its key's number and what it says, and as long as the cache wants one to be.
-fn token(key: u8, said: u8) -> [u8; 16] {
+/// A token consists of its key's number and its content, and is long enough for the cache.
+fn token(key: u8, content: u8) -> [u8; 16] {
     let mut token = [0; 16];
-    (token[0], token[15]) = (key, said);
+    (token[0], token[15]) = (key, content);
     token
 }
 
-/// As a request does it: from the cache, else by the keys.
-fn good(ring: &Tokens, token: [u8; 16]) -> Option<u8> {
-    ring.cached(&token).or_else(|| {
-        ring.verify(
-            &token,
-            NOW,
-            |keys| {
-                if keys.contains(&token[0]) { Ok((token[15], UNTIL)) } else { Err(()) }
-            },
-        )
-        .ok()
+/// Like a request: from the cache, else with the keys.
+fn verify(verifier: &Tokens, token: [u8; 16]) -> Option<u8> {
+    verifier.cached(&token).or_else(|| {
+        verifier
+            .verify(
+                &token,
+                NOW,
+                |keys| {
+                    if keys.contains(&token[0]) { Ok((token[15], UNTIL)) } else { Err(()) }
+                },
+            )
+            .ok()
     })
 }
 
-fn swapped(requests: usize) {
-    let ring = ring();
+fn check_replaced(requests: usize) {
+    let verifier = verifier();
     let acknowledged = Arc::new(AtomicBool::new(false));
-    let (swapper, told) = (ring.clone(), acknowledged.clone());
+    let (replacer, flag) = (verifier.clone(), acknowledged.clone());
     let mut threads = vec![thread::spawn(move || {
-        swapper.replace_keys(vec![2]);
-        told.store(true, Ordering::Release);
+        replacer.replace_keys(vec![2]);
+        flag.store(true, Ordering::Release);
     })];
     threads.extend((0..requests).map(|_| {
-        let ring = ring.clone();
-        thread::spawn(move || assert!(good(&ring, token(1, 7)).is_none_or(|said| said == 7)))
+        let verifier = verifier.clone();
+        thread::spawn(move || assert!(verify(&verifier, token(1, 7)).is_none_or(|content| content == 7)))
     }));
     if acknowledged.load(Ordering::Acquire) {
-        assert_eq!(good(&ring, token(1, 7)), None, "its key is gone, and it is good");
+        assert_eq!(verify(&verifier, token(1, 7)), None, "its key is removed, and it is valid");
     }
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-    assert_eq!(good(&ring, token(1, 7)), None);
-    assert_eq!(good(&ring, token(2, 8)), Some(8));
+    assert_eq!(verify(&verifier, token(1, 7)), None);
+    assert_eq!(verify(&verifier, token(2, 8)), Some(8));
 }
 
 #[test]
-fn a_token_of_a_key_that_is_gone_is_good_for_nobody_who_hears_of_the_swap() {
-    explore(None, || swapped(1));
+fn a_token_of_a_removed_key_is_invalid_after_the_acknowledgement() {
+    explore(None, || check_replaced(1));
 }
 
 #[test]
-#[ignore = "deep: some minutes"]
-fn with_two_requests_at_once_too() {
-    explore(2, || swapped(2));
+#[ignore = "deep: takes some minutes"]
+fn a_token_of_a_removed_key_is_invalid_with_two_concurrent_requests() {
+    explore(2, || check_replaced(2));
 }
 
 #[test]
-fn two_swaps_leave_the_keys_of_one_and_no_token_of_the_first() {
+fn after_two_replacements_only_tokens_of_one_replacement_are_valid() {
     explore(None, || {
-        let ring = ring();
-        assert_eq!(good(&ring, token(1, 7)), Some(7));
-        assert_eq!(ring.cached(&token(1, 7)), Some(7), "it is in the cache");
+        let verifier = verifier();
+        assert_eq!(verify(&verifier, token(1, 7)), Some(7));
+        assert_eq!(verifier.cached(&token(1, 7)), Some(7), "it is in the cache");
         let threads = [2, 3].map(|key| {
-            let ring = ring.clone();
-            thread::spawn(move || ring.replace_keys(vec![key]))
+            let verifier = verifier.clone();
+            thread::spawn(move || verifier.replace_keys(vec![key]))
         });
         threads.into_iter().for_each(|thread| thread.join().unwrap());
-        assert_eq!(good(&ring, token(1, 7)), None);
-        let left = [token(2, 8), token(3, 9)].map(|token| good(&ring, token));
+        assert_eq!(verify(&verifier, token(1, 7)), None);
+        let left = [token(2, 8), token(3, 9)].map(|token| verify(&verifier, token));
         assert!(left == [Some(8), None] || left == [None, Some(9)], "{left:?}");
     });
 }
 
 #[test]
-fn tokens_that_are_kept_at_once_are_not_taken_for_each_other() {
+fn tokens_that_are_cached_concurrently_are_not_mistaken_for_each_other() {
     explore(3, || {
-        let ring = ring();
-        let threads = [7, 8].map(|said| {
-            let ring = ring.clone();
-            thread::spawn(move || assert_eq!(good(&ring, token(1, said)), Some(said)))
+        let verifier = verifier();
+        let threads = [7, 8].map(|content| {
+            let verifier = verifier.clone();
+            thread::spawn(move || assert_eq!(verify(&verifier, token(1, content)), Some(content)))
         });
-        for said in [7, 8] {
-            assert!(ring.cached(&token(1, said)).is_none_or(|found| found == said));
+        for content in [7, 8] {
+            assert!(verifier.cached(&token(1, content)).is_none_or(|found| found == content));
         }
         threads.into_iter().for_each(|thread| thread.join().unwrap());
-        for said in [7, 8] {
-            assert_eq!(good(&ring, token(1, said)), Some(said));
+        for content in [7, 8] {
+            assert_eq!(verify(&verifier, token(1, content)), Some(content));
         }
     });
 }

@@ -14,18 +14,18 @@ use crate::{
 
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// How many states there are.
+    /// The number of states.
     pub(crate) states: usize,
-    /// How many steps between them.
+    /// The number of steps between them.
     pub(crate) steps: usize,
     pub(crate) took: Duration,
-    /// The properties that were broken, and examples that were not found.
+    /// The violated properties, and the examples that were not found.
     pub(crate) failures: Vec<String>,
 }
 
 /// Visits every state of the scenario, with the real rules.
 pub(crate) fn check(scenario: &Scenario) -> Report {
-    assert_eq!(scenario.policy.validate(), Ok(()), "a policy that the middleware would take");
+    assert_eq!(scenario.policy.validate(), Ok(()), "the middleware accepts the policy");
     let start = Instant::now();
     let world = World::real(scenario);
     let properties = world.properties();
@@ -36,8 +36,8 @@ pub(crate) fn check(scenario: &Scenario) -> Report {
     let failures = properties.iter().filter_map(|property| {
         let path = found.get(property.name);
         match (property.expectation.discovery_is_failure(), path) {
-            (true, Some(path)) => Some(format!("broken: {}\n{}", property.name, tell(path))),
-            (false, None) => Some(format!("never: {}", property.name)),
+            (true, Some(path)) => Some(format!("violated: {}\n{}", property.name, describe(path))),
+            (false, None) => Some(format!("no example: {}", property.name)),
             _ => None,
         }
     });
@@ -49,7 +49,7 @@ pub(crate) fn check(scenario: &Scenario) -> Report {
     }
 }
 
-/// The shortest history that breaks `property`.
+/// The shortest hihistory that violates `property`.
 pub(crate) fn counter_example(
     scenario: &Scenario,
     mutant: Option<Mutant>,
@@ -60,13 +60,13 @@ pub(crate) fn counter_example(
     if let Some(mutant) = mutant {
         world.rules = Rules::mutated(scenario.policy.clone(), mutant);
     }
-    // By one thread, or the history might not be a shortest one.
+    // One thread, otherwise the hihistory might not be a shortest one.
     let checker = world.checker().threads(1).spawn_bfs().join();
-    checker.discovery(property).map(|path| tell(&path))
+    checker.discovery(property).map(|path| describe(&path))
 }
 
-fn tell(path: &Path<State, Action>) -> String {
-    let mut story = String::new();
+fn describe(path: &Path<State, Action>) -> String {
+    let mut history = String::new();
     let mut ticks = 0;
     let steps = path.clone().into_vec();
     for (index, (state, action)) in steps.iter().enumerate() {
@@ -76,7 +76,7 @@ fn tell(path: &Path<State, Action>) -> String {
             continue;
         }
         let after = steps.get(index + 1).map_or(state, |(after, _)| after);
-        story += &format!("  {ticks:>3}  {}\n", action.tell(state, after));
+        history += &format!("  {ticks:>3}  {}\n", action.describe(state, after));
     }
-    story
+    history
 }

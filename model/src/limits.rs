@@ -1,4 +1,4 @@
-//! Where the promises end: histories outside the bounds that they are made for, with the real rules.
+//! Histories outside the bounds of the promises, with the real rules.
 
 use crate::{
     properties,
@@ -7,14 +7,14 @@ use crate::{
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Limit {
-    /// A token is on its way for longer than the grace.
+    /// A token is in transit for longer than the grace period.
     TransitBeyondGrace,
     /// Late requests with slow handlers each spend the budget for one loss.
     SlowHandlersShareLosses,
     /// One more response is lost than the budget allows.
     LossBeyondBudget,
-    /// User and thief are always within each other's grace.
-    ThiefInStep,
+    /// User and thief are always within each other's grace period.
+    ThiefWithinGrace,
     /// A failover loses the write that a token was seen.
     FailoverLosesConfirmation,
     /// A failover loses a rotation, and a response was lost before.
@@ -28,27 +28,29 @@ impl Limit {
         Self::TransitBeyondGrace,
         Self::SlowHandlersShareLosses,
         Self::LossBeyondBudget,
-        Self::ThiefInStep,
+        Self::ThiefWithinGrace,
         Self::FailoverLosesConfirmation,
         Self::FailoverAndLoss,
         Self::VersionReturns,
     ];
 
-    pub(crate) fn breaks(self) -> (Scenario, &'static str) {
+    pub(crate) fn violates(self) -> (Scenario, &'static str) {
         match self {
             Self::TransitBeyondGrace => {
-                (Scenario { way_there: 4, ..Scenario::parallel() }, properties::LET_IN)
+                (Scenario { request_transit: 4, ..Scenario::parallel() }, properties::AUTHENTICATED)
             }
             Self::SlowHandlersShareLosses => {
-                (Scenario { handler: None, ..Scenario::losses() }, properties::LET_IN)
+                (Scenario { handler: None, ..Scenario::losses() }, properties::AUTHENTICATED)
             }
-            Self::LossBeyondBudget => (Scenario { losses: 3, ..Scenario::losses() }, properties::LET_IN),
-            Self::ThiefInStep => {
+            Self::LossBeyondBudget => {
+                (Scenario { losses: 3, ..Scenario::losses() }, properties::AUTHENTICATED)
+            }
+            Self::ThiefWithinGrace => {
                 let turns = Turns { pause: (0, 3), exchanges: 12 };
-                (Scenario { turns: Some(turns), ..Scenario::turns() }, properties::FOUND_OUT)
+                (Scenario { turns: Some(turns), ..Scenario::turns() }, properties::DETECTED)
             }
             Self::FailoverLosesConfirmation => {
-                (Scenario { any_write_lost: true, ..Scenario::failover() }, properties::LET_IN)
+                (Scenario { any_write_lost: true, ..Scenario::failover() }, properties::AUTHENTICATED)
             }
             Self::FailoverAndLoss => (Scenario { failovers: 1, ..Scenario::slow_loss() }, properties::JAR),
             Self::VersionReturns => {

@@ -1,9 +1,9 @@
-//! A model check of the rotation rules: every history of a small world, with the real functions in it.
+//! A model check of the rotation rules: it visits every history of a small world that calls the real functions.
 //!
-//! `docs/model.md` says what is modelled, and what was found.
+//! `docs/model.md` describes the model and the results.
 
 mod check;
-mod judge;
+mod describe;
 mod limits;
 mod mutant;
 mod properties;
@@ -12,9 +12,9 @@ mod scenario;
 mod session;
 mod state;
 mod steps;
-mod tell;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 mod world;
 
 use std::{env, process::ExitCode};
@@ -24,23 +24,23 @@ use crate::{check::check, limits::Limit, mutant::Mutant, scenario::Scenario};
 const USAGE: &str = "rotation-model [bounded | deep | mutants | limits | <a scenario's name>]";
 
 fn main() -> ExitCode {
-    let what = env::args().nth(1).unwrap_or_else(|| "bounded".to_owned());
-    match what.as_str() {
+    let run = env::args().nth(1).unwrap_or_else(|| "bounded".to_owned());
+    match run.as_str() {
         "bounded" => scenarios(&Scenario::bounded()),
         "deep" => scenarios(&Scenario::deep()),
         "mutants" => {
             for mutant in Mutant::ALL {
-                let (scenario, property) = mutant.breaks();
+                let (scenario, property) = mutant.violates();
                 let found = check::counter_example(&scenario, Some(mutant), property);
-                counter_example(&format!("{mutant:?}"), &scenario, property, found);
+                print_counter_example(&format!("{mutant:?}"), &scenario, property, found);
             }
             ExitCode::SUCCESS
         }
         "limits" => {
             for limit in Limit::ALL {
-                let (scenario, property) = limit.breaks();
+                let (scenario, property) = limit.violates();
                 let found = check::counter_example(&scenario, None, property);
-                counter_example(&format!("{limit:?}"), &scenario, property, found);
+                print_counter_example(&format!("{limit:?}"), &scenario, property, found);
             }
             ExitCode::SUCCESS
         }
@@ -76,7 +76,7 @@ fn scenarios(scenarios: &[Scenario]) -> ExitCode {
     code
 }
 
-fn counter_example(name: &str, scenario: &Scenario, property: &str, found: Option<String>) {
+fn print_counter_example(name: &str, scenario: &Scenario, property: &str, found: Option<String>) {
     println!("{name}, in {}: {property}", scenario.name);
     println!("{}", found.unwrap_or_else(|| "  no counter-example\n".to_owned()));
 }

@@ -1,4 +1,4 @@
-//! Wrong rules, made of the right ones: the row, the policy or the answer is altered before or after the call.
+//! Wrong rules, derived from the right ones: the row, the policy or the result is altered before or after the call.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{properties, scenario::Scenario};
 pub(crate) enum Mutant {
     NoDamping,
     DampingAsGrace,
-    DampingForEver,
+    InfiniteDamping,
     DampedGetsItsTokenAgain,
     CommitBeforeHandler,
     BudgetSpentOnArrival,
@@ -22,7 +22,7 @@ pub(crate) enum Mutant {
     SlidingGrace,
     AnyOlderGeneration,
     Upsert,
-    EndSharesGrace,
+    GraceAfterEnd,
     NoRollForward,
     RollForwardKeepsTime,
     RollForwardUnconfirmed,
@@ -39,7 +39,7 @@ impl Mutant {
     pub(crate) const ALL: [Self; 22] = [
         Self::NoDamping,
         Self::DampingAsGrace,
-        Self::DampingForEver,
+        Self::InfiniteDamping,
         Self::DampedGetsItsTokenAgain,
         Self::CommitBeforeHandler,
         Self::BudgetSpentOnArrival,
@@ -48,7 +48,7 @@ impl Mutant {
         Self::SlidingGrace,
         Self::AnyOlderGeneration,
         Self::Upsert,
-        Self::EndSharesGrace,
+        Self::GraceAfterEnd,
         Self::NoRollForward,
         Self::RollForwardKeepsTime,
         Self::RollForwardUnconfirmed,
@@ -61,30 +61,30 @@ impl Mutant {
         Self::FailoverLosesEnd,
     ];
 
-    /// Where it is run, one of the scenarios in which the rules keep everything, and the property that it must break there.
-    pub(crate) fn breaks(self) -> (Scenario, &'static str) {
+    /// A scenario in which the real rules satisfy all properties, and the property that the mutant must violate there.
+    pub(crate) fn violates(self) -> (Scenario, &'static str) {
         match self {
-            Self::NoDamping => (Scenario::parallel(), properties::LET_IN),
+            Self::NoDamping => (Scenario::parallel(), properties::AUTHENTICATED),
             Self::DampingAsGrace => (Scenario::parallel(), properties::JAR),
-            Self::DampingForEver => (Scenario::turns(), properties::FOUND_OUT),
+            Self::InfiniteDamping => (Scenario::turns(), properties::DETECTED),
             Self::DampedGetsItsTokenAgain => (Scenario::parallel(), properties::JAR),
-            Self::CommitBeforeHandler => (Scenario::parallel(), properties::LET_IN),
-            Self::BudgetSpentOnArrival => (Scenario::losses(), properties::LET_IN),
-            Self::LateForAnyClass => (Scenario::slow_loss(), properties::LET_IN),
-            Self::LateUnbounded => (Scenario::turns(), properties::FOUND_OUT),
+            Self::CommitBeforeHandler => (Scenario::parallel(), properties::AUTHENTICATED),
+            Self::BudgetSpentOnArrival => (Scenario::losses(), properties::AUTHENTICATED),
+            Self::LateForAnyClass => (Scenario::slow_loss(), properties::AUTHENTICATED),
+            Self::LateUnbounded => (Scenario::turns(), properties::DETECTED),
             Self::SlidingGrace => (Scenario::theft(), properties::STALE),
             Self::AnyOlderGeneration => (Scenario::theft(), properties::TWO_BEHIND),
             Self::Upsert => (Scenario::logout(), properties::REVIVED),
-            Self::EndSharesGrace => (Scenario::logout(), properties::ENDED),
+            Self::GraceAfterEnd => (Scenario::logout(), properties::ENDED),
             Self::NoRollForward => (Scenario::failover(), properties::LOGGED_IN),
-            Self::RollForwardKeepsTime => (Scenario::failover(), properties::LET_IN),
+            Self::RollForwardKeepsTime => (Scenario::failover(), properties::AUTHENTICATED),
             Self::RollForwardUnconfirmed => (Scenario::theft_and_failover(), properties::STALE),
-            Self::ConfirmKeepsTime => (Scenario::losses(), properties::LET_IN),
+            Self::ConfirmKeepsTime => (Scenario::losses(), properties::AUTHENTICATED),
             Self::NeverConfirmed => (Scenario::theft(), properties::STALE),
             Self::SentWithoutSwap => (Scenario::logout(), properties::AFTER_END),
             Self::OvertakenGetsNewest => (Scenario::theft(), properties::SUCCESSOR),
             Self::AbsoluteMoves => (Scenario::expiry(), properties::EXPIRED),
-            Self::ClockAheadIsLongAgo => (Scenario::skew(), properties::LET_IN),
+            Self::ClockAheadIsLongAgo => (Scenario::skew(), properties::AUTHENTICATED),
             Self::FailoverLosesEnd => (Scenario::logout_and_failover(), properties::REVIVED),
         }
     }
@@ -93,7 +93,7 @@ impl Mutant {
         match self {
             Self::NoDamping => policy.damping = Duration::ZERO,
             Self::DampingAsGrace => policy.damping = policy.grace + Duration::from_secs(1),
-            Self::DampingForEver => policy.damping = Duration::MAX,
+            Self::InfiniteDamping => policy.damping = Duration::MAX,
             Self::LateUnbounded => policy.late = LateBudget::Unbounded,
             _ => {}
         }
@@ -160,20 +160,20 @@ impl Mutant {
     }
 
     pub(crate) fn roll_forward(self, row: &SessionRow, presented: u32, now: Timestamp) -> SessionRow {
-        let mut mended = roll_forward(row, presented, now);
+        let mut rolled = roll_forward(row, presented, now);
         match self {
-            Self::RollForwardKeepsTime => mended.rotated_at = row.rotated_at,
-            Self::RollForwardUnconfirmed => mended.confirmed = row.confirmed,
+            Self::RollForwardKeepsTime => rolled.rotated_at = row.rotated_at,
+            Self::RollForwardUnconfirmed => rolled.confirmed = row.confirmed,
             _ => {}
         }
-        mended
+        rolled
     }
 
-    /// What the mutant takes the row for.
+    /// The row as the mutant reads it.
     fn seen_by(self, row: &SessionRow, now: Timestamp, policy: &RotationPolicy) -> SessionRow {
         let mut seen = row.clone();
         match (self, row.ended) {
-            (Self::EndSharesGrace, Some(ended)) if now.saturating_since(ended.at) <= policy.grace => {
+            (Self::GraceAfterEnd, Some(ended)) if now.saturating_since(ended.at) <= policy.grace => {
                 seen.ended = None;
                 seen.rotated_at = ended.at;
             }

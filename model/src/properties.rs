@@ -1,4 +1,4 @@
-//! What must hold, each by a sentence.
+//! The properties, each with a sentence as its name.
 
 use stateright::Property;
 use tower_refresh_core::rotation::TokenClass;
@@ -9,35 +9,35 @@ use crate::{
     world::World,
 };
 
-pub(crate) const LET_IN: &str =
-    "an honest browser of a live session is let in, whatever its requests run into";
-pub(crate) const NOT_LATE: &str = "without a loss nothing of an honest browser's is late";
-pub(crate) const JAR: &str = "the browser's token never goes back";
+pub(crate) const AUTHENTICATED: &str =
+    "an honest browser of a live session is authenticated, whatever happens to its requests";
+pub(crate) const NOT_LATE: &str = "without a loss, no request of an honest browser is late";
+pub(crate) const JAR: &str = "the token in the browser's jar never goes back";
 pub(crate) const SUCCESSOR: &str = "a response to T(p) carries T(p+1) or no T";
 pub(crate) const NEWEST: &str = "a T that is sent is the newest";
-pub(crate) const FORWARD: &str = "the generation never goes back but by a failover, and moves by one";
-pub(crate) const ONE_PER_DAMPING: &str = "there is at most one rotation per damping";
-pub(crate) const REVIVED: &str = "nothing revives an ended session";
-pub(crate) const ENDED: &str = "an ended session lets nobody in";
-pub(crate) const AFTER_END: &str = "a commit whose load or swap comes after the end sends nothing";
-pub(crate) const EXPIRED: &str = "nothing is let in or sent after the expiries";
+pub(crate) const FORWARD: &str = "the generation never goes back except by a failover, and moves by one";
+pub(crate) const ONE_PER_DAMPING: &str = "there is at most one rotation per damping interval";
+pub(crate) const REVIVED: &str = "an ended session is never revived";
+pub(crate) const ENDED: &str = "an ended session authenticates no request";
+pub(crate) const AFTER_END: &str = "a commit whose load or swap comes after the session end sends no token";
+pub(crate) const EXPIRED: &str = "after the expiries no request is authenticated and no token is sent";
 pub(crate) const KNOWN: &str =
-    "only the newest token, the one before and, after a failover, the one after are let in";
+    "only the newest token, the one before and, after a failover, the one after are accepted";
 pub(crate) const TWO_BEHIND: &str = "a token two generations behind ends the session";
 pub(crate) const STALE: &str =
-    "once the newest token was seen, the one before is good for the grace and no longer";
-pub(crate) const BUDGET: &str = "no more is granted late than the budget allows";
+    "once the newest token was seen, the one before is accepted within the grace period and no longer";
+pub(crate) const BUDGET: &str = "no more late uses are granted than the budget allows";
 pub(crate) const LOGGED_IN: &str =
     "an undisturbed request leaves the browser logged in with the newest token";
-pub(crate) const FOUND_OUT: &str = "a session that the user and a thief both go on using ends";
+pub(crate) const DETECTED: &str = "a session that both the user and a thief keep using ends";
 
-/// Which of the safety properties were broken on the way to a state.
+/// The safety properties that were violated on the way to a state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Faults(u16);
+pub(crate) struct Violations(u16);
 
-impl Faults {
-    pub(crate) fn note(&mut self, property: &'static str, broken: bool) {
-        if broken {
+impl Violations {
+    pub(crate) fn record(&mut self, property: &'static str, violated: bool) {
+        if violated {
             self.0 |= bit(property);
         }
     }
@@ -48,7 +48,7 @@ impl Faults {
 }
 
 const SAFETY: [&str; 15] = [
-    LET_IN,
+    AUTHENTICATED,
     NOT_LATE,
     JAR,
     SUCCESSOR,
@@ -70,16 +70,16 @@ fn bit(property: &'static str) -> u16 {
     1 << index.expect("a safety property")
 }
 
-// The checker takes plain functions, which cannot carry a name along.
+// The checker takes plain functions, which cannot capture a name.
 macro_rules! safety {
     ($name:ident) => {
-        Property::always($name, |_: &World, state: &State| !state.faults.has($name))
+        Property::always($name, |_: &World, state: &State| !state.violations.has($name))
     };
 }
 
 pub(crate) fn of(world: &World) -> Vec<Property<World>> {
     let mut properties = vec![
-        safety!(LET_IN),
+        safety!(AUTHENTICATED),
         safety!(NOT_LATE),
         safety!(JAR),
         safety!(SUCCESSOR),
@@ -95,31 +95,31 @@ pub(crate) fn of(world: &World) -> Vec<Property<World>> {
         safety!(STALE),
         safety!(BUDGET),
     ];
-    // Sound in spite of stateright's limits on `eventually`: what they wait for is part of the state and stays, and a
-    // state without a next one is reached by every path that does not go round for ever.
+    // Sound in spite of stateright's limits on `eventually`: once these conditions are true they stay true, and every path
+    // without a cycle reaches a state without a successor.
     if world.scenario.turns.is_some() {
-        properties.push(Property::eventually(FOUND_OUT, |_, state: &State| state.ended));
+        properties.push(Property::eventually(DETECTED, |_, state: &State| state.ended));
     } else {
         properties.push(Property::eventually(LOGGED_IN, |_, state: &State| {
-            state.last == Last::Over { good: true }
+            state.last == Last::Done { logged_in: true }
         }));
     }
     properties.extend(examples(&world.scenario));
     properties
 }
 
-/// What must happen in some history, lest a property hold because nothing ever happens.
+/// Events that must happen in some history, so that no property is satisfied merely because nothing happens.
 fn examples(scenario: &Scenario) -> Vec<Property<World>> {
     let mut examples =
-        vec![Property::sometimes("a rotation is on its way to the browser", |_, state: &State| {
+        vec![Property::sometimes("a rotation is in transit to the browser", |_, state: &State| {
             state
                 .requests
                 .iter()
-                .any(|request| matches!(request.stage, Stage::Answered { carries: Some(_), .. }))
+                .any(|request| matches!(request.stage, Stage::Responded { carries: Some(_), .. }))
         })];
     if scenario.turns.is_none() {
         examples.push(Property::sometimes(
-            "the previous token comes within the grace",
+            "the previous token arrives within the grace period",
             |_, state: &State| {
                 state.requests.iter().any(|request| is_handled_as(request, TokenClass::Previous))
             },
@@ -131,24 +131,24 @@ fn examples(scenario: &Scenario) -> Vec<Property<World>> {
         }));
     }
     if scenario.losses > 0 || scenario.thieves > 0 {
-        examples.push(Property::sometimes("a token comes late", |_, state: &State| {
+        examples.push(Property::sometimes("a token arrives late", |_, state: &State| {
             state.requests.iter().any(|request| is_handled_as(request, TokenClass::Late))
         }));
         examples.push(Property::sometimes("a response is granted late", |_, state: &State| state.lates > 0));
     }
     if scenario.failovers > 0 {
         examples.push(Property::sometimes("a row is rolled forward", |_, state: &State| {
-            state.requests.iter().any(|request| matches!(request.stage, Stage::Mending { .. }))
+            state.requests.iter().any(|request| matches!(request.stage, Stage::RollingForward { .. }))
         }));
     }
     if scenario.thieves > 0 {
-        examples.push(Property::sometimes("a reuse is found out", |_, state: &State| {
+        examples.push(Property::sometimes("a reuse is detected", |_, state: &State| {
             state.requests.iter().any(|request| request.stage == Stage::Ending { logout: false })
         }));
     }
     if scenario.logout {
         examples.push(Property::sometimes(
-            "a request is under way when the user logs out",
+            "a request is in progress when the user logs out",
             |_, state: &State| {
                 state.ended
                     && state.requests.iter().any(|request| matches!(request.stage, Stage::Swapping { .. }))

@@ -1,4 +1,4 @@
-//! The rules that the world runs on: those of `tower_refresh_core`, or a mutant of them.
+//! The rules of the world: those of `tower_refresh_core`, or a mutant of them.
 
 use tower_refresh_core::{
     RotationPolicy, SessionRow, Timestamp,

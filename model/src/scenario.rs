@@ -1,10 +1,10 @@
-//! What may happen, and how often: the bounds of one run.
+//! The bounds of a run: the events that may happen, and how often.
 
 use std::time::Duration;
 
 use tower_refresh_core::{LateBudget, RotationPolicy, Timestamp};
 
-/// The present, in every state: what lies behind is kept as ticks before it, so that histories have no end.
+/// The present, in every state. Past times are stored as ticks before it, so that the length of a history is not bounded.
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
 #[derive(Clone, Debug)]
@@ -12,27 +12,27 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) policy: RotationPolicy,
     pub(crate) tick: Duration,
-    /// How many requests the browser may have under way.
+    /// The most requests of the browser in progress at once.
     pub(crate) tabs: usize,
-    /// How many requests the thief may have under way.
+    /// The most requests of the thief in progress at once.
     pub(crate) thieves: usize,
     /// The most ticks from the browser to the decision.
-    pub(crate) way_there: u8,
+    pub(crate) request_transit: u8,
     /// The most ticks from a decision to its compare-and-swap.
     pub(crate) store: u8,
     /// The most ticks from the response head to the browser.
-    pub(crate) way_back: u8,
+    pub(crate) response_transit: u8,
     /// The most ticks of a handler; `None` is any number.
     pub(crate) handler: Option<u8>,
-    /// How many ticks the second server's clock is ahead.
+    /// The ticks by which the second server's clock is ahead.
     pub(crate) skew: u8,
-    /// How many responses of the browser's may be lost.
+    /// The most responses to the browser that are lost.
     pub(crate) losses: u8,
-    /// How many times the store may lose its last write, if that was a rotation.
+    /// The most times that the store loses its last write, if that was a rotation.
     pub(crate) failovers: u8,
-    /// Whether a failover may lose any other write, too.
+    /// Whether a failover may also lose any other write.
     pub(crate) any_write_lost: bool,
-    /// Whether a version that was lost names another row afterwards.
+    /// Whether a lost version is used again for another row.
     pub(crate) versions_return: bool,
     /// Whether the user may log out.
     pub(crate) logout: bool,
@@ -41,7 +41,7 @@ pub(crate) struct Scenario {
     pub(crate) turns: Option<Turns>,
 }
 
-/// The thief has a copy from the start, and the user and he use the session in turn.
+/// The thief has a copy from the start, and user and thief use the session in turn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Turns {
     /// The fewest and the most ticks between the end of one exchange and the next.
@@ -50,7 +50,7 @@ pub(crate) struct Turns {
 }
 
 impl Scenario {
-    /// One tab, and nothing that disturbs it. Both ways and the store take as long as the policy forgives.
+    /// One tab without disturbances. Both transits and the store take as long as the policy allows.
     fn new(name: &'static str) -> Self {
         Self {
             name,
@@ -58,9 +58,9 @@ impl Scenario {
             tick: Duration::from_secs(10),
             tabs: 1,
             thieves: 0,
-            way_there: 1,
+            request_transit: 1,
             store: 1,
-            way_back: 1,
+            response_transit: 1,
             handler: None,
             skew: 0,
             losses: 0,
@@ -73,12 +73,12 @@ impl Scenario {
         }
     }
 
-    /// Three requests at once, handlers that take any time, aborts.
+    /// Three requests at once, handlers of any duration, aborts.
     pub(crate) fn parallel() -> Self {
         Self { tabs: 3, ..Self::new("parallel") }
     }
 
-    /// The shortest damping that a policy may have, in ticks of five seconds. It forgives half the transit.
+    /// The shortest valid damping interval, in ticks of five seconds. It allows half the transit.
     pub(crate) fn least_damping() -> Self {
         let mut scenario = Self { tabs: 2, tick: Duration::from_secs(5), ..Self::new("least damping") };
         scenario.policy.damping = scenario.policy.grace + Duration::from_secs(15);
@@ -90,12 +90,12 @@ impl Scenario {
         Self { tabs: 2, store: 0, skew: 1, ..Self::new("skew") }
     }
 
-    /// As many lost responses as the late budget allows; every request is over within the grace.
+    /// As many lost responses as the late budget allows; every request completes within the grace period.
     pub(crate) fn losses() -> Self {
         Self { tabs: 2, store: 0, handler: Some(1), losses: 2, ..Self::new("losses") }
     }
 
-    /// One lost response, and handlers that take any time.
+    /// One lost response, and handlers of any duration.
     pub(crate) fn slow_loss() -> Self {
         Self { tabs: 2, losses: 1, ..Self::new("slow loss") }
     }
@@ -105,12 +105,12 @@ impl Scenario {
         Self { tabs: 2, failovers: 1, ..Self::new("failover") }
     }
 
-    /// The user logs out on one of two servers while other requests are under way.
+    /// The user logs out on one of two servers while other requests are in progress.
     pub(crate) fn logout() -> Self {
         Self { tabs: 2, store: 0, skew: 1, logout: true, ..Self::new("logout") }
     }
 
-    /// The same on one clock, and the store loses a rotation.
+    /// The same with one clock, and the store loses a rotation.
     pub(crate) fn logout_and_failover() -> Self {
         Self { name: "logout, failover", skew: 0, failovers: 1, ..Self::logout() }
     }
@@ -125,7 +125,7 @@ impl Scenario {
         Self { name: "theft, failover", failovers: 1, ..Self::theft() }
     }
 
-    /// Lives that end within the run: idle after 12 ticks, in any case after 30.
+    /// Expiries within the run: idle after 12 ticks, absolute after 30.
     pub(crate) fn expiry() -> Self {
         let mut scenario = Self { tabs: 2, expires: true, ..Self::new("expiry") };
         scenario.policy.idle = scenario.tick * 12;
@@ -133,13 +133,13 @@ impl Scenario {
         scenario
     }
 
-    /// The user and a thief take turns, each out of the other's grace.
+    /// The user and a thief take turns, each outside the other's grace period.
     pub(crate) fn turns() -> Self {
         let turns = Turns { pause: (4, 8), exchanges: 12 };
         Self { thieves: 1, store: 0, handler: Some(0), losses: 2, turns: Some(turns), ..Self::new("turns") }
     }
 
-    /// What `cargo test` checks.
+    /// The scenarios of `cargo test`.
     pub(crate) fn bounded() -> Vec<Self> {
         vec![
             Self::parallel(),
@@ -157,7 +157,7 @@ impl Scenario {
         ]
     }
 
-    /// What takes minutes: finer ticks and more at once.
+    /// The scenarios that take minutes: finer ticks and more requests at once.
     pub(crate) fn deep() -> Vec<Self> {
         vec![
             Self { name: "parallel, finer", ..Self::parallel() }.finer(),
@@ -176,14 +176,14 @@ impl Scenario {
         ]
     }
 
-    /// The same times, in ticks half as long.
+    /// The same times, in ticks of half the length.
     fn finer(self) -> Self {
         let twice = |(fewest, most)| (fewest * 2, most * 2);
         Self {
             tick: self.tick / 2,
-            way_there: self.way_there * 2,
+            request_transit: self.request_transit * 2,
             store: self.store * 2,
-            way_back: self.way_back * 2,
+            response_transit: self.response_transit * 2,
             handler: self.handler.map(|most| most * 2),
             skew: self.skew * 2,
             turns: self.turns.map(|turns| Turns { pause: twice(turns.pause), ..turns }),
@@ -206,7 +206,7 @@ impl Scenario {
         }
     }
 
-    /// A time this old is as old as any older one: no rule can tell them apart.
+    /// No rule can distinguish a time this old from an older one.
     pub(crate) fn oldest(&self) -> i8 {
         -((self.damping() + self.skew + 1) as i8)
     }
@@ -215,7 +215,7 @@ impl Scenario {
         if self.skew > 0 || self.logout { 2 } else { 1 }
     }
 
-    /// The present by a server's clock.
+    /// The present on a server's clock.
     pub(crate) fn clock(&self, server: u8) -> Timestamp {
         self.at(i32::from(server * self.skew))
     }
@@ -225,7 +225,7 @@ impl Scenario {
         if ticks < 0 { NOW.saturating_sub(distance) } else { NOW.saturating_add(distance) }
     }
 
-    /// Ticks from the present, later than it or earlier.
+    /// Ticks from the present; negative if earlier.
     pub(crate) fn ticks_to(&self, time: Timestamp) -> i32 {
         self.ticks(time.saturating_since(NOW)) - self.ticks(NOW.saturating_since(time))
     }
@@ -235,7 +235,7 @@ impl Scenario {
         duration.as_millis().div_ceil(self.tick.as_millis()) as i32
     }
 
-    /// One use of the late budget, in ticks. It does not come back within a run.
+    /// The refill time of one late use, in ticks. It exceeds the length of a run.
     pub(crate) fn refill(&self) -> i32 {
         match self.policy.late {
             LateBudget::Limited { refill, .. } => self.ticks(refill),

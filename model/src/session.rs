@@ -1,15 +1,15 @@
-//! A row, as small as a state needs it, and back.
+//! A compact form of a row for the state, and its conversions.
 
 use tower_refresh_core::{EndReason, Ended, SessionHandle, SessionRow};
 
 use crate::scenario::Scenario;
 
-/// The generation that is stored, in every state; others are kept relative to it.
+/// The stored generation, in every state; others are relative to it.
 pub(crate) const NEWEST: u8 = 8;
-/// Generations this old are as old as any older one.
+/// No rule can distinguish a generation this old from an older one.
 pub(crate) const OLDEST: u8 = NEWEST - 4;
 
-/// An expiry this long past is as good as any older one.
+/// No rule can distinguish an expiry this long past from an older one.
 const LONG_PAST: i16 = -9;
 
 /// Times are in ticks from the present. The version is relative to the stored row's.
@@ -19,7 +19,7 @@ pub(crate) struct Session {
     pub(crate) generation: u8,
     pub(crate) rotated_at: i8,
     pub(crate) confirmed: bool,
-    /// How many uses of the late budget are spent.
+    /// The number of spent late uses.
     pub(crate) late: u8,
     pub(crate) expiry: Option<Expiry>,
     pub(crate) ended_at: Option<i8>,
@@ -32,12 +32,13 @@ pub(crate) struct Expiry {
     pub(crate) absolute: i16,
 }
 
-/// What the world knows of the session without asking the rules, to judge them by. Ticks, up to where all are alike.
+/// The world's own record of the session, which does not depend on the rules. Times are in ticks, up to the point where no rule
+/// can distinguish them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Known {
-    /// How long ago the generation was reached.
+    /// The ticks since the generation was reached.
     pub(crate) reached: u8,
-    /// How long ago the generation was first seen.
+    /// The ticks since the generation was first seen.
     pub(crate) seen: Option<u8>,
     pub(crate) expiry: Option<Expiry>,
 }
@@ -82,7 +83,7 @@ impl Session {
         row
     }
 
-    /// What `row`, made of this session, has become.
+    /// This session after a change to its `row`.
     pub(crate) fn with(&self, row: &SessionRow, scenario: &Scenario) -> Self {
         let refill = scenario.refill();
         Self {
@@ -90,7 +91,7 @@ impl Session {
             generation: row.generation as u8,
             rotated_at: scenario.ticks_to(row.rotated_at).max(scenario.oldest().into()) as i8,
             confirmed: row.confirmed,
-            // To the nearest: two late uses are further apart than the clocks.
+            // Rounded to the nearest: two late uses differ by more than the clocks do.
             late: ((scenario.ticks_to(row.late_budget) + refill / 2).max(0) / refill) as u8,
             expiry: self.expiry.map(|_| Expiry {
                 idle: scenario.ticks_to(row.idle_expiry) as i16,
@@ -118,7 +119,7 @@ impl Session {
 }
 
 impl Known {
-    /// Whether the session lives for more than these ticks, if nobody ends it.
+    /// Whether the session expires in more than these ticks.
     pub(crate) fn has_left(&self, ticks: i16) -> bool {
         self.expiry.is_none_or(|expiry| expiry.idle.min(expiry.absolute) > ticks)
     }

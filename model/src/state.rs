@@ -1,11 +1,11 @@
-//! The world at one moment.
+//! The state of the world.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use tower_refresh_core::rotation::{Decision, TokenClass};
 
 use crate::{
-    properties::Faults,
+    properties::Violations,
     scenario::Scenario,
     session::{NEWEST, OLDEST, Session},
 };
@@ -15,36 +15,36 @@ pub(crate) struct State {
     pub(crate) stored: Session,
     /// The row before the last write, which a failover brings back.
     pub(crate) before: Option<Session>,
-    /// The session was ended, whatever the row says.
+    /// The session was ended, whatever the row contains.
     pub(crate) ended: bool,
     /// Which servers have the session in their denylist.
     pub(crate) denied: [bool; 2],
     /// The generation in the browser's cookie jar.
     pub(crate) jar: Option<u8>,
-    /// The newest generation that the thief holds; he holds all before it.
+    /// The newest generation that the thief has, together with all earlier ones.
     pub(crate) thief: Option<u8>,
     /// The thief has used a token.
     pub(crate) tampered: bool,
-    /// In an order of their own, since it makes no difference whose tab is whose.
+    /// In a canonical order, because the tabs are interchangeable.
     pub(crate) requests: Vec<Request>,
     pub(crate) losses: u8,
     pub(crate) failovers: u8,
-    /// How many responses were granted late.
+    /// The number of granted late uses.
     pub(crate) lates: u8,
     pub(crate) last: Last,
-    /// How many exchanges have begun, and how many ticks ago the newest ended. For [`Turns`](crate::scenario::Turns).
+    /// The number of exchanges that have begun, and the ticks since the newest one ended. For [`Turns`](crate::scenario::Turns).
     pub(crate) exchanges: (u8, u8),
-    pub(crate) faults: Faults,
+    pub(crate) violations: Violations,
 }
 
-/// One more request of the browser's, that nothing disturbs.
+/// One final, undisturbed request of the browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Last {
-    Not,
-    UnderWay,
-    Over {
-        /// The browser is logged in and holds the newest token.
-        good: bool,
+    NotSent,
+    InProgress,
+    Done {
+        /// The browser is logged in and has the newest token.
+        logged_in: bool,
     },
 }
 
@@ -73,36 +73,36 @@ pub(crate) enum Stage {
     Ending {
         logout: bool,
     },
-    /// About to swap in the row that was rolled forward.
-    Mending {
+    /// About to swap in the rolled-forward row.
+    RollingForward {
         write: Session,
     },
-    /// The handler runs. `seen` is the row of the first decision, while a swap with its version can succeed.
+    /// The handler runs. `seen` is the loaded row, as long as a swap with its version can succeed.
     Handling {
         class: TokenClass,
         seen: Option<Session>,
     },
-    /// About to swap in what the second decision wrote.
+    /// About to swap in the row of the commit.
     Swapping {
         class: TokenClass,
         write: Option<Session>,
         decision: Sends,
         round: u8,
     },
-    /// The handler runs although the second decision was made: only where the rules are mutated.
+    /// The handler runs after the commit: only with mutated rules.
     Serving {
         carries: Option<u8>,
         tokens: bool,
     },
-    /// The response is on its way.
-    Answered {
+    /// The response is in transit.
+    Responded {
         carries: Option<u8>,
         logout: bool,
         tokens: bool,
     },
 }
 
-/// What goes out if the swap succeeds.
+/// The content of the response if the swap succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Sends {
     pub(crate) tokens: bool,
@@ -129,11 +129,11 @@ impl From<&Decision> for Sends {
 }
 
 impl Request {
-    /// No swap on what it has read can succeed any more.
+    /// No swap with the row that it has read can succeed any more.
     pub(crate) fn make_stale(&mut self) {
         match &mut self.stage {
             Stage::Handling { seen: row, .. } | Stage::Swapping { write: row, .. } => *row = None,
-            Stage::Mending { .. } => self.stage = Stage::Sent { logout: false },
+            Stage::RollingForward { .. } => self.stage = Stage::Sent { logout: false },
             _ => {}
         }
     }
@@ -153,28 +153,28 @@ impl State {
             losses: 0,
             failovers: 0,
             lates: 0,
-            last: Last::Not,
+            last: Last::NotSent,
             exchanges: (0, 0),
-            faults: Faults::default(),
+            violations: Violations::default(),
         }
     }
 
-    /// Beyond doubt: an idle expiry counts from a decision, and the world only saw the swap.
+    /// With a margin of one trip to the store: an idle expiry counts from the decision, and the world records the swap.
     pub(crate) fn is_live(&self, scenario: &Scenario) -> bool {
         !self.ended && self.stored.known.has_left(scenario.store.into())
     }
 
-    pub(crate) fn under_way(&self, party: Party) -> usize {
+    pub(crate) fn in_progress(&self, party: Party) -> usize {
         self.requests.iter().filter(|request| request.from == party).count()
     }
 
-    /// The same world, told in one way only: relative to the stored generation and version, and without what can have
-    /// no effect any more.
+    /// Converts the state to its canonical form: relative to the stored generation and version, and without values that can no
+    /// longer have an effect.
     pub(crate) fn normalise(&mut self, scenario: &Scenario, stale_writes_matter: bool) {
         let shift = NEWEST.wrapping_sub(self.stored.generation);
         let shifted = |generation: &mut u8| *generation = generation.wrapping_add(shift).max(OLDEST);
         let version = self.stored.version;
-        // Only a failover brings an older version back.
+        // Only a failover can restore an older version.
         let returns = scenario.versions_return && self.failovers < scenario.failovers;
         let oldest_version = -i8::from(returns);
         let move_session = |session: &mut Session| {
@@ -200,7 +200,7 @@ impl State {
             shifted(&mut request.presented);
             match &mut request.stage {
                 Stage::Sent { .. } | Stage::Ending { .. } => {}
-                Stage::Mending { write } => move_session(write),
+                Stage::RollingForward { write } => move_session(write),
                 Stage::Handling { seen, .. } => move_or_drop(seen),
                 Stage::Swapping { write, decision, .. } => {
                     move_or_drop(write);
@@ -209,7 +209,7 @@ impl State {
                     }
                     decision.refresh.as_mut().map(shifted);
                 }
-                Stage::Serving { carries, .. } | Stage::Answered { carries, .. } => {
+                Stage::Serving { carries, .. } | Stage::Responded { carries, .. } => {
                     carries.as_mut().map(shifted);
                 }
             }

@@ -1,4 +1,4 @@
-//! What each step does. The order of loads, decisions and swaps is that of the middleware.
+//! The effect of each step. The order of loads, decisions and swaps is that of the middleware.
 
 use tower_refresh_core::rotation::{Rule, TokenClass};
 
@@ -10,7 +10,7 @@ use crate::{
     world::{Action, World},
 };
 
-const MOST_RELOADS: u8 = 3;
+const MAX_RELOADS: u8 = 3;
 
 impl World {
     pub(crate) fn act(&self, state: &mut State, action: Action) {
@@ -18,7 +18,7 @@ impl World {
             Action::Tick => self.tick(state),
             Action::Send => self.send(state, Party::Browser, state.jar, false),
             Action::SendLast => {
-                state.last = Last::UnderWay;
+                state.last = Last::InProgress;
                 self.send(state, Party::Browser, state.jar, false);
             }
             Action::Logout => self.send(state, Party::Browser, state.jar, true),
@@ -33,7 +33,7 @@ impl World {
                 self.arrive(state, request);
             }
             Action::End { request } => self.end(state, request),
-            Action::Mend { request } => self.mend(state, request),
+            Action::RollForward { request } => self.roll_forward(state, request),
             Action::Commit { request } => {
                 let request = state.requests.remove(request);
                 self.commit(state, request);
@@ -43,7 +43,7 @@ impl World {
             Action::Finish { request } => {
                 let request = state.requests.remove(request);
                 if let Stage::Serving { carries, tokens } = request.stage {
-                    self.answer(state, request, carries, tokens);
+                    self.respond(state, request, carries, tokens);
                 }
             }
             Action::Deliver { request } => self.deliver(state, request),
@@ -70,7 +70,7 @@ impl World {
                     }
                     scenario.handler.is_some()
                 }
-                Stage::Mending { write } | Stage::Swapping { write: Some(write), .. } => {
+                Stage::RollingForward { write } | Stage::Swapping { write: Some(write), .. } => {
                     write.tick(scenario);
                     true
                 }
@@ -102,7 +102,7 @@ impl World {
         let row = state.stored.to_row(&self.scenario);
         let denied = state.denied[usize::from(request.server)];
         let class = self.rules.classify(&row, denied, request.presented, now);
-        self.judge_class(state, &request, class);
+        self.check_class(state, &request, class);
         request.stage = match class {
             TokenClass::Current | TokenClass::Previous | TokenClass::Late
                 if self.rules.are(Mutant::CommitBeforeHandler) =>
@@ -119,10 +119,10 @@ impl World {
             }
             TokenClass::Reuse => Stage::Ending { logout: false },
             TokenClass::Ahead => {
-                let mended = self.rules.roll_forward(&row, request.presented, now);
-                Stage::Mending { write: state.stored.with(&mended, &self.scenario) }
+                let rolled = self.rules.roll_forward(&row, request.presented, now);
+                Stage::RollingForward { write: state.stored.with(&rolled, &self.scenario) }
             }
-            _ => return self.over(state, false),
+            _ => return self.finish(state, false),
         };
         state.requests.push(request);
     }
@@ -140,16 +140,16 @@ impl World {
         state.ended = true;
         state.denied[usize::from(request.server)] = true;
         if logout {
-            let stage = Stage::Answered { carries: None, logout, tokens: false };
+            let stage = Stage::Responded { carries: None, logout, tokens: false };
             state.requests.push(Request { stage, server: 0, waited: 0, ..request });
         } else {
-            self.over(state, false);
+            self.finish(state, false);
         }
     }
 
-    fn mend(&self, state: &mut State, request: usize) {
+    fn roll_forward(&self, state: &mut State, request: usize) {
         let mut request = state.requests.remove(request);
-        let Stage::Mending { write } = request.stage else { return };
+        let Stage::RollingForward { write } = request.stage else { return };
         if self.compare_and_swap(state, &write, true) {
             state.stored.known.seen.get_or_insert(0);
             request.stage = Stage::Handling { class: TokenClass::Current, seen: Some(state.stored.clone()) };
@@ -161,7 +161,7 @@ impl World {
         }
     }
 
-    /// First on the row of the first decision, if that leads to a swap that is worth trying.
+    /// Uses the loaded row first, if it leads to a rotation or a late use.
     fn commit(&self, state: &mut State, mut request: Request) {
         let Stage::Handling { class, seen } = request.stage.clone() else { return };
         request.waited = 0;
@@ -180,8 +180,8 @@ impl World {
     }
 
     fn reload(&self, state: &mut State, mut request: Request, class: TokenClass, round: u8) {
-        if round > MOST_RELOADS {
-            return self.answer(state, request, None, false);
+        if round > MAX_RELOADS {
+            return self.respond(state, request, None, false);
         }
         let row = state.stored.to_row(&self.scenario);
         let now = self.scenario.clock(request.server);
@@ -206,12 +206,12 @@ impl World {
         }
     }
 
-    fn compare_and_swap(&self, state: &mut State, write: &Session, mends: bool) -> bool {
+    fn compare_and_swap(&self, state: &mut State, write: &Session, rolls_forward: bool) -> bool {
         let upserts = self.rules.are(Mutant::Upsert);
         if !upserts && (state.stored.ended_at.is_some() || write.version != state.stored.version) {
             return false;
         }
-        self.judge_swap(state, write, mends);
+        self.check_swap(state, write, rolls_forward);
         let old = std::mem::replace(&mut state.stored, write.clone());
         state.stored.version = old.version + 1;
         state.stored.known = old.known.clone();
@@ -219,7 +219,9 @@ impl World {
         if write.generation != old.generation {
             (known.reached, known.seen) = (0, None);
         }
-        if let (Some(expiry), false, true) = (&mut known.expiry, mends, write.generation > old.generation) {
+        if let (Some(expiry), false, true) =
+            (&mut known.expiry, rolls_forward, write.generation > old.generation)
+        {
             let idle = self.scenario.ticks(self.scenario.policy.idle) as i16;
             expiry.idle = idle.min(expiry.absolute);
         }
@@ -230,7 +232,7 @@ impl World {
     }
 
     fn emit(&self, state: &mut State, mut request: Request, sends: Sends) {
-        self.judge_response(state, &request, sends);
+        self.check_response(state, &request, sends);
         if request.presented == state.stored.generation {
             state.stored.known.seen.get_or_insert(0);
         }
@@ -243,38 +245,38 @@ impl World {
             request.stage = Stage::Serving { carries, tokens };
             return state.requests.push(request);
         }
-        self.answer(state, request, carries, tokens);
+        self.respond(state, request, carries, tokens);
     }
 
-    /// A response that carries no T is of no more interest.
-    fn answer(&self, state: &mut State, request: Request, carries: Option<u8>, tokens: bool) {
+    /// A response without T has no further effect, so it is not modelled.
+    fn respond(&self, state: &mut State, request: Request, carries: Option<u8>, tokens: bool) {
         if carries.is_none() {
-            return self.over(state, tokens);
+            return self.finish(state, tokens);
         }
-        let stage = Stage::Answered { carries, logout: false, tokens };
+        let stage = Stage::Responded { carries, logout: false, tokens };
         state.requests.push(Request { stage, server: 0, waited: 0, ..request });
     }
 
     fn deliver(&self, state: &mut State, request: usize) {
         let request = state.requests.remove(request);
-        let Stage::Answered { carries, logout, tokens } = request.stage else { return };
+        let Stage::Responded { carries, logout, tokens } = request.stage else { return };
         match (request.from, carries) {
             (Party::Browser, _) if logout => state.jar = None,
             (Party::Browser, Some(generation)) => {
                 let goes_back = state.jar.is_some_and(|jar| generation < jar);
-                state.faults.note(property::JAR, goes_back);
+                state.violations.record(property::JAR, goes_back);
                 state.jar = Some(generation);
             }
             (Party::Thief, Some(generation)) => state.thief = state.thief.max(Some(generation)),
             (_, None) => {}
         }
-        self.over(state, tokens);
+        self.finish(state, tokens);
     }
 
-    fn over(&self, state: &mut State, tokens: bool) {
-        if state.last == Last::UnderWay {
+    fn finish(&self, state: &mut State, tokens: bool) {
+        if state.last == Last::InProgress {
             let is_newest = state.jar == Some(state.stored.generation);
-            state.last = Last::Over { good: !state.is_live(&self.scenario) || tokens && is_newest };
+            state.last = Last::Done { logged_in: !state.is_live(&self.scenario) || tokens && is_newest };
         }
     }
 
@@ -286,7 +288,7 @@ impl World {
                 state.requests.iter_mut().for_each(Request::make_stale);
             }
             let revived = state.ended && state.stored.ended_at.is_none();
-            state.faults.note(property::REVIVED, revived);
+            state.violations.record(property::REVIVED, revived);
         }
     }
 }

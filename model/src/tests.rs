@@ -20,44 +20,47 @@ fn assert_clean(scenarios: &[Scenario]) {
 }
 
 #[test]
-fn the_rules_keep_every_property_in_every_history() {
+fn the_rules_satisfy_every_property_in_every_history() {
     assert_clean(&Scenario::bounded());
 }
 
 #[test]
 #[ignore = "takes five minutes"]
-fn the_rules_keep_every_property_in_finer_and_fuller_worlds() {
+fn the_rules_satisfy_every_property_in_finer_and_larger_worlds() {
     assert_clean(&Scenario::deep());
 }
 
 #[test]
-fn every_mutant_breaks_its_property() {
+fn every_mutant_violates_its_property() {
     for mutant in Mutant::ALL {
-        let (scenario, property) = mutant.breaks();
-        assert!(counter_example(&scenario, Some(mutant), property).is_some(), "{mutant:?} keeps: {property}");
+        let (scenario, property) = mutant.violates();
+        assert!(
+            counter_example(&scenario, Some(mutant), property).is_some(),
+            "{mutant:?} satisfies: {property}"
+        );
     }
 }
 
-/// What `docs/model.md` says is not promised. If one of these is mended, the page is to be changed.
+/// The limits in `docs/model.md`. If one of them is removed, the page must be changed.
 #[test]
-fn every_limit_is_real() {
+fn every_limit_violates_its_property() {
     for limit in Limit::ALL {
-        let (scenario, property) = limit.breaks();
-        assert!(counter_example(&scenario, None, property).is_some(), "{limit:?} keeps: {property}");
+        let (scenario, property) = limit.violates();
+        assert!(counter_example(&scenario, None, property).is_some(), "{limit:?} satisfies: {property}");
     }
 }
 
 #[test]
-fn a_theft_is_found_out_after_four_exchanges_and_four_more_per_late_use_and_no_sooner() {
+fn a_theft_is_detected_after_four_exchanges_and_four_more_per_late_use_and_no_sooner() {
     for burst in 0..=3 {
-        let found_out_within = |exchanges| {
+        let detected_within = |exchanges| {
             let mut scenario = Scenario::turns();
             scenario.policy.late = LateBudget::limited(burst, Duration::from_secs(12 * 60 * 60));
             scenario.turns = scenario.turns.map(|turns| Turns { exchanges, ..turns });
-            counter_example(&scenario, None, properties::FOUND_OUT).is_none()
+            counter_example(&scenario, None, properties::DETECTED).is_none()
         };
         let exchanges = 4 + 4 * burst as u8;
-        assert!(found_out_within(exchanges), "with {burst} late uses");
-        assert!(!found_out_within(exchanges - 1), "with {burst} late uses");
+        assert!(detected_within(exchanges), "with {burst} late uses");
+        assert!(!detected_within(exchanges - 1), "with {burst} late uses");
     }
 }

@@ -1,4 +1,4 @@
-//! What can happen next.
+//! The actions that are possible in a state.
 
 use stateright::{Model, Property};
 
@@ -15,7 +15,7 @@ use crate::{
 pub(crate) struct World {
     pub(crate) scenario: Scenario,
     pub(crate) rules: Rules,
-    /// The one property to look at, or all.
+    /// The only property to check, or all.
     pub(crate) only: Option<&'static str>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) enum Action {
     Use { presented: u8 },
     Arrive { request: usize, server: u8 },
     End { request: usize },
-    Mend { request: usize },
+    RollForward { request: usize },
     Commit { request: usize },
     Abort { request: usize },
     Swap { request: usize },
@@ -49,7 +49,7 @@ impl Model for World {
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        if matches!(state.last, Last::Over { .. }) {
+        if matches!(state.last, Last::Done { .. }) {
             return;
         }
         for request in 0..state.requests.len() {
@@ -58,7 +58,7 @@ impl Model for World {
         if self.can_wait(state) {
             actions.push(Action::Tick);
         }
-        if state.last == Last::Not {
+        if state.last == Last::NotSent {
             self.actions_of_parties(state, actions);
         }
     }
@@ -87,14 +87,14 @@ impl World {
     }
 
     fn actions_of(&self, state: &State, request: usize, actions: &mut Vec<Action>) {
-        let is_last = state.last == Last::UnderWay;
+        let is_last = state.last == Last::InProgress;
         let from = state.requests[request].from;
         match state.requests[request].stage {
             Stage::Sent { .. } => {
                 actions.extend((0..self.scenario.servers()).map(|server| Action::Arrive { request, server }));
             }
             Stage::Ending { .. } => actions.push(Action::End { request }),
-            Stage::Mending { .. } => actions.push(Action::Mend { request }),
+            Stage::RollingForward { .. } => actions.push(Action::RollForward { request }),
             Stage::Handling { .. } => {
                 actions.push(Action::Commit { request });
                 if !is_last && self.scenario.turns.is_none() {
@@ -103,7 +103,7 @@ impl World {
             }
             Stage::Swapping { .. } => actions.push(Action::Swap { request }),
             Stage::Serving { .. } => actions.push(Action::Finish { request }),
-            Stage::Answered { carries, .. } => {
+            Stage::Responded { carries, .. } => {
                 actions.push(Action::Deliver { request });
                 let can_be_lost = from == Party::Browser && carries.is_some() && !is_last;
                 if can_be_lost && state.losses < self.scenario.losses {
@@ -115,7 +115,8 @@ impl World {
 
     fn actions_of_parties(&self, state: &State, actions: &mut Vec<Action>) {
         if state.jar.is_some() {
-            if state.under_way(Party::Browser) < self.scenario.tabs && self.is_turn_of(state, Party::Browser)
+            if state.in_progress(Party::Browser) < self.scenario.tabs
+                && self.is_turn_of(state, Party::Browser)
             {
                 actions.push(Action::Send);
                 if self.scenario.logout && !state.ended {
@@ -131,7 +132,7 @@ impl World {
             }
         }
         if let Some(newest) = state.thief
-            && state.under_way(Party::Thief) < self.scenario.thieves
+            && state.in_progress(Party::Thief) < self.scenario.thieves
             && self.is_turn_of(state, Party::Thief)
         {
             actions.extend((OLDEST..=newest).map(|presented| Action::Use { presented }));
@@ -154,7 +155,7 @@ impl World {
         party == next && begun < turns.exchanges && state.requests.is_empty() && pause >= turns.pause.0
     }
 
-    /// Time stands still while something on its way is as late as it may be.
+    /// Whether time may advance: no request has reached the limit of its stage.
     fn can_wait(&self, state: &State) -> bool {
         if let Some(turns) = self.scenario.turns
             && state.requests.is_empty()
@@ -163,13 +164,13 @@ impl World {
         }
         state.requests.iter().all(|request| {
             let most = match request.stage {
-                Stage::Sent { .. } => Some(self.scenario.way_there),
-                Stage::Ending { .. } | Stage::Mending { .. } | Stage::Swapping { .. } => {
+                Stage::Sent { .. } => Some(self.scenario.request_transit),
+                Stage::Ending { .. } | Stage::RollingForward { .. } | Stage::Swapping { .. } => {
                     Some(self.scenario.store)
                 }
-                Stage::Handling { .. } | Stage::Serving { .. } if state.last == Last::UnderWay => Some(0),
+                Stage::Handling { .. } | Stage::Serving { .. } if state.last == Last::InProgress => Some(0),
                 Stage::Handling { .. } | Stage::Serving { .. } => self.scenario.handler,
-                Stage::Answered { .. } => Some(self.scenario.way_back),
+                Stage::Responded { .. } => Some(self.scenario.response_transit),
             };
             most.is_none_or(|most| request.waited < most)
         })

@@ -14,13 +14,13 @@ use futures_util::future::poll_fn;
 use serde::Serialize;
 use tower_service::Service;
 
-/// A browser for tests: sends requests to an application in process, and keeps its cookies.
+/// A browser for tests: sends requests to an application in process, and stores its cookies.
 ///
-/// It speaks as if over HTTPS to `localhost`, and sends no `Sec-Fetch-*` and no `Origin`: as a client that is no browser. Add
-/// them by [`send`](Self::send) to see what another site's page comes to. A cookie stays until a response removes it:
-/// what has expired the server finds out by its own clock.
+/// Requests go to `localhost` as if over HTTPS, without `Sec-Fetch-*` and `Origin` headers, like those of clients other than
+/// browsers. To test requests from other sites, add these headers with [`send`](Self::send). A cookie stays until a response
+/// removes it, also after its expiry, which only the server checks, on its own clock.
 ///
-/// Clones have a jar of their own, of the same cookies: a clone made before a refresh is a thief.
+/// A clone has a copy of the cookie jar. A clone from before a refresh can act as a thief.
 #[derive(Clone)]
 pub struct Client {
     app: Router,
@@ -34,7 +34,7 @@ impl Client {
         Self { app, cookies: BTreeMap::new(), bearer: None }
     }
 
-    /// Sends `token` as bearer token from now on.
+    /// Sends `token` as bearer token in all further requests.
     pub fn bearer(&mut self, token: impl Into<String>) -> &mut Self {
         self.bearer = Some(token.into());
         self
@@ -51,7 +51,7 @@ impl Client {
         self
     }
 
-    /// Takes a cookie out of the jar, as a browser does with the access token's when it expires.
+    /// Removes a cookie from the jar, as a browser does with the access cookie when it expires.
     pub fn remove_cookie(&mut self, name: &str) -> Option<String> {
         self.cookies.remove(name)
     }
@@ -59,7 +59,7 @@ impl Client {
     /// Sends a GET.
     ///
     /// # Panics
-    /// If `path` is no path, and as [`send`](Self::send).
+    /// If `path` is not a valid path, and as for [`send`](Self::send).
     pub async fn get(&mut self, path: &str) -> Response<Bytes> {
         self.send(request(Method::GET, path, Body::empty())).await
     }
@@ -67,7 +67,7 @@ impl Client {
     /// Sends a POST with this body, without a content type.
     ///
     /// # Panics
-    /// As [`get`](Self::get).
+    /// As for [`get`](Self::get).
     pub async fn post(&mut self, path: &str, body: impl Into<Body>) -> Response<Bytes> {
         self.send(request(Method::POST, path, body.into())).await
     }
@@ -75,42 +75,44 @@ impl Client {
     /// Sends a POST with `body` as JSON.
     ///
     /// # Panics
-    /// If `body` does not serialise, and as [`get`](Self::get).
+    /// If `body` cannot be serialised, and as for [`get`](Self::get).
     pub async fn post_json(&mut self, path: &str, body: &impl Serialize) -> Response<Bytes> {
-        let body = serde_json::to_vec(body).unwrap_or_else(|error| panic!("no JSON: {error}"));
+        let body =
+            serde_json::to_vec(body).unwrap_or_else(|error| panic!("the body cannot be serialised: {error}"));
         let mut request = request(Method::POST, path, body.into());
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.send(request).await
     }
 
-    /// Sends any request, with `Host`, the jar's cookies and the bearer token where it has no such field of its own, and
-    /// keeps the cookies of the response.
+    /// Sends any request, and stores the cookies of the response. Adds the headers `Host`, `Cookie` (from the jar) and
+    /// `Authorization` (with the bearer token), unless the request has its own.
     ///
     /// # Panics
-    /// If a cookie or the bearer token cannot go into a field, or the response's body breaks off.
+    /// If a cookie or the bearer token is not a valid header value, or the body of the response fails.
     pub async fn send(&mut self, mut request: Request<Body>) -> Response<Bytes> {
         let headers = request.headers_mut();
         headers.entry(HOST).or_insert(HeaderValue::from_static("localhost"));
         if !self.cookies.is_empty() {
             let pairs: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            headers.entry(COOKIE).or_insert(field(&pairs.join("; ")));
+            headers.entry(COOKIE).or_insert(header_value(&pairs.join("; ")));
         }
         if let Some(token) = &self.bearer {
-            headers.entry(AUTHORIZATION).or_insert(field(&format!("Bearer {token}")));
+            headers.entry(AUTHORIZATION).or_insert(header_value(&format!("Bearer {token}")));
         }
         let Ok(()) = poll_fn(|context| Service::<Request<Body>>::poll_ready(&mut self.app, context)).await;
         let Ok(response) = self.app.call(request).await;
         let (parts, body) = response.into_parts();
-        let body =
-            to_bytes(body, usize::MAX).await.unwrap_or_else(|error| panic!("the body broke off: {error}"));
+        let body = to_bytes(body, usize::MAX)
+            .await
+            .unwrap_or_else(|error| panic!("the body of the response failed: {error}"));
         let response = Response::from_parts(parts, body);
-        self.keep(&response);
+        self.store_cookies(&response);
         response
     }
 
-    fn keep(&mut self, response: &Response<Bytes>) {
-        let fields = response.headers().get_all(SET_COOKIE).iter();
-        for cookie in fields.filter_map(|field| Cookie::parse(field.to_str().ok()?).ok()) {
+    fn store_cookies(&mut self, response: &Response<Bytes>) {
+        let headers = response.headers().get_all(SET_COOKIE).iter();
+        for cookie in headers.filter_map(|value| Cookie::parse(value.to_str().ok()?).ok()) {
             if cookie.max_age().is_some_and(|age| age.is_zero() || age.is_negative()) {
                 self.cookies.remove(cookie.name());
             } else {
@@ -132,9 +134,9 @@ impl fmt::Debug for Client {
 
 fn request(method: Method, path: &str, body: Body) -> Request<Body> {
     let request = Request::builder().method(method).uri(path).body(body);
-    request.unwrap_or_else(|error| panic!("no path: {path:?}: {error}"))
+    request.unwrap_or_else(|error| panic!("invalid path {path:?}: {error}"))
 }
 
-fn field(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or_else(|error| panic!("no field: {error}"))
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|error| panic!("invalid header value: {error}"))
 }

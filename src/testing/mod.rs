@@ -1,6 +1,6 @@
-//! For the tests of applications: a clock to move, tokens without a login, and a client that keeps cookies.
+//! Helpers for tests of applications: a manual clock, access tokens without a login, and a client with a cookie jar.
 //!
-//! Turn the feature `testing` on for tests only, so that a server cannot issue tokens without a login:
+//! Enable the feature `testing` for tests only, so that a server cannot issue tokens without a login:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -28,7 +28,7 @@
 //! # }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
-//! let auth = auth(); // as in production, but for the store: `MemoryStore`
+//! let auth = auth(); // as in production, except for the store: `MemoryStore`
 //! let mut client = Client::new(app(&auth));
 //! assert_eq!(client.get("/me").await.status(), StatusCode::UNAUTHORIZED);
 //!
@@ -65,7 +65,7 @@
 //!
 //! clock.advance(Duration::from_secs(60 * 60));
 //!
-//! assert_eq!(client.get("/me").await.body(), "alice"); // refreshed on the way
+//! assert_eq!(client.get("/me").await.body(), "alice"); // refreshed in the same request
 //! # }
 //! ```
 

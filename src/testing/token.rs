@@ -4,7 +4,7 @@ use tower_refresh_core::{SessionHandle, SessionRow, Subject, Timestamp};
 
 use crate::{Auth, Authenticated, CustomClaims, Identity, claims::User, crypto};
 
-/// An access token for `subject`, as a login would issue it now: the layer of `auth` accepts it until it expires.
+/// Issues an access token for `subject`, like a login. The layer of `auth` accepts it until it expires.
 ///
 /// No session is stored, so the token is never refreshed, and no list of sessions contains it.
 ///
@@ -25,7 +25,7 @@ pub fn access_token<C: CustomClaims>(
     Ok(access.token.to_string())
 }
 
-/// A user to call a handler with, without a layer and a request. Its session is in no store, and it never expires.
+/// A user for a direct call of a handler, without a layer and a request. Its session is in no store, and it never expires.
 ///
 /// ```
 /// # use tower_refresh::{Authenticated, Identity, testing::authenticated};
@@ -44,7 +44,7 @@ pub fn authenticated<C>(subject: impl Into<Subject>, identity: Identity<C>) -> A
     Authenticated::new(Arc::new(User::new(subject.into(), session, identity, never)))
 }
 
-/// The claims do not fit into an access token; the text has the reason.
+/// The claims do not fit into an access token. `Display` contains the reason.
 #[derive(Debug)]
 pub struct TestTokenError(Box<dyn Error + Send + Sync>);
 
@@ -56,7 +56,7 @@ impl TestTokenError {
 
 impl fmt::Display for TestTokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no access token can be issued: {}", self.0)
+        write!(f, "the access token cannot be issued: {}", self.0)
     }
 }
 

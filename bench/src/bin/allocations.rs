@@ -1,6 +1,6 @@
 //! Counts calls of the allocator that allocate or reallocate: `allocations [--check | --rewrite | NAME...]`.
 //!
-//! As with instructions, what a number of requests allocate is taken from what twice that number does.
+//! As for instructions, the result is the difference between a number of requests and twice that number.
 
 use std::{alloc::System, env, io, process::ExitCode};
 
@@ -21,8 +21,8 @@ fn main() -> io::Result<ExitCode> {
     let task = Task::from_arguments(&arguments);
     let scenarios = task.scenarios();
     let figures: Vec<_> = scenarios.iter().map(|scenario| (scenario.name, per_request(scenario))).collect();
-    let good = Baseline::new("allocations", 0).finish(&task, &figures)?;
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let passed = Baseline::new("allocations", 0).finish(&task, &figures)?;
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn per_request(scenario: &Scenario) -> u64 {

@@ -1,5 +1,5 @@
-//! What many requests at once cost: `contention [--million]`. It prints, and asserts nothing.
-#![allow(clippy::unwrap_used, reason = "a benchmark panics where its world breaks")]
+//! The cost of concurrent requests: `contention [--million]`. It prints figures, and asserts nothing.
+#![allow(clippy::unwrap_used, reason = "a benchmark panics on unexpected errors")]
 
 use std::{
     hint,
@@ -20,27 +20,27 @@ use tower_refresh_bench::{
     store::CountingStore,
 };
 
-/// Short ones, and many, since on a busy machine few of them run undisturbed.
+/// Many short rounds, because on a busy machine few of them run undisturbed.
 const ROUNDS: usize = 400;
 const REQUESTS: usize = 2000;
-const HERD: usize = 1000;
+const CONCURRENT: usize = 1000;
 
 fn main() {
     let world = Ours::new(Algorithm::Hs256);
     let [first, second] = [world.login().access, world.login().access];
-    // What this machine can do: two threads that share nothing but the allocator.
+    // The limit of this machine: two threads that share only the allocator.
     scaling("the bare router", &scenarios::bare_router, [&first, &second]);
-    let behind_layer = || ours::by_router_layer(&world.auth);
+    let behind_layer = || ours::with_layer_on_routes(&world.auth);
     scaling("hits with distinct tokens", &behind_layer, [&first, &second]);
     scaling("hits with one shared token", &behind_layer, [&first, &first]);
     store_calls();
-    herd();
+    concurrent_refreshes();
     if std::env::args().any(|argument| argument == "--million") {
         million();
     }
 }
 
-/// Of several rounds the best, since others disturb but never help.
+/// Reports the best of several rounds, because other processes can only slow it down.
 fn scaling(name: &str, router: &(dyn Fn() -> Router + Sync), tokens: [&str; 2]) {
     let [mut one, mut two] = [Duration::MAX; 2];
     for _ in 0..ROUNDS {
@@ -52,7 +52,7 @@ fn scaling(name: &str, router: &(dyn Fn() -> Router + Sync), tokens: [&str; 2]) 
     println!("{name}: {nanoseconds} ns on one thread, two threads do {scales:.2} times as much");
 }
 
-/// From the start of the first thread to the end of the last, one for each token.
+/// The time from the start of the first thread to the end of the last one, with one thread for each token.
 fn time_of_threads(router: &(dyn Fn() -> Router + Sync), tokens: &[&str]) -> Duration {
     let waiting = AtomicUsize::new(tokens.len());
     let measure = |token: &str| {
@@ -61,7 +61,7 @@ fn time_of_threads(router: &(dyn Fn() -> Router + Sync), tokens: &[&str]) -> Dur
         batches(100)();
         let batch = batches(REQUESTS);
         waiting.fetch_sub(1, Ordering::AcqRel);
-        // A thread that sleeps starts later by what it takes to wake it.
+        // A spin loop, because a sleeping thread would start late.
         while waiting.load(Ordering::Acquire) > 0 {
             hint::spin_loop();
         }
@@ -83,15 +83,17 @@ fn store_calls() {
     let tokens = world.login();
     store.take_calls();
     let cookies = tokens.cookies();
-    requests(world.runtime.clone(), world.by_router_layer(), move || get(&[("cookie", &cookies)]))(HERD)();
+    requests(world.runtime.clone(), world.with_layer_on_routes(), move || get(&[("cookie", &cookies)]))(
+        CONCURRENT,
+    )();
     let [loads, swaps, others] = store.take_calls();
     println!(
-        "{HERD} hits with both cookies: {loads} loads, {swaps} swaps and {others} other calls of the store"
+        "{CONCURRENT} hits with both cookies: {loads} loads, {swaps} swaps and {others} other calls of the store"
     );
 }
 
-/// All requests are there before the store answers the first one.
-fn herd() {
+/// All requests have arrived before the store responds to the first one.
+fn concurrent_refreshes() {
     let store = CountingStore::default();
     let clock = AheadClock::default();
     let world = Ours::with(Algorithm::Hs256, |builder| builder.store(store.clone()).clock(clock.clone()));
@@ -100,20 +102,20 @@ fn herd() {
         let tokens = world.login();
         clock.expire_access_tokens();
         store.take_calls();
-        best = best.min(time_of_herd(&world, &tokens));
+        best = best.min(time_of_concurrent(&world, &tokens));
     }
     let [loads, swaps, others] = store.take_calls();
-    let each = best.as_nanos() / HERD as u128;
+    let each = best.as_nanos() / CONCURRENT as u128;
     println!(
-        "{HERD} requests at once with one expired token: {loads} loads, {swaps} swaps and {others} other calls of \
+        "{CONCURRENT} requests at once with one expired token: {loads} loads, {swaps} swaps and {others} other calls of \
          the store, {each} ns each"
     );
 }
 
-fn time_of_herd(world: &Ours, tokens: &Tokens) -> Duration {
+fn time_of_concurrent(world: &Ours, tokens: &Tokens) -> Duration {
     let cookies = tokens.cookies();
-    let herd: Vec<Request> = (0..HERD).map(|_| get(&[("cookie", &cookies)])).collect();
-    let router = world.by_router_layer();
+    let requests: Vec<Request> = (0..CONCURRENT).map(|_| get(&[("cookie", &cookies)])).collect();
+    let router = world.with_layer_on_routes();
     let runtime = Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let start = Instant::now();

@@ -1,8 +1,8 @@
-//! Counts instructions by callgrind: `instructions [--check | --rewrite | NAME...]`.
+//! Counts instructions with callgrind: `instructions [--check | --rewrite | NAME...]`.
 //!
-//! Each scenario runs in two processes of its own, with a number of requests and with twice that number. The difference
-//! is what those requests cost once everything is warm; what happens once in a process cancels out.
-#![allow(clippy::unwrap_used, reason = "a benchmark panics where its world breaks")]
+//! Each scenario runs in two separate processes, with a number of requests and with twice that number. The difference is the
+//! cost of these requests in the warm state; costs that occur once in a process cancel out.
+#![allow(clippy::unwrap_used, reason = "a benchmark panics on unexpected errors")]
 
 use std::{
     env, fs, io,
@@ -43,11 +43,11 @@ fn main() -> io::Result<ExitCode> {
         });
         figures.push((scenario.name, (twice? - once?) / REQUESTS as u64));
     }
-    let good = Baseline::new("instructions", GROWTH_PERCENT).finish(&task, &figures)?;
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let passed = Baseline::new("instructions", GROWTH_PERCENT).finish(&task, &figures)?;
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What callgrind runs.
+/// Runs inside callgrind.
 fn run(name: &str, count: usize) {
     let scenario = scenarios::named(name).unwrap();
     let mut batches = (scenario.prepare)();
@@ -59,7 +59,7 @@ fn run(name: &str, count: usize) {
     toggles_collection(batch);
 }
 
-/// Callgrind's own switch, from the outside: from the inside it takes unsafe code.
+/// Starts callgrind's instrumentation from outside, because from inside it needs unsafe code.
 fn start_instrumentation() {
     let this = std::process::id().to_string();
     let mut switch = Command::new("callgrind_control")
@@ -68,13 +68,13 @@ fn start_instrumentation() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // Valgrind obeys between two system calls, so this must not wait in one.
+    // Valgrind reacts between two system calls, so this must not block in one.
     while switch.try_wait().unwrap().is_none() {
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// Callgrind counts while this runs, and finds it by its name.
+/// Callgrind counts while this function runs, and identifies it by its name.
 #[inline(never)]
 fn toggles_collection(batch: Batch) {
     batch();

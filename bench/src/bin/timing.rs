@@ -1,9 +1,9 @@
-//! Whether the time of a refusal tells how much of a secret was guessed right: `timing [SAMPLES]`. It prints, and asserts
-//! nothing.
+//! Tests whether the time of a rejection reveals how much of a secret was guessed correctly: `timing [SAMPLES]`. It prints figures,
+//! and asserts nothing.
 //!
-//! After dudect (Reparaz, Balasch, Verbauwhede: *Dude, is my code constant time?*, 2017): requests of two classes in random
-//! order, the slowest cut off at several places, and Welch's t of each cut. From 4.5 on the classes are said to differ.
-#![allow(clippy::unwrap_used, reason = "a benchmark panics where its world breaks")]
+//! The method is that of dudect (Reparaz, Balasch, Verbauwhede: *Dude, is my code constant time?*, 2017): requests of two classes
+//! in random order, several cuts that drop the slowest samples, and Welch's t-test for each cut. From 4.5 on the classes differ.
+#![allow(clippy::unwrap_used, reason = "a benchmark panics on unexpected errors")]
 
 use std::{convert::Infallible, env, hint::black_box, time::Instant};
 
@@ -13,7 +13,7 @@ use tower::{Layer, Service, service_fn};
 use tower_refresh_bench::{algorithm::Algorithm, ours::Ours};
 
 const SAMPLES: usize = 1_000_000;
-/// Which part of the samples each cut keeps.
+/// The share of the samples that each cut keeps.
 const KEPT: [f64; 6] = [0.5, 0.7, 0.8, 0.9, 0.95, 0.99];
 /// Where the MAC begins in the text of a refresh token: after 27 bytes.
 const MAC_AT: usize = 36;
@@ -39,33 +39,33 @@ fn main() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
 
     let refresh = tokens.refresh.as_bytes();
-    // The last character but one: it has bits of the last byte, and may be any.
+    // The last character but one: it contains bits of the last byte, and all its values are valid.
     let end = refresh.len() - 2;
     let cookie = |text: &[u8]| format!("__Host-refresh={}", str::from_utf8(text).unwrap());
     report(
-        "refresh token, MAC wrong from its first byte on, or in its last",
+        "refresh token, MAC wrong in the first byte or in the last",
         samples,
         &mut random,
         |random| [MAC_AT, end].map(|at| cookie(&changed(refresh, at, random))),
         |_, value| ask("cookie", value),
     );
     report(
-        "the same class twice: what chance and this machine do",
+        "the same class twice: chance and noise",
         samples,
         &mut random,
         |random| [MAC_AT, MAC_AT].map(|at| cookie(&changed(refresh, at, random))),
         |_, value| ask("cookie", value),
     );
     let mac = &refresh[MAC_AT..];
-    let nearly = [0, mac.len() - 2].map(|at| changed(mac, at, &mut random));
+    let almost_equal = [0, mac.len() - 2].map(|at| changed(mac, at, &mut random));
     report(
-        "a comparison beside it that stops early: what a leak looks like",
+        "an additional comparison that stops early: a leak",
         samples,
         &mut random,
         |random| [MAC_AT, MAC_AT].map(|at| cookie(&changed(refresh, at, random))),
         |class, value| {
             let start = Instant::now();
-            black_box(stops_early(black_box(mac), black_box(&nearly[class])));
+            black_box(stops_early(black_box(mac), black_box(&almost_equal[class])));
             let more = start.elapsed();
             ask("cookie", value) + more.as_nanos() as f64
         },
@@ -76,7 +76,7 @@ fn main() {
     let end = access.len() - 2;
     let bearer = |text: &[u8]| format!("Bearer {}", str::from_utf8(text).unwrap());
     report(
-        "access token, HS256 wrong from its first byte on, or in its last",
+        "access token, HS256 signature wrong in the first byte or in the last",
         samples,
         &mut random,
         |random| [signature_at, end].map(|at| bearer(&changed(access, at, random))),
@@ -86,7 +86,7 @@ fn main() {
     let mut other = access.to_vec();
     other[signature_at / 2] = if other[signature_at / 2] == b'A' { b'B' } else { b'A' };
     report(
-        "the same signatures below other claims, where none is nearly right",
+        "the same signatures with other claims, where none is almost correct",
         samples,
         &mut random,
         |random| [signature_at, end].map(|at| bearer(&changed(&other, at, random))),
@@ -98,7 +98,7 @@ fn main() {
     let kid_at = header.find("\"kid\":\"").unwrap() + 7;
     let kid_end = kid_at + header[kid_at..].find('"').unwrap() - 1;
     report(
-        "access token, kid wrong in its first character, or in its last",
+        "access token, kid wrong in the first character or in the last",
         samples,
         &mut random,
         |random| {
@@ -127,7 +127,7 @@ fn stops_early(a: &[u8], b: &[u8]) -> bool {
     true
 }
 
-/// Both classes are made for each sample, so that no trace of making one is left when it is measured.
+/// Both values are created for each sample, so that their creation has no influence on the measurement.
 fn report(
     what: &str,
     samples: usize,
@@ -141,7 +141,7 @@ fn report(
         let class = random.next() as usize & 1;
         times.push((class == 1, measure(class, &values[class])));
     }
-    // What the caches and the clock of the processor do at the start is no sample.
+    // The first samples are dropped: caches and clock frequency have not settled.
     times.drain(..samples / 10);
     let mut sorted: Vec<f64> = times.iter().map(|(_, time)| *time).collect();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -166,7 +166,7 @@ struct Welch {
     mean: f64,
 }
 
-/// Of the samples that took no longer than `longest`.
+/// The test for the samples that took no longer than `longest`.
 fn welch(times: &[(bool, f64)], longest: f64) -> Welch {
     let moments = |late: bool| {
         let (mut count, mut mean, mut squares) = (0.0, 0.0, 0.0);
@@ -183,7 +183,7 @@ fn welch(times: &[(bool, f64)], longest: f64) -> Welch {
     Welch { t: difference / (early_error + late_error).sqrt(), difference, mean: early }
 }
 
-/// xorshift64*: which class comes next must not follow a rhythm, and no more.
+/// xorshift64*: the order of the classes must only be irregular.
 struct Random(u64);
 
 impl Random {

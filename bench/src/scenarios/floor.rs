@@ -1,4 +1,4 @@
-//! What there is to pay without any authentication. Each request carries a bearer token all the same.
+//! The cost without any authentication. Each request has a bearer token nevertheless.
 
 use std::{
     hint::black_box,
@@ -51,12 +51,12 @@ fn extension_around() -> Batches {
     requests(world.runtime.clone(), service, move || with_bearer(&token))
 }
 
-/// One route that looks at nothing.
+/// A route that reads nothing.
 pub fn bare_router() -> Router {
     Router::new().route("/me", get(async || "hello")).with_state(())
 }
 
-/// One route that looks at what [`Extend`] inserted.
+/// A route that reads the extension of [`Extend`].
 fn router_of_extension() -> Router {
     async fn me(user: Extension<Arc<String>>) -> &'static str {
         black_box(&user);
@@ -89,7 +89,7 @@ impl<S: Service<R>, R> Service<R> for Noop<S> {
     }
 }
 
-/// A layer that inserts one extension, which it makes for the request, as any that tells a handler of a user must.
+/// A layer that creates and inserts one extension for each request, like any layer that passes a user to a handler.
 #[derive(Clone)]
 struct Extend<S>(S);
 

@@ -1,4 +1,4 @@
-//! The list of what is measured.
+//! The list of scenarios.
 
 mod floor;
 mod ours;
@@ -12,17 +12,17 @@ use std::fmt;
 
 use crate::requests::Batches;
 
-/// One thing that is measured.
+/// A scenario to measure.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Scenario {
-    /// What it is called, in arguments, tables and baselines.
+    /// The name in arguments, tables and baselines.
     pub name: &'static str,
-    /// Whether its counts depend on this crate alone, and hardly on the processor, so that they have a baseline.
+    /// Whether it has a baseline: its counts depend only on this crate, and hardly on the processor.
     pub has_baseline: bool,
-    /// Whether it is measured only when it is named, since to build its world takes minutes.
+    /// Whether it is measured only on request, because its preparation takes minutes.
     pub is_slow: bool,
-    /// Builds its world.
+    /// Prepares the service.
     pub prepare: fn() -> Batches,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Debug for Scenario {
 }
 
 impl Scenario {
-    /// A thing to measure.
+    /// A scenario without a baseline.
     pub(crate) const fn new(name: &'static str, prepare: fn() -> Batches) -> Self {
         Self { name, has_baseline: false, is_slow: false, prepare }
     }
@@ -47,7 +47,7 @@ impl Scenario {
     }
 }
 
-/// Everything, in the order of the tables.
+/// All scenarios, in the order of the tables.
 pub fn all() -> Vec<Scenario> {
     [
         floor::SCENARIOS,
@@ -59,7 +59,7 @@ pub fn all() -> Vec<Scenario> {
     .concat()
 }
 
-/// The scenario of this name.
+/// The scenario with this name.
 pub fn named(name: &str) -> Option<Scenario> {
     all().into_iter().find(|scenario| scenario.name == name)
 }

@@ -1,4 +1,4 @@
-//! What the layer costs.
+//! The cost of the layer.
 
 use super::Scenario;
 use crate::{
@@ -9,9 +9,9 @@ use crate::{
 };
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario::with_baseline("hit.header.layer", || hit_by_layer(bearer)),
+    Scenario::with_baseline("hit.header.layer", || hit_on_routes(bearer)),
     Scenario::with_baseline("hit.header.around", || hit_around(bearer)),
-    Scenario::with_baseline("hit.cookies.layer", || hit_by_layer(cookies)),
+    Scenario::with_baseline("hit.cookies.layer", || hit_on_routes(cookies)),
     Scenario::with_baseline("hit.cookies.around", || hit_around(cookies)),
     Scenario::slow("hit.million", || crowd::hits(crowd::TOKENS)),
     Scenario::slow("hit.million.one", || crowd::hits_of_one(crowd::TOKENS)),
@@ -23,7 +23,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("refresh.eddsa", || refresh(Algorithm::EdDsa)),
 ];
 
-type Carry = fn(&Tokens) -> axum::extract::Request;
+type BuildRequest = fn(&Tokens) -> axum::extract::Request;
 
 fn bearer(tokens: &Tokens) -> axum::extract::Request {
     with_bearer(&tokens.access)
@@ -33,25 +33,25 @@ fn cookies(tokens: &Tokens) -> axum::extract::Request {
     get(&[("cookie", &tokens.cookies())])
 }
 
-fn hit_by_layer(carry: Carry) -> Batches {
+fn hit_on_routes(build: BuildRequest) -> Batches {
     let world = Ours::new(Algorithm::Hs256);
     let tokens = world.login();
-    requests(world.runtime.clone(), world.by_router_layer(), move || carry(&tokens))
+    requests(world.runtime.clone(), world.with_layer_on_routes(), move || build(&tokens))
 }
 
-fn hit_around(carry: Carry) -> Batches {
+fn hit_around(build: BuildRequest) -> Batches {
     let world = Ours::new(Algorithm::Hs256);
     let tokens = world.login();
-    requests(world.runtime.clone(), world.around_router(), move || carry(&tokens))
+    requests(world.runtime.clone(), world.with_layer_around(), move || build(&tokens))
 }
 
 fn miss(algorithm: Algorithm) -> Batches {
     let world = Ours::with(algorithm, |builder| builder.token_cache_capacity(0));
     let tokens = world.login();
-    requests(world.runtime.clone(), world.by_router_layer(), move || bearer(&tokens))
+    requests(world.runtime.clone(), world.with_layer_on_routes(), move || bearer(&tokens))
 }
 
-/// Each request is of a session of its own: its access token has expired, and its refresh token is rotated.
+/// Each request has a separate session, whose access token has expired and whose refresh token is rotated.
 fn refresh(algorithm: Algorithm) -> Batches {
     let clock = AheadClock::default();
     let world = Ours::with(algorithm, |builder| builder.clock(clock.clone()));
@@ -59,8 +59,8 @@ fn refresh(algorithm: Algorithm) -> Batches {
         let logins: Vec<_> = (0..count).map(|_| world.login()).collect();
         clock.expire_access_tokens();
         let mut logins = logins.into_iter();
-        requests(world.runtime.clone(), world.by_router_layer(), move || cookies(&logins.next().unwrap()))(
-            count,
-        )
+        requests(world.runtime.clone(), world.with_layer_on_routes(), move || {
+            cookies(&logins.next().unwrap())
+        })(count)
     })
 }

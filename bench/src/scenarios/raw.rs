@@ -1,4 +1,4 @@
-//! What jsonwebtoken costs: alone, and in an extractor.
+//! The cost of jsonwebtoken: alone, and in an extractor.
 
 use jsonwebtoken::crypto;
 
@@ -36,8 +36,8 @@ fn verify(algorithm: Algorithm) -> Batches {
     let (key, token) = (algorithm.decoding_key(), token(algorithm));
     calls(move || {
         let (message, signature) = token.rsplit_once('.').unwrap();
-        let holds = crypto::verify(signature, message.as_bytes(), &key, algorithm.jsonwebtoken());
-        assert!(holds.unwrap());
+        let is_valid = crypto::verify(signature, message.as_bytes(), &key, algorithm.jsonwebtoken());
+        assert!(is_valid.unwrap());
     })
 }
 

@@ -1,4 +1,4 @@
-//! The application: the library's handle, the routes, and what lies around them.
+//! The application: the `Auth` handle, the routes, and the layers around them.
 
 use std::{
     convert::Infallible,
@@ -35,33 +35,33 @@ use crate::{
     users::{Claims, Users},
 };
 
-const OVERHEARD: &str = "warning: Redis is reached across a network without TLS";
+const REDIS_WITHOUT_TLS: &str = "warning: the connection to Redis crosses a network without TLS";
 
-/// How many ends a WebSocket may be behind before it asks the store instead.
-const ENDS_KEPT: usize = 256;
+/// The session ends that are buffered for a WebSocket. One that falls further behind queries the store instead.
+const BUFFERED_SESSION_ENDS: usize = 256;
 
-/// What handlers share.
+/// The state of the handlers.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) auth: Auth<Claims>,
     pub(crate) users: Users,
     pub(crate) metrics: PrometheusHandle,
-    /// Turns true when the server shuts down. Whoever holds a receiver is waited for.
+    /// Becomes true when the server shuts down. The server waits until all receivers are dropped.
     pub(crate) stopping: Arc<watch::Sender<bool>>,
-    /// Tells of the sessions that this server ends.
+    /// Reports the sessions that this server ends.
     pub(crate) ended: broadcast::Sender<SessionHandle>,
     pub(crate) access_lifetime: Duration,
 }
 
-/// What the server serves, and what to know of it.
+/// The router, and what `main` needs besides.
 pub(crate) struct Built {
     pub(crate) router: Router,
     pub(crate) auth: Auth<Claims>,
-    /// Whether the keys go when the process ends.
+    /// Whether the keys exist only until the process exits.
     pub(crate) fresh_keys: bool,
 }
 
-/// Builds the application on the store that `url` names.
+/// Builds the application on the store with this URL.
 pub(crate) async fn build(
     options: &Options,
     url: &StoreUrl,
@@ -85,11 +85,11 @@ pub(crate) async fn build(
     }
 }
 
-/// A demo goes where it is told, and says what is wrong with it.
+/// Connects even without TLS, since this is a demo, and prints a warning.
 async fn redis(url: &str) -> Result<RedisStore, OpenError> {
     let server = match Server::url(url) {
         Err(error) if error.kind() == OpenErrorKind::TlsRequired => {
-            let _ = writeln!(io::stderr(), "{OVERHEARD}");
+            let _ = writeln!(io::stderr(), "{REDIS_WITHOUT_TLS}");
             Server::insecure_url(url)?
         }
         server => server?,
@@ -107,7 +107,7 @@ pub(crate) fn on_store<S: SessionStore + Clone>(
     let keys = Keys::load(options, url.database())?;
     let users = Users::new();
     let clock = ClockAhead::default();
-    let ended = broadcast::Sender::new(ENDS_KEPT);
+    let ended = broadcast::Sender::new(BUFFERED_SESSION_ENDS);
     let auth = builder(options, &keys, store.clone(), &users, &ended)?.build()?;
     let ahead = builder(options, &keys, store, &users, &ended)?.clock(clock.clone()).build()?;
     let access_lifetime = options.policy().access_lifetime;
@@ -126,7 +126,7 @@ pub(crate) fn on_store<S: SessionStore + Clone>(
     Ok(Built { router, auth, fresh_keys: keys.fresh })
 }
 
-/// The routes that know who is logged in.
+/// The routes behind the authentication layer.
 fn protected(app: App) -> Router {
     let auth = app.auth.clone();
     Router::new()
@@ -147,7 +147,7 @@ fn builder<S: SessionStore>(
 ) -> Result<AuthBuilder<Claims>> {
     let (users, ended) = (users.clone(), ended.clone());
     let mut builder = Auth::builder(keys.ring()?)
-        // Servers on one store agree on the issuer, whatever their addresses.
+        // All servers with one store have the same issuer, whatever their addresses.
         .issuer("tower-refresh-demo")
         .audience("tower-refresh-demo")
         .store(store)
@@ -157,7 +157,7 @@ fn builder<S: SessionStore>(
         })
         .on_event(move |event| {
             if let (EventKind::End(_), Some(session)) = (event.kind, event.session) {
-                // Perhaps nobody listens.
+                // An error means that no WebSocket is open.
                 let _ = ended.send(session);
             }
         })
@@ -176,7 +176,7 @@ fn builder<S: SessionStore>(
     Ok(builder)
 }
 
-/// Lets the scripts of trusted origins read the answers.
+/// Lets scripts of trusted origins read responses.
 fn with_cors(router: Router, trusted: &[String]) -> Result<Router> {
     if trusted.is_empty() {
         return Ok(router);

@@ -1,11 +1,11 @@
-//! What a page cannot see: its cookies are HttpOnly, so the demo tells it in headers what happened to them.
+//! Response headers that describe the cookies to the page, which cannot read them: they are HttpOnly.
 //!
 //! | response header | |
 //! |---|---|
-//! | `x-demo-generation` | the generation of the refresh token that the browser now holds |
-//! | `x-demo-renewed` | `access` or `both`, when this response brought new tokens; `removed` when it took them away |
-//! | `x-demo-expires-in` | the seconds that the new access token lives |
-//! | `x-demo-refresh-expires-in` | the seconds that the new refresh token lives |
+//! | `x-demo-generation` | the generation of the refresh token that the browser now has |
+//! | `x-demo-renewed` | `access` or `both` if this response sets new tokens; `removed` if it removes them |
+//! | `x-demo-expires-in` | the lifetime of the new access token, in seconds |
+//! | `x-demo-refresh-expires-in` | the lifetime of the new refresh token, in seconds |
 
 use axum::{
     extract::{Request, State},
@@ -23,7 +23,7 @@ const RENEWED: HeaderName = HeaderName::from_static("x-demo-renewed");
 const EXPIRES_IN: HeaderName = HeaderName::from_static("x-demo-expires-in");
 const REFRESH_EXPIRES_IN: HeaderName = HeaderName::from_static("x-demo-refresh-expires-in");
 
-/// The names of the cookies, as the library makes them.
+/// The library's names of the cookies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CookieNames {
     pub(crate) access: &'static str,
@@ -61,8 +61,8 @@ pub(crate) async fn explain(State(names): State<CookieNames>, request: Request, 
 impl CookieNames {
     /// The refresh token of a request.
     pub(crate) fn refresh_token(self, headers: &HeaderMap) -> Option<String> {
-        let fields = headers.get_all(COOKIE).iter().filter_map(|field| field.to_str().ok());
-        let mut cookies = fields.flat_map(|field| field.split(';'));
+        let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut cookies = values.flat_map(|value| value.split(';'));
         cookies.find_map(|cookie| value_of(cookie.trim(), self.refresh)).map(str::to_owned)
     }
 
@@ -72,7 +72,7 @@ impl CookieNames {
     }
 }
 
-/// The generation is in the bytes 18 to 21 of a refresh token. Applications have no use for it; the demo shows it.
+/// The generation is in bytes 18 to 21 of a refresh token. Applications do not need it; the demo shows it.
 pub(crate) fn generation(token: &str) -> Option<u32> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
     Some(u32::from_be_bytes(bytes.get(18..22)?.try_into().ok()?))
@@ -84,8 +84,8 @@ struct SetCookie {
 }
 
 fn set_cookie(headers: &HeaderMap, name: &str) -> Option<SetCookie> {
-    headers.get_all(SET_COOKIE).iter().find_map(|field| {
-        let mut parts = field.to_str().ok()?.split(';').map(str::trim);
+    headers.get_all(SET_COOKIE).iter().find_map(|header| {
+        let mut parts = header.to_str().ok()?.split(';').map(str::trim);
         let value = value_of(parts.next()?, name)?.to_owned();
         let max_age = parts.find_map(|part| value_of(part, "Max-Age")).and_then(|age| age.parse().ok());
         Some(SetCookie { value, max_age })

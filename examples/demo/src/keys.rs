@@ -1,4 +1,4 @@
-//! The keys: read from files, kept beside a database file, or made for this run only.
+//! The keys: read from files, stored beside a database file, or generated for this run only.
 
 use std::{
     fs,
@@ -19,31 +19,31 @@ use tower_refresh::{KeyRing, keys::RefreshKey};
 
 use crate::options::{Algorithm, Options};
 
-/// What a [`KeyRing`] is made from. A ring itself goes into one server; this makes any number.
+/// The material of a [`KeyRing`]. A ring is moved into one `Auth`; this creates any number of rings.
 pub(crate) struct Keys {
     algorithm: Algorithm,
     /// PEM, or for HS256 the secret.
     signing: Vec<u8>,
-    /// Otherwise it is derived from the signing key.
+    /// `None`: derived from the signing key.
     refresh: Option<[u8; 32]>,
-    /// Whether the signing key goes when the process ends.
+    /// Whether the signing key exists only until the process exits.
     pub(crate) fresh: bool,
 }
 
 impl Keys {
-    /// The keys that the options name; those they leave out are kept beside `database`, or else made for this run only.
+    /// Reads the keys that the options name. Other keys are stored beside `database`, or generated for this run only.
     pub(crate) fn load(options: &Options, database: Option<&Path>) -> Result<Self> {
         let algorithm = options.algorithm;
         let (signing, fresh) = match (&options.signing_key, database) {
             (Some(file), _) => (read(file, "signing key")?, false),
             (None, Some(database)) => {
-                (read_or_make(&beside(database, suffix(algorithm)), || generate(algorithm))?, false)
+                (read_or_create(&beside(database, suffix(algorithm)), || generate(algorithm))?, false)
             }
             (None, None) => (generate(algorithm)?, true),
         };
         let refresh = match (&options.refresh_key, database) {
             (Some(file), _) => Some(read(file, "refresh key")?),
-            (None, Some(database)) => Some(read_or_make(&beside(database, ".refresh.key"), random)?),
+            (None, Some(database)) => Some(read_or_create(&beside(database, ".refresh.key"), random)?),
             (None, None) => None,
         };
         let refresh = refresh.map(|key| <[u8; 32]>::try_from(key).map_err(|key| key.len())).transpose();
@@ -53,13 +53,13 @@ impl Keys {
     }
 
     pub(crate) fn ring(&self) -> Result<KeyRing> {
-        let signed_by = match self.algorithm {
+        let ring = match self.algorithm {
             Algorithm::Hs256 => KeyRing::hs256(&self.signing),
             Algorithm::Es256 => KeyRing::es256_pem(&self.signing),
             Algorithm::Rs256 => KeyRing::rs256_pem(&self.signing),
             Algorithm::EdDsa => KeyRing::ed25519_pem(&self.signing),
         };
-        let ring = signed_by.context("invalid signing key")?;
+        let ring = ring.context("invalid signing key")?;
         Ok(match self.refresh {
             Some(key) => ring.refresh_key(RefreshKey::from_bytes(key)),
             None => ring,
@@ -86,16 +86,16 @@ fn read(file: &Path, what: &str) -> Result<Vec<u8>> {
     fs::read(file).with_context(|| format!("the {what} {} cannot be read", file.display()))
 }
 
-/// The content of `file`; at the first start it is made. Of servers that start together one makes it, and it is never
-/// there half written.
-fn read_or_make(file: &Path, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+/// Reads `file`, or creates it at the first start. If several servers start together, one of them creates it. The file is
+/// never visible in part.
+fn read_or_create(file: &Path, generate: impl FnOnce() -> Result<Vec<u8>>) -> Result<Vec<u8>> {
     if file.try_exists().unwrap_or(true) {
         return read(file, "key");
     }
     let cannot = || format!("the key {} cannot be written", file.display());
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let key = make()?;
-    // A temporary file has mode 0600, and keeps it.
+    let key = generate()?;
+    // A temporary file has mode 0600, which `persist` preserves.
     let mut written = NamedTempFile::new_in(folder).with_context(cannot)?;
     written.write_all(&key).and_then(|()| written.as_file().sync_all()).with_context(cannot)?;
     match written.persist_noclobber(file) {
@@ -117,7 +117,7 @@ fn generate(algorithm: Algorithm) -> Result<Vec<u8>> {
             let pkcs8: Pkcs8V1Der<'_> = rsa::KeyPair::generate(rsa::KeySize::Rsa2048)?.as_der()?;
             pkcs8.as_ref().to_vec()
         }
-        // The first version of PKCS#8, which every other tool reads too.
+        // Version 1 of PKCS#8, for compatibility with other tools.
         Algorithm::EdDsa => Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new())?.as_ref().to_vec(),
     };
     Ok(pem::encode(&Pem::new("PRIVATE KEY", pkcs8)).into_bytes())
@@ -125,8 +125,8 @@ fn generate(algorithm: Algorithm) -> Result<Vec<u8>> {
 
 fn random() -> Result<Vec<u8>> {
     let mut key = vec![0; 32];
-    rand::fill(&mut key).context("the operating system gives no random numbers")?;
-    ensure!(key != [0; 32], "the operating system gives no random numbers");
+    rand::fill(&mut key).context("the operating system provided no random bytes")?;
+    ensure!(key != [0; 32], "the operating system provided no random bytes");
     Ok(key)
 }
 
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_every_algorithm_are_kept_beside_the_database() {
+    fn keys_of_every_algorithm_are_stored_beside_the_database() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("demo.db");
         for algorithm in ALL {
@@ -169,7 +169,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn only_the_owner_can_read_them() {
+    fn only_the_owner_can_read_the_key_files() {
         use std::os::unix::fs::PermissionsExt;
 
         let folder = tempfile::tempdir().unwrap();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_database_they_are_fresh() {
+    fn without_a_database_keys_are_generated_anew() {
         for algorithm in ALL {
             let (one, other) = (load(algorithm, None).unwrap(), load(algorithm, None).unwrap());
             assert!(one.fresh && one.refresh.is_none());
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_that_start_together_agree() {
+    fn servers_that_start_together_use_the_same_key() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("demo.db");
         let keys: Vec<_> = std::thread::scope(|scope| {
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_key_is_named_and_not_replaced() {
+    fn a_damaged_key_is_reported_and_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("demo.db");
         fs::write(folder.path().join("demo.db.refresh.key"), [1; 31]).unwrap();

@@ -1,7 +1,7 @@
-//! A whole application on tower-refresh: `cargo run -p demo`, and open the address it prints.
+//! A complete application with tower-refresh. Start it with `cargo run -p demo`, and open the address it prints.
 //!
-//! A request comes through `app.rs`, which lays out the layers, to a handler in `routes/`. What the library needs of an
-//! application is in `users.rs` (the claims source), `keys.rs` and `store.rs`; `thief.rs` shows how a theft is found out.
+//! A request passes the layers, which `app.rs` sets up, and reaches a handler in `routes/`. The parts that every application
+//! provides are in `users.rs` (the claims source), `keys.rs` and `store.rs`. `thief.rs` shows how a theft is detected.
 
 mod app;
 mod cookies;
@@ -15,7 +15,7 @@ mod signals;
 mod store;
 mod thief;
 #[cfg(test)]
-mod unplugged;
+mod unavailable_store;
 mod users;
 
 use std::{
@@ -43,12 +43,12 @@ use crate::{
     users::{Claims, USERS},
 };
 
-const BETWEEN_PURGES: Duration = Duration::from_secs(10 * 60);
-const GOODBYES: Duration = Duration::from_secs(2);
+const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const FRESH_KEYS: &str =
-    "warning: the keys are made for this run only: a restart logs everybody out (see --signing-key)";
+    "warning: the keys are generated for this run only: a restart logs all users out (see --signing-key)";
 
-/// What runs once everything that can be wrong was found to be right.
+/// Everything that can fail at start has succeeded.
 struct Started {
     listener: TcpListener,
     built: Built,
@@ -58,7 +58,7 @@ struct Started {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = match Options::of_command_line() {
+    let options = match Options::from_command_line() {
         Ok(options) => options,
         Err(code) => return code,
     };
@@ -69,16 +69,16 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    tokio::spawn(purge_now_and_then(built.auth));
+    tokio::spawn(purge_periodically(built.auth));
 
-    // Events and WebSocket messages are small, and wait for nobody.
+    // Server-sent events and WebSocket messages are small and must be sent without delay.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let service = built.router.into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, service)
         .with_graceful_shutdown(stop_at_signal(signals, stopping.clone()))
         .await;
-    // WebSockets have left HTTP, so the server did not wait for them.
-    let _ = timeout(GOODBYES, stopping.closed()).await;
+    // The graceful shutdown of the server does not include upgraded connections, such as WebSockets.
+    let _ = timeout(CLOSE_TIMEOUT, stopping.closed()).await;
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -94,17 +94,17 @@ async fn start(options: &Options) -> Result<Started> {
     let built = app::build(options, &url, metrics::install()?, stopping.clone()).await?;
     let address = &options.listen;
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
-    // Before the first line of output: whoever reads it may stop the server at once.
+    // Before the first line of output, because its reader may stop the server at once.
     let signals = Signals::new()?;
-    greet(listener.local_addr()?, &url);
+    print_instructions(listener.local_addr()?, &url);
     if built.fresh_keys {
         let _ = writeln!(io::stderr(), "{FRESH_KEYS}");
     }
     Ok(Started { listener, built, signals, stopping })
 }
 
-/// Says where the server is and what to try. A reader that has gone away is no reason to stop.
-fn greet(address: SocketAddr, store: &StoreUrl) {
+/// Prints the address and what to try. The server continues if standard output is closed.
+fn print_instructions(address: SocketAddr, store: &StoreUrl) {
     let users = USERS.map(|(name, password, scope)| format!("  {name:<8}{password:<18}{scope}")).join("\n");
     let jar = "-b jar -c jar";
     let _ = writeln!(
@@ -120,7 +120,7 @@ try it
   open http://{address} in a browser, or:
   curl -si {jar} http://{address}/login -H 'content-type: application/json' \\
        -d '{{\"username\":\"alice\",\"password\":\"alice-password\"}}'
-  curl -si {jar} http://{address}/me        # after the access token's end too: see the new cookies
+  curl -si {jar} http://{address}/me        # also after the access token has expired: see the new cookies
   curl -si {jar} http://{address}/auth/logout -X POST
 without cookies, as a native client
   curl -s http://{address}/token-login -H 'content-type: application/json' \\
@@ -139,11 +139,11 @@ async fn stop_at_signal(mut signals: Signals, stopping: Arc<watch::Sender<bool>>
     });
 }
 
-async fn purge_now_and_then(auth: Auth<Claims>) {
-    let mut now_and_then = interval(BETWEEN_PURGES);
+async fn purge_periodically(auth: Auth<Claims>) {
+    let mut ticks = interval(PURGE_INTERVAL);
     loop {
-        now_and_then.tick().await;
-        // What failed is tried again, and /healthz tells of a store that is gone.
+        ticks.tick().await;
+        // A purge that failed is repeated at the next tick, and /healthz reports a store that is unavailable.
         let _ = auth.purge_dead().await;
     }
 }

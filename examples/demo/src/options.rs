@@ -8,7 +8,7 @@ use tower_refresh::{LateBudget, RotationPolicy};
 
 use crate::cookies::CookieNames;
 
-/// A whole application on tower-refresh, to look at in a browser and to drive over HTTP
+/// A complete application with tower-refresh, for browsers and HTTP clients
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Options {
@@ -16,7 +16,7 @@ pub(crate) struct Options {
     #[arg(long, env = "DEMO_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:3000")]
     pub(crate) listen: String,
 
-    /// Where sessions are kept: memory: | sqlite:FILE | postgres://… | redis://… | redis+cluster://host:port,host:port
+    /// Where sessions are stored: memory: | sqlite:FILE | postgres://… | redis://… | redis+cluster://host:port,host:port
     #[arg(
         long,
         env = "DEMO_STORE",
@@ -30,56 +30,56 @@ pub(crate) struct Options {
     #[arg(long, env = "DEMO_ALGORITHM", value_name = "A", default_value = "EdDSA")]
     pub(crate) algorithm: Algorithm,
 
-    /// The key that signs access tokens: PEM, or for HS256 a raw secret. Servers of one service share it
+    /// The key that signs access tokens: PEM, or a raw secret for HS256. All servers of a service share it
     #[arg(long, env = "DEMO_SIGNING_KEY", value_name = "FILE")]
     pub(crate) signing_key: Option<PathBuf>,
 
-    /// The key of refresh tokens: 32 raw bytes. Servers of one service share it
+    /// The key of refresh tokens: 32 raw bytes. All servers of a service share it
     #[arg(long, env = "DEMO_REFRESH_KEY", value_name = "FILE")]
     pub(crate) refresh_key: Option<PathBuf>,
 
-    /// The life of an access token
+    /// The lifetime of an access token
     #[arg(long, env = "DEMO_ACCESS_TTL", value_name = "D", default_value = "15s", value_parser = parse_duration)]
     access_ttl: Duration,
 
-    /// A session that was not refreshed for this long is over
+    /// A session expires if it is not refreshed for this long
     #[arg(long, env = "DEMO_IDLE", value_name = "D", default_value = "7d", value_parser = parse_duration)]
     idle: Duration,
 
-    /// A session is over this long after the login
+    /// A session expires this long after login
     #[arg(long, env = "DEMO_ABSOLUTE", value_name = "D", default_value = "30d", value_parser = parse_duration)]
     absolute: Duration,
 
-    /// How long after a rotation the previous refresh token is as good as the current one
+    /// The grace period: how long the previous refresh token is still accepted after a rotation
     #[arg(long, env = "DEMO_GRACE", value_name = "D", default_value = "30s", value_parser = parse_duration)]
     grace: Duration,
 
-    /// No second rotation within this time; at least the grace and 15 s
+    /// The damping interval: the minimum time between two rotations; at least the grace period plus 15 s
     #[arg(long, env = "DEMO_DAMPING", value_name = "D", default_value = "60s", value_parser = parse_duration)]
     damping: Duration,
 
-    /// How often the previous token is accepted after the grace
+    /// How many times the previous token is accepted after the grace period
     #[arg(long, env = "DEMO_LATE", value_name = "N", default_value_t = 2)]
     late: u32,
 
-    /// How long until one of these comes back
+    /// The time until one of these late uses is available again
     #[arg(long, env = "DEMO_LATE_REFILL", value_name = "D", default_value = "12h", value_parser = parse_duration)]
     late_refill: Duration,
 
-    /// Renew while this last fraction of an access token's life remains; 0 switches it off
+    /// Refresh during this last fraction of an access token's lifetime; 0 disables it
     #[arg(long, env = "DEMO_REFRESH_AHEAD", value_name = "F", default_value_t = 0.2)]
     refresh_ahead: f64,
 
-    /// An origin whose pages may act with the user's cookies; may repeat
+    /// An origin whose pages may send requests with the user's cookies; may be repeated
     #[arg(long, env = "DEMO_TRUSTED_ORIGIN", value_name = "URL", value_delimiter = ',')]
     pub(crate) trusted_origin: Vec<String>,
 
-    /// Whether access tokens travel in `Authorization` and `x-access-token`
+    /// Whether access tokens are sent in the headers `Authorization` and `x-access-token`
     #[arg(long, env = "DEMO_ACCESS_HEADER", value_name = "on|off", default_value = "on", action = ArgAction::Set,
           hide_possible_values = true, value_parser = BoolishValueParser::new())]
     pub(crate) access_header: bool,
 
-    /// Whether access tokens travel in a cookie
+    /// Whether access tokens are sent in a cookie
     #[arg(long, env = "DEMO_ACCESS_COOKIE", value_name = "on|off", default_value = "on", action = ArgAction::Set,
           hide_possible_values = true, value_parser = BoolishValueParser::new())]
     pub(crate) access_cookie: bool,
@@ -102,9 +102,9 @@ pub(crate) enum Algorithm {
 }
 
 impl Options {
-    /// The options of the command line. The error is the process's exit code, after help was shown or the mistake named
-    /// in one line.
-    pub(crate) fn of_command_line() -> Result<Self, ExitCode> {
+    /// Parses the command line. The error is the exit code of the process; by then the help, or one line that describes
+    /// the mistake, is printed.
+    pub(crate) fn from_command_line() -> Result<Self, ExitCode> {
         Self::try_parse().map_err(|error| {
             if !error.use_stderr() {
                 let _ = error.print();
@@ -116,7 +116,7 @@ impl Options {
     }
 
     #[cfg(test)]
-    fn of<const N: usize>(arguments: [&str; N]) -> Result<Self, clap::Error> {
+    fn from_arguments<const N: usize>(arguments: [&str; N]) -> Result<Self, clap::Error> {
         Self::try_parse_from(["demo"].into_iter().chain(arguments))
     }
 
@@ -141,7 +141,7 @@ impl Options {
     }
 }
 
-/// clap names the mistake first, then gives advice in further paragraphs.
+/// clap describes the mistake first, then gives advice in further paragraphs.
 fn first_paragraph(message: &str) -> String {
     let lines = message.lines().take_while(|line| !line.is_empty());
     lines.map(str::trim).collect::<Vec<_>>().join(" ")
@@ -155,26 +155,27 @@ mod tests {
     fn the_default_policy_is_the_librarys_with_a_short_access_token() {
         let mut expected = RotationPolicy::balanced();
         expected.access_lifetime = Duration::from_secs(15);
-        assert_eq!(Options::of([]).unwrap().policy(), expected);
+        assert_eq!(Options::from_arguments([]).unwrap().policy(), expected);
     }
 
     #[test]
     fn durations_have_units() {
-        let options = Options::of(["--grace", "500ms", "--idle", "12h", "--absolute", "30d"]).unwrap();
+        let options =
+            Options::from_arguments(["--grace", "500ms", "--idle", "12h", "--absolute", "30d"]).unwrap();
         assert_eq!(options.policy().grace, Duration::from_millis(500));
         assert_eq!(options.policy().idle, Duration::from_secs(12 * 60 * 60));
-        assert!(Options::of(["--grace", "10"]).is_err());
+        assert!(Options::from_arguments(["--grace", "10"]).is_err());
     }
 
     #[test]
-    fn a_mistake_is_named_in_one_line() {
+    fn a_mistake_is_reported_in_one_line() {
         for (arguments, named) in [
             (["--algorithm", "none"], "'none'"),
             (["--late", "few"], "'few'"),
             (["--access-header", "maybe"], "'maybe'"),
             (["--nonsense", "1"], "'--nonsense'"),
         ] {
-            let error = Options::of(arguments).unwrap_err();
+            let error = Options::from_arguments(arguments).unwrap_err();
             let line = first_paragraph(&error.to_string());
             assert!(line.starts_with("error: ") && line.contains(named) && !line.contains('\n'), "{line}");
         }

@@ -1,4 +1,4 @@
-//! Errors: every one a problem document (RFC 9457).
+//! Error responses: all are problem documents (RFC 9457).
 
 use std::borrow::Cow;
 
@@ -53,11 +53,11 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Makes a problem document of every other error: those that axum answers in plain text or without a body, for unknown
-/// routes, other methods, bad queries and bad bodies. Those in JSON are the token endpoint's (RFC 6749 §5.2).
+/// Converts all other errors to problem documents: axum responds to unknown routes, unsupported methods, malformed queries and
+/// malformed bodies with plain text or without a body. Errors in JSON come from the token endpoint (RFC 6749 §5.2).
 pub(crate) async fn from_any_error(response: Response) -> Response {
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() || is_explained(response.headers()) {
+    if !status.is_client_error() && !status.is_server_error() || has_json_body(response.headers()) {
         return response;
     }
     let (mut head, body) = response.into_parts();
@@ -71,7 +71,7 @@ pub(crate) async fn from_any_error(response: Response) -> Response {
     Response::from_parts(head, Problem::new(status, detail).body())
 }
 
-fn is_explained(headers: &HeaderMap) -> bool {
+fn has_json_body(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_TYPE)
         .is_some_and(|media_type| media_type == MEDIA_TYPE || media_type == "application/json")

@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 #[cfg(windows)]
 use tokio::signal::windows::{CtrlC, ctrl_c};
 
-/// From its making on, these signals no longer end the process.
+/// From its creation on, these signals no longer terminate the process.
 pub(crate) struct Signals {
     #[cfg(unix)]
     interrupt: Signal,

@@ -1,4 +1,4 @@
-//! Which store a URL names.
+//! Store URLs.
 
 use std::{
     fmt,
@@ -7,13 +7,13 @@ use std::{
 
 use anyhow::{Result, bail};
 
-/// It may hold a password, so it has no `Debug`, and its `Display` leaves out what may be one.
+/// It may contain a password, so it does not implement `Debug`, and `Display` omits the parts that may contain one.
 #[derive(PartialEq, Eq)]
 pub(crate) enum StoreUrl {
     Memory,
     Sqlite(PathBuf),
     Postgres(String),
-    /// One node, or a cluster.
+    /// A single node or a cluster.
     Redis(String),
 }
 
@@ -32,7 +32,7 @@ impl StoreUrl {
         }
     }
 
-    /// The file beside which keys are kept.
+    /// The database file; keys are stored beside it.
     pub(crate) fn database(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(file) => Some(file),
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_name_stores() {
+    fn every_kind_of_store_has_a_url() {
         let parse = |url: &str| StoreUrl::parse(url).unwrap();
         assert!(parse("memory:") == StoreUrl::Memory);
         assert!(parse("sqlite:a/b.db") == StoreUrl::Sqlite("a/b.db".into()));
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_errors_nor_names_repeat_a_password() {
+    fn neither_errors_nor_display_contain_a_password() {
         for url in ["mysql://user:secret@host", "secret"] {
             let error = StoreUrl::parse(url).map(drop).unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");

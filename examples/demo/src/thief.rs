@@ -1,9 +1,9 @@
-//! A thief, to show how a copied refresh token is found out.
+//! A thief, to show how a copied refresh token is detected.
 //!
-//! The thief copies the refresh cookie of a request and uses the copy at a second server of the same service: one with
-//! the same keys and the same store, whose clock can be put forward, because a session rotates at most once a minute and
-//! nobody wants to watch for two. All else is real: the thief's requests rotate the session, twice; so the owner's own
-//! cookie, presented at this server, is two generations behind, which no honest browser ever is, and the session ends.
+//! The thief copies the refresh cookie of a request and presents the copy to a second server of the same service. That server
+//! has the same keys and the same store, and a clock that can be advanced, because a session rotates at most once per damping
+//! interval (a minute by default). All else is real: the thief's requests rotate the session twice. The owner's cookie is then
+//! two generations behind, which never happens to an honest browser, and when this server sees it, the session ends.
 
 use std::{
     sync::{
@@ -35,7 +35,7 @@ pub(crate) struct ClockAhead {
 }
 
 impl ClockAhead {
-    fn put_forward(&self, ahead: Duration) {
+    fn advance_to(&self, ahead: Duration) {
         self.ahead.store(u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
@@ -52,7 +52,7 @@ pub(crate) struct Thief {
     clock: ClockAhead,
     names: CookieNames,
     damping: Duration,
-    /// One theft at a time, since they share a clock. The last one can be looked at again.
+    /// The most recent theft. The lock also ensures one theft at a time, because all thefts share a clock.
     last: Mutex<Option<Theft>>,
 }
 
@@ -61,22 +61,22 @@ struct Theft {
     copy: String,
 }
 
-/// One request of the story.
+/// One request of the demonstration.
 #[derive(Debug, Serialize)]
 pub(crate) struct Step {
     who: &'static str,
     request: &'static str,
-    /// How far the clock was put forward, in seconds.
+    /// How far the clock was advanced, in seconds.
     ahead: u64,
-    /// Of the refresh token that it presented.
+    /// The generation of the refresh token in the request.
     generation: Option<u32>,
-    /// Of the refresh token that it was given.
+    /// The generation of the refresh token in the response.
     received: Option<u32>,
     status: u16,
     note: &'static str,
 }
 
-/// More uses than it takes if each one rotates: the first may only be handed what exists.
+/// More uses than needed if each one rotates the session: the first may receive the existing successor without a rotation.
 const MOST_USES: u32 = 4;
 
 impl Thief {
@@ -90,22 +90,22 @@ impl Thief {
         Self { here, ahead, clock, names, damping, last: Mutex::default() }
     }
 
-    /// Plays the story with the refresh token of a request; `None` if it has none.
+    /// Runs the whole demonstration with the refresh token of a request; `None` if it has none.
     pub(crate) async fn steal(&self, headers: &HeaderMap) -> Option<Vec<Step>> {
         let owners = self.names.refresh_token(headers)?;
-        let _turn = self.last.lock().await;
+        let _guard = self.last.lock().await;
         let (mut steps, copy) = self.follow(&owners).await;
-        let response = ask(&self.here, Method::POST, "/auth/refresh", self.names, &owners).await;
+        let response = send(&self.here, Method::POST, "/auth/refresh", self.names, &owners).await;
         let note = match response.status() {
-            StatusCode::UNAUTHORIZED => "two generations behind: somebody has a copy, and the session ends",
-            _ => "the copy was not found out",
+            StatusCode::UNAUTHORIZED => "two generations behind: someone has a copy, and the session ends",
+            _ => "the copy was not detected",
         };
         steps.push(self.step("you", "POST /auth/refresh", &owners, &response, note));
         steps.push(self.try_copy(&copy).await);
         Some(steps)
     }
 
-    /// The first half of the story, after which the owner is to come back; `None` if the request has no refresh token.
+    /// Runs the thief's part, before the owner's next request; `None` if the request has no refresh token.
     pub(crate) async fn use_copy(&self, headers: &HeaderMap) -> Option<Vec<Step>> {
         let owners = self.names.refresh_token(headers)?;
         let mut last = self.last.lock().await;
@@ -114,7 +114,7 @@ impl Thief {
         Some(steps)
     }
 
-    /// What the copy is worth afterwards; `None` unless the last theft was of the request's refresh token.
+    /// Uses the copy once more; `None` unless the last theft was of this request's refresh token.
     pub(crate) async fn use_again(&self, headers: &HeaderMap) -> Option<Step> {
         let owners = self.names.refresh_token(headers)?;
         let last = self.last.lock().await;
@@ -123,18 +123,18 @@ impl Thief {
         Some(self.try_copy(&theft.copy).await)
     }
 
-    /// Uses a copy until it is two generations ahead of its owner. Returns what the thief then holds.
+    /// Uses a copy until it is two generations ahead of the owner's token. Returns the thief's token after that.
     async fn follow(&self, owners: &str) -> (Vec<Step>, String) {
         let mut steps = Vec::new();
         let mut copy = owners.to_owned();
         for uses in 1..=MOST_USES {
             let ahead = self.damping.saturating_mul(uses);
-            self.clock.put_forward(ahead);
-            let response = ask(&self.ahead, Method::GET, "/me", self.names, &copy).await;
+            self.clock.advance_to(ahead);
+            let response = send(&self.ahead, Method::GET, "/me", self.names, &copy).await;
             let note = match (uses, response.status()) {
-                (1, StatusCode::OK) => "the copy is as good as the original, and the session rotates",
+                (1, StatusCode::OK) => "the copy is accepted like the original, and the session rotates",
                 (_, StatusCode::OK) => "the thief follows the session",
-                _ => "the copy is refused",
+                _ => "the copy is rejected",
             };
             let step = self.step("thief", "GET /me", &copy, &response, note);
             steps.push(Step { ahead: ahead.as_secs(), ..step });
@@ -148,10 +148,10 @@ impl Thief {
     }
 
     async fn try_copy(&self, copy: &str) -> Step {
-        let response = ask(&self.here, Method::GET, "/me", self.names, copy).await;
+        let response = send(&self.here, Method::GET, "/me", self.names, copy).await;
         let note = match response.status() {
-            StatusCode::UNAUTHORIZED => "the thief's newest token is dead too",
-            _ => "the thief is still in",
+            StatusCode::UNAUTHORIZED => "the thief's newest token is invalid too",
+            _ => "the thief is still logged in",
         };
         self.step("thief", "GET /me", copy, &response, note)
     }
@@ -184,8 +184,8 @@ fn is_two_behind(token: &str, other: &str) -> bool {
     }
 }
 
-/// The answer of `server` to a request that carries `refresh_token` and nothing else.
-async fn ask(
+/// The response of `server` to a request with this refresh token and no other credentials.
+async fn send(
     server: &Router,
     method: Method,
     path: &'static str,

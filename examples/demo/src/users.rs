@@ -1,4 +1,4 @@
-//! The users: the table that a real application keeps in its database.
+//! The users. A real application keeps this table in its database.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use aws_lc_rs::{
 use serde::{Deserialize, Serialize};
 use tower_refresh::Identity;
 
-/// What the access token says of a user, besides the standard claims.
+/// The claims of a user in the access token, besides the standard ones.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Claims {
     pub(crate) name: String,
@@ -22,12 +22,12 @@ pub(crate) struct Claims {
 pub(crate) struct Users(Arc<RwLock<BTreeMap<&'static str, User>>>);
 
 struct User {
-    /// A real application keeps a slow hash, such as Argon2id.
+    /// A real application stores a slow hash, such as Argon2id.
     password: Digest,
     profile: Profile,
 }
 
-/// What can be changed of a user.
+/// The attributes of a user that can be changed.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Profile {
     name: String,
@@ -35,7 +35,7 @@ pub(crate) struct Profile {
     disabled: bool,
 }
 
-/// Changes to a user; what is left out stays.
+/// Changes to a user; omitted members remain unchanged.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Change {
@@ -63,25 +63,25 @@ impl Users {
         Self(Arc::new(RwLock::new(users.into())))
     }
 
-    /// Whether the password is that user's. For an unknown user the same is done in vain, so that the time of the answer
-    /// does not tell who has an account.
+    /// Whether this is the user's password. For an unknown user the same work is done, so that the response time does not
+    /// reveal whether the account exists.
     pub(crate) fn check(&self, username: &str, password: &str) -> bool {
-        let nobodys = hash("");
+        let no_users = hash("");
         let users = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let user = users.get(username);
-        let wanted = user.map_or(&nobodys, |user| &user.password);
+        let wanted = user.map_or(&no_users, |user| &user.password);
         let matches = verify_slices_are_equal(hash(password).as_ref(), wanted.as_ref()).is_ok();
         matches & user.is_some()
     }
 
-    /// What a user may do: the claims source of the library. `None` if there is no such user, or not any more.
+    /// The claims source: the claims and the scope of a user. `None` if the user is unknown or disabled.
     pub(crate) fn identity(&self, username: &str) -> Option<Identity<Claims>> {
         let users = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let profile = &users.get(username).filter(|user| !user.profile.disabled)?.profile;
         Some(Identity::new(Claims { name: profile.name.clone() }).scope(&profile.scope))
     }
 
-    /// Changes a user and returns what it is now; `None` if there is no such user.
+    /// Changes a user and returns the new profile; `None` if there is no such user.
     pub(crate) fn change(&self, username: &str, change: Change) -> Option<Profile> {
         let mut users = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let profile = &mut users.get_mut(username)?.profile;
@@ -94,7 +94,7 @@ impl Users {
 }
 
 impl Change {
-    /// Refuses what could not go into an access token, so that no user is locked out by a slip.
+    /// Rejects values that do not fit into an access token, so that a mistake locks no user out.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         if self.scope.as_deref().is_some_and(|scope| !is_scope(scope)) {
             return Err("the scope must be words of printable ASCII with one space between them");
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_good_for_its_user_only() {
+    fn a_password_is_valid_only_for_its_user() {
         let users = Users::new();
         for (username, password, _) in USERS {
             assert!(users.check(username, password));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disabled_user_is_gone_until_enabled() {
+    fn a_disabled_user_has_no_identity_until_enabled() {
         let users = Users::new();
         let disable = |disabled| Change { disabled: Some(disabled), ..Change::default() };
         assert!(users.change("bob", disable(true)).is_some());
@@ -147,8 +147,8 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_that_no_token_can_carry_is_refused() {
-        for (scope, good) in [
+    fn a_malformed_scope_is_rejected() {
+        for (scope, valid) in [
             ("", true),
             ("user", true),
             ("a b", true),
@@ -158,7 +158,7 @@ mod tests {
             ("\"", false),
         ] {
             let change = Change { scope: Some(scope.to_owned()), ..Change::default() };
-            assert_eq!(change.check().is_ok(), good, "{scope:?}");
+            assert_eq!(change.check().is_ok(), valid, "{scope:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A client that keeps its tokens.
+//! A client that stores its tokens.
 
 use tonic::{
     Request, Status,
@@ -11,16 +11,16 @@ use crate::{GreetRequest, LoginRequest, generated::greeter_client::GreeterClient
 pub(crate) struct Client {
     greeter: GreeterClient<Channel>,
     access: Option<String>,
-    /// As a cookie: its name, `=`, and the token.
+    /// The cookie pair: name, `=`, token.
     refresh: Option<String>,
-    /// Only where it is needed: who reads it along the way has the session for weeks.
+    /// Send it only where it is needed: anyone who intercepts it has the session for weeks.
     pub(crate) send_refresh_token: bool,
 }
 
 pub(crate) struct Greeting {
     pub(crate) message: String,
-    /// Whether the answer brought a new access token.
-    pub(crate) renewed: bool,
+    /// Whether the response carried a new access token.
+    pub(crate) refreshed: bool,
 }
 
 impl Client {
@@ -31,39 +31,39 @@ impl Client {
 
     pub(crate) async fn log_in(&mut self, username: &str, password: &str) -> Result<(), Status> {
         let request = LoginRequest { username: username.to_owned(), password: password.to_owned() };
-        let answer = self.greeter.login(request).await?;
-        self.keep(answer.metadata());
-        self.access = Some(answer.into_inner().access_token);
+        let response = self.greeter.login(request).await?;
+        self.store_tokens(response.metadata());
+        self.access = Some(response.into_inner().access_token);
         Ok(())
     }
 
     pub(crate) async fn greet(&mut self) -> Result<Greeting, Status> {
         let mut request = Request::new(GreetRequest {});
-        let fields = request.metadata_mut();
+        let metadata = request.metadata_mut();
         if let Some(token) = &self.access
             && let Ok(bearer) = format!("Bearer {token}").parse()
         {
-            fields.insert("authorization", bearer);
+            metadata.insert("authorization", bearer);
         }
         if let Some(cookie) = self.refresh.as_ref().filter(|_| self.send_refresh_token)
             && let Ok(cookie) = cookie.parse()
         {
-            fields.insert("cookie", cookie);
+            metadata.insert("cookie", cookie);
         }
-        let answer = self.greeter.greet(request).await?;
-        let renewed = self.keep(answer.metadata());
-        Ok(Greeting { message: answer.into_inner().message, renewed })
+        let response = self.greeter.greet(request).await?;
+        let refreshed = self.store_tokens(response.metadata());
+        Ok(Greeting { message: response.into_inner().message, refreshed })
     }
 
-    /// Takes the tokens from an answer. Returns whether there was a new access token.
-    fn keep(&mut self, fields: &MetadataMap) -> bool {
-        let text = |name| fields.get(name).and_then(|value| value.to_str().ok());
+    /// Takes the tokens from a response. Returns whether there was a new access token.
+    fn store_tokens(&mut self, metadata: &MetadataMap) -> bool {
+        let text = |name| metadata.get(name).and_then(|value| value.to_str().ok());
         if let Some(cookie) = text("set-cookie").and_then(|cookie| cookie.split(';').next()) {
             self.refresh = Some(cookie.to_owned());
         }
-        let renewed = text("x-access-token").map(str::to_owned);
-        let is_renewed = renewed.is_some();
-        self.access = renewed.or(self.access.take());
-        is_renewed
+        let access = text("x-access-token").map(str::to_owned);
+        let refreshed = access.is_some();
+        self.access = access.or(self.access.take());
+        refreshed
     }
 }

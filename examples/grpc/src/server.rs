@@ -18,7 +18,7 @@ use crate::{
     generated::greeter_server::{Greeter, GreeterServer},
 };
 
-/// What the access token says of a user, besides the standard claims.
+/// The claims of a user in the access token, besides the standard ones.
 #[derive(Serialize, Deserialize)]
 struct User {
     name: String,
@@ -32,7 +32,7 @@ pub(crate) fn serve(
 ) -> Result<impl Future<Output = Result<(), transport::Error>>, ConfigError> {
     let mut policy = RotationPolicy::balanced();
     policy.access_lifetime = access_lifetime;
-    // A real application reads its key from a file that all its servers share, so that a restart logs nobody out.
+    // A real application reads its key from a file that all its servers share, so that users stay logged in after a restart.
     let auth = Auth::builder(KeyRing::ephemeral()?)
         .issuer("https://grpc.example.com")
         .audience("grpc")
@@ -43,7 +43,7 @@ pub(crate) fn serve(
         })
         .policy(policy)
         .clock(clock)
-        // No browser calls: the access token is in `authorization` and `x-access-token` alone.
+        // The clients are not browsers: the access token is sent only in `authorization` and `x-access-token`.
         .access_cookie(false)
         .build()?;
     let server = Server::builder().layer(auth.layer()).add_service(GreeterServer::new(Service));
@@ -57,7 +57,7 @@ impl Greeter for Service {
     async fn login(&self, request: Request<LoginRequest>) -> Result<Response<LoginReply>, Status> {
         let session = Session::<User>::from_extensions(request.extensions()).map_err(status)?;
         let LoginRequest { username, password } = request.into_inner();
-        // A real application compares with a password hash.
+        // A real application verifies a password hash.
         if (username.as_str(), password.as_str()) != ("alice", "alice-password") {
             return Err(Status::unauthenticated("wrong name or password"));
         }
@@ -72,7 +72,7 @@ impl Greeter for Service {
     }
 }
 
-/// What a gRPC client understands. A service whose methods all need a user has it said by `Auth::require_auth` and
+/// Converts a rejection to a gRPC status. If all methods of a service need a user, use `Auth::require_auth` and
 /// `with_response` instead.
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn status(rejection: Rejection) -> Status {

@@ -1,4 +1,4 @@
-//! What a client sees, in a time that the tests move on.
+//! The results of a client, with a clock that the tests advance.
 
 use std::{
     sync::{
@@ -36,36 +36,36 @@ async fn connect() -> (Client, ManualClock) {
     (Client::connect(address).await.unwrap(), clock)
 }
 
-fn said(answer: Result<Greeting, Status>) -> Result<(String, bool), (Code, String)> {
-    answer
-        .map(|greeting| (greeting.message, greeting.renewed))
+fn outcome(result: Result<Greeting, Status>) -> Result<(String, bool), (Code, String)> {
+    result
+        .map(|greeting| (greeting.message, greeting.refreshed))
         .map_err(|status| (status.code(), status.message().to_owned()))
 }
 
-fn refused(message: &str) -> Result<(String, bool), (Code, String)> {
+fn unauthenticated(message: &str) -> Result<(String, bool), (Code, String)> {
     Err((Code::Unauthenticated, message.to_owned()))
 }
 
 #[tokio::test]
 async fn a_call_needs_a_login() {
     let (mut client, _) = connect().await;
-    assert_eq!(said(client.greet().await), refused("log in first"));
+    assert_eq!(outcome(client.greet().await), unauthenticated("authentication required"));
     let wrong = client.log_in("alice", "guess").await.unwrap_err();
     assert_eq!(wrong.code(), Code::Unauthenticated);
-    assert_eq!(said(client.greet().await), refused("log in first"));
+    assert_eq!(outcome(client.greet().await), unauthenticated("authentication required"));
     client.log_in("alice", "alice-password").await.unwrap();
-    assert_eq!(said(client.greet().await), Ok(("hello Alice".to_owned(), false)));
+    assert_eq!(outcome(client.greet().await), Ok(("hello Alice".to_owned(), false)));
 }
 
 #[tokio::test]
-async fn an_expired_token_is_unauthenticated_and_renewed_where_the_refresh_token_comes_along() {
+async fn an_expired_token_is_rejected_without_the_refresh_token_and_refreshed_with_it() {
     let (mut client, clock) = connect().await;
     client.log_in("alice", "alice-password").await.unwrap();
     clock.0.fetch_add(ACCESS_LIFETIME, Ordering::SeqCst);
-    assert_eq!(said(client.greet().await), refused("the access token has expired"));
+    assert_eq!(outcome(client.greet().await), unauthenticated("the access token has expired"));
 
     client.send_refresh_token = true;
-    assert_eq!(said(client.greet().await), Ok(("hello Alice".to_owned(), true)));
+    assert_eq!(outcome(client.greet().await), Ok(("hello Alice".to_owned(), true)));
     client.send_refresh_token = false;
-    assert_eq!(said(client.greet().await), Ok(("hello Alice".to_owned(), false)));
+    assert_eq!(outcome(client.greet().await), Ok(("hello Alice".to_owned(), false)));
 }

@@ -1,4 +1,4 @@
-//! The document, and what every route has in common in it.
+//! The document, and the schemas that all routes share.
 
 use utoipa::{
     IntoResponses, Modify, OpenApi, ToSchema,
@@ -16,7 +16,7 @@ use utoipa::{
 )]
 pub(crate) struct Document;
 
-/// Either is enough. A header, where there is one, is the only access token.
+/// Either scheme is sufficient. If the request has an `Authorization` header, the cookie is ignored.
 struct Schemes;
 
 impl Modify for Schemes {
@@ -25,20 +25,22 @@ impl Modify for Schemes {
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
             .description(Some(
-                "`access_token` of the login's answer; `x-access-token` of an answer brings a newer one",
+                "`access_token` from the login response; a response with `x-access-token` replaces it",
             ))
             .build();
-        let cookie =
-            ApiKeyValue::with_description("__Host-access", "set by the login, and renewed by any answer");
+        let cookie = ApiKeyValue::with_description(
+            "__Host-access",
+            "set at login, and replaced by any response that refreshes it",
+        );
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     }
 }
 
-/// The answer of a login and a refresh (RFC 6749 §5.1).
+/// The response of a login and a refresh (RFC 6749 §5.1).
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "its form is described, and tower-refresh writes it")]
+#[allow(dead_code, reason = "only its schema is used; tower-refresh writes the response")]
 pub(crate) struct Tokens {
     access_token: String,
     /// `Bearer`
@@ -47,34 +49,34 @@ pub(crate) struct Tokens {
     expires_in: u64,
 }
 
-/// Why a request was refused (RFC 9457).
+/// Why a request was rejected (RFC 9457).
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "as for the tokens")]
+#[allow(dead_code, reason = "as for `Tokens`")]
 pub(crate) struct Problem {
     r#type: String,
     title: String,
     status: u16,
     detail: String,
-    /// The error code of RFC 6750 §3.1, where there is one.
+    /// The error code (RFC 6750 §3.1), where one applies.
     error: Option<String>,
 }
 
-/// What a route that needs a user may answer, besides its own.
+/// The error responses of a route that needs a user.
 #[derive(IntoResponses)]
-#[allow(dead_code, reason = "as for the tokens")]
+#[allow(dead_code, reason = "as for `Tokens`")]
 pub(crate) enum NeedsLogin {
-    /// Nobody is logged in, or the bearer token does not hold.
+    /// The request is anonymous, or the bearer token is invalid or expired.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthorized(#[to_schema] Problem),
     /// The user lacks a scope, or the cookies came with a request from another site.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(#[to_schema] Problem),
-    /// Who it is cannot be checked at the moment.
+    /// The session cannot be checked at the moment.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(#[to_schema] Problem),
 }
 
-/// Take a new access token now, by the refresh cookie.
+/// Get a new access token now, with the refresh cookie.
 #[utoipa::path(
     post,
     tag = "account",
@@ -84,7 +86,7 @@ pub(crate) enum NeedsLogin {
 #[allow(dead_code, reason = "a route of tower-refresh, described here")]
 fn refresh() {}
 
-/// Log out. That nobody is logged in is no error.
+/// Log out. Without a login this does nothing and succeeds.
 #[utoipa::path(
     post,
     tag = "account",
@@ -99,11 +101,11 @@ fn refresh() {}
         ),
         (
             status = 503,
-            description = "Not logged out, since the session cannot be ended at the moment",
+            description = "Not logged out: the session cannot be ended at the moment",
             body = Problem,
             content_type = "application/problem+json",
         ),
     )
 )]
-#[allow(dead_code, reason = "as for the refresh")]
+#[allow(dead_code, reason = "as for `refresh`")]
 fn logout() {}

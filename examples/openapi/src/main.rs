@@ -1,12 +1,12 @@
-//! OpenAPI: the two ways to bring an access token, as security schemes of a document that utoipa makes.
+//! OpenAPI: the two transports of the access token as security schemes, in a document generated with utoipa.
 //!
 //! ```text
 //! cargo run -p openapi                      # or: -- 127.0.0.1:8080
 //! curl -s localhost:3000/openapi.json       # components.securitySchemes: bearer, cookie
 //! ```
 //!
-//! A browser has the cookies and needs neither scheme; they tell makers of clients, and tools that send requests by hand. The
-//! refresh token is no security scheme: no route takes it in the place of a login, the layer alone looks at it.
+//! The schemes are for authors of clients and for tools that send single requests; a browser sends its cookies without them.
+//! The refresh token is not a security scheme: only the layer reads it, and no route accepts it as a login.
 
 mod document;
 mod routes;
@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn app() -> Result<Router, ConfigError> {
-    // A real application reads its key from a file that all its servers share, so that a restart logs nobody out.
+    // A real application reads its key from a file that all its servers share, so that users stay logged in after a restart.
     let auth = Auth::builder(KeyRing::ephemeral()?)
         .issuer("http://localhost:3000")
         .audience("openapi")

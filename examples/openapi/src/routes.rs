@@ -1,4 +1,4 @@
-//! The application's own routes, each with what the document says of it.
+//! The application's own routes, each with its description in the document.
 
 use axum::{
     Json,
@@ -35,7 +35,7 @@ pub(crate) struct LoginForm {
     ),
 )]
 pub(crate) async fn login(session: Session<()>, Json(form): Json<LoginForm>) -> Result<Response, Rejection> {
-    // A real application compares with a password hash.
+    // A real application verifies a password hash.
     if (form.username.as_str(), form.password.as_str()) != ("alice", "alice-password") {
         return Ok(StatusCode::UNAUTHORIZED.into_response());
     }

@@ -1,4 +1,4 @@
-//! The document says what the application does.
+//! The document matches the application.
 
 use axum::{
     Router,
@@ -49,7 +49,7 @@ async fn the_document_has_both_security_schemes_and_the_routes_that_need_one() {
 }
 
 #[tokio::test]
-async fn every_route_of_the_document_is_there_and_answers_as_it_says() {
+async fn every_route_of_the_document_exists_and_responds_as_documented() {
     let app = app().unwrap();
     let document = document(&app).await;
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -71,7 +71,7 @@ async fn every_route_of_the_document_is_there_and_answers_as_it_says() {
 }
 
 #[tokio::test]
-async fn the_token_works_by_either_scheme() {
+async fn the_token_is_accepted_with_either_scheme() {
     let app = app().unwrap();
     let form = r#"{"username":"alice","password":"alice-password"}"#;
     let login = send(&app, Method::POST, "/login", "", form).await;
@@ -79,13 +79,13 @@ async fn the_token_works_by_either_scheme() {
     let cookies = login.headers().get_all("set-cookie").into_iter().map(|cookie| cookie.to_str().unwrap());
     let mut pairs = cookies.filter_map(|cookie| cookie.split(';').next());
     let cookie = pairs.find(|pair| pair.starts_with(name.as_str().unwrap())).unwrap().to_owned();
-    let by_cookie = json_of(send(&app, Method::GET, "/me", &cookie, "").await).await;
+    let with_cookie = json_of(send(&app, Method::GET, "/me", &cookie, "").await).await;
 
     let token = json_of(login).await["access_token"].as_str().unwrap().to_owned();
     let request = Request::get("/me").header("authorization", format!("Bearer {token}"));
-    let by_header = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let with_header = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(
-        (by_cookie, json_of(by_header).await),
+        (with_cookie, json_of(with_header).await),
         (json!({"subject": "alice"}), json!({"subject": "alice"}))
     );
     assert_eq!(send(&app, Method::GET, "/admin", &cookie, "").await.status(), StatusCode::FORBIDDEN);

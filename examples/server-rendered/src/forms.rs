@@ -1,4 +1,4 @@
-//! What the forms do: each POST ends in a redirect, so that reloading the next page sends nothing again.
+//! The handlers of the forms. Each POST responds with a redirect, so that a reload of the next page does not send the form again.
 
 use axum::{
     Form,
@@ -34,9 +34,9 @@ pub(crate) struct Login {
 }
 
 pub(crate) async fn login(session: Session<User>, Form(form): Form<Login>) -> Result<Response, Rejection> {
-    // The field comes back from the browser, so it is looked at once more.
+    // The form field comes from the browser, so it is checked again.
     let next = safe_next(&form.next);
-    if !password_is_right(&form) {
+    if !is_password_correct(&form) {
         let wrong = Some("That is not the name and password of a user.");
         return Ok(pages::login(StatusCode::UNPROCESSABLE_ENTITY, next, wrong).into_response());
     }
@@ -60,14 +60,14 @@ pub(crate) async fn end_session(
 ) -> Result<Response, Rejection> {
     let Ok(handle) = form.session.parse() else { return Ok(StatusCode::BAD_REQUEST.into_response()) };
     match session.end(handle).await {
-        // Ended meanwhile, or somebody else's, which is told to nobody.
+        // The session has ended already, or belongs to another user. The response does not distinguish the two.
         Err(rejection) if *rejection.kind() != RejectionKind::SessionNotFound => Err(rejection),
         _ => Ok(Redirect::to("/sessions").into_response()),
     }
 }
 
-/// A real application compares with a password hash, and limits how often one may try.
-fn password_is_right(form: &Login) -> bool {
+/// A real application verifies a password hash and limits the attempts.
+fn is_password_correct(form: &Login) -> bool {
     matches!(
         (form.username.as_str(), form.password.as_str()),
         ("alice", "alice-password") | ("admin", "admin-password")

@@ -4,14 +4,15 @@
 //! cargo run -p server-rendered              # or: -- 127.0.0.1:8080
 //! ```
 //!
-//! Open <http://localhost:3000> and go to *Account*: you are asked to log in first, and come back to it. As alice
-//! (alice-password) *Users* is refused, as admin (admin-password) it is shown. *Sessions* lists where you are logged in: log in by
-//! a second browser, end its session from the first one, and reload there.
+//! Open <http://localhost:3000> and go to *Account*: the application shows the login form, then returns to the page. *Users* is
+//! rejected for alice (alice-password) and shown to admin (admin-password). *Sessions* lists your logins: log in with a second
+//! browser, end its session from the first one, and reload the second.
 //!
 //! # No anti-forgery token in the forms
-//! Another site's page can send these forms, too, and the browser may attach the cookies. The layer sees where the request comes
-//! from (`Sec-Fetch-Site`, else `Origin`) and ignores the cookies of such a request; `Session` neither logs in nor out by it. So
-//! the forms need no hidden field, as long as nothing is changed by GET: a link from elsewhere is the user's own.
+//! A page of another site can submit these forms too, and the browser may attach the cookies. The layer detects the origin of
+//! the request (`Sec-Fetch-Site`, else `Origin`) and ignores the cookies of such a request, and `Session` neither logs in nor
+//! logs out. So the forms need no hidden token, as long as no GET request changes anything: cookies count when the user follows
+//! a link from another site.
 
 mod forms;
 mod pages;
@@ -29,7 +30,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use tower_refresh::{Auth, ConfigError, Identity, KeyRing, MemoryStore};
 
-/// What the access token says of a user, besides the standard claims.
+/// The claims of a user in the access token, besides the standard ones.
 #[derive(Serialize, Deserialize)]
 struct User {
     name: String,
@@ -44,13 +45,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn app() -> Result<Router, ConfigError> {
-    // A real application reads its key from a file that all its servers share, so that a restart logs nobody out.
+    // A real application reads its key from a file that all its servers share, so that users stay logged in after a restart.
     let auth = Auth::builder(KeyRing::ephemeral()?)
         .issuer("http://localhost:3000")
         .audience("server-rendered")
         .store(MemoryStore::new())
         .claims(|subject, _session| async move { Ok::<_, Infallible>(identity(subject.as_str())) })
-        // Only pages log in: no script, injected or not, can read a token anywhere.
+        // All clients are pages with cookies. No script, injected or not, can read a token.
         .access_header(false)
         .access_token_in_body(false)
         .on_rejection(pages::rejection)

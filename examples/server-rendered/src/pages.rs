@@ -1,4 +1,4 @@
-//! The pages. maud escapes what it is given.
+//! The pages. maud escapes all values.
 
 use axum::{
     body::Bytes,
@@ -23,7 +23,7 @@ pub(crate) async fn home(user: Option<Authenticated<User>>) -> impl IntoResponse
         &html! {
             @match &name {
                 Some(name) => p { "Hello " (name) "." },
-                None => p { "Nobody is logged in. " a href="/login" { "Log in" } },
+                None => p { "You are not logged in. " a href="/login" { "Log in" } },
             }
         },
     )
@@ -81,17 +81,17 @@ pub(crate) async fn users() -> impl IntoResponse {
     page(StatusCode::OK, "Users", &html! { ul { li { "alice" } li { "admin" } } })
 }
 
-/// What a refused request is told, instead of a problem document.
+/// The page for a rejected request, instead of a problem document.
 pub(crate) fn rejection(rejection: &Rejection) -> Response<Bytes> {
     let (status, headers, body) = page(
         rejection.status(),
         "This cannot be shown",
         &html! {
             p { (match rejection.kind() {
-                RejectionKind::InsufficientScope { .. } => "This is not for you.",
-                RejectionKind::CrossSite => "The request came from another site, so nothing was done.",
-                RejectionKind::Unavailable => "Who you are cannot be checked at the moment. Try again soon: you are still logged in.",
-                _ => "Log in first.",
+                RejectionKind::InsufficientScope { .. } => "You do not have permission to view this page.",
+                RejectionKind::CrossSite => "The request came from another site and was ignored.",
+                RejectionKind::Unavailable => "Your login cannot be checked at the moment. Try again soon: you are still logged in.",
+                _ => "Please log in.",
             }) }
         },
     );
@@ -104,8 +104,8 @@ pub(crate) fn rejection(rejection: &Rejection) -> Response<Bytes> {
     response
 }
 
-/// Every page shows whose it is, so no cache may keep one. Nothing is loaded from elsewhere, forms go to this site alone, and
-/// no other site shows the page in a frame, where a click on *End* could be stolen.
+/// Every page contains user data, so no cache may store it. Pages load nothing from other sites, forms submit only to this
+/// site, and no other site can show a page in a frame, where it could trick the user into a click on *End*.
 fn page(status: StatusCode, title: &str, content: &Markup) -> (StatusCode, HeaderMap, String) {
     const POLICY: &str = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
     let headers = [

@@ -15,7 +15,7 @@ use crate::{app, visitor::safe_next};
 const ALICE: &str = "username=alice&password=alice-password";
 const ADMIN: &str = "username=admin&password=admin-password";
 
-/// Keeps cookies, and says where its requests come from.
+/// Stores cookies, and sends `Sec-Fetch-Site`.
 struct Browser {
     app: Router,
     cookies: BTreeMap<String, String>,
@@ -70,7 +70,7 @@ impl Browser {
 }
 
 #[tokio::test]
-async fn a_page_that_needs_a_login_asks_for_one_and_is_shown_after_it() {
+async fn a_page_that_needs_a_login_redirects_to_the_form_and_is_shown_afterwards() {
     let mut browser = Browser::new(&app().unwrap());
     let (status, headers, _) = browser.get("/account?tab=a%26b").await;
     assert_eq!(
@@ -93,7 +93,7 @@ async fn a_page_that_needs_a_login_asks_for_one_and_is_shown_after_it() {
 }
 
 #[test]
-fn a_login_leads_to_no_other_site() {
+fn a_login_never_redirects_to_another_site() {
     let cases = [
         ("/account?tab=1", "/account?tab=1", "a path"),
         ("", "/", "nothing"),
@@ -101,7 +101,7 @@ fn a_login_leads_to_no_other_site() {
         ("//evil.example", "/", "a URL without a scheme"),
         ("/\\evil.example", "/", "browsers take a backslash for a slash"),
         ("/\t/evil.example", "/", "browsers leave out a tab"),
-        ("/\r\nset-cookie: a=b", "/", "a second field"),
+        ("/\r\nset-cookie: a=b", "/", "a second header"),
         ("javascript:alert(1)", "/", "a script"),
         ("account", "/", "relative to the login form"),
     ];
@@ -120,7 +120,7 @@ async fn a_wrong_password_shows_the_form_again_and_sets_no_cookie() {
 }
 
 #[tokio::test]
-async fn no_answer_holds_a_token_outside_of_the_cookies() {
+async fn no_response_contains_a_token_outside_the_cookies() {
     let mut browser = Browser::new(&app().unwrap());
     let (_, headers, body) = browser.post("/login", ALICE).await;
     for token in browser.cookies.values() {
@@ -131,7 +131,7 @@ async fn no_answer_holds_a_token_outside_of_the_cookies() {
 }
 
 #[tokio::test]
-async fn the_administrators_page_asks_for_the_scope() {
+async fn the_users_page_requires_the_admin_scope() {
     let app = app().unwrap();
     for (mut browser, wanted) in [
         (Browser::new(&app), StatusCode::UNAUTHORIZED),
@@ -149,7 +149,7 @@ async fn the_administrators_page_asks_for_the_scope() {
 }
 
 #[tokio::test]
-async fn a_session_ends_from_the_list_of_another_browser() {
+async fn another_browser_can_end_a_session_from_the_list() {
     let app = app().unwrap();
     let mut first = Browser::logged_in(&app, ALICE).await;
     let mut second = Browser::logged_in(&app, ALICE).await;
@@ -169,7 +169,7 @@ async fn a_session_ends_from_the_list_of_another_browser() {
 }
 
 #[tokio::test]
-async fn another_site_sends_no_form_in_the_users_name_but_may_link_here() {
+async fn another_site_cannot_submit_a_form_as_the_user_but_can_link_here() {
     let mut browser = Browser::logged_in(&app().unwrap(), ALICE).await;
     browser.site = "cross-site";
     for (path, form) in

@@ -1,4 +1,4 @@
-//! Who looks at a page that needs a login.
+//! The extractor of pages that need a login.
 
 use axum::{
     extract::{FromRequestParts, OriginalUri},
@@ -9,20 +9,22 @@ use tower_refresh::{Authenticated, Rejection, RejectionKind};
 
 use crate::User;
 
-/// A logged-in user; everybody else is sent to the login form, which leads back to the page.
+/// A logged-in user. Anonymous requests are redirected to the login form, which leads back to the page.
 pub(crate) struct Visitor(pub(crate) Authenticated<User>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Visitor {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Response> {
-        Authenticated::required(&parts.extensions).map(Self).map_err(|rejection| answer(parts, rejection))
+        Authenticated::required(&parts.extensions)
+            .map(Self)
+            .map_err(|rejection| login_redirect(parts, rejection))
     }
 }
 
-/// Only for nobody, and only where coming back makes sense: a form that was sent is not sent again by a redirect, and a store
-/// that is away, or a request from another site, is no reason to ask for a password.
-fn answer(parts: &Parts, rejection: Rejection) -> Response {
+/// Redirects anonymous GET requests only. A redirect would not send a form again, and a password helps neither if the store is
+/// unavailable nor if the request came from another site.
+fn login_redirect(parts: &Parts, rejection: Rejection) -> Response {
     if *rejection.kind() != RejectionKind::Unauthenticated || parts.method != Method::GET {
         return rejection.into_response();
     }
@@ -32,8 +34,8 @@ fn answer(parts: &Parts, rejection: Rejection) -> Response {
     Redirect::to(&format!("/login?next={next}")).into_response()
 }
 
-/// Where to go after the login: a path of this site, never another site that a link to the login form names. Browsers read
-/// `//host` and `/\host` as another host, and leave out tabs and line breaks before they look.
+/// The target of the redirect after login: always a path of this site, even if a link to the login form names another site.
+/// Browsers parse `//host` and `/\host` as another host, after they have removed tabs and line breaks.
 pub(crate) fn safe_next(next: &str) -> &str {
     let is_path = next.starts_with('/') && !next.starts_with("//");
     let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');

@@ -1,16 +1,17 @@
-//! A WebSocket that is opened by a logged-in user, and closes when the session ends or the access token does.
+//! A WebSocket that a logged-in user opens, and that closes when the session ends or the access token expires.
 //!
 //! ```text
 //! cargo run -p websocket                    # or: -- 127.0.0.1:8080
 //! curl -si -c jar -X POST localhost:3000/login
 //! websocat -H "cookie: __Host-access=…" ws://localhost:3000/ws     # the value is in jar
 //! hello                                     # alice: hello
-//! curl -s -b jar -X POST localhost:3000/auth/logout                # the socket closes, by code 1008
+//! curl -s -b jar -X POST localhost:3000/auth/logout                # the socket closes with code 1008
 //! ```
 //!
-//! The upgrade is a request like any other: cookies count, and so does the rule about other sites, without which any page could
-//! open a socket in the user's name. After it no request renews the token, so the socket lives until
-//! [`Authenticated::expires_at`] at most; the page then opens another one, whose upgrade is refreshed as any request is.
+//! The upgrade is a request like any other: the layer accepts cookies, and rejects the request if another site started it;
+//! otherwise any page could open a socket as the user. After the upgrade no request refreshes the token, so the socket stays
+//! open until [`Authenticated::expires_at`] at most. The page then opens a new socket, and the layer refreshes that upgrade
+//! request like any other.
 
 #[cfg(test)]
 mod tests;
@@ -41,10 +42,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn app() -> Result<Router, ConfigError> {
-    // Room for a burst of ends; who falls behind closes, to be on the safe side.
-    let (ends, _) = broadcast::channel::<SessionHandle>(256);
-    let told = ends.clone();
-    // A real application reads its key from a file that all its servers share, so that a restart logs nobody out.
+    // Enough for a burst of session ends. A socket that falls behind closes, to be safe.
+    let (session_ends, _) = broadcast::channel::<SessionHandle>(256);
+    let sender = session_ends.clone();
+    // A real application reads its key from a file that all its servers share, so that users stay logged in after a restart.
     let auth = Auth::builder(KeyRing::ephemeral()?)
         .issuer("http://localhost:3000")
         .audience("websocket")
@@ -52,42 +53,46 @@ fn app() -> Result<Router, ConfigError> {
         .claims(|_subject, _session| async { Ok::<_, Infallible>(Some(Identity::new(()))) })
         .on_event(move |event| {
             if let (EventKind::End(_), Some(session)) = (event.kind, event.session) {
-                // An error says that no socket is open.
-                let _ = told.send(session);
+                // An error means that no socket is open.
+                let _ = sender.send(session);
             }
         })
         .build()?;
     Ok(Router::new()
         .route("/login", post(login))
         .route("/ws", get(open))
-        .layer(Extension(ends))
+        .layer(Extension(session_ends))
         .merge(auth.routes())
         .layer(auth.layer()))
 }
 
 async fn login(session: Session<()>) -> Result<Json<TokenResponse>, Rejection> {
-    // A real application has checked a password by now.
+    // A real application checks a password first.
     Ok(Json(session.login("alice").await?))
 }
 
 async fn open(
     user: Authenticated<()>,
-    Extension(ends): Extension<broadcast::Sender<SessionHandle>>,
+    Extension(session_ends): Extension<broadcast::Sender<SessionHandle>>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    // Before the answer goes out: an end between it and the first message is then heard, too.
-    let ends = ends.subscribe();
-    upgrade.max_message_size(64 * 1024).on_upgrade(move |socket| serve(socket, user, ends))
+    // Subscribe before the response is sent, so that no session end is missed.
+    let session_ends = session_ends.subscribe();
+    upgrade.max_message_size(64 * 1024).on_upgrade(move |socket| serve(socket, user, session_ends))
 }
 
-async fn serve(mut socket: WebSocket, user: Authenticated<()>, ends: broadcast::Receiver<SessionHandle>) {
+async fn serve(
+    mut socket: WebSocket,
+    user: Authenticated<()>,
+    session_ends: broadcast::Receiver<SessionHandle>,
+) {
     let left = user.expires_at().saturating_since(SystemClock.now());
-    let mut over = std::pin::pin!(over(user.session(), left, ends));
+    let mut closed = std::pin::pin!(until_closed(user.session(), left, session_ends));
     loop {
         let message = tokio::select! {
-            // First, so that a client which sends without a pause does not stay.
+            // Checked first, so that a client cannot keep the socket open by sending without pause.
             biased;
-            reason = &mut over => {
+            reason = &mut closed => {
                 let frame = CloseFrame { code: close_code::POLICY, reason: reason.into() };
                 let _ = socket.send(Message::Close(Some(frame))).await;
                 return;
@@ -96,8 +101,8 @@ async fn serve(mut socket: WebSocket, user: Authenticated<()>, ends: broadcast::
         };
         match message {
             Some(Ok(Message::Text(text))) => {
-                let answer = Message::text(format!("{}: {text}", user.subject()));
-                if socket.send(answer).await.is_err() {
+                let reply = Message::text(format!("{}: {text}", user.subject()));
+                if socket.send(reply).await.is_err() {
                     return;
                 }
             }
@@ -107,16 +112,16 @@ async fn serve(mut socket: WebSocket, user: Authenticated<()>, ends: broadcast::
     }
 }
 
-/// Completes when the token has expired, or its session was ended on this server. What another server ended is noticed when the
-/// token expires, 10 minutes later at most.
-async fn over(
+/// Completes when the token has expired, or the session was ended on this server. If another server ends the session, the
+/// socket closes when the token expires, at most 10 minutes later.
+async fn until_closed(
     session: SessionHandle,
     left: Duration,
-    mut ends: broadcast::Receiver<SessionHandle>,
+    mut session_ends: broadcast::Receiver<SessionHandle>,
 ) -> &'static str {
     let ended = async {
         loop {
-            match ends.recv().await {
+            match session_ends.recv().await {
                 Ok(ended) if ended != session => {}
                 Ok(_) | Err(RecvError::Lagged(_) | RecvError::Closed) => return,
             }

@@ -1,4 +1,4 @@
-//! Sockets over a connection in memory, in a time that passes only while nobody has anything to do.
+//! Sockets over a connection in memory. The clock is paused and advances only while all tasks are idle.
 
 use std::{future::pending, io};
 
@@ -24,12 +24,12 @@ use tower::ServiceExt;
 use crate::app;
 
 /// Names and values.
-type Fields<'a> = &'a [(&'static str, &'a str)];
+type Headers<'a> = &'a [(&'static str, &'a str)];
 
-/// Accepts the one connection that there is.
-struct One(Option<DuplexStream>);
+/// Accepts a single connection.
+struct SingleConnection(Option<DuplexStream>);
 
-impl Listener for One {
+impl Listener for SingleConnection {
     type Io = DuplexStream;
     type Addr = ();
 
@@ -61,18 +61,18 @@ fn cookies(response: &Response<Body>) -> String {
     pairs.join("; ")
 }
 
-async fn open(app: &Router, fields: Fields<'_>) -> Result<WebSocketStream<DuplexStream>, Error> {
+async fn open(app: &Router, headers: Headers<'_>) -> Result<WebSocketStream<DuplexStream>, Error> {
     let (ours, theirs) = duplex(4096);
     let app = app.clone();
-    tokio::spawn(async move { axum::serve(One(Some(theirs)), app).await });
+    tokio::spawn(async move { axum::serve(SingleConnection(Some(theirs)), app).await });
     let mut request = "ws://localhost:3000/ws".into_client_request()?;
-    for (name, value) in fields {
+    for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().unwrap());
     }
     client_async(request, ours).await.map(|(socket, _)| socket)
 }
 
-/// The code and the reason by which the server closes.
+/// The code and the reason of the server's close frame.
 async fn closed(socket: &mut WebSocketStream<DuplexStream>) -> (u16, String) {
     match socket.next().await {
         Some(Ok(Message::Close(Some(frame)))) => (frame.code.into(), frame.reason.to_string()),
@@ -81,7 +81,7 @@ async fn closed(socket: &mut WebSocketStream<DuplexStream>) -> (u16, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_come_back_with_the_name_of_the_user() {
+async fn messages_are_sent_back_with_the_name_of_the_user() {
     let app = app().unwrap();
     let cookie = log_in(&app).await;
     let mut socket = open(&app, &[("cookie", &cookie)]).await.unwrap();
@@ -90,11 +90,11 @@ async fn messages_come_back_with_the_name_of_the_user() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_and_other_sites_open_no_socket() {
+async fn anonymous_requests_and_other_sites_cannot_open_a_socket() {
     let app = app().unwrap();
     let cookie = log_in(&app).await;
-    let cases: [(Fields<'_>, StatusCode, &str); 3] = [
-        (&[], StatusCode::UNAUTHORIZED, "nobody"),
+    let cases: [(Headers<'_>, StatusCode, &str); 3] = [
+        (&[], StatusCode::UNAUTHORIZED, "an anonymous request"),
         (
             &[("cookie", &cookie), ("origin", "https://evil.example")],
             StatusCode::FORBIDDEN,
@@ -102,8 +102,8 @@ async fn nobody_and_other_sites_open_no_socket() {
         ),
         (&[("cookie", &cookie), ("sec-fetch-site", "same-site")], StatusCode::FORBIDDEN, "a sibling host"),
     ];
-    for (fields, wanted, reason) in cases {
-        match open(&app, fields).await {
+    for (headers, wanted, reason) in cases {
+        match open(&app, headers).await {
             Err(Error::Http(response)) => assert_eq!(response.status(), wanted, "{reason}"),
             other => panic!("{reason}: {other:?}"),
         }
@@ -137,11 +137,11 @@ async fn a_socket_closes_when_its_token_expires_and_the_next_one_is_refreshed() 
     let opened = Instant::now();
     let (code, reason) = closed(&mut socket).await;
     assert_eq!((code, reason.as_str()), (1008, "the token has expired: open another socket"));
-    // The clock of the tokens is the system's, which goes on a little meanwhile.
+    // Tokens use the system clock, which is not paused.
     let open_for = opened.elapsed().as_secs();
     assert!((lives - 60..=lives).contains(&open_for), "{open_for} s of {lives} s");
 
-    // As after the expiry: only the refresh token is left.
+    // After the expiry, the browser has only the refresh token.
     let refresh = cookie.split("; ").find(|pair| pair.starts_with("__Host-refresh")).unwrap();
     assert!(open(&app, &[("cookie", refresh)]).await.is_ok());
 }

@@ -1,4 +1,4 @@
-//! axum-login: the users in memory, the sessions in memory.
+//! axum-login, with users and sessions in memory.
 
 use std::{collections::HashMap, convert::Infallible, hint::black_box, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! jwt-authorizer: a layer around the router, since its extractor is of another axum.
+//! jwt-authorizer: a layer around the router, because its extractor is for another version of axum.
 
 use std::hint::black_box;
 
@@ -42,7 +42,7 @@ async fn me(Extension(token): Extension<jsonwebtoken_9::TokenData<Claims>>) -> &
     "hello"
 }
 
-/// The layer makes its errors into responses of axum 0.7; no request here gets one.
+/// The layer converts its errors to responses of axum 0.7; no request here causes an error.
 struct Answer(Response);
 
 impl From<AuthError> for Answer {

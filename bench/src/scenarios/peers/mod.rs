@@ -1,4 +1,4 @@
-//! What other crates cost in the same place: a route that needs the user, whose credentials are good.
+//! The cost of other crates for the same task: a route that needs a user, and requests with valid credentials.
 
 mod axum_jwt_auth;
 mod axum_login;
@@ -21,8 +21,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("axum-login", axum_login::request),
 ];
 
-/// The pair of the cookie that a response sets, as a browser sends it back.
+/// The name and value of the cookie that a response sets, as a browser sends them back.
 fn cookie(headers: &axum::http::HeaderMap) -> String {
-    let field = headers["set-cookie"].to_str().unwrap();
-    field.split(';').next().unwrap().to_owned()
+    let header = headers["set-cookie"].to_str().unwrap();
+    header.split(';').next().unwrap().to_owned()
 }

@@ -1,4 +1,4 @@
-//! tower-sessions: the user's name is in the session, the session in memory.
+//! tower-sessions, with the user's name in the session and the sessions in memory.
 
 use std::hint::black_box;
 

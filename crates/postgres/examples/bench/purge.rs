@@ -1,4 +1,4 @@
-//! Purging beside refreshes.
+//! A purge during refreshes.
 
 use std::{
     error::Error,
@@ -12,7 +12,7 @@ use crate::{NOW, fill, open, percentile, refresh::Refreshes, server::Server};
 const TASKS: usize = 8;
 const BEFORE: Duration = Duration::from_secs(5);
 
-pub(crate) async fn beside_refreshes(
+pub(crate) async fn during_refreshes(
     server: &Server,
     count: u64,
     at_most: Duration,

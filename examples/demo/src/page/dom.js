@@ -1,4 +1,4 @@
-// What the page's scripts share.
+// Helpers of the page's scripts.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -8,7 +8,7 @@ export function element(name, properties = {}, ...children) {
   return made;
 }
 
-// Tells what matters, to screen readers too.
+// Shows a message, also to screen readers.
 export function say(text, good = false) {
   $("notice").textContent = text;
   $("notice").className = good ? "good" : "";

@@ -1,5 +1,5 @@
-// The last minute as a picture: a lane for each generation of the refresh token; in it the lives of access tokens and the
-// requests. Whoever cannot see it finds the same in the table.
+// The last minute as a picture. Each generation of the refresh token has a lane, with the lifetimes of access tokens and the
+// requests. The table has the same information for users who cannot see the picture.
 
 import { $ } from "./dom.js";
 
@@ -10,7 +10,7 @@ const NARROW = 420;
 const HEIGHT = 60;
 const TOP = 22;
 const MIDDLE = 23;
-// Where the requests of one burst go: down, then to the right.
+// The places of the requests of one burst: down, then to the right.
 const ROWS = [0, -9, 9, 18];
 const PITCH = 8.5;
 const BURST = 400;
@@ -36,16 +36,17 @@ const over = shape("svg", { class: "clip" });
 const now = shape("line", { class: "now" });
 const picture = shape("svg", {
   role: "img",
-  "aria-label": "A lane for each generation of the refresh token, with the requests of the last minute. The table has the same.",
+  "aria-label": "A lane for each generation of the refresh token, with the requests of the last minute. The table has the same information.",
 }, axis, ground, over);
 const hint = document.createElement("p");
 hint.className = "hint";
-hint.textContent = "Log in, and each generation of your refresh token gets a lane here.";
+hint.textContent = "Log in to see a lane for each generation of your refresh token.";
 over.append(now);
 $("lanes").append(hint, picture);
 
-// A generation that somebody holds from now on, got for a token of `parent`; what they held before is history.
-export function hold(generation, holder, owner, parent) {
+// Opens a lane for the generation that `holder` has from now on, received for a token of `parent`; closes the holder's previous
+// lane.
+export function open(generation, holder, owner, parent) {
   const before = lanes.findLast((lane) => lane.owner === owner && !lane.to);
   if (before?.generation === generation && before.holder === holder) return before;
   const lane = add(generation, holder, owner);
@@ -82,8 +83,8 @@ function link(from, to) {
   links.push({ line, from, to, at: to.from });
 }
 
-// A new access token in this lane takes the place of the one before.
-export function live(lane, milliseconds) {
+// A new access token in this lane replaces the one before.
+export function addLife(lane, milliseconds) {
   const at = Date.now();
   for (const { lives } of lanes) for (const life of lives) life.to = Math.min(life.to, at);
   const life = { from: at, to: at + milliseconds, past: shape("rect", { class: "life" }), coming: shape("rect", { class: "life coming" }) };
@@ -92,7 +93,7 @@ export function live(lane, milliseconds) {
   lane.lives.push(life);
 }
 
-// A request that was answered.
+// A request with its response.
 export function mark(lane, { status, renewed, request, took = 0, owner = "you" }) {
   const at = Date.now();
   if (at - lane.burst.at > BURST) lane.burst = { at, count: 0 };
@@ -116,13 +117,13 @@ export function mark(lane, { status, renewed, request, took = 0, owner = "you" }
   lane.marks.push(mark);
 }
 
-// A request that came back with this generation, or with none.
+// The open lane of this generation, else the newest open lane.
 export function laneOf(generation) {
-  const open = lanes.filter((lane) => !lane.to);
-  return open.findLast((lane) => lane.generation === generation) ?? open.at(-1);
+  const current = lanes.filter((lane) => !lane.to);
+  return current.findLast((lane) => lane.generation === generation) ?? current.at(-1);
 }
 
-// The session is over, for all who hold tokens of it.
+// The session has ended, for all holders of its tokens.
 export function endAll(why) {
   for (const lane of lanes.filter((lane) => !lane.to)) {
     close(lane, Date.now());
@@ -132,7 +133,7 @@ export function endAll(why) {
   }
 }
 
-// ---- where everything is now
+// ---- drawing
 
 function draw() {
   const time = Date.now();

@@ -6,7 +6,7 @@ const MOST_ROWS = 200;
 const CELLS = ["time", "request", "status", "who", "generation", "renewed", "took"];
 const RENEWED = { access: "access token", both: "both tokens", removed: "cookies removed" };
 
-// A row for a request that is on its way.
+// Adds a row for a request in progress.
 export function addRow(request) {
   const row = { line: element("tr", { className: "new" }) };
   for (const cell of CELLS) {

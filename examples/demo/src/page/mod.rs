@@ -1,4 +1,4 @@
-//! The page and its files, compiled in.
+//! The page and its files, embedded in the program.
 
 use axum::{
     Router,
@@ -12,16 +12,16 @@ use axum::{
     routing::get,
 };
 
-/// Nothing but these files, and requests to this server.
+/// Allows only these files, and requests to this server.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The page. It is behind the library's layer: opening it renews a login.
+/// The page. It is behind the authentication layer, so opening it refreshes the access token.
 pub(crate) fn index() -> Router {
     Router::new().route("/", get(|| file("text/html; charset=utf-8", include_str!("index.html"))))
 }
 
-/// What the page loads, and the module for pages that keep the access token themselves.
+/// The files of the page, and the module for pages that keep the access token in JavaScript.
 pub(crate) fn assets() -> Router {
     const CSS: &str = "text/css; charset=utf-8";
     const JS: &str = "text/javascript; charset=utf-8";

@@ -1,12 +1,12 @@
-// The page's requests carry cookies that it cannot read. What it knows of them the demo tells in x-demo-… headers; nothing
-// here renews a token, retries a request or stores a secret.
+// The page's requests send cookies that it cannot read. The x-demo-… headers of the responses describe them. No code here
+// renews a token, retries a request or stores a secret.
 
 import { $, duration, element, say, timeOfDay } from "./dom.js";
-import { endAll, hold, laneOf, live, mark } from "./lanes.js";
+import { addLife, endAll, laneOf, mark, open } from "./lanes.js";
 import { addRow, fillRow } from "./log.js";
-import { owns, prepare } from "./theft.js";
+import { prepare, setOwner } from "./theft.js";
 
-// When the refresh token ends is told once, when it is set; other tabs and a reload want to know it too.
+// A response describes the expiry of the refresh token only when it sets one. It is stored for other tabs and reloads.
 const REFRESH_ENDS = "demo-refresh-ends";
 
 let user = null;
@@ -30,7 +30,7 @@ async function send(method, path, json) {
     const isJson = /json/.test(response.headers.get("content-type") ?? "");
     const body = isJson && text ? JSON.parse(text) : null;
     const took = performance.now() - started;
-    const answer = { status: response.status, body, took, request, ...learn(response) };
+    const answer = { status: response.status, body, took, request, ...readHeaders(response) };
     const who = body?.sub ?? (answer.status < 300 ? user?.sub : undefined) ?? json?.username;
     fillRow(row, { ...answer, note: body?.detail, who });
     draw(answer, who);
@@ -42,8 +42,8 @@ async function send(method, path, json) {
   }
 }
 
-// What the demo's headers tell of the cookies.
-function learn({ headers }) {
+// Reads the demo's headers, which describe the cookies.
+function readHeaders({ headers }) {
   const date = Date.parse(headers.get("date"));
   if (date) serverAhead = date - Date.now();
   const life = Number(headers.get("x-demo-expires-in")) * 1000;
@@ -58,27 +58,27 @@ function draw(answer, who) {
   if (answer.generation === undefined || answer.renewed === "removed") return;
   if (answer.status < 400) {
     if (answer.request === "POST /login") endAll("replaced");
-    // An answer that was overtaken tells of a generation that is history.
+    // A response that was overtaken has an old generation.
     if (generation === undefined || answer.generation >= generation || answer.request === "POST /login") {
       generation = answer.generation;
       $("generation").textContent = `T${generation}`;
     }
-    const lane = hold(generation, user?.sub ?? who ?? "you", "you");
-    if (answer.life) live(lane, answer.life);
+    const lane = open(generation, user?.sub ?? who ?? "you", "you");
+    if (answer.life) addLife(lane, answer.life);
   }
-  // What stages the theft is no part of the story.
+  // The requests that control the demonstration are not shown.
   const lane = answer.request.includes("/demo/") ? undefined : laneOf(answer.generation);
   if (lane) mark(lane, answer);
 }
 
 // ---- who is logged in
 
-async function look() {
+async function checkLogin() {
   const { body } = await send("GET", "/public");
-  if (body?.authenticated) await welcome();
+  if (body?.authenticated) await loadUser();
 }
 
-async function welcome() {
+async function loadUser() {
   const { status, body } = await send("GET", "/me");
   if (status !== 200) return;
   show(body);
@@ -91,7 +91,7 @@ function show(me) {
   user = me;
   for (const id of ["user-card", "sessions-card"]) $(id).hidden = !me;
   $("login-card").hidden = Boolean(me);
-  owns(me?.sid, me ? generation : undefined);
+  setOwner(me?.sid, me ? generation : undefined);
   if (!me) {
     $("steadily").checked = false;
     generation = undefined;
@@ -109,11 +109,11 @@ function lost(why, drawn = "ended") {
   $("login-form").querySelector("button").focus();
 }
 
-// Sends a request that needs a user, and notices when there is none any more; `quiet` leaves that to the caller.
+// Sends a request that needs a user. If it is rejected, the page shows the login form; with `quiet` the caller handles that.
 async function ask(method, path, { quiet = false } = {}) {
   const answer = await send(method, path);
   if (answer.status === 401 && user && !quiet) lost("Logged out: the session has ended.");
-  else if (answer.renewed === "both" && user) owns(user.sid, generation);
+  else if (answer.renewed === "both" && user) setOwner(user.sid, generation);
   return answer;
 }
 
@@ -121,7 +121,7 @@ async function login(username, password) {
   const { status, body } = await send("POST", "/login", { username, password });
   if (status !== 200) return say(body?.detail ?? "The login failed.");
   say("");
-  await welcome();
+  await loadUser();
   $("one").focus();
 }
 
@@ -194,4 +194,4 @@ $("logout-everywhere").addEventListener("click", async () => {
 });
 
 prepare(ask, lost);
-look();
+checkLogin();

@@ -1,7 +1,7 @@
-// The theft, in two steps: what each party holds, and what the server sees.
+// The theft in two steps: the token of each party, and the requests that the server receives.
 
 import { $, element, say } from "./dom.js";
-import { hold, laneOf, mark } from "./lanes.js";
+import { laneOf, mark, open } from "./lanes.js";
 import { addRow, fillRow } from "./log.js";
 
 const BETWEEN_STEPS = 900;
@@ -9,7 +9,7 @@ const BETWEEN_STEPS = 900;
 let mine;
 let owner = "";
 
-// `ask` sends a request of the page; `lost` is told that the session is over.
+// `ask` sends a request of the page; `lost` is called when the session has ended.
 export function prepare(ask, lost) {
   $("steal").addEventListener("click", async () => {
     reset();
@@ -17,10 +17,10 @@ export function prepare(ask, lost) {
     const { status, body } = await ask("POST", "/demo/steal/use-copy");
     if (status !== 200) return;
     for (const step of body) {
-      await thiefs(step);
+      await showStep(step);
       await pause();
     }
-    tell("you", "You know nothing of it", `Your browser still holds T${mine}. So far the server cannot tell who is who.`);
+    narrate("you", "You have not noticed", `Your browser still has T${mine}. So far the server cannot distinguish you from the thief.`);
     $("come-back").disabled = false;
     $("come-back").focus();
   });
@@ -28,28 +28,28 @@ export function prepare(ask, lost) {
   $("come-back").addEventListener("click", async () => {
     $("come-back").disabled = true;
     const { status, body } = await ask("POST", "/auth/refresh", { quiet: true });
-    if (status !== 401) return tell("server", `${status}: the copy was not found out`, body?.detail ?? "");
-    tell("you", `You send T${mine}: 401`, `An honest browser is one generation behind at most. Yours is further: so T${mine} has two
-      holders. Which of them is honest the server cannot know, so it ends the session.`);
-    $("you-hold").textContent = "a dead token";
+    if (status !== 401) return narrate("server", `${status}: the copy was not detected`, body?.detail ?? "");
+    narrate("you", `You send T${mine}: 401`, `An honest browser is at most one generation behind. Yours is further behind, so T${mine} has two
+      holders. The server cannot know which of them is honest, so it ends the session.`);
+    $("you-hold").textContent = "an invalid token";
     $("server-expects").textContent = "nothing: ended";
     await pause();
     const again = await ask("POST", "/demo/steal/use-again", { quiet: true });
     if (again.status === 200) {
-      await thiefs(again.body);
-      $("thief-holds").textContent = "a dead token";
+      await showStep(again.body);
+      $("thief-holds").textContent = "an invalid token";
     }
-    lost("Your session has ended before its thief could go on: the server saw that its refresh token has two holders.");
+    lost("Your session has ended, and the thief can no longer use it: the server detected that the refresh token has two holders.");
   });
 }
 
-// Who has logged in, with which generation; nobody without one.
-export function owns(who, generation) {
-  if (who && who !== owner) reset();
-  owner = who ?? "";
+// Sets the session and its generation; without a session no user is logged in.
+export function setOwner(session, generation) {
+  if (session && session !== owner) reset();
+  owner = session ?? "";
   mine = generation ?? mine;
-  $("steal").disabled = !who;
-  if (!who) $("come-back").disabled = true;
+  $("steal").disabled = !session;
+  if (!session) $("come-back").disabled = true;
   else if (!$("story").children.length) $("you-hold").textContent = $("server-expects").textContent = name(mine);
 }
 
@@ -61,20 +61,20 @@ function reset() {
   say("");
 }
 
-async function thiefs({ request, ahead, generation, received, status, note }) {
+async function showStep({ request, ahead, generation, received, status, note }) {
   const when = ahead ? `, ${ahead} s later` : "";
   const row = addRow(`${request}${when}`);
   row.line.classList.add("theft");
   fillRow(row, { status, note, who: "thief", generation });
   const lane = laneOf(generation);
   mark(lane, { status, request: `thief: ${request}`, owner: "thief" });
-  tell("thief", `The thief sends T${generation}${when}: ${status}`, `${note[0].toUpperCase()}${note.slice(1)}.`);
+  narrate("thief", `The thief sends T${generation}${when}: ${status}`, `${note[0].toUpperCase()}${note.slice(1)}.`);
   if (received === null) return;
-  hold(received, "thief", "thief", lane);
+  open(received, "thief", "thief", lane);
   $("thief-holds").textContent = $("server-expects").textContent = name(received);
 }
 
-function tell(who, what, why) {
+function narrate(who, what, why) {
   $("story").append(element("li", { className: who }, element("b", { textContent: what }), ` ${why}`));
 }
 

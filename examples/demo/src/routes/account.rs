@@ -1,4 +1,4 @@
-//! Logging in, and who is logged in.
+//! Login, and the user of a request.
 
 use axum::{
     Json,
@@ -24,33 +24,33 @@ pub(super) async fn login(
     Json(form): Json<LoginForm>,
 ) -> Response {
     if !app.users.check(&form.username, &form.password) {
-        return refused();
+        return login_failed();
     }
-    answer(session.login(form.username).await.map(Json))
+    login_response(session.login(form.username).await.map(Json))
 }
 
-/// For clients that are no browsers: they get the refresh token too, and bring it to `POST /auth/token`.
+/// For clients other than browsers: the response contains the refresh token too, for `POST /auth/token`.
 pub(super) async fn token_login(
     session: Session<Claims>,
     State(app): State<App>,
     Json(form): Json<LoginForm>,
 ) -> Response {
     if !app.users.check(&form.username, &form.password) {
-        return refused();
+        return login_failed();
     }
-    answer(session.login_native(form.username).await)
+    login_response(session.login_native(form.username).await)
 }
 
-fn answer(login: Result<impl IntoResponse, Rejection>) -> Response {
+fn login_response(login: Result<impl IntoResponse, Rejection>) -> Response {
     match login {
         Ok(tokens) => tokens.into_response(),
-        Err(rejection) if *rejection.kind() == RejectionKind::SubjectGone => refused(),
+        Err(rejection) if *rejection.kind() == RejectionKind::SubjectGone => login_failed(),
         Err(rejection) => rejection.into_response(),
     }
 }
 
-/// One answer for a wrong password, an unknown user and a disabled one.
-fn refused() -> Response {
+/// The same response for a wrong password, an unknown user and a disabled user.
+fn login_failed() -> Response {
     let challenge = HeaderValue::from_static("Bearer realm=\"tower-refresh-demo\"");
     let problem = Problem::new(StatusCode::UNAUTHORIZED, "wrong username or password");
     ([(WWW_AUTHENTICATE, challenge)], problem).into_response()
@@ -66,21 +66,21 @@ pub(super) async fn me(user: Authenticated<Claims>) -> Json<Value> {
     }))
 }
 
-/// Welcomes everybody, also those whose credentials are refused elsewhere.
+/// Serves every request, even with credentials that other routes reject.
 pub(super) async fn public(user: Result<Option<Authenticated<Claims>>, Rejection>) -> Json<Value> {
-    Json(whoever(user.ok().flatten()))
+    Json(authentication_status(user.ok().flatten()))
 }
 
-/// Welcomes those who are logged in and those who are not, but not those whose credentials are refused.
+/// Serves logged-in users and anonymous requests, but rejects invalid credentials.
 pub(super) async fn optional(user: Option<Authenticated<Claims>>) -> Json<Value> {
-    Json(whoever(user))
+    Json(authentication_status(user))
 }
 
 pub(super) async fn admin(user: Authenticated<Claims>) -> Json<Value> {
     Json(json!({ "sub": user.subject().as_str(), "scope": user.scope() }))
 }
 
-fn whoever(user: Option<Authenticated<Claims>>) -> Value {
+fn authentication_status(user: Option<Authenticated<Claims>>) -> Value {
     json!({
         "authenticated": user.is_some(),
         "sub": user.as_ref().map(|user| user.subject().as_str()),

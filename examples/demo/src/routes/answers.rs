@@ -1,4 +1,4 @@
-//! Answers of every shape: streamed, slow, of any status, never-ending.
+//! Responses of every kind: streamed, slow, with any status, endless.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -29,10 +29,10 @@ use crate::{problem::Problem, users::Claims};
 const LONGEST_MS: u64 = 60_000;
 const MOST_EVENTS: u64 = 100_000;
 
-/// How far a body is read ahead of what the client has taken back: many clients send all before they read anything.
+/// How many bytes of a body are buffered ahead of the response: many clients send the whole body before they read.
 const READ_AHEAD: u32 = 64 * 1024 * 1024;
 
-/// Sends the body back while it still arrives.
+/// Streams the request body back.
 pub(super) async fn echo(_user: Authenticated<Claims>, headers: HeaderMap, body: Body) -> Response {
     let media_type = headers.get(CONTENT_TYPE).cloned();
     let media_type = media_type.unwrap_or(HeaderValue::from_static("application/octet-stream"));

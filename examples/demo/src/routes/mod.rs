@@ -1,4 +1,4 @@
-//! The routes, one file a group.
+//! The routes, one file for each group.
 
 mod account;
 mod answers;
@@ -37,7 +37,7 @@ pub(crate) fn all(app: App) -> Router {
         .with_state(app)
 }
 
-/// The routes that know nobody.
+/// The routes outside the layer, for operators.
 pub(crate) fn operations(app: App) -> Router {
     Router::new()
         .route("/metrics", get(operations::metrics))

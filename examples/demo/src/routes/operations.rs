@@ -1,4 +1,4 @@
-//! What those who run the service ask.
+//! Metrics and health, for operators.
 
 use std::error::Error;
 
@@ -16,7 +16,7 @@ pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
 }
 
-/// Asks the store a question whose answer is empty.
+/// Checks the store with a query that returns no session.
 pub(super) async fn healthz(State(app): State<App>) -> Result<Json<Value>, Problem> {
     match app.auth.sessions("healthz").await {
         Ok(_) => Ok(Json(json!({ "status": "ok" }))),

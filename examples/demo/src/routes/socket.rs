@@ -1,4 +1,4 @@
-//! A WebSocket: the user is told once, when it opens, and it lives no longer than the session.
+//! A WebSocket: the user is authenticated once, when it opens, and it closes when the session ends.
 
 use std::time::Duration;
 
@@ -29,35 +29,40 @@ pub(super) async fn open(
 ) -> Response {
     let sub = user.subject().to_string();
     let stopping = app.stopping.subscribe();
-    let life = Life {
+    let lifetime = SessionLifetime {
         ended: app.ended.subscribe(),
         auth: app.auth,
         subject: user.subject().clone(),
         session: user.session(),
-        sure_until: Instant::now() + user.expires_at().saturating_since(SystemClock.now()),
+        valid_until: Instant::now() + user.expires_at().saturating_since(SystemClock.now()),
         access_lifetime: app.access_lifetime,
     };
-    upgrade.max_message_size(LONGEST_MESSAGE).on_upgrade(move |socket| echo(socket, sub, stopping, life))
+    upgrade.max_message_size(LONGEST_MESSAGE).on_upgrade(move |socket| echo(socket, sub, stopping, lifetime))
 }
 
-async fn echo(mut socket: WebSocket, sub: String, mut stopping: watch::Receiver<bool>, life: Life) {
-    let mut over = Box::pin(life.over());
+async fn echo(
+    mut socket: WebSocket,
+    sub: String,
+    mut stopping: watch::Receiver<bool>,
+    lifetime: SessionLifetime,
+) {
+    let mut session_end = Box::pin(lifetime.ended());
     loop {
         let message = tokio::select! {
             message = socket.recv() => message,
             () = stopped(&mut stopping) => {
                 return close(socket, close_code::AWAY, "the server shuts down").await;
             }
-            () = &mut over => return close(socket, close_code::POLICY, "the session is over").await,
+            () = &mut session_end => return close(socket, close_code::POLICY, "the session is over").await,
         };
-        let answer = match message {
+        let reply = match message {
             Some(Ok(Message::Text(text))) => Message::text(format!("{sub}: {text}")),
             Some(Ok(Message::Binary(bytes))) => Message::Binary(bytes),
-            // These are answered while the next message is read.
+            // The next `recv` replies to these.
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_))) => continue,
             Some(Err(_)) | None => return,
         };
-        if socket.send(answer).await.is_err() {
+        if socket.send(reply).await.is_err() {
             return;
         }
     }
@@ -68,27 +73,27 @@ async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {
 }
 
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // An error means that the sender is gone: the server is too.
+    // An error means that the sender, and so the server, is gone.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-/// What is known of the session behind a socket.
-struct Life {
+/// Tracks the session of a socket.
+struct SessionLifetime {
     auth: Auth<Claims>,
     subject: Subject,
     session: SessionHandle,
-    /// Until when the access token says that the session lives.
-    sure_until: Instant,
+    /// Until then the session is known to be valid: the expiry of the access token, or of the last check.
+    valid_until: Instant,
     access_lifetime: Duration,
     ended: broadcast::Receiver<SessionHandle>,
 }
 
-impl Life {
-    /// Completes when this server ends the session, and within an access token's life of its end or expiry elsewhere. No
-    /// request renews the token of a socket, so once it has expired the store is asked in its place.
-    async fn over(mut self) {
+impl SessionLifetime {
+    /// Completes when this server ends the session. If the session expires, or another server ends it, this takes up to one
+    /// access token lifetime: no request refreshes the token of a socket, so after each such interval the store is queried.
+    async fn ended(mut self) {
         loop {
-            match timeout_at(self.sure_until, self.ended.recv()).await {
+            match timeout_at(self.valid_until, self.ended.recv()).await {
                 Ok(Ok(ended)) if ended == self.session => return,
                 Ok(Ok(_)) => continue,
                 Ok(Err(RecvError::Closed)) => return,
@@ -98,7 +103,7 @@ impl Life {
             if !sessions.iter().any(|session| session.handle() == self.session) {
                 return;
             }
-            self.sure_until = Instant::now() + self.access_lifetime;
+            self.valid_until = Instant::now() + self.access_lifetime;
         }
     }
 }

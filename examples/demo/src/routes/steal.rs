@@ -19,7 +19,7 @@ pub(crate) fn routes(thief: Thief) -> Router {
         .with_state(Arc::new(thief))
 }
 
-/// The whole story at once.
+/// The whole demonstration in one request.
 async fn steal(
     _user: Authenticated<Claims>,
     State(thief): State<Arc<Thief>>,
@@ -28,7 +28,7 @@ async fn steal(
     thief.steal(&headers).await.map(Json).ok_or_else(no_cookie)
 }
 
-/// What the thief does while the owner is away.
+/// The thief's requests, before the owner's next one.
 async fn use_copy(
     _user: Authenticated<Claims>,
     State(thief): State<Arc<Thief>>,
@@ -37,7 +37,7 @@ async fn use_copy(
     thief.use_copy(&headers).await.map(Json).ok_or_else(no_cookie)
 }
 
-/// What the thief's token is worth once the owner came back. By then nobody is logged in.
+/// The thief's last request, after the owner's. The session has ended by then, so the route needs no user.
 async fn use_again(State(thief): State<Arc<Thief>>, headers: HeaderMap) -> Result<Json<Step>, Problem> {
     let step = thief.use_again(&headers).await;
     step.map(Json).ok_or_else(|| Problem::bad_request("this cookie was not the last one stolen"))

@@ -1,4 +1,4 @@
-//! Changing a user: it takes effect at that user's next refresh, when the claims source is asked again.
+//! Changes to a user. They take effect at the user's next refresh, when the library calls the claims source again.
 
 use axum::{
     Json,

@@ -1,7 +1,7 @@
-//! The demo from outside: the real program, over HTTP. Each module says what its tests need beside it.
+//! Tests of the demo from outside: the real program, over HTTP. Each module lists the other programs that its tests need.
 //!
 //! ```console
-//! $ cargo test -p demo --test it                           # blackbox, and of interop what needs no other program
+//! $ cargo test -p demo --test it                           # blackbox, and the tests of interop that need no other program
 //! $ cargo test -p demo --test it -- --ignored stores::     # PostgreSQL, Redis
 //! $ cargo test -p demo --test it -- --ignored interop::    # curl, Node.js, Python: `scripts/test-world` installs them
 //! $ cargo test -p demo --test it -- --ignored browser::    # Chromium, chromedriver

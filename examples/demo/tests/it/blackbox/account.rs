@@ -1,4 +1,4 @@
-//! Logging in, and who is logged in.
+//! Login, and the user of a request.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn a_login_answers_with_the_access_token_and_sets_both_cookies() {
 }
 
 #[test]
-fn a_login_is_refused_alike_for_a_wrong_password_and_an_unknown_user() {
+fn a_wrong_password_and_an_unknown_user_have_the_same_response() {
     let server = Server::start(&[]);
     let mut client = server.client();
     let answers =
@@ -40,7 +40,7 @@ fn a_login_is_refused_alike_for_a_wrong_password_and_an_unknown_user() {
 }
 
 #[test]
-fn me_tells_who_is_logged_in() {
+fn me_returns_the_logged_in_user() {
     let server = Server::start(&[]);
     for (user, name, scope) in
         [("alice", "Alice", "user"), ("bob", "Bob", "user"), ("admin", "Admin", "user admin")]
@@ -64,11 +64,11 @@ fn a_bearer_header_logs_in_without_cookies() {
 }
 
 #[test]
-fn public_welcomes_everybody() {
+fn public_serves_every_request() {
     let server = Server::start(&[]);
     let mut alice = server.logged_in("alice");
     assert_eq!(alice.get("/public").json(), json!({ "authenticated": true, "sub": "alice" }));
-    let nobody = json!({ "authenticated": false, "sub": null });
+    let anonymous = json!({ "authenticated": false, "sub": null });
     let mut forged = server.client();
     forged.cookies.insert("__Host-access".into(), "a.b.c".into());
     forged.cookies.insert("__Host-refresh".into(), "A".repeat(58));
@@ -81,12 +81,12 @@ fn public_welcomes_everybody() {
         forged,
     ] {
         let response = client.get("/public");
-        assert_eq!((response.status, response.json()), (200, nobody.clone()));
+        assert_eq!((response.status, response.json()), (200, anonymous.clone()));
     }
 }
 
 #[test]
-fn optional_refuses_only_credentials_that_are_refused() {
+fn optional_rejects_only_invalid_credentials() {
     let server = Server::start(&[]);
     let mut alice = server.logged_in("alice");
     let answer = |authenticated: bool, sub: Value| json!({ "authenticated": authenticated, "sub": sub });
@@ -115,7 +115,7 @@ fn admin_needs_the_scope() {
 }
 
 #[test]
-fn nobody_is_logged_in_by_another_site() {
+fn another_site_cannot_log_in() {
     let server = Server::start(&[]);
     let mut client = server.client().with("sec-fetch-site", "cross-site");
     let response = client.post_json("/login", &json!({ "username": "alice", "password": "alice-password" }));

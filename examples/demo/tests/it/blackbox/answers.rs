@@ -1,4 +1,4 @@
-//! Answers of every shape.
+//! Responses of every kind.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -23,7 +23,7 @@ fn echo_sends_the_body_back_with_its_type() {
 }
 
 #[test]
-fn echo_serves_a_client_that_sends_all_before_it_reads() {
+fn echo_serves_a_client_that_sends_the_whole_body_before_it_reads() {
     const SIZE: usize = 24 * 1024 * 1024;
     let server = Server::start(&["--access-ttl", "10m"]);
     let mut alice = server.logged_in("alice");
@@ -43,7 +43,7 @@ fn echo_streams_a_body_of_any_size() {
     connection.write_all(head.as_bytes()).unwrap();
     connection.write_all(b"first").unwrap();
 
-    // The beginning comes back before the end is sent.
+    // The first bytes come back before the last ones are sent.
     let mut answer = BufReader::new(connection.try_clone().unwrap());
     let mut line = String::new();
     answer.read_line(&mut line).unwrap();
@@ -73,7 +73,7 @@ fn echo_streams_a_body_of_any_size() {
 }
 
 #[test]
-fn slow_takes_its_time_up_to_a_minute() {
+fn slow_waits_for_up_to_a_minute() {
     let server = Server::start(&[]);
     let mut alice = server.logged_in("alice");
     let started = Instant::now();
@@ -86,7 +86,7 @@ fn slow_takes_its_time_up_to_a_minute() {
 }
 
 #[test]
-fn status_is_what_was_asked_for() {
+fn status_responds_with_the_requested_status() {
     let server = Server::start(&[]);
     let mut alice = server.logged_in("alice");
     for code in
@@ -172,7 +172,7 @@ fn a_websocket_is_closed_when_its_session_ends_and_no_other_one() {
 }
 
 #[test]
-fn a_websocket_lives_as_long_as_its_session_and_not_as_its_token() {
+fn a_websocket_stays_open_until_its_session_ends_and_outlives_its_token() {
     let server = Server::start(&["--access-ttl", "2s", "--idle", "7s"]);
     let mut socket = websocket(&server, &server.client().log_in("bob"));
     sleep(Duration::from_millis(2500));
@@ -181,7 +181,7 @@ fn a_websocket_lives_as_long_as_its_session_and_not_as_its_token() {
 }
 
 #[test]
-fn a_websocket_of_another_site_is_refused() {
+fn a_websocket_of_another_site_is_rejected() {
     let server = Server::start(&[]);
     let alice = server.logged_in("alice");
     let mut cross_site = alice

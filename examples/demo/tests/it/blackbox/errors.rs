@@ -5,7 +5,7 @@ use serde_json::json;
 use super::support::Server;
 
 #[test]
-fn what_is_not_there_is_a_problem() {
+fn an_unknown_route_is_a_problem() {
     let server = Server::start(&[]);
     let mut client = server.client();
     for path in ["/nothing", "/login/x", "/auth", "/auth/nothing", "/users", "/%ff", "/favicon.ico"] {
@@ -14,7 +14,7 @@ fn what_is_not_there_is_a_problem() {
 }
 
 #[test]
-fn another_method_is_a_problem_that_names_the_methods() {
+fn an_unsupported_method_is_a_problem_and_lists_the_methods() {
     let server = Server::start(&[]);
     let mut client = server.client();
     for (method, path, allowed) in [
@@ -34,7 +34,7 @@ fn another_method_is_a_problem_that_names_the_methods() {
 }
 
 #[test]
-fn a_bad_login_form_is_a_problem() {
+fn a_malformed_login_form_is_a_problem() {
     let server = Server::start(&[]);
     let mut json = server.client().with("content-type", "application/json");
     for (body, status) in [
@@ -54,15 +54,15 @@ fn a_bad_login_form_is_a_problem() {
 }
 
 #[test]
-fn too_large_a_login_form_is_a_problem() {
+fn a_login_form_that_is_too_large_is_a_problem() {
     let server = Server::start(&[]);
-    // Hardly more than is read: who sends on to a server that has answered and closed may never see the answer.
+    // Only slightly more than the limit: a client that keeps sending after the server has closed may lose the response.
     let form = json!({ "username": "alice", "password": "x".repeat(2 * 1024 * 1024) });
     server.client().post_json("/login", &form).assert_problem(413);
 }
 
 #[test]
-fn the_librarys_own_routes_give_problems_too() {
+fn the_routes_of_the_library_respond_with_problems_too() {
     let server = Server::start(&[]);
     server.client().post("/auth/refresh").assert_bare_challenge();
     server.client().get("/auth/sessions").assert_bare_challenge();

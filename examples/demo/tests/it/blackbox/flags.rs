@@ -1,11 +1,11 @@
-//! What the flags do, and their environment variables.
+//! The flags and their environment variables.
 
 use std::fs;
 
 use super::support::Server;
 
 #[test]
-fn the_channels_of_the_access_token_are_switched() {
+fn the_transports_of_the_access_token_can_be_disabled() {
     let server = Server::start(&["--access-cookie", "off"]);
     let mut alice = server.client();
     let token = alice.log_in("alice");
@@ -21,7 +21,7 @@ fn the_channels_of_the_access_token_are_switched() {
 }
 
 #[test]
-fn insecure_http_names_cookies_without_prefix() {
+fn with_insecure_http_cookies_have_no_prefix() {
     let server = Server::start(&["--insecure-http"]);
     let mut alice = server.logged_in("alice");
     assert_eq!(alice.cookies.keys().collect::<Vec<_>>(), ["access", "refresh"]);
@@ -32,7 +32,7 @@ fn insecure_http_names_cookies_without_prefix() {
 }
 
 #[test]
-fn a_trusted_origin_acts_with_the_users_cookies() {
+fn a_trusted_origin_can_use_the_users_cookies() {
     let origins =
         ["--trusted-origin", "https://app.example.com", "--trusted-origin", "http://localhost:5173"];
     let server = Server::start(&origins);
@@ -59,7 +59,7 @@ fn a_trusted_origin_acts_with_the_users_cookies() {
 }
 
 #[test]
-fn servers_that_share_keys_know_each_others_tokens() {
+fn servers_that_share_keys_accept_each_others_tokens() {
     let folder = tempfile::tempdir().unwrap();
     let (secret, other) = (folder.path().join("secret"), folder.path().join("other"));
     fs::write(&secret, [7; 32]).unwrap();
@@ -75,7 +75,7 @@ fn servers_that_share_keys_know_each_others_tokens() {
 }
 
 #[test]
-fn flags_are_variables_too_and_go_before_them() {
+fn flags_override_environment_variables() {
     let variables = [
         ("DEMO_ALGORITHM", "ES256"),
         ("DEMO_ACCESS_TTL", "20s"),

@@ -1,4 +1,4 @@
-//! The demo as a stranger drives it: the real program, over HTTP. Each test starts a server of its own.
+//! Black-box tests of the demo: the real program, over HTTP. Each test starts its own server.
 
 mod account;
 mod answers;

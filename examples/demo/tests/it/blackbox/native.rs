@@ -39,13 +39,13 @@ fn a_native_client_logs_in_refreshes_and_logs_out() {
     let tokens = log_in(&mut server.client(), "admin");
     assert_eq!((&tokens["token_type"], &tokens["scope"]), (&"Bearer".into(), &"user admin".into()));
     assert_eq!(me(&server, &tokens).json()["sub"], "admin");
-    // Tokens carry whole seconds, so one that lives for two may be good for a little more than one.
+    // Times in tokens are whole seconds, so a lifetime of 2 s may last little more than 1 s.
     sleep(Duration::from_millis(2100));
     me(&server, &tokens).assert_invalid_token();
 
     let response = exchange(&server, &tokens);
     assert_eq!((response.status, response.header("cache-control")), (200, "no-store"));
-    // No second rotation within the damping: the client keeps the token that it has.
+    // No second rotation within the damping interval: the client keeps its token.
     assert!(response.json().get("refresh_token").is_none());
     assert_eq!(me(&server, &response.json()).json()["sub"], "admin");
 
@@ -63,14 +63,14 @@ fn a_native_clients_refresh_token_rotates() {
     let new = exchange(&server, &tokens).json();
     assert_ne!(new["refresh_token"], tokens["refresh_token"]);
     assert_eq!(exchange(&server, &new).status, 200);
-    // Its successor was seen, so whoever has the old one has a copy.
+    // Its successor was used, so the holder of the old one has a copy.
     sleep(Duration::from_millis(10));
     assert_error(&exchange(&server, &tokens), "invalid_grant");
     assert_error(&exchange(&server, &new), "invalid_grant");
 }
 
 #[test]
-fn the_token_endpoint_explains_errors_as_oauth_clients_read_them() {
+fn the_token_endpoint_responds_with_oauth_errors() {
     let server = Server::start(&[]);
     let mut form = server.client().with("content-type", "application/x-www-form-urlencoded");
     for (body, code) in [
@@ -82,14 +82,14 @@ fn the_token_endpoint_explains_errors_as_oauth_clients_read_them() {
     }
     assert_error(&server.client().post_json("/auth/token", &json!({})), "invalid_request");
     form.get("/auth/token").assert_problem(405);
-    // A browser's refresh token is not taken.
+    // A browser's refresh token is rejected.
     let alice = server.logged_in("alice");
     let tokens = json!({ "refresh_token": alice.refresh_token() });
     assert_error(&exchange(&server, &tokens), "invalid_grant");
 }
 
 #[test]
-fn a_native_login_refuses_wrong_passwords_and_browsers() {
+fn a_native_login_rejects_wrong_passwords_and_browsers() {
     let server = Server::start(&[]);
     let wrong = json!({ "username": "alice", "password": "guess" });
     server.client().post_json("/token-login", &wrong).assert_bare_challenge();

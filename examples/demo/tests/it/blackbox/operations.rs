@@ -31,7 +31,7 @@ fn a_server_with_its_store_is_healthy() {
 }
 
 #[test]
-fn public_keys_are_those_that_sign() {
+fn the_jwks_contains_the_public_key_of_each_algorithm() {
     for (algorithm, kty) in [("EdDSA", "OKP"), ("ES256", "EC"), ("RS256", "RSA")] {
         let server = Server::start(&["--algorithm", algorithm]);
         let keys = server.client().get("/.well-known/jwks.json").json()["keys"].clone();

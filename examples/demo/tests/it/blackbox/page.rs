@@ -30,7 +30,7 @@ fn it_is_served_with_a_strict_policy() {
 }
 
 #[test]
-fn every_element_that_the_script_asks_for_is_there() {
+fn every_element_that_the_scripts_use_exists() {
     let server = Server::start(&[]);
     let html = server.client().get("/").text();
     let script = SCRIPTS.map(|path| server.client().get(path).text()).concat();
@@ -43,7 +43,7 @@ fn every_element_that_the_script_asks_for_is_there() {
 }
 
 #[test]
-fn opening_it_renews_a_login_and_clears_a_dead_one() {
+fn opening_it_renews_the_access_token_or_removes_the_cookies_of_an_ended_session() {
     let server = Server::start(&["--access-ttl", "10m"]);
     let mut alice = server.logged_in("alice");
     let navigate = |client: &Client| {

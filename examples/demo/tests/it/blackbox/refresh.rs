@@ -1,4 +1,4 @@
-//! Access tokens that run out, and are renewed.
+//! Access tokens that expire and are renewed.
 
 use std::{
     thread::{self, sleep},
@@ -7,7 +7,7 @@ use std::{
 
 use super::support::Server;
 
-/// Tokens carry whole seconds, so one that lives for two may be good for a little more than one.
+/// Times in tokens are whole seconds, so a lifetime of 2 s may last little more than 1 s.
 const TWO_SECONDS_AND_MORE: Duration = Duration::from_millis(2100);
 
 #[test]
@@ -24,7 +24,7 @@ fn an_expired_access_token_is_renewed_in_the_same_request() {
 }
 
 #[test]
-fn an_expired_bearer_token_alone_is_refused() {
+fn an_expired_bearer_token_alone_is_rejected() {
     let server = Server::start(&["--access-ttl", "2s"]);
     let token = server.client().log_in("alice");
     sleep(TWO_SECONDS_AND_MORE);
@@ -34,7 +34,7 @@ fn an_expired_bearer_token_alone_is_refused() {
 }
 
 #[test]
-fn an_expired_bearer_token_is_renewed_in_kind_beside_its_refresh_cookie() {
+fn an_expired_bearer_token_with_its_refresh_cookie_is_renewed_in_the_header() {
     let server = Server::start(&["--access-ttl", "2s"]);
     let mut alice = server.client();
     let token = alice.log_in("alice");
@@ -90,7 +90,7 @@ fn renewal_happens_on_any_status() {
 }
 
 #[test]
-fn an_access_token_near_its_end_is_renewed_ahead() {
+fn an_access_token_near_its_expiry_is_renewed_ahead() {
     let server = Server::start(&["--access-ttl", "10m", "--refresh-ahead", "0.999999"]);
     let mut alice = server.logged_in("alice");
     sleep(Duration::from_millis(1100));
@@ -100,7 +100,7 @@ fn an_access_token_near_its_end_is_renewed_ahead() {
 }
 
 #[test]
-fn a_session_that_was_not_used_is_over() {
+fn a_session_that_was_not_used_expires() {
     let server = Server::start(&["--access-ttl", "2s", "--idle", "2s"]);
     let mut alice = server.logged_in("alice");
     assert_eq!(alice.get("/me").status, 200);

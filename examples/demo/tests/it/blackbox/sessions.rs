@@ -1,11 +1,11 @@
-//! The sessions of a user, and their ends.
+//! The sessions of a user, and how they end.
 
 use serde_json::json;
 
 use super::support::Server;
 
 #[test]
-fn the_list_tells_of_every_session() {
+fn the_list_contains_every_session() {
     let server = Server::start(&[]);
     server.client().with("user-agent", "telephone").log_in("alice");
     let mut laptop = server.client().with("user-agent", "laptop");

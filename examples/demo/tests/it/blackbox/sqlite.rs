@@ -1,11 +1,11 @@
-//! Sessions in a SQLite file, with the keys beside it: what a restart finds again.
+//! Sessions in a SQLite file with the keys beside it, which survive a restart.
 #![cfg(unix)]
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use super::support::{Client, Server, fails_to_start};
 
-/// The same client at a server that was restarted, and so has another port.
+/// The same client with a restarted server, which has another port.
 fn at(server: &Server, client: &Client) -> Client {
     let mut moved = server.client();
     moved.cookies.clone_from(&client.cookies);
@@ -13,13 +13,13 @@ fn at(server: &Server, client: &Client) -> Client {
 }
 
 #[test]
-fn by_default_sessions_are_in_a_file_here() {
+fn by_default_sessions_are_in_a_file_in_the_current_folder() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start_in(folder.path(), &[]);
     server.signal("TERM");
     let (_, output, errors) = server.wait();
     assert!(output.contains("sqlite:demo.db"), "{output}");
-    assert_eq!(errors, "", "no warning: the keys are kept");
+    assert_eq!(errors, "", "no warning: the keys are stored");
     for name in ["demo.db", "demo.db.eddsa.pem", "demo.db.refresh.key"] {
         let mode = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
@@ -27,7 +27,7 @@ fn by_default_sessions_are_in_a_file_here() {
 }
 
 #[test]
-fn a_restart_logs_nobody_out() {
+fn users_stay_logged_in_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let before = Server::start_in(folder.path(), &["--access-ttl", "10m"]);
     let (alice, mut bob) = (before.logged_in("alice"), before.logged_in("bob"));
@@ -68,7 +68,7 @@ fn two_servers_share_a_file() {
 }
 
 #[test]
-fn a_theft_is_found_out_here_too() {
+fn a_theft_is_detected_with_sqlite_too() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start_in(folder.path(), &[]);
     let mut alice = server.logged_in("alice");
@@ -77,7 +77,7 @@ fn a_theft_is_found_out_here_too() {
 }
 
 #[test]
-fn a_file_that_cannot_be_used_is_one_line() {
+fn an_unusable_file_is_reported_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let other = folder.path().join("other");
     fs::write(&other, "this is no database, but it is long enough to be taken for one ".repeat(20)).unwrap();

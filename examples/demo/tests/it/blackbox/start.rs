@@ -1,11 +1,11 @@
-//! Starting, and refusing to.
+//! Start, and errors at start.
 
 use std::{fs, net::TcpListener, process::Command};
 
 use super::support::{Server, fails_to_start};
 
 #[test]
-fn the_first_line_tells_the_address_and_the_rest_what_to_try() {
+fn the_first_line_contains_the_address_and_the_others_what_to_try() {
     let mut server = Server::start(&[]);
     let port: u16 = server.address.strip_prefix("127.0.0.1:").unwrap().parse().unwrap();
     assert_ne!(port, 0);
@@ -20,7 +20,7 @@ fn the_first_line_tells_the_address_and_the_rest_what_to_try() {
 }
 
 #[test]
-fn keys_that_are_given_need_no_warning() {
+fn keys_from_files_cause_no_warning() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
     fs::write(&secret, [7; 32]).unwrap();
@@ -31,7 +31,7 @@ fn keys_that_are_given_need_no_warning() {
 }
 
 #[test]
-fn a_reader_that_goes_away_does_not_stop_it() {
+fn it_continues_when_its_output_is_closed() {
     let mut server = Server::start(&[]);
     server.close_output();
     assert_eq!(server.logged_in("alice").get("/me").status, 200);
@@ -67,7 +67,7 @@ fn help_is_no_error() {
 }
 
 #[test]
-fn a_wrong_option_is_one_line() {
+fn an_invalid_option_is_reported_in_one_line() {
     for (arguments, named) in [
         (&["--nonsense"][..], "--nonsense"),
         (&["--algorithm", "none"], "none"),
@@ -85,7 +85,7 @@ fn a_wrong_option_is_one_line() {
         (&["--store", "mysql://user:hunter2@host"], "store"),
         (&["--trusted-origin", "example.com"], "example.com"),
         (&["--trusted-origin", "https://example.com/"], "https://example.com/"),
-        (&["--access-header", "off", "--access-cookie", "off"], "channel"),
+        (&["--access-header", "off", "--access-cookie", "off"], "transport"),
     ] {
         let line = fails_to_start(arguments, &[]);
         assert!(line.starts_with("error: ") && line.contains(named), "{arguments:?}: {line}");
@@ -95,7 +95,7 @@ fn a_wrong_option_is_one_line() {
 }
 
 #[test]
-fn a_policy_that_the_library_refuses_is_one_line() {
+fn an_invalid_policy_is_reported_in_one_line() {
     for (arguments, named) in [
         (&["--damping", "44s"][..], "damping"),
         (&["--grace", "11m", "--damping", "12m"], "grace"),
@@ -113,7 +113,7 @@ fn a_policy_that_the_library_refuses_is_one_line() {
 }
 
 #[test]
-fn a_bad_key_is_one_line() {
+fn an_invalid_key_is_reported_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &[u8]| {
         let path = folder.path().join(name);
@@ -138,8 +138,8 @@ fn a_bad_key_is_one_line() {
 }
 
 #[test]
-fn a_store_that_cannot_be_reached_is_one_line() {
-    // Nobody listens on port 1.
+fn an_unreachable_store_is_reported_in_one_line() {
+    // No server listens on port 1.
     for store in [
         "postgres://user:hunter2@127.0.0.1:1/db",
         "redis://:hunter2@127.0.0.1:1",
@@ -151,7 +151,7 @@ fn a_store_that_cannot_be_reached_is_one_line() {
 }
 
 #[test]
-fn an_address_in_use_is_one_line() {
+fn an_address_in_use_is_reported_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     assert!(fails_to_start(&["--listen", &address], &[]).contains(&address));

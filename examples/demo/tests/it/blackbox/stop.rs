@@ -1,4 +1,4 @@
-//! Stopping without dropping anybody.
+//! Graceful shutdown.
 #![cfg(unix)]
 
 use std::{
@@ -14,7 +14,7 @@ use super::support::Server;
 const UNDER_WAY: Duration = Duration::from_millis(300);
 
 #[test]
-fn requests_in_flight_are_answered() {
+fn requests_in_flight_are_completed() {
     for signal in ["TERM", "INT"] {
         let mut server = Server::start(&[]);
         let mut alice = server.logged_in("alice");
@@ -31,7 +31,7 @@ fn requests_in_flight_are_answered() {
 }
 
 #[test]
-fn new_connections_are_refused_meanwhile() {
+fn new_connections_are_refused_during_shutdown() {
     let mut server = Server::start(&[]);
     let mut alice = server.logged_in("alice");
     let slow = thread::spawn(move || alice.get("/slow?ms=800").status);
@@ -44,7 +44,7 @@ fn new_connections_are_refused_meanwhile() {
 }
 
 #[test]
-fn idle_connections_hold_nothing_up() {
+fn idle_connections_do_not_delay_the_shutdown() {
     let mut server = Server::start(&[]);
     let mut silent = server.connect();
     let mut alice = server.logged_in("alice");
@@ -57,7 +57,7 @@ fn idle_connections_hold_nothing_up() {
 }
 
 #[test]
-fn websockets_are_told() {
+fn websockets_are_closed_at_shutdown() {
     let mut server = Server::start(&[]);
     let token = server.client().log_in("alice");
     let mut request = format!("ws://{}/ws", server.address).into_client_request().unwrap();
@@ -70,7 +70,7 @@ fn websockets_are_told() {
 }
 
 #[test]
-fn ctrl_c_while_it_drains_stops_at_once() {
+fn ctrl_c_during_shutdown_stops_at_once() {
     let mut server = Server::start(&[]);
     let alice = server.logged_in("alice");
     let slow = thread::spawn(move || alice.try_open("GET", "/slow?ms=10000", "").is_err());
@@ -83,7 +83,7 @@ fn ctrl_c_while_it_drains_stops_at_once() {
 }
 
 #[test]
-fn it_can_be_stopped_as_soon_as_it_speaks() {
+fn it_can_be_stopped_right_after_its_first_line() {
     for _ in 0..10 {
         let mut server = Server::start(&[]);
         server.signal("TERM");

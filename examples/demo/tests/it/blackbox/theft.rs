@@ -11,7 +11,7 @@ fn a_copied_refresh_token_ends_the_session() {
     let mut elsewhere = server.logged_in("alice");
     let steps = alice.post("/demo/steal");
     assert_eq!(steps.status, 200);
-    let told: Vec<_> = steps
+    let shown: Vec<_> = steps
         .json()
         .as_array()
         .unwrap()
@@ -20,7 +20,7 @@ fn a_copied_refresh_token_ends_the_session() {
         .collect();
     let expected = [("thief", 0, 200), ("thief", 1, 200), ("you", 0, 401), ("thief", 2, 401)];
     assert_eq!(
-        told,
+        shown,
         expected.map(|(who, generation, status)| (json!(who), json!(generation), json!(status)))
     );
 
@@ -32,13 +32,13 @@ fn a_copied_refresh_token_ends_the_session() {
 }
 
 #[test]
-fn the_owner_can_come_back_in_person() {
+fn the_theft_is_detected_at_the_owners_next_request() {
     let server = Server::start(&[]);
     let mut alice = server.logged_in("alice");
     let steps = alice.post("/demo/steal/use-copy").json();
     assert_eq!(steps.as_array().unwrap().len(), 2, "{steps}");
     assert_eq!((&steps[0]["received"], &steps[1]["received"]), (&json!(1), &json!(2)));
-    assert_eq!(alice.post("/demo/steal/use-again").json()["status"], 200, "nobody has noticed yet");
+    assert_eq!(alice.post("/demo/steal/use-again").json()["status"], 200, "the theft is not detected yet");
 
     alice.post("/auth/refresh").assert_bare_challenge();
     let again = alice.post("/demo/steal/use-again").json();
@@ -46,7 +46,7 @@ fn the_owner_can_come_back_in_person() {
 }
 
 #[test]
-fn only_the_last_victim_sees_the_thief_again() {
+fn only_the_last_victim_can_use_the_copy_again() {
     let server = Server::start(&[]);
     let (mut alice, mut bob) = (server.logged_in("alice"), server.logged_in("bob"));
     alice.post("/demo/steal/use-copy");
@@ -56,7 +56,7 @@ fn only_the_last_victim_sees_the_thief_again() {
 }
 
 #[test]
-fn it_works_with_other_times_and_again() {
+fn the_demonstration_works_with_other_times_and_repeatedly() {
     let server = Server::start(&["--grace", "10m", "--damping", "12h"]);
     for _ in 0..3 {
         let mut bob = server.logged_in("bob");
@@ -67,7 +67,7 @@ fn it_works_with_other_times_and_again() {
 }
 
 #[test]
-fn there_must_be_something_to_steal() {
+fn the_demonstration_needs_a_refresh_cookie() {
     let server = Server::start(&[]);
     server.client().post("/demo/steal").assert_bare_challenge();
     let token = server.client().log_in("alice");

@@ -1,4 +1,4 @@
-//! Changing users.
+//! Changes to users.
 
 use serde_json::json;
 
@@ -24,7 +24,7 @@ fn a_change_takes_effect_at_the_next_refresh() {
 }
 
 #[test]
-fn a_disabled_user_stays_until_the_next_refresh_and_cannot_come_back() {
+fn a_disabled_user_stays_logged_in_until_the_next_refresh_and_cannot_log_in_again() {
     let server = Server::start(&["--access-ttl", "10m"]);
     let (mut admin, mut bob) = (server.logged_in("admin"), server.logged_in("bob"));
     assert_eq!(patch(&mut admin, "bob", json!({ "disabled": true })).status, 200);
@@ -40,7 +40,7 @@ fn a_disabled_user_stays_until_the_next_refresh_and_cannot_come_back() {
 }
 
 #[test]
-fn what_is_left_out_stays() {
+fn omitted_members_remain_unchanged() {
     let server = Server::start(&[]);
     let mut admin = server.logged_in("admin");
     assert_eq!(patch(&mut admin, "alice", json!({})).status, 200);
@@ -50,7 +50,7 @@ fn what_is_left_out_stays() {
 }
 
 #[test]
-fn bad_changes_are_problems() {
+fn invalid_changes_are_problems() {
     let server = Server::start(&[]);
     let mut admin = server.logged_in("admin");
     patch(&mut admin, "carol", json!({ "name": "Carol" })).assert_problem(404);

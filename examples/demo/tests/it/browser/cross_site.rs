@@ -1,13 +1,13 @@
-//! Pages of other hosts that use the cookies of whoever visits them.
+//! Pages of other hosts that send requests with the cookies of their visitors.
 
 use serde_json::json;
 
 use super::support::{Browser, Demo, Front, Site};
 
-/// The shortest page that it has.
+/// The smallest page of the application.
 const APP: &str = "https://app.example.test/healthz";
 
-/// What a page can send without a script of the application, by a form or by a script of its own.
+/// Requests that a page of another site can send, with a form or a script of its own.
 const ATTACKS: [(&str, &str); 13] = [
     ("a form to log out", "form('POST', 'auth/logout')"),
     ("a form to log out everywhere", "form('POST', 'auth/logout-everywhere')"),
@@ -16,7 +16,7 @@ const ATTACKS: [(&str, &str); 13] = [
         "a form that logs in, with a body that reads as JSON",
         r#"form('POST', 'login', 'text/plain', '{"username":"bob","password":"bob-password","a":"', '"}')"#,
     ),
-    ("a form that gets", "form('GET', 'auth/logout')"),
+    ("a form with GET", "form('GET', 'auth/logout')"),
     (
         "a request without CORS",
         "fetch(app + 'auth/logout', { method: 'POST', mode: 'no-cors', credentials: 'include' })",
@@ -26,7 +26,7 @@ const ATTACKS: [(&str, &str); 13] = [
         "fetch(app + 'auth/logout-everywhere', { method: 'POST', credentials: 'include' })",
     ),
     (
-        "a request that is asked for",
+        "a request with a preflight",
         "fetch(app + 'auth/sessions', { method: 'DELETE', credentials: 'include' })",
     ),
     (
@@ -57,14 +57,14 @@ const HELPERS: &str = "
         document.body.append(made);
     });";
 
-/// Afterwards a page of the application is open.
+/// Runs an attack; afterwards a page of the application is open.
 async fn attack(browser: &Browser, from: &str, (name, script): (&str, &str)) {
     browser.open(from).await;
     if script.starts_with("form") {
-        // It takes the page along, unless it was obeyed: a 204 leaves the page where it is.
+        // A rejection navigates the page to the application. A success does not: the response is 204.
         browser.run(&format!("{HELPERS} setTimeout(() => {script}, 0);")).await;
         let arrived = "return location.host === 'app.example.test' && document.readyState === 'complete'";
-        browser.until(&format!("{name} from {from} is refused"), arrived).await;
+        browser.until(&format!("{name} from {from} is rejected"), arrived).await;
     } else {
         browser.run(&format!("{HELPERS} await Promise.resolve({script}).catch(() => {{}});")).await;
         browser.open(APP).await;
@@ -73,7 +73,7 @@ async fn attack(browser: &Browser, from: &str, (name, script): (&str, &str)) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]
-async fn no_other_host_logs_out_or_in_or_changes_anything() {
+async fn no_other_host_can_log_in_or_out_or_change_anything() {
     let demo = Demo::start(&["--access-ttl", "2s", "--refresh-ahead", "0"]);
     let evil = Site::start(|_| false).await;
     let hosts = ["evil.example.test", "attacker.test"];
@@ -104,7 +104,7 @@ async fn no_other_host_logs_out_or_in_or_changes_anything() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]
-async fn a_host_that_is_trusted_acts_for_the_user() {
+async fn a_trusted_origin_can_act_as_the_user() {
     let demo = Demo::start(&["--trusted-origin", "https://web.example.test"]);
     let web = Site::start(|_| false).await;
     let front =
@@ -117,14 +117,14 @@ async fn a_host_that_is_trusted_acts_for_the_user() {
         "return (await (await fetch('https://app.example.test/me', { credentials: 'include' })).json()).sub";
     assert_eq!(browser.run(me).await, json!("alice"));
 
-    // So does the module, with the token that it asks for.
+    // The module does the same, with the token that it requests.
     let module = "const { createAuth } = await import('https://app.example.test/tower-refresh.js');
          const auth = createAuth({ server: 'https://app.example.test' });
          const answer = await auth.fetch('https://app.example.test/me');
          return [answer.status, (await answer.json()).sub, auth.loggedIn]";
     assert_eq!(browser.run(module).await, json!([200, "alice", true]));
 
-    // The very attack of above: what stopped it there is the origin alone.
+    // One of the attacks above: only the origin differs.
     let (_, logout) = ATTACKS[5];
     browser.run(&format!("{HELPERS} await {logout}")).await;
     assert_eq!(demo.events("end"), 1);

@@ -1,18 +1,18 @@
-//! A login's life on the page.
+//! A login on the page: renewal, rotation, logout.
 
 use serde_json::{Value, json};
 
 use super::support::{Browser, Demo};
 
-/// The last request of the page's list: its path, its status, what it renewed.
+/// The newest request in the page's table: path, status, renewed tokens.
 const LAST_REQUEST: &str = "const [, request, status, , , renewed] = document.querySelector('#log tr').cells;
      return [request, status, renewed].map((cell) => cell.textContent).join('; ');";
 
-/// So that a rotation can be waited for.
+/// Short times, so that a test can wait for a rotation.
 pub(crate) const QUICK: [&str; 8] =
     ["--access-ttl", "2s", "--refresh-ahead", "0", "--grace", "2s", "--damping", "17s"];
 
-/// Completes when the session, which began when this page logged in, may rotate.
+/// Completes when the session of this page's login may rotate.
 pub(crate) async fn until_rotation_is_due(browser: &Browser) {
     browser.run("window.since ??= Date.now()").await;
     browser.until("time passes", "return Date.now() - window.since > 17_500").await;
@@ -41,14 +41,14 @@ async fn a_login_shows_the_user_and_hides_the_tokens() {
         .await;
     assert_eq!((&readable[0], &readable[1]), (&"".into(), &json!([])));
     assert!(!readable.to_string().contains(&token));
-    // Nor can a script put its own in their place.
+    // Nor can a script replace them.
     browser.run("document.cookie = '__Host-refresh=mine; Secure; Path=/'").await;
     assert_eq!(browser.cookie("__Host-refresh").await, Some(token));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]
-async fn a_request_with_an_expired_token_is_answered_and_brings_a_new_one() {
+async fn a_request_with_an_expired_token_succeeds_and_receives_a_new_one() {
     let demo = Demo::start(&["--access-ttl", "5s", "--refresh-ahead", "0"]);
     let browser = Browser::start().await;
     browser.open(&demo.url()).await;
@@ -81,7 +81,7 @@ async fn twenty_requests_at_once_with_an_expired_token_rotate_once() {
 
     let answers = browser
         .run(
-            // One cached address is asked for by one request at a time.
+            // Requests for one cacheable URL would be sent one at a time.
             "const answers = await Promise.all(Array.from({ length: 20 }, () => fetch('/me', { cache: 'no-store' })));
              const header = (name) => answers.map(({ headers }) => headers.get(name));
              return [answers.map(({ status }) => status), header('x-demo-generation'), header('x-demo-renewed')];",
@@ -95,21 +95,21 @@ async fn twenty_requests_at_once_with_an_expired_token_rotate_once() {
     assert_ne!(browser.cookie("__Host-refresh").await, before);
     assert_eq!((demo.events("reuse"), demo.events("end")), (0, 0));
 
-    // The one that came is as good as any.
+    // The browser has one of the tokens, and it is valid.
     browser.until_gone("__Host-access").await;
     assert_eq!(browser.run("return (await fetch('/me')).headers.get('x-demo-generation')").await, "1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]
-async fn a_page_that_is_left_while_it_refreshes_loses_no_login() {
+async fn a_page_that_is_left_during_a_refresh_stays_logged_in() {
     let demo = Demo::start(&QUICK);
     let browser = Browser::start().await;
     browser.open(&demo.url()).await;
     browser.log_in("alice").await;
     until_rotation_is_due(&browser).await;
 
-    // The first is left to its fate, the second is the page's own.
+    // The first request is aborted, the second is the page's own.
     browser.run("fetch('/slow?ms=20000').catch(() => {}); location.assign('/');").await;
     browser
         .until(

@@ -4,15 +4,15 @@ use serde_json::{Value, json};
 
 use super::support::{Browser, Demo, Site};
 
-/// The module is all that gets in: there is no access cookie.
+/// No access cookie: only the module can authenticate requests.
 const HEADER_ONLY: [&str; 4] = ["--access-cookie", "off", "--access-ttl", "10m"];
 
-/// A page without a content security policy: the demo's own forbids it to call other origins.
+/// A page without a content security policy: the policy of the demo's page forbids requests to other origins.
 fn page(demo: &Demo) -> String {
     format!("{}healthz", demo.url())
 }
 
-/// Makes `auth` and `heard`, what its listener was told.
+/// Creates `auth`, and `heard` with the changes that its listener received.
 async fn load(browser: &Browser, options: &Value) {
     browser
         .run(&format!(
@@ -30,7 +30,7 @@ async fn load(browser: &Browser, options: &Value) {
         .await;
 }
 
-/// What the page sent since it was asked last, to whomever.
+/// The requests of the page since the last call, to any origin.
 async fn sent(browser: &Browser) -> Value {
     browser.run("return sent.splice(0)").await
 }
@@ -43,7 +43,7 @@ const ME: &str = "return (await auth.fetch('/me')).status";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]
-async fn it_finds_the_session_by_one_refresh_for_all_requests() {
+async fn it_finds_the_session_with_one_refresh_for_all_requests() {
     let demo = Demo::start(&HEADER_ONLY);
     let browser = Browser::start().await;
     browser.open(&page(&demo)).await;
@@ -79,7 +79,7 @@ async fn the_server_renews_an_expired_token_in_the_same_request() {
          window.first = tokens.access_token;
          return [answer.status, auth.loggedIn];";
     assert_eq!(browser.run(login).await, json!([200, true]));
-    assert_eq!(heard(&browser).await, json!(["ended false", "login true"]), "first nobody is found");
+    assert_eq!(heard(&browser).await, json!(["ended false", "login true"]), "at first there is no session");
     browser.run("window.expired = JSON.parse(atob(first.split('.')[1])).exp * 1000").await;
     browser.until("the token expires", "return Date.now() > expired").await;
 
@@ -92,7 +92,7 @@ async fn the_server_renews_an_expired_token_in_the_same_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]
-async fn a_service_that_refuses_a_token_is_asked_once_more_with_a_new_one() {
+async fn a_request_with_a_rejected_token_is_repeated_once_with_a_new_one() {
     let demo = Demo::start(&HEADER_ONLY);
     let first = std::sync::OnceLock::<String>::new();
     let once = Site::start(move |token| first.get_or_init(|| token.to_owned()) == token).await;
@@ -114,7 +114,7 @@ async fn a_service_that_refuses_a_token_is_asked_once_more_with_a_new_one() {
 
     assert_eq!(browser.run(&format!("return (await auth.fetch('{never_url}/service')).status")).await, 401);
     assert_eq!(never.tokens().len(), 2, "there is no third try");
-    assert_eq!(browser.run("return auth.loggedIn").await, true, "which says nothing of the session");
+    assert_eq!(browser.run("return auth.loggedIn").await, true, "the session is unaffected");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,11 +137,11 @@ async fn no_other_origin_is_sent_the_token() {
     assert!(service.tokens()[0].is_some());
     assert_eq!(browser.run(&asked(&stranger, "/service")).await, 401);
     assert_eq!(stranger.tokens(), [None]);
-    // Not the same origin, however alike the names are.
+    // Another origin, in spite of the similar name.
     let alike = format!("http://localhost:{}/service", service.address.rsplit_once(':').unwrap().1);
     browser.run(&format!("await auth.fetch('{alike}').catch(() => {{}})")).await;
     assert_eq!(service.tokens().last().unwrap(), &None);
-    let redirect = format!("/redirect?field=http://{}/service", stranger.address);
+    let redirect = format!("/redirect?header=http://{}/service", stranger.address);
     assert_eq!(browser.run(&asked(&service, &redirect)).await, "failed");
     assert_eq!(stranger.tokens(), [None], "it is not followed");
 
@@ -150,7 +150,11 @@ async fn no_other_origin_is_sent_the_token() {
         service.address
     );
     assert_eq!(browser.run(&own).await, 200);
-    assert_eq!(service.tokens().last().unwrap().as_deref(), Some("mine"), "the caller's own is left alone");
+    assert_eq!(
+        service.tokens().last().unwrap().as_deref(),
+        Some("mine"),
+        "the caller's own header is unchanged"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,7 +174,7 @@ async fn tabs_share_a_token_and_a_logout() {
 
     tabs.first(&browser).await.run("heard.length = 0; await auth.logout()").await;
     assert_eq!(heard(&browser).await, json!(["logout false"]));
-    tabs.second(&browser).await.until("the second tab is told", "return heard.length > 0").await;
+    tabs.second(&browser).await.until("the second tab is notified", "return heard.length > 0").await;
     assert_eq!(heard(&browser).await, json!(["logout false"]));
     browser.run("sent.length = 0").await;
     assert_eq!(browser.run(ME).await, 401);
@@ -180,7 +184,7 @@ async fn tabs_share_a_token_and_a_logout() {
          const body = JSON.stringify({ username: 'bob', password: 'bob-password' });
          auth.adopt(await (await auth.fetch('/login', { method: 'POST', headers, body })).json());";
     tabs.first(&browser).await.run(login).await;
-    tabs.second(&browser).await.until("the second tab is told", "return auth.loggedIn").await;
+    tabs.second(&browser).await.until("the second tab is notified", "return auth.loggedIn").await;
     assert_eq!(browser.run("return (await (await auth.fetch('/me')).json()).sub").await, "bob");
 }
 
@@ -196,7 +200,7 @@ async fn tabs_that_need_a_token_at_once_share_one_refresh() {
     load(&browser, &json!({})).await;
     let refreshes = demo.events("refresh");
 
-    // Nobody refreshes until both wait for it.
+    // No tab refreshes until both wait for it.
     let ask = "window.answer = auth.fetch('/me').then(({ status }) => status);";
     browser
         .run("navigator.locks.request(`tower-refresh ${location.origin}`, () => new Promise((go) => { window.go = go; }))")
@@ -212,7 +216,7 @@ async fn tabs_that_need_a_token_at_once_share_one_refresh() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]
-async fn a_session_that_has_ended_is_asked_for_once() {
+async fn an_ended_session_is_refreshed_only_once() {
     let demo = Demo::start(&HEADER_ONLY);
     let browser = Browser::start().await;
     browser.open(&page(&demo)).await;
@@ -231,6 +235,6 @@ async fn a_session_that_has_ended_is_asked_for_once() {
     assert_eq!(sent(&browser).await, json!(["/me", "/auth/refresh"]));
     assert_eq!(browser.run(ME).await, 401);
     assert_eq!(sent(&browser).await, json!(["/me"]));
-    // A page that is for everybody still is.
+    // A public page is still served.
     assert_eq!(browser.run("return (await auth.fetch('/public')).status").await, 200);
 }

@@ -23,12 +23,12 @@ async fn the_list_shows_other_devices_and_ends_their_sessions() {
     browser.click("#end-the-other").await;
     browser.until("one is left", "return document.querySelectorAll('#sessions li').length === 1").await;
     assert_eq!(demo.status_of("GET", "me", elsewhere), 401);
-    assert_eq!(browser.run("return (await fetch('/me')).status").await, 200, "one's own goes on");
+    assert_eq!(browser.run("return (await fetch('/me')).status").await, 200, "this session is unaffected");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]
-async fn a_stolen_cookie_ends_the_session_before_ones_eyes() {
+async fn a_stolen_cookie_ends_the_session_on_the_page() {
     let demo = Demo::start(&["--access-ttl", "10m"]);
     let (elsewhere, _) = demo.log_in_elsewhere("alice");
     let browser = Browser::start().await;
@@ -40,7 +40,7 @@ async fn a_stolen_cookie_ends_the_session_before_ones_eyes() {
     for (holder, token) in [("#you-hold", "T0"), ("#server-expects", "T2"), ("#thief-holds", "T2")] {
         assert_eq!(browser.text(holder).await, token, "{holder}");
     }
-    assert_eq!(demo.events("reuse"), 0, "nobody can tell yet");
+    assert_eq!(demo.events("reuse"), 0, "the theft is not detected yet");
 
     browser.click("#come-back").await;
     browser.until("the page says so", "return document.getElementById('notice').textContent !== ''").await;
@@ -54,6 +54,6 @@ async fn a_stolen_cookie_ends_the_session_before_ones_eyes() {
     assert_eq!(
         demo.status_of("GET", "me", elsewhere["access_token"].as_str().unwrap()),
         200,
-        "other devices go on"
+        "other devices stay logged in"
     );
 }

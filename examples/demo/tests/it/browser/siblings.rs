@@ -1,4 +1,4 @@
-//! A sibling host, in other hands, that sets cookies for the whole domain.
+//! A sibling host of an attacker that sets cookies for the whole domain.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::support::{Browser, Demo, Front, Site};
 
-/// What a sibling's response sets, with `TOKEN` for a refresh token that is good: of the attacker's own login.
+/// Cookies that a response of the sibling sets. `TOKEN` stands for a valid refresh token, from the attacker's own login.
 const TOSSED: [(&str, &str); 14] = [
     ("refresh=TOKEN; Domain=example.test; Path=/; Secure", "the name of plain HTTP"),
     ("access=TOKEN; Domain=example.test; Path=/; Secure", "the same for the access token"),
@@ -21,7 +21,7 @@ const TOSSED: [(&str, &str); 14] = [
     ("\"__Host-refresh\"=TOKEN; Domain=example.test; Path=/; Secure", "in quotes"),
     ("$__Host-refresh=TOKEN; Domain=example.test; Path=/; Secure", "as in RFC 2965"),
     ("a=b, __Host-refresh=TOKEN; Domain=example.test; Path=/; Secure", "for readers that split at commas"),
-    ("z=\u{ff}\u{1f980}; Domain=example.test; Path=/me; Secure", "bytes that are no ASCII"),
+    ("z=\u{ff}\u{1f980}; Domain=example.test; Path=/me; Secure", "bytes other than ASCII"),
 ];
 
 const APP: &str = "https://app.example.test/";
@@ -44,16 +44,16 @@ impl Domain {
         Self { demo, browser, _evil: evil, _front: front }
     }
 
-    /// Sets all of these and many more, then goes to the application.
+    /// Sets all these cookies and many more, then opens the application.
     async fn toss(&self, token: &str) {
         self.browser.open(EVIL).await;
         let mut script = String::new();
-        for (field, _) in TOSSED {
-            let field = json!(field.replace("TOKEN", token));
-            // By a response, and by a script of the sibling.
+        for (header, _) in TOSSED {
+            let header = json!(header.replace("TOKEN", token));
+            // With a response, and with a script of the sibling.
             write!(
                 script,
-                "await fetch('/cookie?field=' + encodeURIComponent({field})); document.cookie = {field};"
+                "await fetch('/cookie?header=' + encodeURIComponent({header})); document.cookie = {header};"
             )
             .unwrap();
         }
@@ -74,14 +74,14 @@ impl Domain {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]
-async fn its_cookies_log_nobody_in() {
+async fn its_cookies_do_not_log_in() {
     let domain = Domain::start().await;
     let (_, attackers) = domain.demo.log_in_elsewhere("bob");
     domain.toss(&attackers).await;
     let who = domain.browser.run("return (await fetch('/public')).json()").await;
     assert_eq!(who, json!({ "authenticated": false, "sub": null }));
     assert_eq!(domain.browser.run("return (await fetch('/me')).status").await, 401);
-    assert_eq!(domain.demo.events("refresh"), 0, "the token was not looked at");
+    assert_eq!(domain.demo.events("refresh"), 0, "the token was not read");
 }
 
 #[tokio::test(flavor = "multi_thread")]

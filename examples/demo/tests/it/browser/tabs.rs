@@ -1,4 +1,4 @@
-//! Two tabs share one jar of cookies.
+//! Two tabs with one cookie jar.
 
 use super::{
     journey::{QUICK, until_rotation_is_due},
@@ -18,8 +18,9 @@ async fn both_refresh_at_once_and_both_stay_logged_in() {
     let ask = "window.answers = Promise.all(Array.from({ length: 8 }, (_, i) => fetch(`/slow?ms=${600 + 40 * i}`, { cache: 'no-store' })));";
     tabs.first(&browser).await.run(ask).await;
     tabs.second(&browser).await.run(ask).await;
-    let told = "return (await window.answers).map(({ status, headers }) => `${status} T${headers.get('x-demo-generation')}`)";
-    for tab in [tabs.first(&browser).await.run(told).await, tabs.second(&browser).await.run(told).await] {
+    let answers = "return (await window.answers).map(({ status, headers }) => `${status} T${headers.get('x-demo-generation')}`)";
+    for tab in [tabs.first(&browser).await.run(answers).await, tabs.second(&browser).await.run(answers).await]
+    {
         assert!(tab.as_array().unwrap().iter().all(|answer| answer == "200 T1"), "{tab}");
     }
 

@@ -45,19 +45,19 @@ impl Curl {
         (status.parse().unwrap(), body.to_owned())
     }
 
-    /// The value of a cookie in the jar: the last field of its line, in Netscape's format.
+    /// The value of a cookie in the jar: the last column of its line, in the Netscape format.
     fn cookie(&self, name: &str) -> Option<String> {
         let jar = std::fs::read_to_string(self.jar()).unwrap_or_default();
         let cookies = jar.lines().map(|line| line.split('\t').collect::<Vec<_>>());
         let mut values = cookies
-            .filter(|fields| fields.len() == 7 && fields[5] == name)
-            .map(|fields| fields[6].to_owned());
+            .filter(|columns| columns.len() == 7 && columns[5] == name)
+            .map(|columns| columns[6].to_owned());
         values.next()
     }
 }
 
-/// Logs in, lets the access token expire and be renewed, and logs out.
-fn lives_through(curl: &Curl, access: &str, refresh: &str) {
+/// Logs in, waits until the access token has expired and was renewed, and logs out.
+fn assert_stays_logged_in(curl: &Curl, access: &str, refresh: &str) {
     assert_eq!(curl.send("/me", &[]).0, 401);
     let login = ["--header", "content-type: application/json", "--data", LOGIN];
     assert_eq!(curl.send("/login", &login).0, 200);
@@ -74,27 +74,27 @@ fn lives_through(curl: &Curl, access: &str, refresh: &str) {
         assert!(Instant::now() < deadline, "the access token is never renewed");
         sleep(Duration::from_millis(200));
     }
-    // Within the damping.
+    // Within the damping interval.
     assert_eq!(curl.cookie(refresh).unwrap(), first_refresh);
 
     assert_eq!(curl.send("/auth/logout", &["--request", "POST"]).0, 204);
-    // Older curl heeds the last removal of a response alone, and keeps the access cookie until it expires. It is worth
-    // nothing.
+    // Older versions of curl process only the last removal in a response, and keep the access cookie until it expires. It is
+    // invalid.
     assert_eq!(curl.cookie(refresh), None);
     assert_eq!(curl.send("/me", &[]).0, 401);
 }
 
-/// From 7.79 on curl takes cookies with `Secure` over HTTP from this machine, and gives them back.
+/// Since 7.79, curl accepts and sends cookies with `Secure` over HTTP on this machine.
 #[test]
 #[ignore = "needs curl"]
 fn curl_stays_logged_in_with_host_cookies_on_this_machine() {
-    lives_through(&Curl::on(&["--access-ttl", "2s"]), "__Host-access", "__Host-refresh");
+    assert_stays_logged_in(&Curl::on(&["--access-ttl", "2s"]), "__Host-access", "__Host-refresh");
 }
 
 #[test]
 #[ignore = "needs curl"]
 fn curl_stays_logged_in_over_insecure_http() {
-    lives_through(&Curl::on(&["--access-ttl", "2s", "--insecure-http"]), "access", "refresh");
+    assert_stays_logged_in(&Curl::on(&["--access-ttl", "2s", "--insecure-http"]), "access", "refresh");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The demo and what others wrote: libraries that verify its tokens, and clients that keep its cookies.
+//! The demo with third-party software: libraries that verify its tokens, and clients that store its cookies.
 
 mod curl;
 mod reqwest_jar;

@@ -14,16 +14,16 @@ use tokio::time::sleep;
 
 use super::server::Server;
 
-/// Logs in, lets the access token expire and be renewed, and logs out.
-async fn lives_through(server: &Server, access: &str) {
+/// Logs in, waits until the access token has expired and was renewed, and logs out.
+async fn assert_stays_logged_in(server: &Server, access: &str) {
     let jar = Arc::new(Jar::default());
     let client = Client::builder().cookie_provider(jar.clone()).no_proxy().build().unwrap();
     let url = |path: &str| format!("{}{path}", server.url);
     let origin: Url = server.url.parse().unwrap();
     let access_cookie = || {
-        let field = jar.cookies(&origin)?;
-        let field = field.to_str().unwrap().to_owned();
-        field.split("; ").find(|cookie| cookie.starts_with(&format!("{access}="))).map(str::to_owned)
+        let header = jar.cookies(&origin)?;
+        let header = header.to_str().unwrap().to_owned();
+        header.split("; ").find(|cookie| cookie.starts_with(&format!("{access}="))).map(str::to_owned)
     };
 
     let form = json!({ "username": "alice", "password": "alice-password" });
@@ -49,13 +49,13 @@ async fn lives_through(server: &Server, access: &str) {
     assert_eq!(client.get(url("/me")).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
 }
 
-/// Its store sends cookies with `Secure` to this machine over HTTP, as browsers do.
+/// Like browsers, its cookie store sends cookies with `Secure` over HTTP to this machine.
 #[tokio::test]
 async fn reqwest_stays_logged_in_with_host_cookies_on_this_machine() {
-    lives_through(&Server::start(&["--access-ttl", "2s"]), "__Host-access").await;
+    assert_stays_logged_in(&Server::start(&["--access-ttl", "2s"]), "__Host-access").await;
 }
 
 #[tokio::test]
 async fn reqwest_stays_logged_in_over_insecure_http() {
-    lives_through(&Server::start(&["--access-ttl", "2s", "--insecure-http"]), "access").await;
+    assert_stays_logged_in(&Server::start(&["--access-ttl", "2s", "--insecure-http"]), "access").await;
 }

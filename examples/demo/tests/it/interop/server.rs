@@ -12,7 +12,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server with sessions in memory on a free port, and these arguments.
+    /// A server on a free port with sessions in memory and these arguments.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_demo"))
             .args(["--listen", "127.0.0.1:0", "--store", "memory:"])

@@ -1,4 +1,4 @@
-//! Access tokens, verified by libraries that others wrote, with no more than the public keys at hand.
+//! Access tokens, verified with third-party libraries and the public keys.
 
 use std::{
     collections::BTreeMap,
@@ -20,13 +20,13 @@ use super::server::Server;
 const NAME: &str = "tower-refresh-demo";
 const SECRET: &[u8] = b"a secret of the tests, 32 bytes or more";
 
-/// Where `scripts/test-world` puts jose, and a Python with the other libraries.
+/// The folder in which `scripts/test-world` installs jose, and a Python environment with the other libraries.
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("interop")
 }
 
-/// What the libraries say of a token.
-fn ask(program: &str, arguments: &[&str], case: &Value) -> BTreeMap<String, Value> {
+/// The results of the libraries for a token.
+fn run(program: &str, arguments: &[&str], case: &Value) -> BTreeMap<String, Value> {
     let installed = folder().join("venv/bin").join(program);
     let mut process = Command::new(if installed.exists() { installed } else { program.into() })
         .args(arguments)
@@ -34,10 +34,10 @@ fn ask(program: &str, arguments: &[&str], case: &Value) -> BTreeMap<String, Valu
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("scripts/test-world installs {program}: {error}"));
+        .unwrap_or_else(|error| panic!("{program} is missing, scripts/test-world installs it: {error}"));
     process.stdin.take().unwrap().write_all(case.to_string().as_bytes()).unwrap();
     let output = process.wait_with_output().unwrap();
-    assert!(output.status.success(), "{program} refuses the token, or failed: {case}");
+    assert!(output.status.success(), "{program} rejected the token, or failed: {case}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -89,36 +89,36 @@ fn verify(algorithm: &str, arguments: &[&str], secret: Option<&[u8]>) {
         "secret": secret.map(|secret| STANDARD.encode(secret)),
     });
 
-    let mut seen = ask("node", &["--input-type=module", "--eval", include_str!("verify.mjs")], &case);
-    seen.append(&mut ask("python", &["-c", include_str!("verify.py")], &case));
+    let mut results = run("node", &["--input-type=module", "--eval", include_str!("verify.mjs")], &case);
+    results.append(&mut run("python", &["-c", include_str!("verify.py")], &case));
 
-    let names: Vec<_> = seen.keys().map(String::as_str).collect();
+    let names: Vec<_> = results.keys().map(String::as_str).collect();
     assert_eq!(names, ["jose", "joserfc", "jwcrypto", "pyjwt"]);
-    for (library, Seen { header, claims, refused }) in
-        seen.iter().map(|(library, seen)| (library, Seen::of(seen)))
+    for (library, Verified { header, claims, rejected }) in
+        results.iter().map(|(library, result)| (library, Verified::from_json(result)))
     {
         assert_eq!(*header, json!({ "alg": algorithm, "kid": kid, "typ": "at+jwt" }), "{library}");
         assert_eq!((&claims["iss"], &claims["aud"]), (&json!(NAME), &json!(NAME)), "{library}");
         assert_eq!((&claims["sub"], &claims["scope"]), (&json!("admin"), &json!("user admin")), "{library}");
         let (iat, exp) = (claims["iat"].as_u64().unwrap(), claims["exp"].as_u64().unwrap());
         assert_eq!(exp - iat, tokens["expires_in"].as_u64().unwrap(), "{library}");
-        let refused = refused.as_object().unwrap();
-        assert!(refused.len() >= 6, "{library}");
-        for (what, refused) in refused {
-            assert_eq!(*refused, json!(true), "{library} accepts {algorithm} although: {what}");
+        let rejected = rejected.as_object().unwrap();
+        assert!(rejected.len() >= 6, "{library}");
+        for (change, rejected) in rejected {
+            assert_eq!(*rejected, json!(true), "{library} accepts {algorithm} with a change: {change}");
         }
     }
 }
 
-struct Seen<'a> {
+struct Verified<'a> {
     header: &'a Value,
     claims: &'a Value,
-    refused: &'a Value,
+    rejected: &'a Value,
 }
 
-impl<'a> Seen<'a> {
-    fn of(seen: &'a Value) -> Self {
-        Self { header: &seen["header"], claims: &seen["claims"], refused: &seen["refused"] }
+impl<'a> Verified<'a> {
+    fn from_json(result: &'a Value) -> Self {
+        Self { header: &result["header"], claims: &result["claims"], rejected: &result["rejected"] }
     }
 }
 
@@ -129,25 +129,25 @@ fn header(token: &str) -> Value {
 
 #[test]
 #[ignore = "needs Node.js and Python"]
-fn tokens_by_eddsa_are_verified_by_others() {
+fn eddsa_tokens_are_verified_by_other_libraries() {
     verify("EdDSA", &[], None);
 }
 
 #[test]
 #[ignore = "needs Node.js and Python"]
-fn tokens_by_es256_are_verified_by_others() {
+fn es256_tokens_are_verified_by_other_libraries() {
     verify("ES256", &[], None);
 }
 
 #[test]
 #[ignore = "needs Node.js and Python"]
-fn tokens_by_rs256_are_verified_by_others() {
+fn rs256_tokens_are_verified_by_other_libraries() {
     verify("RS256", &[], None);
 }
 
 #[test]
 #[ignore = "needs Node.js and Python"]
-fn tokens_by_hs256_are_verified_by_others() {
+fn hs256_tokens_are_verified_by_other_libraries() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secret");
     write(&file, SECRET).unwrap();

@@ -1,4 +1,4 @@
-// Verifies an access token with jose. Reads the case from standard input, and prints what the token says.
+// Verifies an access token with jose. Reads the case from standard input, and prints the verified token.
 import { readFileSync } from "node:fs";
 import { createRemoteJWKSet, errors, jwtVerify } from "jose";
 
@@ -8,19 +8,19 @@ const options = { issuer, audience, algorithms: [algorithm], typ: "at+jwt", requ
 
 const { payload, protectedHeader } = await jwtVerify(token, key, options);
 
-async function refused(token, options) {
+async function rejected(token, options) {
   try {
     await jwtVerify(token, key, options);
     return false;
   } catch (error) {
-    // A mistake in this script is no refusal.
+    // Other errors are mistakes in this script.
     return error instanceof errors.JOSEError;
   }
 }
 
 const changes = {};
-for (const [what, token] of Object.entries(changed)) changes[what] = await refused(token, options);
-changes["another audience"] = await refused(token, { ...options, audience: "another" });
-changes["another issuer"] = await refused(token, { ...options, issuer: "another" });
-changes["after its end"] = await refused(token, { ...options, currentDate: new Date(payload.exp * 1000) });
-console.log(JSON.stringify({ jose: { header: protectedHeader, claims: payload, refused: changes } }));
+for (const [what, token] of Object.entries(changed)) changes[what] = await rejected(token, options);
+changes["another audience"] = await rejected(token, { ...options, audience: "another" });
+changes["another issuer"] = await rejected(token, { ...options, issuer: "another" });
+changes["after the expiry"] = await rejected(token, { ...options, currentDate: new Date(payload.exp * 1000) });
+console.log(JSON.stringify({ jose: { header: protectedHeader, claims: payload, rejected: changes } }));

@@ -1,5 +1,5 @@
-"""Verifies an access token with PyJWT, joserfc and jwcrypto. Reads the case from standard input, and prints what the
-token says to each."""
+"""Verifies an access token with PyJWT, joserfc and jwcrypto. Reads the case from standard input, and prints the
+verified token of each."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ def fetch_jwks():
 
 
 class PyJWT:
-    refusals = (jwt.PyJWTError,)
+    rejections = (jwt.PyJWTError,)
 
     def __init__(self):
         self.client = None if SECRET else jwt.PyJWKClient(CASE["jwks"])
@@ -39,7 +39,7 @@ class PyJWT:
 
 
 class Joserfc:
-    refusals = (joserfc.errors.JoseError,)
+    rejections = (joserfc.errors.JoseError,)
 
     def __init__(self):
         self.key = (
@@ -61,8 +61,8 @@ class Joserfc:
 
 
 class Jwcrypto:
-    # It tells some malformed tokens by ValueError.
-    refusals = (jwcrypto.common.JWException, ValueError)
+    # It reports some malformed tokens with ValueError.
+    rejections = (jwcrypto.common.JWException, ValueError)
 
     def __init__(self):
         if SECRET:
@@ -76,10 +76,10 @@ class Jwcrypto:
         return json.loads(verified.header), json.loads(verified.claims)
 
 
-def refused(library, token, audience):
+def rejected(library, token, audience):
     try:
         library.verify(token, audience)
-    except library.refusals:
+    except library.rejections:
         return True
     return False
 
@@ -88,9 +88,9 @@ def main():
     seen = {}
     for library in (PyJWT(), Joserfc(), Jwcrypto()):
         header, claims = library.verify(CASE["token"], AUDIENCE)
-        changes = {what: refused(library, token, AUDIENCE) for what, token in CASE["changed"].items()}
-        changes["another audience"] = refused(library, CASE["token"], "another")
-        seen[type(library).__name__.lower()] = {"header": header, "claims": claims, "refused": changes}
+        changes = {what: rejected(library, token, AUDIENCE) for what, token in CASE["changed"].items()}
+        changes["another audience"] = rejected(library, CASE["token"], "another")
+        seen[type(library).__name__.lower()] = {"header": header, "claims": claims, "rejected": changes}
     print(json.dumps(seen))
 
 

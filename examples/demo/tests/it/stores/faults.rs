@@ -1,9 +1,9 @@
-//! Databases and servers that fail under load: who has a valid access token notices nothing, who needs the store is told
-//! when to try again, and afterwards everything is as it was acknowledged.
+//! Databases and servers that fail under load. Requests with a valid access token are unaffected, requests that need the store
+//! are answered with 503 and `Retry-After`, and afterwards all acknowledged changes are in effect.
 //!
-//! Each test prints a row of the table in `docs/faults.md`: the fault and the store; how long it lasted; requests with a valid
-//! access token, the longest; those with one near its end, the longest; refreshes; answers 503, the longest; logouts that
-//! were acknowledged; requests that no server answered; how long after the fault the last 503 came.
+//! Each test prints a row of the table in `docs/faults.md`: the fault and the store; its duration; requests with a valid access
+//! token, the longest; requests with one near its expiry, the longest; refreshes; responses with 503, the longest; acknowledged
+//! logouts; requests without a response; the time from the end of the fault to the last 503.
 
 use std::{
     env,
@@ -13,47 +13,42 @@ use std::{
 
 use super::support::{Cluster, Crowd, Fault, Node, Outage, Proxy, Service};
 
-/// On the second server each request renews its access token: a valid one is no reason to fail there either.
-const SERVERS: [&[&str]; 2] = [&quiet("0"), &quiet("0.999999")];
-/// So that about half of the sessions are rotated for the first time before the fault, the others in it or after it.
+/// On the second server each request renews its access token. Requests with a valid one must not fail there either.
+const SERVERS: [&[&str]; 2] = [&arguments("0"), &arguments("0.999999")];
+/// With this duration about half of the sessions rotate for the first time before the fault, the others later.
 const BEFORE: Duration = Duration::from_secs(15);
 const KILLED_FOR: Duration = Duration::from_secs(4);
 const AFTER: Duration = Duration::from_secs(6);
-/// What a replica may not have when its master is killed.
+/// Writes of this period may be missing on a replica when its master is killed.
 const REPLICATED_WITHIN: Duration = Duration::from_secs(1);
 
-/// The smallest damping that goes with the grace, so that rotations happen around the fault.
-const fn quiet(refresh_ahead: &'static str) -> [&'static str; 8] {
+/// The shortest damping interval for this grace period, so that rotations happen around the fault.
+const fn arguments(refresh_ahead: &'static str) -> [&'static str; 8] {
     ["--access-ttl", "10m", "--grace", "1s", "--damping", "16s", "--refresh-ahead", refresh_ahead]
 }
 
-/// Lets a crowd work on two servers while something goes wrong, and checks what it has seen.
-fn under_load(
-    name: &str,
-    fault: Fault,
-    service: &mut Service,
-    go_wrong: impl FnOnce(&mut Service) -> Outage,
-) {
+/// Sends requests to two servers during a fault, and checks the responses.
+fn under_load(name: &str, fault: Fault, service: &mut Service, cause: impl FnOnce(&mut Service) -> Outage) {
     let crowd = Crowd::start(service);
     sleep(BEFORE);
-    let outage = go_wrong(service);
+    let outage = cause(service);
     sleep(AFTER);
     let witnesses = crowd.stop();
-    witnesses.judge(name, fault, outage, service);
-    // Another server, which has heard of no end so far, knows them as well.
+    witnesses.check(name, fault, outage, service);
+    // A new server, which has received no report of a session end, rejects them too.
     service.add(SERVERS[0]);
-    witnesses.assert_they_are_over(service, witnesses.ended.iter());
+    witnesses.assert_ended(service, witnesses.ended.iter());
 }
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn a_killed_postgresql_costs_nobody_a_session() {
+fn no_session_is_lost_when_postgresql_is_killed() {
     killed(Node::postgres());
 }
 
 #[test]
 #[ignore = "needs Redis"]
-fn a_killed_redis_costs_nobody_a_session() {
+fn no_session_is_lost_when_redis_is_killed() {
     killed(Node::redis());
 }
 
@@ -72,13 +67,13 @@ fn killed(mut node: Node) {
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn a_frozen_postgresql_costs_nobody_a_session() {
+fn no_session_is_lost_when_postgresql_is_frozen() {
     frozen(&Node::postgres());
 }
 
 #[test]
 #[ignore = "needs Redis"]
-fn a_frozen_redis_costs_nobody_a_session() {
+fn no_session_is_lost_when_redis_is_frozen() {
     frozen(&Node::redis());
 }
 
@@ -98,17 +93,17 @@ fn frozen(node: &Node) {
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn cut_connections_to_postgresql_cost_nobody_a_session() {
+fn no_session_is_lost_when_connections_to_postgresql_are_cut() {
     cut(&Node::postgres());
 }
 
 #[test]
 #[ignore = "needs Redis"]
-fn cut_connections_to_redis_cost_nobody_a_session() {
+fn no_session_is_lost_when_connections_to_redis_are_cut() {
     cut(&Node::redis());
 }
 
-/// First all connections again and again, then the way is closed.
+/// Cuts all connections repeatedly, then also rejects new ones.
 fn cut(node: &Node) {
     let name = format!("connections cut, {}", node.name());
     let proxy = Proxy::to(node.port);
@@ -128,7 +123,7 @@ fn cut(node: &Node) {
 
 #[test]
 #[ignore = "needs a Redis Cluster"]
-fn a_killed_master_of_a_cluster_costs_nobody_a_session() {
+fn no_session_is_lost_when_a_master_of_a_cluster_is_killed() {
     let mut cluster = Cluster::start();
     let mut service = Service::start(&cluster.url(), &SERVERS);
     let crowd = Crowd::start(&service);
@@ -141,27 +136,27 @@ fn a_killed_master_of_a_cluster_costs_nobody_a_session() {
     cluster.restart_the_killed();
     sleep(AFTER / 2);
     let witnesses = crowd.stop();
-    witnesses.judge("master killed, replica promoted, Redis Cluster", Fault::StoreGone, outage, &service);
+    witnesses.check("master killed, replica promoted, Redis Cluster", Fault::StoreGone, outage, &service);
 
-    // What was acknowledged by the master alone can be lost with it: replicas are not waited for by default.
+    // Writes that only the master acknowledged can be lost with it: by default the store does not wait for replicas.
     let is_at_risk = |at: Instant| at <= began && at + REPLICATED_WITHIN > began;
     let (at_risk, safe): (Vec<_>, Vec<_>) = witnesses.ended.iter().partition(|ended| is_at_risk(ended.at));
     service.add(SERVERS[0]);
-    witnesses.assert_they_are_over(&service, safe.into_iter());
+    witnesses.assert_ended(&service, safe.into_iter());
     let count = at_risk.len();
     let revived = witnesses.count_revived(at_risk.into_iter());
-    println!("of {count} logouts in the last second before the master's end, {revived} were lost with it");
+    println!("of {count} logouts in the last second before the master was killed, {revived} were lost");
 }
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn a_killed_server_on_postgresql_costs_nobody_a_session() {
+fn no_session_is_lost_when_a_server_on_postgresql_is_killed() {
     server_killed(&Node::postgres());
 }
 
 #[test]
 #[ignore = "needs Redis"]
-fn a_killed_server_on_redis_costs_nobody_a_session() {
+fn no_session_is_lost_when_a_server_on_redis_is_killed() {
     server_killed(&Node::redis());
 }
 

@@ -1,4 +1,4 @@
-//! Two and three servers on one store, with shared keys: to a browser they are one.
+//! Two and three servers with one store and shared keys: a browser cannot distinguish them.
 
 use std::{
     collections::BTreeSet,
@@ -9,66 +9,66 @@ use std::{
 
 use super::support::{Answer, Browser, Cluster, Node, Service, Store, until};
 
-/// Rotations as often as they can be, and access tokens that run out all the time.
-const RESTLESS: &[&str] = &["--access-ttl", "2s", "--grace", "2s", "--damping", "17s"];
+/// Frequent rotations, and access tokens that expire soon.
+const SHORT_LIVED: &[&str] = &["--access-ttl", "2s", "--grace", "2s", "--damping", "17s"];
 /// Access tokens that outlive the test.
-const CALM: &[&str] = &["--access-ttl", "10m"];
+const LONG_LIVED: &[&str] = &["--access-ttl", "10m"];
 
-/// As the library promises: within moments.
-const HEARD_WITHIN: Duration = Duration::from_secs(2);
+/// The time until all servers know about a session end.
+const REPORTED_WITHIN: Duration = Duration::from_secs(2);
 const PARALLEL: usize = 6;
 
 #[test]
 #[ignore = "part of the tests with real servers"]
-fn servers_on_one_sqlite_file_are_one_to_a_browser() {
-    are_one_to_a_browser(&Store::sqlite());
+fn servers_with_one_sqlite_file_work_as_one() {
+    work_as_one_server(&Store::sqlite());
 }
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn servers_on_one_postgresql_are_one_to_a_browser() {
-    are_one_to_a_browser(&Store::Node(Node::postgres()));
+fn servers_with_one_postgresql_work_as_one() {
+    work_as_one_server(&Store::Node(Node::postgres()));
 }
 
 #[test]
 #[ignore = "needs Redis"]
-fn servers_on_one_redis_are_one_to_a_browser() {
-    are_one_to_a_browser(&Store::Node(Node::redis()));
+fn servers_with_one_redis_work_as_one() {
+    work_as_one_server(&Store::Node(Node::redis()));
 }
 
 #[test]
 #[ignore = "needs a Redis Cluster"]
-fn servers_on_one_redis_cluster_are_one_to_a_browser() {
-    are_one_to_a_browser(&Store::Cluster(Cluster::start()));
+fn servers_with_one_redis_cluster_work_as_one() {
+    work_as_one_server(&Store::Cluster(Cluster::start()));
 }
 
 #[test]
 #[ignore = "part of the tests with real servers"]
-fn a_logout_is_heard_and_a_restart_loses_nobody_on_sqlite() {
-    logouts_are_heard_and_restarts_lose_nobody(&Store::sqlite());
+fn logouts_are_reported_and_sessions_survive_restarts_on_sqlite() {
+    logouts_are_reported_and_sessions_survive_restarts(&Store::sqlite());
 }
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn a_logout_is_heard_and_a_restart_loses_nobody_on_postgresql() {
-    logouts_are_heard_and_restarts_lose_nobody(&Store::Node(Node::postgres()));
+fn logouts_are_reported_and_sessions_survive_restarts_on_postgresql() {
+    logouts_are_reported_and_sessions_survive_restarts(&Store::Node(Node::postgres()));
 }
 
 #[test]
 #[ignore = "needs Redis"]
-fn a_logout_is_heard_and_a_restart_loses_nobody_on_redis() {
-    logouts_are_heard_and_restarts_lose_nobody(&Store::Node(Node::redis()));
+fn logouts_are_reported_and_sessions_survive_restarts_on_redis() {
+    logouts_are_reported_and_sessions_survive_restarts(&Store::Node(Node::redis()));
 }
 
 #[test]
 #[ignore = "needs a Redis Cluster"]
-fn a_logout_is_heard_and_a_restart_loses_nobody_on_a_redis_cluster() {
-    logouts_are_heard_and_restarts_lose_nobody(&Store::Cluster(Cluster::start()));
+fn logouts_are_reported_and_sessions_survive_restarts_on_a_redis_cluster() {
+    logouts_are_reported_and_sessions_survive_restarts(&Store::Cluster(Cluster::start()));
 }
 
 /// Round robin and in parallel, first over two servers and then over three, across expiries and rotations.
-fn are_one_to_a_browser(store: &Store) {
-    let mut service = Service::start(&store.url(), &[RESTLESS, RESTLESS]);
+fn work_as_one_server(store: &Store) {
+    let mut service = Service::start(&store.url(), &[SHORT_LIVED, SHORT_LIVED]);
     let mut alice = service.browser();
     assert_eq!(alice.log_in(0, "alice").unwrap().status, 200);
     let sid = alice.get(1, "/me").unwrap().sid().to_owned();
@@ -93,7 +93,7 @@ fn are_one_to_a_browser(store: &Store) {
             sleep(Duration::from_millis(150));
         }
         if service.count() == 2 {
-            service.add(RESTLESS);
+            service.add(SHORT_LIVED);
         }
     }
     assert!(renewals >= 8, "the access token was renewed {renewals} times");
@@ -102,7 +102,7 @@ fn are_one_to_a_browser(store: &Store) {
     assert_eq!(listed.as_array().unwrap().len(), 1, "one login is one session: {listed}");
 }
 
-/// The answers in the order in which they came.
+/// The responses in the order in which they arrived.
 fn in_parallel(browser: &Browser, servers: usize) -> Vec<Answer> {
     let answers = Mutex::new(Vec::new());
     scope(|scope| {
@@ -117,8 +117,8 @@ fn in_parallel(browser: &Browser, servers: usize) -> Vec<Answer> {
     answers.into_inner().unwrap()
 }
 
-fn logouts_are_heard_and_restarts_lose_nobody(store: &Store) {
-    let mut service = Service::start(&store.url(), &[CALM, CALM, CALM]);
+fn logouts_are_reported_and_sessions_survive_restarts(store: &Store) {
+    let mut service = Service::start(&store.url(), &[LONG_LIVED, LONG_LIVED, LONG_LIVED]);
     let logged_in = |server| {
         let mut browser = service.browser();
         assert_eq!(browser.log_in(server, "alice").unwrap().status, 200);
@@ -132,16 +132,16 @@ fn logouts_are_heard_and_restarts_lose_nobody(store: &Store) {
     assert_eq!(sids.len(), 3);
     all_servers_list(&service, &devices, &sids);
 
-    // One logs out by itself, one is ended from the list of another.
+    // One device logs out, another one is ended from the list of sessions.
     let mut leaver = devices.pop().unwrap();
     let ended = [leaver.clone(), devices[1].clone()];
     sids.remove(leaver.get(0, "/me").unwrap().sid());
     assert_eq!(leaver.post(0, "/auth/logout").unwrap().status, 204);
-    is_over_everywhere(&service, &ended[0]);
+    assert_ended_on_all_servers(&service, &ended[0]);
     let other = devices.pop().unwrap().get(0, "/me").unwrap().sid().to_owned();
     sids.remove(&other);
     assert_eq!(devices[0].delete(2, &format!("/auth/sessions/{other}")).unwrap().status, 204);
-    is_over_everywhere(&service, &ended[1]);
+    assert_ended_on_all_servers(&service, &ended[1]);
     all_servers_list(&service, &devices, &sids);
 
     for server in 0..service.count() {
@@ -152,7 +152,7 @@ fn logouts_are_heard_and_restarts_lose_nobody(store: &Store) {
             }
         }
     }
-    ended.iter().for_each(|browser| is_over_everywhere(&service, browser));
+    ended.iter().for_each(|browser| assert_ended_on_all_servers(&service, browser));
     all_servers_list(&service, &devices, &sids);
 }
 
@@ -162,18 +162,18 @@ fn all_servers_list(service: &Service, devices: &[Browser], sids: &BTreeSet<Stri
             let listed = device.clone().get(server, "/auth/sessions").unwrap().body;
             let listed = listed.as_array().unwrap();
             let handles = listed.iter().map(|session| session["handle"].as_str().unwrap().to_owned());
-            assert_eq!(handles.collect::<BTreeSet<_>>(), *sids, "by server {server}");
+            assert_eq!(handles.collect::<BTreeSet<_>>(), *sids, "from server {server}");
             assert_eq!(listed.iter().filter(|session| session["current"] == true).count(), 1);
         }
     }
 }
 
-/// Neither its refresh token is taken any more nor its access token, which has minutes to live.
-fn is_over_everywhere(service: &Service, browser: &Browser) {
+/// All servers reject its refresh token and its access token, which has not expired.
+fn assert_ended_on_all_servers(service: &Service, browser: &Browser) {
     for server in 0..service.count() {
         assert_eq!(browser.without_access().get(server, "/me").unwrap().status, 401, "server {server}");
         let mut bearer = browser.as_bearer();
-        until("the server hears of the end", HEARD_WITHIN, || {
+        until("the session end is reported to the server", REPORTED_WITHIN, || {
             bearer.get(server, "/me").unwrap().status == 401
         });
     }

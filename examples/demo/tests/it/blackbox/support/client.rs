@@ -1,4 +1,4 @@
-//! A client that keeps cookies, as a browser does, but shows them.
+//! A client that stores cookies like a browser, and shows them to the test.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,7 +16,7 @@ pub(crate) struct Client {
     url: String,
     pub(crate) cookies: BTreeMap<String, String>,
     /// Sent with each request.
-    pub(crate) fields: Vec<(&'static str, String)>,
+    pub(crate) request_headers: Vec<(&'static str, String)>,
 }
 
 pub(crate) struct Response {
@@ -36,25 +36,25 @@ impl Client {
             agent: config.build().into(),
             url: format!("http://{address}"),
             cookies: BTreeMap::new(),
-            fields: Vec::new(),
+            request_headers: Vec::new(),
         }
     }
 
-    /// The same client with a field in each request.
+    /// The same client with a header in each request.
     pub(crate) fn with(&self, name: &'static str, value: &str) -> Self {
         let mut client = self.clone();
-        client.fields.push((name, value.to_owned()));
+        client.request_headers.push((name, value.to_owned()));
         client
     }
 
-    /// The same client, that forgot its access cookie as when it expired.
+    /// The same client without its access cookie, as after the expiry.
     pub(crate) fn without_access(&self) -> Self {
         let mut client = self.clone();
         client.cookies.retain(|name, _| !name.ends_with("access"));
         client
     }
 
-    /// Without cookies, with a bearer token.
+    /// The same client with a bearer token instead of cookies.
     pub(crate) fn bearer(&self, token: &str) -> Self {
         let mut client = self.with("authorization", &format!("Bearer {token}"));
         client.cookies.clear();
@@ -65,7 +65,7 @@ impl Client {
         self.cookies.iter().find(|(name, _)| name.ends_with("refresh")).unwrap().1.clone()
     }
 
-    /// Logs in with the user's own password; returns the access token.
+    /// Logs in with the user's password; returns the access token.
     pub(crate) fn log_in(&mut self, user: &str) -> String {
         let form = json!({ "username": user, "password": format!("{user}-password") });
         let response = self.post_json("/login", &form);
@@ -105,7 +105,7 @@ impl Client {
         self.try_open(method, path, body).unwrap()
     }
 
-    /// The same, where the server may not answer.
+    /// The same, if the server may close without a response.
     pub(crate) fn try_open(
         &self,
         method: &str,
@@ -113,7 +113,7 @@ impl Client {
         body: &str,
     ) -> Result<http::Response<Body>, ureq::Error> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
-        for (name, value) in &self.fields {
+        for (name, value) in &self.request_headers {
             request = request.header(*name, value);
         }
         if !self.cookies.is_empty() {
@@ -122,7 +122,7 @@ impl Client {
             request = request.header("cookie", cookies.join("; "));
         }
         if body.is_empty() {
-            // Else an empty chunk follows the head, and a server that has answered by then closes the connection.
+            // Otherwise an empty chunk follows the head, and a server that has responded by then closes the connection.
             let request = if method == "GET" { request } else { request.header("content-length", "0") };
             return self.agent.run(request.body(()).unwrap());
         }
@@ -130,9 +130,9 @@ impl Client {
     }
 
     fn keep(&mut self, headers: &HeaderMap) {
-        for field in headers.get_all("set-cookie") {
-            let field = field.to_str().unwrap();
-            let (name, value) = field.split(';').next().unwrap().split_once('=').unwrap();
+        for header in headers.get_all("set-cookie") {
+            let header = header.to_str().unwrap();
+            let (name, value) = header.split(';').next().unwrap().split_once('=').unwrap();
             if value.is_empty() {
                 self.cookies.remove(name);
             } else {
@@ -155,10 +155,10 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
     }
 
-    /// The `Set-Cookie` field of the cookie `name`.
+    /// The `Set-Cookie` header of the cookie `name`.
     pub(crate) fn set_cookie(&self, name: &str) -> Option<String> {
-        let fields = self.headers.get_all("set-cookie").iter().map(|field| field.to_str().unwrap());
-        fields.into_iter().find(|field| field.starts_with(&format!("{name}="))).map(str::to_owned)
+        let cookies = self.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
+        cookies.into_iter().find(|cookie| cookie.starts_with(&format!("{name}="))).map(str::to_owned)
     }
 
     /// Checks that it is a problem document of this status.
@@ -178,7 +178,7 @@ impl Response {
         assert_eq!(self.header("www-authenticate"), "Bearer realm=\"tower-refresh-demo\"");
     }
 
-    /// Checks that it is a 401 for a bad bearer token.
+    /// Checks that it is a 401 for an invalid bearer token.
     #[track_caller]
     pub(crate) fn assert_invalid_token(&self) {
         self.assert_problem(401);

@@ -18,7 +18,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server with sessions in memory on a free port, and these arguments.
+    /// A server on a free port with sessions in memory and these arguments.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_with(arguments, &[])
     }
@@ -45,7 +45,7 @@ impl Server {
         Self { process, address, output: Some(output) }
     }
 
-    /// A new browser, so to say, on this server.
+    /// A new client of this server, without cookies.
     pub(crate) fn client(&self) -> Client {
         Client::new(&self.address)
     }
@@ -63,7 +63,7 @@ impl Server {
         stream
     }
 
-    /// Nobody reads its output any more.
+    /// Closes the pipe of its standard output.
     pub(crate) fn close_output(&mut self) {
         self.output = None;
     }
@@ -73,14 +73,14 @@ impl Server {
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
-    /// Stops it in order, as before a restart.
+    /// Shuts it down gracefully, as before a restart.
     #[cfg(unix)]
     pub(crate) fn stop(mut self) {
         self.signal("TERM");
         assert_eq!(self.wait().0.code(), Some(0));
     }
 
-    /// How it ended, and what it printed: standard output and standard error.
+    /// Its exit status, standard output and standard error.
     pub(crate) fn wait(&mut self) -> (ExitStatus, String, String) {
         let status = wait(&mut self.process);
         let (mut output, mut errors) = (String::new(), String::new());
@@ -99,7 +99,7 @@ impl Drop for Server {
     }
 }
 
-/// The one line on standard error with which it refuses to start, with exit code 2.
+/// Checks that it fails to start with exit code 2; returns its one line on standard error.
 pub(crate) fn fails_to_start(arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let mut process = command(arguments, variables).spawn().unwrap();
     let status = wait(&mut process);
@@ -118,7 +118,7 @@ fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
         command.env_remove(name);
     }
     command
-        // As variables, so that a test's own flag may take their place.
+        // Variables, so that flags of a test can override them.
         .env("DEMO_LISTEN", "127.0.0.1:0")
         .env("DEMO_STORE", "memory:")
         .envs(variables.iter().copied())

@@ -12,12 +12,12 @@ use super::{driver::Driver, front::Front};
 
 pub(crate) struct Browser {
     pub(crate) client: Client,
-    // Dropped in this order: the driver ends before its folder goes.
+    // Dropped in this order: the driver exits before its folder is removed.
     _driver: Driver,
     _folder: TempDir,
 }
 
-/// Nothing that talks to anybody but the tests.
+/// No connections to anything but the tests.
 const ARGUMENTS: [&str; 8] = [
     "--headless=new",
     "--no-sandbox",
@@ -29,7 +29,7 @@ const ARGUMENTS: [&str; 8] = [
     "--no-first-run",
 ];
 
-/// A machine that is busy otherwise may take its time.
+/// Long, for busy machines.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Browser {
@@ -37,7 +37,7 @@ impl Browser {
         Self::with(&[]).await
     }
 
-    /// A browser for which every host is at this front, with a certificate it does not know.
+    /// A browser that resolves every host to this front and accepts its unknown certificate.
     pub(crate) async fn behind(front: &Front) -> Self {
         Self::with(&[format!("--host-resolver-rules=MAP * 127.0.0.1:{}", front.port)]).await
     }
@@ -60,7 +60,7 @@ impl Browser {
         self.client.goto(url).await.unwrap();
     }
 
-    /// What the body of an async function returns in the page.
+    /// Runs the body of an async function in the page; returns its result.
     pub(crate) async fn run(&self, script: &str) -> Value {
         let script = format!(
             "const done = arguments[arguments.length - 1]; (async () => {{ {script} }})()
@@ -108,7 +108,7 @@ impl Browser {
         self.client.find(Locator::Css(selector)).await.unwrap().text().await.unwrap()
     }
 
-    /// Logs in by a request of the page that is open, which must be of the demo.
+    /// Logs in with a request of the open page, which must belong to the demo.
     pub(crate) async fn log_in(&self, user: &str) {
         let status = self
             .run(&format!(
@@ -120,7 +120,7 @@ impl Browser {
         assert_eq!(status, 200);
     }
 
-    /// Opens a tab and goes there; returns the handles of the one before and of this one.
+    /// Opens this URL in a new tab; returns the handles of both tabs.
     pub(crate) async fn second_tab(&self, url: &str) -> Tabs {
         let first = self.client.window().await.unwrap();
         let second = self.client.new_window(true).await.unwrap().handle;

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 pub(crate) struct Demo {
     process: Child,
     pub(crate) address: String,
-    /// Kept open, as the program may print.
+    /// Kept open, because the program may print.
     _output: BufReader<ChildStdout>,
 }
 
 impl Demo {
-    /// A server with sessions in memory on a free port, and these arguments.
+    /// A server on a free port with sessions in memory and these arguments.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DEMO_")) {
@@ -40,7 +40,7 @@ impl Demo {
         format!("http://{}/", self.address)
     }
 
-    /// How often this happened to sessions, by the server's counters.
+    /// The number of these session events, according to the server's counters.
     pub(crate) fn events(&self, event: &str) -> u64 {
         let metrics = ureq::get(format!("{}metrics", self.url())).call().unwrap();
         let metrics = metrics.into_body().read_to_string().unwrap();

@@ -7,12 +7,12 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-/// A shell holds the process and waits for the end of its input: chromedriver, its browser and their folder go with this
-/// value, or with the tests' own process, however that ends.
+/// A shell runs chromedriver and waits for the end of its input. So chromedriver, its browser and their folder are removed when
+/// this value is dropped, or when the test process exits for any reason.
 pub(super) struct Driver {
     shell: Child,
     pub(super) url: String,
-    /// Kept open, as the program may print.
+    /// Kept open, because the program may print.
     _output: BufReader<ChildStdout>,
 }
 
@@ -23,7 +23,7 @@ read -r _ <&3
 browsers=$(cat "/proc/$pid/task/"*/children)
 kill $browsers "$pid"
 wait
-# The browsers are not this shell's own children. While they end they still write.
+# The browsers are no children of this shell. They still write while they exit.
 for try in 1 2 3 4 5 6 7 8 9 10; do
     for browser in $browsers; do
         if kill -0 "$browser" 2>/dev/null; then sleep 0.2; fi
@@ -44,7 +44,7 @@ impl Driver {
             )
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Ctrl-C is for the tests, which then take this along.
+            // Ctrl-C must reach the tests only; they then stop this process.
             .process_group(0)
             .spawn()
             .unwrap();

@@ -1,4 +1,4 @@
-//! A reverse proxy with TLS for several hosts, as in front of a service on the web.
+//! A reverse proxy with TLS for several hosts.
 
 use std::{collections::HashMap, path::Path, process::Command, sync::Arc};
 
@@ -21,7 +21,7 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// Sends what comes for a host to the address beside it, as it is.
+    /// Forwards connections for each host to the address beside it.
     pub(crate) async fn start(hosts: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         make_certificate(folder.path(), hosts.iter().map(|(host, _)| *host));
@@ -32,8 +32,8 @@ impl Front {
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (acceptor, hosts) = (acceptor.clone(), Arc::clone(&hosts));
-                // A client that gives up is no fault of anybody.
-                tokio::spawn(async move { carry(client, acceptor, &hosts).await.ok() });
+                // An error means that the client has disconnected.
+                tokio::spawn(async move { forward(client, acceptor, &hosts).await.ok() });
             }
         });
         Self { port, task }
@@ -46,7 +46,7 @@ impl Drop for Front {
     }
 }
 
-async fn carry(
+async fn forward(
     client: TcpStream,
     acceptor: TlsAcceptor,
     hosts: &HashMap<String, String>,

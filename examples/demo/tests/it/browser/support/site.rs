@@ -1,4 +1,4 @@
-//! A site that is not the demo: an attacker's, or another service of ours.
+//! Another site than the demo: an attacker's, or another service of the same owner.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,23 +20,23 @@ pub(crate) struct Site {
 
 #[derive(Deserialize)]
 struct SetCookie {
-    field: String,
+    header: String,
 }
 
 impl Site {
-    /// `/` is a page, `/cookie?field=…` sets a cookie, `/service` wants a bearer token that it has not `refused`,
-    /// `/redirect?field=…` sends the browser elsewhere.
-    pub(crate) async fn start(refused: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+    /// `/` is a page, `/cookie?header=…` sets a cookie, `/service` requires a bearer token that is not `rejected`, and
+    /// `/redirect?header=…` redirects the browser.
+    pub(crate) async fn start(rejected: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         let seen = Arc::<Mutex<Vec<_>>>::default();
-        let (log, refused) = (Arc::clone(&seen), Arc::new(refused));
+        let (log, rejected) = (Arc::clone(&seen), Arc::new(rejected));
         let service = move |request: Request| {
             let token = bearer(request.headers());
-            // The question whether the request may be sent is none.
+            // A preflight request does not count.
             if request.method() != "OPTIONS" {
                 log.lock().unwrap().push(token.clone());
             }
-            let is_welcome = request.method() == "OPTIONS" || token.is_some_and(|token| !refused(&token));
-            async move { with_cors(request.headers(), is_welcome) }
+            let is_authorized = request.method() == "OPTIONS" || token.is_some_and(|token| !rejected(&token));
+            async move { with_cors(request.headers(), is_authorized) }
         };
         let router = Router::new()
             .route("/", get(|| async { Html("<!doctype html><title>another site</title>") }))
@@ -61,15 +61,15 @@ impl Drop for Site {
     }
 }
 
-async fn set_cookie(Query(SetCookie { field }): Query<SetCookie>) -> impl IntoResponse {
-    ([(header::SET_COOKIE, HeaderValue::from_bytes(field.as_bytes()).unwrap())], Html("set"))
+async fn set_cookie(Query(SetCookie { header: value }): Query<SetCookie>) -> impl IntoResponse {
+    ([(header::SET_COOKIE, HeaderValue::from_bytes(value.as_bytes()).unwrap())], Html("set"))
 }
 
-async fn redirect(Query(SetCookie { field }): Query<SetCookie>, request: Request) -> Response {
+async fn redirect(Query(SetCookie { header: value }): Query<SetCookie>, request: Request) -> Response {
     let mut response = with_cors(request.headers(), true);
     if request.method() != "OPTIONS" {
         *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
-        response.headers_mut().insert(header::LOCATION, field.try_into().unwrap());
+        response.headers_mut().insert(header::LOCATION, value.try_into().unwrap());
     }
     response
 }
@@ -79,14 +79,14 @@ fn bearer(headers: &HeaderMap) -> Option<String> {
     Some(value.strip_prefix("Bearer ").unwrap().to_owned())
 }
 
-fn with_cors(headers: &HeaderMap, is_welcome: bool) -> Response {
+fn with_cors(headers: &HeaderMap, is_authorized: bool) -> Response {
     let origin = headers.get(header::ORIGIN).cloned().unwrap_or(HeaderValue::from_static("*"));
     let cors = [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, origin),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization")),
         (header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("www-authenticate")),
     ];
-    if is_welcome {
+    if is_authorized {
         return (cors, "welcome").into_response();
     }
     let challenge = [(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")];

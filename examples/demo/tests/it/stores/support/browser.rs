@@ -1,4 +1,4 @@
-//! A browser: it keeps cookies, and goes to any of the servers.
+//! A browser: it stores cookies, and sends requests to any of the servers.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ pub(crate) struct Browser {
     addresses: Addresses,
     cookies: BTreeMap<String, String>,
     bearer: Option<String>,
-    /// Whether requests are for a page, on which servers may remove the cookies of dead sessions.
+    /// Whether requests are navigations, for which servers may remove the cookies of dead sessions.
     pub(crate) navigates: bool,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
     pub(crate) took: Duration,
-    /// Whether it took the refresh cookie away.
+    /// Whether it removed the refresh cookie.
     pub(crate) removed: bool,
 }
 
@@ -52,7 +52,7 @@ impl Browser {
         }
     }
 
-    /// The same without its access token, as when that has expired.
+    /// The same without its access token, as after the expiry.
     pub(crate) fn without_access(&self) -> Self {
         let mut browser = self.clone();
         browser.forget_access();
@@ -67,7 +67,7 @@ impl Browser {
         self.cookies.remove(ACCESS);
     }
 
-    /// Somebody who has its access token and nothing else.
+    /// A client with only its access token.
     pub(crate) fn as_bearer(&self) -> Self {
         let mut browser = self.clone();
         browser.bearer = browser.cookies.remove(ACCESS);
@@ -76,7 +76,7 @@ impl Browser {
         browser
     }
 
-    /// Logs in with the user's own password.
+    /// Logs in with the user's password.
     pub(crate) fn log_in(&mut self, server: usize, user: &str) -> Result<Answer, Error> {
         let form = format!(r#"{{"username":"{user}","password":"{user}-password"}}"#);
         self.send(server, "POST", "/login", &form)
@@ -125,11 +125,11 @@ impl Browser {
         Ok(Answer { status: head.status.as_u16(), headers: head.headers, body, took, removed })
     }
 
-    /// Keeps the cookies that a response sets; returns whether the refresh cookie was removed.
+    /// Stores the cookies that a response sets; returns whether the refresh cookie was removed.
     pub(crate) fn keep(&mut self, headers: &HeaderMap) -> bool {
         let mut removed = false;
-        for field in headers.get_all("set-cookie") {
-            let (name, value) = field.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
+        for header in headers.get_all("set-cookie") {
+            let (name, value) = header.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
             if value.is_empty() {
                 self.cookies.remove(name);
                 removed |= name == REFRESH;
@@ -150,7 +150,7 @@ impl Answer {
         self.body["sid"].as_str().unwrap_or_else(|| panic!("no sid: {}", self.body))
     }
 
-    /// The generation of the refresh token that the browser now holds.
+    /// The generation of the refresh token that the browser now has.
     pub(crate) fn generation(&self) -> u64 {
         self.header("x-demo-generation").map_or(0, |generation| generation.parse().unwrap())
     }

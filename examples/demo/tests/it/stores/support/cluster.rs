@@ -45,25 +45,25 @@ impl Cluster {
         format!("redis+cluster://{}", nodes.join(","))
     }
 
-    /// `redis-cli` makes the first nodes that it is told of masters.
+    /// The first nodes in the arguments of `redis-cli` are masters.
     pub(crate) fn kill_a_master(&mut self) {
         assert!(self.nodes[0].ask(&["INFO", "replication"]).contains("role:master"));
         self.nodes[0].kill();
     }
 
-    /// Until its replica has taken over.
+    /// Waits until its replica has taken over.
     pub(crate) fn until_replaced(&self) {
         let other = &self.nodes[1];
         until("a replica is promoted", WHOLE_WITHIN, || {
             let nodes = other.ask(&["CLUSTER", "NODES"]);
-            // Until it is missed, the killed one counts as well.
+            // Until the failure is detected, the killed node counts as well.
             let (missed, there): (Vec<_>, Vec<_>) = nodes.lines().partition(|node| node.contains("fail"));
             let masters = there.iter().filter(|node| node.contains("master")).count();
             !missed.is_empty() && masters == 3 && other.ask(&["CLUSTER", "INFO"]).contains("cluster_state:ok")
         });
     }
 
-    /// It comes back as a replica.
+    /// Restarts the node, as a replica.
     pub(crate) fn restart_the_killed(&mut self) {
         self.nodes[0].restart();
     }

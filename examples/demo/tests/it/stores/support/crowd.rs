@@ -1,4 +1,4 @@
-//! Browsers that use two servers at once, from before a fault until after it, and note what they were answered.
+//! Browsers that send requests to two servers before, during and after a fault, and record the responses.
 
 use std::{
     sync::{
@@ -14,9 +14,9 @@ use super::{Answer, Browser, Service, until};
 const HOLDERS: usize = 4;
 const REFRESHERS: usize = 6;
 const LEAVERS: usize = 2;
-/// Between two logins of honest browsers, so that their rotations are spread as well.
+/// The time between two logins of honest browsers, so that their rotations are spread too.
 const LOGIN_EVERY: Duration = Duration::from_millis(250);
-/// Between two requests of one browser.
+/// The time between two requests of one browser.
 const PAUSE: Duration = Duration::from_millis(30);
 const RECOVERED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -29,9 +29,9 @@ pub(crate) struct Crowd {
 pub(crate) enum Kind {
     /// With a valid access token.
     Valid,
-    /// With one that is near its end, so that it is renewed.
-    NearEnd,
-    /// With a refresh token alone.
+    /// With one that is near its expiry, so that it is renewed.
+    NearExpiry,
+    /// With only a refresh token.
     Refresh,
     Login,
     Logout,
@@ -42,17 +42,17 @@ pub(crate) struct Sample {
     pub(crate) kind: Kind,
     pub(crate) at: Instant,
     pub(crate) took: Duration,
-    /// None from a server that was not there.
+    /// `None`: the server was not running.
     pub(crate) status: Option<u16>,
-    pub(crate) says_when_to_retry: bool,
+    pub(crate) has_retry_after: bool,
     pub(crate) removed: bool,
 }
 
-/// One browser, and what it has seen.
+/// A browser and its results.
 struct Person {
     browser: Browser,
     samples: Vec<Sample>,
-    /// Sessions whose end was acknowledged, as they were before.
+    /// Browsers from before an acknowledged logout.
     ended: Vec<Ended>,
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct Ended {
     pub(crate) at: Instant,
 }
 
-/// What is left of a crowd.
+/// The results of a crowd.
 pub(crate) struct Witnesses {
     honest: Vec<Browser>,
     pub(crate) samples: Vec<Sample>,
@@ -69,22 +69,22 @@ pub(crate) struct Witnesses {
 }
 
 impl Crowd {
-    /// Logs everybody in and lets them go.
+    /// Logs all browsers in and starts their requests.
     pub(crate) fn start(service: &Service) -> Self {
         let stop = Arc::<AtomicBool>::default();
         let honest = (0..HOLDERS + REFRESHERS).map(|number| {
             let mut person = Person::new(service.browser());
             sleep(LOGIN_EVERY);
-            // On these requests servers would remove the cookies of a dead session.
+            // The servers would remove the cookies of a dead session on navigations only.
             person.browser.navigates = number % 2 == 0;
             assert_eq!(person.browser.log_in(number % 2, "alice").unwrap().status, 200);
-            let holds = number < HOLDERS;
-            person.spawn(&stop, move |person, round| person.ask(holds, round + number))
+            let keeps_access = number < HOLDERS;
+            person.spawn(&stop, move |person, round| person.request(keeps_access, round + number))
         });
         let mut people: Vec<_> = honest.collect();
         for number in 0..LEAVERS {
             let person = Person::new(service.browser());
-            people.push(person.spawn(&stop, move |person, round| person.come_and_go(round + number)));
+            people.push(person.spawn(&stop, move |person, round| person.log_in_and_out(round + number)));
         }
         Self { stop, people }
     }
@@ -126,27 +126,27 @@ impl Person {
         })
     }
 
-    fn ask(&mut self, holds: bool, round: usize) {
-        if !holds {
+    fn request(&mut self, keeps_access: bool, round: usize) {
+        if !keeps_access {
             self.browser.forget_access();
         }
-        let kind = if holds { Kind::Valid } else { Kind::Refresh };
+        let kind = if keeps_access { Kind::Valid } else { Kind::Refresh };
         self.at_either(kind, round, |browser, server| browser.get(server, "/me"));
     }
 
-    /// Logs in as somebody else, and out again, as often as that takes.
-    fn come_and_go(&mut self, round: usize) {
+    /// Logs in as another user, and logs out again, with as many attempts as needed.
+    fn log_in_and_out(&mut self, round: usize) {
         self.browser.forget_all();
-        let came = self.at_either(Kind::Login, round, |browser, server| browser.log_in(server, "bob"));
-        if came != Some(200) {
+        let login = self.at_either(Kind::Login, round, |browser, server| browser.log_in(server, "bob"));
+        if login != Some(200) {
             return;
         }
         let before = self.browser.clone();
         for attempt in 0..20 {
-            let left = self.at_either(Kind::Logout, round + attempt, |browser, server| {
+            let logout = self.at_either(Kind::Logout, round + attempt, |browser, server| {
                 browser.post(server, "/auth/logout")
             });
-            if left == Some(204) {
+            if logout == Some(204) {
                 self.ended.push(Ended { browser: before, at: Instant::now() });
                 return;
             }
@@ -154,18 +154,18 @@ impl Person {
         }
     }
 
-    /// Asks one server, and the other if that is not there, as a load balancer does.
+    /// Sends a request to one server, or to the other if that is not running, like a load balancer.
     fn at_either(
         &mut self,
         kind: Kind,
         round: usize,
-        ask: impl Fn(&mut Browser, usize) -> Result<Answer, ureq::Error>,
+        send: impl Fn(&mut Browser, usize) -> Result<Answer, ureq::Error>,
     ) -> Option<u16> {
         for server in [round % 2, (round + 1) % 2] {
-            // See the servers' arguments: the second one renews.
-            let kind = if kind == Kind::Valid && server == 1 { Kind::NearEnd } else { kind };
+            // The second server renews on each request: see its arguments.
+            let kind = if kind == Kind::Valid && server == 1 { Kind::NearExpiry } else { kind };
             let started = Instant::now();
-            let answer = ask(&mut self.browser, server).ok();
+            let answer = send(&mut self.browser, server).ok();
             let at = Instant::now();
             let status = answer.as_ref().map(|answer| answer.status);
             self.samples.push(Sample {
@@ -173,9 +173,7 @@ impl Person {
                 at,
                 took: answer.as_ref().map_or(at - started, |answer| answer.took),
                 status,
-                says_when_to_retry: answer
-                    .as_ref()
-                    .is_some_and(|answer| answer.header("retry-after").is_some()),
+                has_retry_after: answer.as_ref().is_some_and(|answer| answer.header("retry-after").is_some()),
                 removed: answer.is_some_and(|answer| answer.removed),
             });
             if status.is_some() {
@@ -187,14 +185,14 @@ impl Person {
 }
 
 impl Witnesses {
-    /// Every honest browser is logged in by its refresh token, and its session is in the list.
-    pub(crate) fn assert_nobody_was_lost(&self, service: &Service) {
+    /// Every honest browser is still logged in with its refresh token, and its session is in the list.
+    pub(crate) fn assert_no_session_was_lost(&self, service: &Service) {
         for server in 0..service.count() {
             for browser in &self.honest {
                 let mut browser = browser.without_access();
                 let answer = browser.get(server, "/me").unwrap();
                 assert_eq!(answer.status, 200, "an honest session was lost: {}", answer.body);
-                assert!(answer.generation() > 0, "it was rotated meanwhile");
+                assert!(answer.generation() > 0, "the session was rotated meanwhile");
                 let listed = browser.get(server, "/auth/sessions").unwrap().body;
                 let is_listed = |session: &serde_json::Value| session["handle"] == answer.sid();
                 assert!(listed.as_array().unwrap().iter().any(is_listed), "{listed}");
@@ -202,27 +200,23 @@ impl Witnesses {
         }
     }
 
-    /// Neither token of these ended sessions is taken by any server.
-    pub(crate) fn assert_they_are_over<'a>(
-        &'a self,
-        service: &Service,
-        ended: impl Iterator<Item = &'a Ended>,
-    ) {
+    /// All servers reject both tokens of these ended sessions.
+    pub(crate) fn assert_ended<'a>(&'a self, service: &Service, ended: impl Iterator<Item = &'a Ended>) {
         let ended: Vec<_> = ended.collect();
-        assert!(ended.len() > 4, "some have left");
+        assert!(ended.len() > 4, "some browsers have logged out");
         for server in 0..service.count() {
             for Ended { browser, .. } in &ended {
                 let answer = browser.without_access().get(server, "/me").unwrap();
                 assert_eq!(answer.status, 401, "an ended session is alive: {}", answer.body);
                 let mut bearer = browser.as_bearer();
-                until("the server knows of the end", RECOVERED_WITHIN, || {
+                until("the session end is reported to the server", RECOVERED_WITHIN, || {
                     bearer.get(server, "/me").unwrap().status == 401
                 });
             }
         }
     }
 
-    /// How many of these sessions live again.
+    /// How many of these sessions are valid again.
     pub(crate) fn count_revived<'a>(&self, ended: impl Iterator<Item = &'a Ended>) -> usize {
         ended.filter(|ended| ended.browser.without_access().get(0, "/me").unwrap().status == 200).count()
     }

@@ -1,4 +1,4 @@
-//! What a crowd was answered while a fault lasted, checked and printed.
+//! Checks the responses during a fault, and prints figures.
 
 use std::time::{Duration, Instant};
 
@@ -7,63 +7,64 @@ use super::{
     crowd::{Kind, Sample, Witnesses},
 };
 
-/// When something was broken, and when it was there again.
+/// The start and the end of a fault.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outage {
     pub(crate) began: Instant,
     pub(crate) ended: Instant,
 }
 
-/// The library's time limit for a call of the store.
+/// The library's timeout for a call of the store.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 /// For slow machines.
 const MARGIN: Duration = Duration::from_secs(3);
 const RECOVERED_WITHIN: Duration = Duration::from_secs(10);
 
-/// What a fault may bring.
+/// The effect of a fault.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Fault {
-    /// The store answers nobody for a while.
+    /// The store does not respond for a while.
     StoreGone,
-    /// A server answers nobody; the other one does.
+    /// One of the two servers does not respond.
     ServerGone,
 }
 
 impl Witnesses {
-    /// Checks what must hold in every fault, and prints the figures as a row of a table.
-    pub(crate) fn judge(&self, name: &str, fault: Fault, outage: Outage, service: &Service) {
+    /// Checks the requirements for every fault, and prints the figures as a row of a table.
+    pub(crate) fn check(&self, name: &str, fault: Fault, outage: Outage, service: &Service) {
         let of = |kind| self.samples.iter().filter(move |sample: &&Sample| sample.kind == kind);
         for sample in &self.samples {
             let expected = match (sample.kind, sample.status) {
                 (_, None) => fault == Fault::ServerGone,
                 (Kind::Logout, Some(204)) => sample.removed,
-                (Kind::Valid | Kind::NearEnd | Kind::Refresh | Kind::Login, Some(200)) => !sample.removed,
-                (Kind::Valid | Kind::NearEnd, _) => false,
-                (_, Some(503)) => sample.says_when_to_retry && !sample.removed,
+                (Kind::Valid | Kind::NearExpiry | Kind::Refresh | Kind::Login, Some(200)) => !sample.removed,
+                (Kind::Valid | Kind::NearExpiry, _) => false,
+                (_, Some(503)) => sample.has_retry_after && !sample.removed,
                 _ => false,
             };
             let after = sample.at.saturating_duration_since(outage.began);
             assert!(expected, "{name}, {after:?} after the fault began: {sample:?}");
             let limit = match sample.kind {
                 Kind::Valid => Duration::ZERO,
-                Kind::NearEnd => TIME_LIMIT,
+                Kind::NearExpiry => TIME_LIMIT,
                 Kind::Refresh if sample.status == Some(503) => TIME_LIMIT,
-                // First a load or an end, then a write, each within the limit.
+                // Two calls of the store, each with the timeout: a load or an end, then a write.
                 Kind::Refresh | Kind::Login | Kind::Logout => TIME_LIMIT * 2,
             };
             assert!(sample.took < limit + MARGIN, "{name}: {sample:?}");
         }
 
-        let refused: Vec<_> = self.samples.iter().filter(|sample| sample.status == Some(503)).collect();
-        assert!(!refused.is_empty() || fault != Fault::StoreGone, "{name}: the fault was felt");
-        let early = refused.iter().find(|sample| sample.at < outage.began);
-        assert!(early.is_none(), "{name}: refused before the fault: {early:?}");
-        let recovered = refused.iter().map(|sample| sample.at.saturating_duration_since(outage.ended)).max();
+        let unavailable: Vec<_> = self.samples.iter().filter(|sample| sample.status == Some(503)).collect();
+        assert!(!unavailable.is_empty() || fault != Fault::StoreGone, "{name}: the fault had an effect");
+        let early = unavailable.iter().find(|sample| sample.at < outage.began);
+        assert!(early.is_none(), "{name}: 503 before the fault: {early:?}");
+        let recovered =
+            unavailable.iter().map(|sample| sample.at.saturating_duration_since(outage.ended)).max();
         let recovered = recovered.unwrap_or_default();
         assert!(recovered < RECOVERED_WITHIN, "{name}: recovered after {recovered:?}");
         let after = of(Kind::Refresh).filter(|sample| sample.at > outage.ended + recovered);
         assert!(after.count() > 10, "{name}: refreshed afterwards");
-        self.assert_nobody_was_lost(service);
+        self.assert_no_session_was_lost(service);
 
         let unanswered = self.samples.iter().filter(|sample| sample.status.is_none()).count();
         println!(
@@ -71,11 +72,11 @@ impl Witnesses {
             seconds(outage.ended - outage.began),
             of(Kind::Valid).count(),
             seconds(longest(of(Kind::Valid))),
-            of(Kind::NearEnd).count(),
-            seconds(longest(of(Kind::NearEnd))),
+            of(Kind::NearExpiry).count(),
+            seconds(longest(of(Kind::NearExpiry))),
             of(Kind::Refresh).count(),
-            refused.len(),
-            seconds(longest(refused.iter().copied())),
+            unavailable.len(),
+            seconds(longest(unavailable.iter().copied())),
             self.ended.len(),
             seconds(recovered),
         );

@@ -1,4 +1,4 @@
-//! Databases, demo servers on them, and the people who use them.
+//! Databases, demo servers that use them, and browsers.
 
 mod browser;
 mod cluster;
@@ -26,7 +26,7 @@ pub(crate) use self::{
     service::Service,
 };
 
-/// What holds the sessions.
+/// The store of the sessions.
 pub(crate) enum Store {
     Sqlite(TempDir),
     Node(Node),
@@ -47,7 +47,7 @@ impl Store {
     }
 }
 
-/// Waits for what has to come true soon.
+/// Waits until a condition is met.
 #[track_caller]
 pub(crate) fn until(what: &str, within: Duration, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();

@@ -8,14 +8,14 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// A shell holds the process and waits for the end of its input: the process goes with this value, or with the tests' own,
-/// however that ends.
+/// A shell runs the process and waits for the end of its input. So the process is killed when this value is dropped, or when the
+/// test process exits for any reason.
 pub(crate) struct Process {
     shell: Child,
     pid: String,
 }
 
-/// It may have been frozen, and then cannot end.
+/// A frozen process must be resumed, or it cannot exit.
 const KEEPER: &str = r#"
 exec 3<&0
 "$@" >>log 2>&1 3<&- & pid=$!
@@ -34,7 +34,7 @@ impl Process {
             .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Ctrl-C is for the tests, which then take this along.
+            // Ctrl-C must reach the tests only; they then stop this process.
             .process_group(0)
             .spawn()
             .unwrap();
@@ -44,7 +44,7 @@ impl Process {
     }
 
     pub(super) fn kill(&self) {
-        // Nothing is to be forked between the look at its children and their end.
+        // The process must not fork between the list of its children and their end.
         self.signal("STOP", "KILL");
     }
 
@@ -63,7 +63,7 @@ impl Process {
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
         let mut pids = vec![pid.as_str()];
         pids.extend(children.split_whitespace());
-        // A child may have ended meanwhile.
+        // A child may have exited meanwhile.
         signal(all, &pids);
     }
 }

@@ -1,4 +1,4 @@
-//! A way to a database that can be cut.
+//! A proxy in front of a database, whose connections can be cut.
 
 use std::{
     io,
@@ -35,14 +35,14 @@ impl Proxy {
                 if accepting.is_over.load(Ordering::SeqCst) {
                     return;
                 }
-                // A client that cannot be served finds its connection closed.
+                // If the server cannot be reached, the client's connection is closed.
                 let _ = accepting.serve(client, server);
             }
         });
         Self { port, state }
     }
 
-    /// Cuts all connections; new ones are welcome.
+    /// Cuts all connections; new ones are accepted.
     pub(crate) fn cut(&self) {
         for end in self.state.connections.lock().unwrap().drain(..) {
             let _ = end.shutdown(Shutdown::Both);
@@ -62,7 +62,7 @@ impl Proxy {
 
 impl State {
     fn serve(&self, client: TcpStream, server: u16) -> io::Result<()> {
-        // Held until both ends are noted, so that none is missed by a cut.
+        // Locked until both ends are recorded, so that a cut misses none.
         let mut connections = self.connections.lock().unwrap();
         if self.is_closed.load(Ordering::SeqCst) {
             return Ok(());
@@ -73,14 +73,14 @@ impl State {
             connections.push(end.try_clone()?);
         }
         let (from_client, from_server) = (client.try_clone()?, server.try_clone()?);
-        thread::spawn(move || carry(from_client, server));
-        thread::spawn(move || carry(from_server, client));
+        thread::spawn(move || forward(from_client, server));
+        thread::spawn(move || forward(from_server, client));
         Ok(())
     }
 }
 
-/// What one end says to the other, until either is gone.
-fn carry(mut from: TcpStream, mut to: TcpStream) {
+/// Copies from one end to the other, until either is closed.
+fn forward(mut from: TcpStream, mut to: TcpStream) {
     let _ = io::copy(&mut from, &mut to);
     for end in [from, to] {
         let _ = end.shutdown(Shutdown::Both);

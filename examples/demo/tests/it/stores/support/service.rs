@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use super::{Browser, until};
 
-/// Where the servers are now: one that was restarted is somewhere else.
+/// The current addresses of the servers: a restart changes the port.
 pub(crate) type Addresses = Arc<RwLock<Vec<String>>>;
 
 pub(crate) struct Service {
@@ -30,12 +30,12 @@ pub(crate) struct Service {
 struct Demo {
     process: Child,
     arguments: Vec<String>,
-    /// Kept open, as the program may print.
+    /// Kept open, because the program may print.
     _output: BufReader<ChildStdout>,
 }
 
 impl Service {
-    /// As many servers as there are lists of arguments.
+    /// Starts one server for each list of arguments.
     pub(crate) fn start(store: &str, servers: &[&[&str]]) -> Self {
         let keys = tempfile::tempdir().unwrap();
         let pair = Ed25519KeyPair::generate().unwrap();
@@ -51,7 +51,7 @@ impl Service {
         service
     }
 
-    /// One more server, on the same store unless the arguments name another way to it.
+    /// Starts another server with the same store, unless the arguments contain another URL.
     pub(crate) fn add(&mut self, arguments: &[&str]) {
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let (demo, address) = self.launch(arguments);
@@ -95,7 +95,7 @@ impl Service {
         self.demos[server].process.wait().unwrap();
     }
 
-    /// Starts one that was killed.
+    /// Starts a killed server again.
     pub(crate) fn start_again(&mut self, server: usize) {
         let arguments = self.demos[server].arguments.clone();
         let (demo, address) = self.launch(arguments);
@@ -103,7 +103,7 @@ impl Service {
         self.addresses.write().unwrap()[server] = address;
     }
 
-    /// Stops one in order, and starts it again.
+    /// Shuts a server down gracefully and starts it again.
     pub(crate) fn restart(&mut self, server: usize) {
         let process = &mut self.demos[server].process;
         let pid = process.id().to_string();

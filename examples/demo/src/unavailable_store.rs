@@ -1,5 +1,5 @@
-//! Tests of what is answered while the store cannot be reached. No program can be driven into that from outside in the
-//! same way on every machine, so here a store is unplugged.
+//! Tests of the responses while the store is unavailable. From outside the process this cannot be caused in the same way on
+//! every machine, so these tests use a store with a switch.
 
 use std::sync::{
     Arc,
@@ -26,31 +26,31 @@ use tower_refresh_core::SessionRow;
 use crate::{app::on_store, cookies::CookieNames, options::Options, store::StoreUrl};
 
 #[derive(Clone, Default)]
-struct Unpluggable {
+struct SwitchableStore {
     store: MemoryStore,
-    unplugged: Arc<AtomicBool>,
+    unavailable: Arc<AtomicBool>,
 }
 
-impl Unpluggable {
-    fn plugged(&self) -> Result<&MemoryStore, StoreError> {
-        if self.unplugged.load(Ordering::SeqCst) {
-            return Err(StoreError::with_source(StoreErrorKind::Unavailable, "the cable is out"));
+impl SwitchableStore {
+    fn available(&self) -> Result<&MemoryStore, StoreError> {
+        if self.unavailable.load(Ordering::SeqCst) {
+            return Err(StoreError::with_source(StoreErrorKind::Unavailable, "connection refused"));
         }
         Ok(&self.store)
     }
 }
 
-impl SessionStore for Unpluggable {
+impl SessionStore for SwitchableStore {
     async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
-        self.plugged()?.create(row).await
+        self.available()?.create(row).await
     }
 
     async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
-        self.plugged()?.load(handle).await
+        self.available()?.load(handle).await
     }
 
     async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
-        self.plugged()?.compare_and_swap(row).await
+        self.available()?.compare_and_swap(row).await
     }
 
     async fn end(
@@ -59,7 +59,7 @@ impl SessionStore for Unpluggable {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.plugged()?.end(handle, reason, now).await
+        self.available()?.end(handle, reason, now).await
     }
 
     async fn end_subject(
@@ -69,21 +69,21 @@ impl SessionStore for Unpluggable {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        self.plugged()?.end_subject(subject, except, reason, now).await
+        self.available()?.end_subject(subject, except, reason, now).await
     }
 
     async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
-        self.plugged()?.list(subject, now).await
+        self.available()?.list(subject, now).await
     }
 
     async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
-        self.plugged()?.purge_dead(dead_before).await
+        self.available()?.purge_dead(dead_before).await
     }
 }
 
-/// The application on a store that was unplugged after alice had logged in, and her refresh cookie.
-async fn unplugged() -> (Router, String) {
-    let store = Unpluggable::default();
+/// The application on a store that became unavailable after alice had logged in, and her refresh cookie.
+async fn with_unavailable_store() -> (Router, String) {
+    let store = SwitchableStore::default();
     let options = Options::parse_from(["demo"]);
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     let stopping = Arc::new(watch::Sender::new(false));
@@ -93,11 +93,11 @@ async fn unplugged() -> (Router, String) {
     let response = router.clone().oneshot(request.unwrap()).await.unwrap();
     let CookieNames { refresh, .. } = options.cookie_names();
     let token = options.cookie_names().new_refresh_token(response.headers()).unwrap();
-    store.unplugged.store(true, Ordering::SeqCst);
+    store.unavailable.store(true, Ordering::SeqCst);
     (router, format!("{refresh}={token}"))
 }
 
-async fn ask(router: &Router, request: Request<Body>) -> (StatusCode, Value) {
+async fn send(router: &Router, request: Request<Body>) -> (StatusCode, Value) {
     let response = router.clone().oneshot(request).await.unwrap();
     let status = response.status();
     let body = to_bytes(response.into_body(), 1024).await.unwrap();
@@ -105,16 +105,16 @@ async fn ask(router: &Router, request: Request<Body>) -> (StatusCode, Value) {
 }
 
 #[tokio::test]
-async fn health_names_the_reason() {
-    let (router, _) = unplugged().await;
-    let (status, problem) = ask(&router, Request::get("/healthz").body(Body::empty()).unwrap()).await;
+async fn healthz_reports_the_reason() {
+    let (router, _) = with_unavailable_store().await;
+    let (status, problem) = send(&router, Request::get("/healthz").body(Body::empty()).unwrap()).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(problem["detail"], "the session store is unavailable: the cable is out");
+    assert_eq!(problem["detail"], "the session store is unavailable: connection refused");
 }
 
 #[tokio::test]
-async fn who_is_there_cannot_be_told_and_public_does_not_mind() {
-    let (router, cookie) = unplugged().await;
+async fn routes_that_need_the_store_are_unavailable_and_public_is_served() {
+    let (router, cookie) = with_unavailable_store().await;
     for (method, path, expected) in [
         ("GET", "/me", StatusCode::SERVICE_UNAVAILABLE),
         ("GET", "/optional", StatusCode::SERVICE_UNAVAILABLE),
@@ -123,7 +123,7 @@ async fn who_is_there_cannot_be_told_and_public_does_not_mind() {
         ("GET", "/public", StatusCode::OK),
     ] {
         let request = Request::builder().method(method).uri(path).header("cookie", &cookie);
-        let (status, body) = ask(&router, request.body(Body::empty()).unwrap()).await;
+        let (status, body) = send(&router, request.body(Body::empty()).unwrap()).await;
         assert_eq!(status, expected, "{path}");
         if status == StatusCode::OK {
             assert_eq!(body, json!({ "authenticated": false, "sub": null }));

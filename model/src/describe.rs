@@ -1,4 +1,4 @@
-//! Histories in words. T(0) is the token that is stored at that moment.
+//! Descriptions of histories. T(0) is the newest token in the store at that time.
 
 use crate::{
     session::NEWEST,
@@ -7,7 +7,7 @@ use crate::{
 };
 
 impl Action {
-    pub(crate) fn tell(self, before: &State, after: &State) -> String {
+    pub(crate) fn describe(self, before: &State, after: &State) -> String {
         let of = |request: usize| name(&before.requests[request]);
         match self {
             Self::Tick => "a tick".to_owned(),
@@ -15,7 +15,7 @@ impl Action {
             Self::SendLast => {
                 format!("the browser sends {}, undisturbed", before.jar.map_or_else(String::new, token))
             }
-            Self::Logout => "the browser asks for a logout".to_owned(),
+            Self::Logout => "the browser requests a logout".to_owned(),
             Self::Steal => format!("the thief copies {}", before.jar.map_or_else(String::new, token)),
             Self::Use { presented } => format!("the thief sends {}", token(presented)),
             Self::Arrive { request, server } => {
@@ -24,14 +24,14 @@ impl Action {
                     Some(Stage::Handling { class, .. }) => format!("{class:?}"),
                     Some(Stage::Ending { logout: true }) => "a logout".to_owned(),
                     Some(Stage::Ending { logout: false }) => "Reuse".to_owned(),
-                    Some(Stage::Mending { .. }) => "Ahead".to_owned(),
+                    Some(Stage::RollingForward { .. }) => "Ahead".to_owned(),
                     Some(_) => "in commit".to_owned(),
-                    None => "refused".to_owned(),
+                    None => "rejected".to_owned(),
                 };
                 format!("{} is at server {server}: {class}", of(request))
             }
             Self::End { request } => format!("{} ends the session", of(request)),
-            Self::Mend { request } => format!("{} swaps in the row rolled forward", of(request)),
+            Self::RollForward { request } => format!("{} swaps in the rolled-forward row", of(request)),
             Self::Commit { request } => format!("{} begins its commit", of(request)),
             Self::Abort { request } => format!("{} is aborted", of(request)),
             Self::Swap { request } => {
@@ -44,12 +44,14 @@ impl Action {
                 format!("{} swaps: {}", of(request), if reads_newest { "done" } else { "a conflict" })
             }
             Self::Finish { request } => format!("{} leaves its handler", of(request)),
-            Self::Deliver { request } => format!("{} is answered{}", of(request), carried(before, request)),
+            Self::Deliver { request } => {
+                format!("{} receives its response{}", of(request), carried(before, request))
+            }
             Self::Lose { request } => {
                 format!("{} loses its response{}", of(request), carried(before, request))
             }
             Self::FailOver => "the store loses its last write".to_owned(),
-            Self::Feed => "both servers hear of the end".to_owned(),
+            Self::Feed => "the session end is reported to both servers".to_owned(),
         }
     }
 }
@@ -64,7 +66,7 @@ fn name(request: &Request) -> String {
 
 fn carried(state: &State, request: usize) -> String {
     match state.requests[request].stage {
-        Stage::Answered { carries: Some(generation), .. } => format!(" with {}", token(generation)),
+        Stage::Responded { carries: Some(generation), .. } => format!(" with {}", token(generation)),
         _ => String::new(),
     }
 }
