@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     if wanted("purge") {
         println!("\npurge of {MANY} dead sessions while 8 tasks refresh others, durable; ms");
-        purge::beside_refreshes(&server, MANY, Duration::from_secs(60)).await?;
+        purge::during_refreshes(&server, MANY, Duration::from_secs(60)).await?;
     }
     Ok(())
 }
