@@ -216,9 +216,12 @@ fn is_root() -> bool {
     id.stdout == b"0\n"
 }
 
+/// The user id of the account without any rights, as every Unix has it.
+const OVERFLOW_USER: &str = "65534";
+
 fn unprivileged() -> &'static str {
     let known = Command::new("id").arg("postgres").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if known.is_ok_and(|status| status.success()) { "postgres" } else { "nobody" }
+    if known.is_ok_and(|status| status.success()) { "postgres" } else { OVERFLOW_USER }
 }
 
 /// The command, run as the owner of the server's folder.

@@ -162,9 +162,12 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
 }
 
+/// The user id of the account without any rights, as every Unix has it.
+const OVERFLOW_USER: &str = "65534";
+
 fn unprivileged() -> &'static str {
     let known = Command::new("id").arg("postgres").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if known.unwrap().success() { "postgres" } else { "nobody" }
+    if known.unwrap().success() { "postgres" } else { OVERFLOW_USER }
 }
 
 /// The program, run by whom the server's folder belongs to.
