@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use http::HeaderName;
+
 use super::ConfigError;
 use crate::{
     credentials::cross_site,
+    middleware::is_caching_header,
     refresh_token::MacContext,
     settings::{MAX_CLOCK_SKEW, Settings},
 };
@@ -15,17 +18,14 @@ const _: () = assert!(LONGEST_ISSUER <= MacContext::LONGEST_ISSUER);
 
 const LARGEST_CACHE: usize = 1 << 24;
 
-const RESERVED_HEADERS: [&str; 12] = [
+const RESERVED_HEADERS: [&str; 9] = [
     "access-control-expose-headers",
     "authorization",
     "cache-control",
-    "cdn-cache-control",
     "connection",
     "content-length",
     "cookie",
-    "expires",
     "set-cookie",
-    "surrogate-control",
     "transfer-encoding",
     "vary",
 ];
@@ -48,7 +48,7 @@ pub(super) fn validate(settings: &Settings) -> Result<(), ConfigError> {
     if header.is_none() && !settings.transports.cookie {
         return Err(ConfigError::NoTransport);
     }
-    if let Some(name) = header.filter(|name| RESERVED_HEADERS.contains(&name.as_str())) {
+    if let Some(name) = header.filter(|name| is_reserved(name)) {
         return Err(ConfigError::InvalidAccessHeader { name: name.to_string() });
     }
     if let Some(origin) = settings.trusted_origins.iter().find(|origin| !cross_site::is_origin(origin)) {
@@ -71,6 +71,10 @@ pub(super) fn validate(settings: &Settings) -> Result<(), ConfigError> {
         return Err(ConfigError::InvalidTokenCacheCapacity);
     }
     Ok(())
+}
+
+fn is_reserved(name: &HeaderName) -> bool {
+    RESERVED_HEADERS.contains(&name.as_str()) || is_caching_header(name)
 }
 
 /// Other servers must still learn that a session has ended while its access tokens are unexpired.

@@ -11,7 +11,7 @@ use axum::{
     response::IntoResponse,
     routing::{delete, get, post},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Auth, CustomClaims, Rejection, Session, SessionInfo};
 
@@ -71,11 +71,17 @@ async fn list<C: CustomClaims>(session: Session<C>) -> Result<Response<Body>, Re
 
 async fn end<C: CustomClaims>(
     session: Session<C>,
-    handle: Result<Path<String>, PathRejection>,
+    path: Result<Path<EndPath>, PathRejection>,
 ) -> Result<StatusCode, Rejection> {
     // A path that is not UTF-8 is not a handle either.
-    session.end_named(&handle.map(|Path(handle)| handle).unwrap_or_default()).await?;
+    session.end_named(&path.map(|Path(path)| path.handle).unwrap_or_default()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// By name: the routes may be nested below other parameters.
+#[derive(Deserialize)]
+struct EndPath {
+    handle: String,
 }
 
 async fn jwks<C: CustomClaims>(State(auth): State<Auth<C>>) -> Response<Body> {

@@ -5,15 +5,20 @@
 //! 1. an `Origin` that the application trusts passes;
 //! 2. `Sec-Fetch-Site: same-origin` or `none` passes, and so does a top-level navigation with GET or HEAD; any other value
 //!    fails, `same-site` too, since another party may control a sibling host;
-//! 3. without `Sec-Fetch-Site`, the authority of `Origin` must be that of the request; `null` fails;
+//! 3. without `Sec-Fetch-Site`, the authority of `Origin` must be that of the request, with or without the default port; `null`
+//!    fails;
 //! 4. without both headers the request passes: it does not come from a browser, so no user's cookies are at risk.
 //!
 //! These are the rules of Go 1.25's `CrossOriginProtection`, except for safe methods: those pass there, and here only as
 //! navigations, since a refresh writes.
+//!
+//! A navigation that another site started is read-only: that site can start one and discard its response, again and again, so
+//! nothing may depend on the arrival of the response. See [`Navigation`].
 
 use std::net::Ipv6Addr;
 
 use http::{Method, Request, uri::Authority};
+use memchr::memchr;
 
 use super::headers::{HeaderField, RequestHeaders};
 
@@ -42,15 +47,44 @@ pub(crate) fn is_cross_site(headers: &RequestHeaders<'_>, target: &Target, trust
         (HeaderField::One(_) | HeaderField::Several, _) => !(target.is_safe && is_navigation(headers)),
         (HeaderField::Absent, HeaderField::Absent) => false,
         (HeaderField::Absent, HeaderField::Several) => true,
-        (HeaderField::Absent, HeaderField::One(origin)) => !authority(headers, target).is_some_and(|own| {
-            split_authority(origin.as_bytes()).is_some_and(|origin| origin.eq_ignore_ascii_case(own))
-        }),
+        (HeaderField::Absent, HeaderField::One(origin)) => {
+            !authority(headers, target).is_some_and(|own| is_of_authority(origin.as_bytes(), own))
+        }
     }
 }
 
-/// Whether the request is a top-level navigation: a person follows a link or types an address.
-pub(crate) fn is_navigation(headers: &RequestHeaders<'_>) -> bool {
-    headers.fetch_mode.is(b"navigate") && headers.fetch_dest.is(b"document")
+/// A navigation of a browser, by who started it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Navigation {
+    /// Not a navigation.
+    No,
+    /// A top-level navigation that the application's own pages, or the user, started.
+    Own,
+    /// A navigation of our own that a service worker passed on, and so perhaps not a top-level one.
+    OwnThroughServiceWorker,
+    /// A navigation that another site started. It reads, and changes nothing.
+    Elsewhere,
+}
+
+/// With a cookie domain, `same-site` requests count as the application's own: every host below the domain has the cookies.
+pub(crate) fn navigation(headers: &RequestHeaders<'_>, has_cookie_domain: bool) -> Navigation {
+    if !is_navigation(headers) {
+        return Navigation::No;
+    }
+    let site = headers.fetch_site;
+    let is_own = site.is(b"same-origin") || site.is(b"none") || has_cookie_domain && site.is(b"same-site");
+    match is_own {
+        true if headers.fetch_dest.is(b"document") => Navigation::Own,
+        true => Navigation::OwnThroughServiceWorker,
+        false => Navigation::Elsewhere,
+    }
+}
+
+/// Whether a person follows a link or types an address. A service worker that passes the request on leaves `empty` as its
+/// destination; frames have another one.
+fn is_navigation(headers: &RequestHeaders<'_>) -> bool {
+    headers.fetch_mode.is(b"navigate")
+        && (headers.fetch_dest.is(b"document") || headers.fetch_dest.is(b"empty"))
 }
 
 /// Whether a browser sent the request, judged by headers that no script can set or omit. Over plain HTTP a browser may send
@@ -112,7 +146,18 @@ fn is_port(scheme: &str, port: &str) -> bool {
     port.parse::<u16>().is_ok_and(|number| number != default && number.to_string() == port)
 }
 
-fn split_authority(origin: &[u8]) -> Option<&[u8]> {
-    let colon = origin.iter().position(|byte| *byte == b':')?;
-    origin[colon..].strip_prefix(b"://").filter(|authority| !authority.is_empty())
+/// Whether `origin` is an origin of the authority `own`. Browsers omit the default port of the scheme; `own` may name it (RFC
+/// 9110 §4.2.3).
+fn is_of_authority(origin: &[u8], own: &[u8]) -> bool {
+    let Some(colon) = memchr(b':', origin) else { return false };
+    let (scheme, rest) = origin.split_at(colon);
+    let Some(authority) = rest.strip_prefix(b"://").filter(|authority| !authority.is_empty()) else {
+        return false;
+    };
+    let default_port: &[u8] = match scheme {
+        b"http" => b":80",
+        b"https" => b":443",
+        _ => b"",
+    };
+    authority.eq_ignore_ascii_case(own.strip_suffix(default_port).unwrap_or(own))
 }

@@ -74,7 +74,7 @@ pub(super) fn arrive<ReqBody, C: CustomClaims>(
 
     if cross_site::is_from_browser(&headers) {
         info.is_from_browser = true;
-        info.is_navigation = cross_site::is_navigation(&headers);
+        info.navigation = cross_site::navigation(&headers, settings.cookies.domain.is_some());
         info.is_cross_site = cross_site::is_cross_site(&headers, &target, &settings.trusted_origins);
     }
     let ignored_cookies = info.is_cross_site && has_our_cookies(&info.headers.cookies, settings);
@@ -113,6 +113,7 @@ fn load_or_serve<C: CustomClaims>(
 ) -> Arrival<C> {
     info.access_session = access.session();
     info.transport = transport(&access, &auth.settings);
+    let deciding = if info.is_read_only() { Mode::ReadOnly } else { Mode::Deciding };
     let cookie_token = || info.parse_refresh_tokens_once(auth, now).token().cloned();
     // The access token of one user is never refreshed with the session of another.
     let token_of = |session: SessionHandle| cookie_token().filter(|token| token.handle == session);
@@ -123,11 +124,12 @@ fn load_or_serve<C: CustomClaims>(
                 AccessTransport::Header => (Fallback::InvalidBearer(InvalidTokenReason::Revoked), None),
                 AccessTransport::Cookie => (Fallback::Anonymous, cookie_token()),
             };
-            let load = auth.refresher.confirm_or_load(valid.user, token.clone());
+            let load = auth.refresher.confirm_or_load(valid.user, token.clone(), deciding);
             return Arrival::Wait(load, info, OnLoaded { token, fallback });
         }
         Access::Valid(valid) => {
-            let token = if valid.refresh_ahead_due { token_of(valid.user.session) } else { None };
+            let is_due = valid.refresh_ahead_due && !info.is_read_only();
+            let token = if is_due { token_of(valid.user.session) } else { None };
             let outcome = Outcome::Authenticated(valid.user);
             if let Some(token) = token {
                 let load = auth.refresher.load(&token, Mode::Advisory);
@@ -139,7 +141,7 @@ fn load_or_serve<C: CustomClaims>(
         Access::ExpiredBearer(session) => {
             let reason = InvalidTokenReason::Expired;
             if let Some(token) = token_of(session) {
-                let load = auth.refresher.load(&token, Mode::Deciding);
+                let load = auth.refresher.load(&token, deciding);
                 let fallback = Fallback::InvalidBearer(reason);
                 return Arrival::Wait(load, info, OnLoaded { token: Some(token), fallback });
             }
@@ -149,7 +151,7 @@ fn load_or_serve<C: CustomClaims>(
         Access::Absent if ignored_cookies => Outcome::Rejected(RejectionKind::CrossSite),
         Access::Absent => {
             if let Some(token) = cookie_token() {
-                let load = auth.refresher.load(&token, Mode::Deciding);
+                let load = auth.refresher.load(&token, deciding);
                 let fallback = Fallback::Anonymous;
                 return Arrival::Wait(load, info, OnLoaded { token: Some(token), fallback });
             }

@@ -10,6 +10,7 @@ mod response;
 mod service;
 mod tokens;
 
+pub(crate) use self::tokens::is_caching_header;
 pub use self::{
     future::ResponseFuture,
     layer::RefreshLayer,

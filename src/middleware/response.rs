@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 use super::tokens;
 use crate::{
     CustomClaims,
+    credentials::cross_site::Navigation,
     refresh::{Inactive, Loaded},
     refresh_token::{PresentedTokens, RefreshToken},
     state::{Change, Outcome, Refresh, RequestState},
@@ -15,15 +16,15 @@ use crate::{
     tokens::Issued,
 };
 
-/// The commit, if one is due: not after the handler has changed the session, which takes precedence, and not on a response
-/// that ends HTTP on the connection, where browsers do not reliably store cookies.
+/// The commit, if one is due: not after the handler has changed the session, which takes precedence, not in a navigation that
+/// another site started, and not on a response that ends HTTP on the connection, where browsers do not reliably store cookies.
 pub(super) fn commit_if_due<C: CustomClaims>(
     state: &Arc<RequestState<C>>,
     ahead: Option<impl Future<Output = (RefreshToken, Arc<Loaded<C>>)> + Send + 'static>,
     changed: bool,
     status: StatusCode,
 ) -> Option<BoxFuture<'static, Option<Issued>>> {
-    if changed || status == StatusCode::SWITCHING_PROTOCOLS {
+    if changed || state.is_read_only() || status == StatusCode::SWITCHING_PROTOCOLS {
         return None;
     }
     let state = state.clone();
@@ -72,7 +73,7 @@ pub(super) fn apply_change<C: CustomClaims>(
         }
         Some(Change::LoggedInNative { .. }) => tokens::forbid_caching(headers),
         Some(Change::LoggedOut) => tokens::remove_cookies(headers, settings),
-        None if state.info.is_navigation && is_session_over(state) => {
+        None if state.info.navigation == Navigation::Own && is_session_over(state) => {
             tokens::remove_cookies(headers, settings);
         }
         None => {}

@@ -5,16 +5,13 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, EXPIRES, SET_COOKIE, VARY},
+    header::{ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, SET_COOKIE, VARY},
 };
 
 use crate::{
     settings::{AccessTransport, Settings},
     tokens::{Issued, IssuedAccess},
 };
-
-const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
-const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 
 /// Adds the issued tokens; the access token is sent as the request's was received.
 pub(super) fn add(headers: &mut HeaderMap, settings: &Settings, transport: AccessTransport, issued: &Issued) {
@@ -39,10 +36,19 @@ pub(super) fn remove_cookies(headers: &mut HeaderMap, settings: &Settings) {
 /// Replaces the caching headers of the handler.
 pub(super) fn forbid_caching(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    headers.remove(CDN_CACHE_CONTROL);
-    headers.remove(SURROGATE_CONTROL);
-    headers.remove(EXPIRES);
+    let others: Vec<_> = headers.keys().filter(|name| is_caching_header(name)).cloned().collect();
+    for name in others {
+        headers.remove(name);
+    }
     headers.append(VARY, HeaderValue::from_static("Cookie"));
+}
+
+/// Whether a cache obeys the header beside or before `Cache-Control`: those of CDNs (RFC 9213 and its vendors' own), and
+/// nginx's.
+pub(crate) fn is_caching_header(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.ends_with("-cache-control")
+        || matches!(name, "expires" | "surrogate-control" | "edge-control" | "x-accel-expires")
 }
 
 fn add_access(

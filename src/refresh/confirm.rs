@@ -15,11 +15,12 @@ pub(super) fn confirm_or_load<C: CustomClaims>(
     loads: Loads<C>,
     user: Arc<User<C>>,
     token: Option<RefreshToken>,
+    mode: Mode,
 ) -> Loading<C> {
     let confirm_or_load = async move {
         let confirmed = confirm(&sessions, user).await;
         match (&confirmed, token) {
-            (Loaded::Inactive(_), Some(token)) => loads.join_or_start(&token, Mode::Deciding).0.await,
+            (Loaded::Inactive(_), Some(token)) => loads.join_or_start(&token, mode).0.await,
             _ => Arc::new(confirmed),
         }
     };

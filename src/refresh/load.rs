@@ -79,6 +79,9 @@ pub(crate) enum Mode {
     Deciding,
     /// A valid access token has decided: nothing is ended, rolled forward or rejected.
     Advisory,
+    /// The refresh token decides, and nothing is changed: another site started the request, and can discard the response, so
+    /// that a change would cost the user something.
+    ReadOnly,
 }
 
 const MOST_ROUNDS: usize = 3;
@@ -98,6 +101,9 @@ pub(super) async fn load<C: CustomClaims>(
         let Some(row) = row else { return Loaded::Inactive(Inactive::TokenRejected) };
         let (row, class) = match class {
             TokenClass::Current | TokenClass::Previous => (row, class),
+            // The token is genuine and newer than the row, which a request of our own restores.
+            TokenClass::Ahead if mode == Mode::ReadOnly => (row, class),
+            TokenClass::Late if mode == Mode::ReadOnly => return Loaded::Inactive(Inactive::TokenRejected),
             TokenClass::Late => {
                 sessions.events.emit_for(EventKind::Late, &row);
                 (row, class)
@@ -110,8 +116,11 @@ pub(super) async fn load<C: CustomClaims>(
                 return Loaded::Inactive(Inactive::of(&row, now));
             }
             TokenClass::Expired => return Loaded::Inactive(Inactive::SessionOver),
-            TokenClass::Reuse if mode == Mode::Deciding => {
+            TokenClass::Reuse if mode != Mode::Advisory => {
                 sessions.events.emit_for(EventKind::Reuse, &row);
+                if mode == Mode::ReadOnly {
+                    return Loaded::Inactive(Inactive::TokenRejected);
+                }
                 return end(&sessions, row, EndReason::Reuse).await;
             }
             TokenClass::Ahead if mode == Mode::Deciding => {

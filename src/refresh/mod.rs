@@ -49,8 +49,13 @@ impl<C: CustomClaims> Refresher<C> {
 
     /// Asks the store whether the session of a valid access token is live. If it is not, the access token counts for nothing,
     /// and `token` decides, if there is one.
-    pub(crate) fn confirm_or_load(&self, user: Arc<User<C>>, token: Option<RefreshToken>) -> Loading<C> {
-        confirm::confirm_or_load(self.sessions.clone(), self.loads.clone(), user, token)
+    pub(crate) fn confirm_or_load(
+        &self,
+        user: Arc<User<C>>,
+        token: Option<RefreshToken>,
+        mode: Mode,
+    ) -> Loading<C> {
+        confirm::confirm_or_load(self.sessions.clone(), self.loads.clone(), user, token, mode)
     }
 
     /// What was loaded before, with the claims as of now.

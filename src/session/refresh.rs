@@ -19,7 +19,7 @@ impl<C: CustomClaims> Session<C> {
     /// effect. The refresh token is sent only in its cookie.
     ///
     /// # Errors
-    /// [`RejectionKind::CrossSite`]; the request's own rejection if its bearer token is rejected;
+    /// [`RejectionKind::CrossSite`], also in a navigation that another site started; the request's own rejection if its bearer token is rejected;
     /// [`RejectionKind::Unauthenticated`] without a valid refresh token; [`RejectionKind::Unavailable`] if the store or the
     /// claims source fails; [`RejectionKind::Overtaken`] if other requests kept rotating the session;
     /// [`RejectionKind::Sealed`].
@@ -30,6 +30,10 @@ impl<C: CustomClaims> Session<C> {
     /// If the future is dropped before it completes, the session may have been rotated, which counts as a lost response.
     pub async fn refresh(&self) -> Result<TokenResponse, Rejection> {
         self.check_writable()?;
+        // Whoever started the navigation can discard its response, and the tokens with it.
+        if self.state.is_read_only() {
+            return Err(self.reject(RejectionKind::CrossSite));
+        }
         match self.state.change()? {
             None => {}
             Some(Change::LoggedIn { issued, .. } | Change::Refreshed { issued }) => {

@@ -77,6 +77,12 @@ impl<C: CustomClaims> RequestState<C> {
         }
     }
 
+    /// Whether the layer must change nothing: another site started the request, and can discard its response.
+    #[inline]
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.info.is_read_only()
+    }
+
     /// The refresh tokens of the request, parsed by the first call, which also reports invalid ones.
     pub(crate) fn parse_refresh_tokens_once(&self) -> &PresentedTokens {
         self.info.parse_refresh_tokens_once(&self.auth, self.auth.now())

@@ -7,7 +7,7 @@ use tower_refresh_core::{SessionHandle, Timestamp};
 use crate::{
     CustomClaims,
     auth_inner::AuthInner,
-    credentials::RetainedHeaders,
+    credentials::{RetainedHeaders, cross_site::Navigation},
     refresh_token::{PresentedTokens, RefreshTransport},
     settings::AccessTransport,
 };
@@ -18,7 +18,7 @@ pub(crate) struct RequestInfo {
     pub(crate) is_cross_site: bool,
     /// A browser sent the request, as far as its headers show.
     pub(crate) is_from_browser: bool,
-    pub(crate) is_navigation: bool,
+    pub(crate) navigation: Navigation,
     /// How a new access token is sent.
     pub(crate) transport: AccessTransport,
     /// Without cookies if they do not count.
@@ -34,12 +34,18 @@ impl RequestInfo {
             access_session: None,
             is_cross_site: false,
             is_from_browser: false,
-            is_navigation: false,
+            navigation: Navigation::No,
             transport: AccessTransport::Header,
             headers: RetainedHeaders::default(),
             ip,
             refresh_tokens: OnceLock::new(),
         }
+    }
+
+    /// Whether the layer must change nothing: another site started the request, and can discard its response.
+    #[inline]
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.navigation == Navigation::Elsewhere
     }
 
     /// The refresh tokens of the request, parsed by the first call, which also reports invalid ones.

@@ -98,6 +98,9 @@ async fn opinionated(request: Request<()>) -> Response<Bytes> {
         ("cache-control", "s-maxage=7200"),
         ("cdn-cache-control", "max-age=3600"),
         ("surrogate-control", "max-age=3600"),
+        ("vercel-cdn-cache-control", "max-age=3600"),
+        ("edge-control", "max-age=3600"),
+        ("x-accel-expires", "3600"),
         ("expires", "Thu, 01 Jan 2099 00:00:00 GMT"),
         ("vary", "Accept-Encoding"),
         ("access-control-expose-headers", "x-total"),
@@ -116,7 +119,14 @@ fn values(response: &Response<Bytes>, name: &str) -> Vec<String> {
 fn assert_not_cacheable(response: &Response<Bytes>) {
     assert_eq!(values(response, "cache-control"), ["private, no-store"]);
     assert_eq!(values(response, "vary"), ["Accept-Encoding", "Cookie"]);
-    for name in ["cdn-cache-control", "surrogate-control", "expires"] {
+    for name in [
+        "cdn-cache-control",
+        "vercel-cdn-cache-control",
+        "surrogate-control",
+        "edge-control",
+        "x-accel-expires",
+        "expires",
+    ] {
         assert_eq!(values(response, name), Vec::<String>::new(), "{name}");
     }
 }

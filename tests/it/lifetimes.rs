@@ -13,8 +13,8 @@ use crate::support::{
     browser::{ACCESS, REFRESH, generation, set_cookie},
     mint,
     probe::{
-        ACCESS_LIFETIME, DAY, GRACE, MILLISECOND, alter_row, carries_nothing, expired_browser, expiry,
-        max_age, poll_until_stuck, refresh, session_of, with_bearer,
+        ACCESS_LIFETIME, DAY, GRACE, MILLISECOND, alter_row, as_navigation, carries_nothing, expired_browser,
+        expiry, max_age, poll_until_stuck, refresh, session_of, with_bearer,
     },
     store::Fault,
 };
@@ -270,10 +270,7 @@ async fn a_refresh_ahead_of_an_ended_or_expired_session_sends_nothing_even_to_a_
             use tower_refresh::store::SessionStore;
             assert!(world.store.inner.end(session, EndReason::Revoked, now).await.unwrap());
         }
-        let mut request = browser.request("/me");
-        for (name, value) in [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")] {
-            request.headers_mut().insert(name, value.parse().unwrap());
-        }
+        let request = as_navigation(browser.request("/me"));
 
         let response = world.send(request).await;
         assert!(is_alice(&response) && carries_nothing(&response));

@@ -27,6 +27,7 @@ mod logout;
 mod matrix;
 #[cfg(all(feature = "axum", any(feature = "aws_lc_rs", feature = "rust_crypto")))]
 mod native;
+mod navigations;
 mod observability;
 mod races;
 #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]

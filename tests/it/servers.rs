@@ -13,8 +13,8 @@ use crate::support::{
     Browser, ManualClock, Op, World,
     browser::{ACCESS, REFRESH, generation, set_cookie},
     probe::{
-        ACCESS_LIFETIME, DAMPING, GRACE, MILLISECOND, alter_row, carries_nothing, expired_browser,
-        poll_until_stuck, refresh, session_of, with_bearer, with_refresh,
+        ACCESS_LIFETIME, DAMPING, GRACE, MILLISECOND, alter_row, as_navigation, carries_nothing,
+        expired_browser, poll_until_stuck, refresh, session_of, with_bearer, with_refresh,
     },
     world::SECRET,
 };
@@ -187,10 +187,7 @@ async fn a_store_that_lost_several_writes_is_left_unchanged_and_so_are_the_cooki
     let row = world.store.row(session).await;
     world.take_events();
     browser.drop_access();
-    let mut request = browser.request("/me");
-    for (name, value) in [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")] {
-        request.headers_mut().insert(name, value.parse().unwrap());
-    }
+    let request = as_navigation(browser.request("/me"));
 
     let response = world.send(request).await;
 

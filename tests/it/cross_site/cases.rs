@@ -85,6 +85,16 @@ pub(crate) const CASES: &[Case] = &[
         "HEAD",
         &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "document")],
     ),
+    pass(
+        "a link from elsewhere that a service worker passes on",
+        "GET",
+        &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "empty")],
+    ),
+    reject(
+        "a form from elsewhere that a service worker passes on",
+        "POST",
+        &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "empty")],
+    ),
     pass("a link from a sibling", "GET", &[(SITE, "same-site"), (MODE, "navigate"), (DEST, "document")]),
     reject("a form from elsewhere", "POST", &[(SITE, "cross-site"), (MODE, "navigate"), (DEST, "document")]),
     reject("a form from a sibling", "POST", &[(SITE, "same-site"), (MODE, "navigate"), (DEST, "document")]),
@@ -154,7 +164,24 @@ pub(crate) const CASES: &[Case] = &[
     reject("a scheme alone, and Host empty", "POST", &[("origin", "https://"), ("host", "")]),
     reject("another port", "POST", &[("origin", "https://api.example.com:8443")]),
     reject("no port where Host has one", "POST", &[("origin", OWN), ("host", "api.example.com:8443")]),
-    reject("the default port in Host alone", "POST", &[("origin", OWN), ("host", "api.example.com:443")]),
+    pass("the default port in Host alone", "POST", &[("origin", OWN), ("host", "api.example.com:443")]),
+    pass(
+        "the default port of HTTP in Host alone",
+        "POST",
+        &[("origin", "http://api.example.com"), ("host", "api.example.com:80")],
+    ),
+    pass("the same with an IPv6 address", "POST", &[("origin", "https://[::1]"), ("host", "[::1]:443")]),
+    reject("the default port of another scheme", "POST", &[("origin", OWN), ("host", "api.example.com:80")]),
+    reject(
+        "the default port of another scheme, the other way round",
+        "POST",
+        &[("origin", "http://api.example.com"), ("host", "api.example.com:443")],
+    ),
+    reject(
+        "a scheme without a default port",
+        "POST",
+        &[("origin", "app://api.example.com"), ("host", "api.example.com:443")],
+    ),
     reject("the default port in Origin alone", "POST", &[("origin", "https://api.example.com:443")]),
     reject(
         "a port that begins like ours",

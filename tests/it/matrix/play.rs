@@ -79,6 +79,7 @@ pub(super) async fn play(case: Case) -> Outcome {
         headers.push(("cookie", cookies.join("; ")));
     }
     if case.navigation {
+        headers.push(("sec-fetch-site", "none".to_owned()));
         headers.push(("sec-fetch-mode", "navigate".to_owned()));
         headers.push(("sec-fetch-dest", "document".to_owned()));
     }

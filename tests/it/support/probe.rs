@@ -60,7 +60,6 @@ pub fn with_bearer(path: &str, access: &str) -> Request<()> {
     request(path, &[("authorization", &format!("Bearer {access}"))])
 }
 
-/// The `Max-Age` of the cookie `name` that a response sets.
 /// As a browser sends it when the user navigates to a page.
 pub fn as_navigation(mut request: Request<()>) -> Request<()> {
     for (name, value) in
@@ -71,6 +70,7 @@ pub fn as_navigation(mut request: Request<()>) -> Request<()> {
     request
 }
 
+/// The `Max-Age` of the cookie `name` that a response sets.
 pub fn max_age(response: &Response<Bytes>, name: &str) -> Option<u64> {
     let cookies = response.headers().get_all("set-cookie").iter();
     let mut cookies = cookies.map(|header| cookie::Cookie::parse(header.to_str().unwrap()).unwrap());

@@ -72,7 +72,7 @@ pub fn check(data: &[u8]) {
         }
         let asked = !scene.world.store.take_calls().is_empty();
         assert_eq!(asked, matches!(found, Found::ByRefresh(_)));
-        assert_eq!(carries_nothing(&response), !asked, "{response:?}");
+        assert_eq!(carries_nothing(&response), !asked || site == Site::Navigation, "{response:?}");
         Left::AsItWas
     });
 }

@@ -117,7 +117,8 @@ pub fn check(data: &[u8]) {
             Token::Fields(fields) => fields.token(alice, now),
         };
         let headers = if input.is_navigation {
-            [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")].as_slice()
+            [("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]
+                .as_slice()
         } else {
             &[]
         };

@@ -3,6 +3,7 @@
 mod cross_site;
 mod journey;
 mod module;
+mod navigations;
 mod sessions;
 mod siblings;
 mod support;

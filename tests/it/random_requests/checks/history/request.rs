@@ -24,6 +24,8 @@ pub struct Facts {
     pub is_rejected: bool,
     pub has_cookies: bool,
     pub is_navigation: bool,
+    /// Another site started the navigation: unless the handler changes the session, nothing is sent.
+    pub is_elsewhere: bool,
     pub presented: Presented,
     pub who: Who,
     /// No fault is active, and no other request is under way.
@@ -95,13 +97,16 @@ impl Facts {
         };
         let presented =
             Presented { access: real(&texts.access, !texts.in_header), refresh: real(&texts.refresh, true) };
-        let who = who(world, ledger, keys, &presented, bearer.is_some(), is_alone).await;
+        // A late refresh token is not accepted from elsewhere.
+        let is_certain = is_alone && !sent.site.is_elsewhere();
+        let who = who(world, ledger, keys, &presented, bearer.is_some(), is_certain).await;
         let is_of_one = match (&presented.access, &presented.refresh) {
             (Some(access), Some(refresh)) => access.session == refresh.session,
             (None, Some(_)) => bearer.is_none(),
             (_, None) => false,
         };
         let can_refresh = is_of_one
+            && !sent.site.is_elsewhere()
             && matches!(who, Who::Surely(_))
             && match &presented.refresh {
                 Some(refresh) => ledger.validity(world, keys, refresh).await == Validity::Valid,
@@ -124,6 +129,7 @@ impl Facts {
             is_rejected,
             has_cookies: !cookies.is_empty(),
             is_navigation: sent.site.is_navigation(),
+            is_elsewhere: sent.site.is_elsewhere(),
             presented,
             who,
             is_alone,

@@ -136,8 +136,14 @@ impl Site {
         }
     }
 
+    /// A navigation of our own, which may remove cookies.
     pub fn is_navigation(self) -> bool {
-        matches!(self, Self::Navigation | Self::CrossNavigation)
+        self == Self::Navigation
+    }
+
+    /// A navigation of another site, which changes nothing.
+    pub fn is_elsewhere(self) -> bool {
+        self == Self::CrossNavigation
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::support::{
     browser::{REFRESH, generation, set_cookies},
-    probe::ACCESS_LIFETIME,
+    probe::{ACCESS_LIFETIME, carries_nothing},
 };
 
 impl History {
@@ -73,6 +73,10 @@ impl History {
         let is_logout = matches!(facts.path, Path::Logout | Path::LogoutEverywhere);
         if facts.is_rejected {
             assert!(cookies.is_empty(), "{response:?}");
+        }
+        let is_changed = is_logout || matches!(facts.path, Path::Login(_));
+        if facts.is_elsewhere && !is_changed {
+            assert!(carries_nothing(response), "{response:?}");
         }
         if facts.path == Path::Switch {
             assert!(cookies.iter().all(|(_, value)| value.is_none()), "{response:?}");

@@ -42,10 +42,19 @@ impl Demo {
 
     /// The number of these session events, according to the server's counters.
     pub(crate) fn events(&self, event: &str) -> u64 {
+        self.counter(&format!("tower_refresh_events_total{{event=\"{event}\","))
+    }
+
+    /// The number of requests with this outcome.
+    pub(crate) fn requests(&self, outcome: &str) -> u64 {
+        self.counter(&format!("tower_refresh_requests_total{{outcome=\"{outcome}\""))
+    }
+
+    /// The sum of the counters whose lines start like this.
+    fn counter(&self, start: &str) -> u64 {
         let metrics = ureq::get(format!("{}metrics", self.url())).call().unwrap();
         let metrics = metrics.into_body().read_to_string().unwrap();
-        let start = format!("tower_refresh_events_total{{event=\"{event}\",");
-        let lines = metrics.lines().filter(|line| line.starts_with(&start));
+        let lines = metrics.lines().filter(|line| line.starts_with(start));
         lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
     }
 

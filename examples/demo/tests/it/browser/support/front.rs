@@ -1,11 +1,12 @@
 //! A reverse proxy with TLS for several hosts.
 
-use std::{collections::HashMap, path::Path, process::Command, sync::Arc};
+use std::{collections::HashMap, path::Path, process::Command, sync::Arc, time::Duration};
 
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncReadExt, AsyncWriteExt, copy, copy_bidirectional, split},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
+    time::sleep,
 };
 use tokio_rustls::{
     TlsAcceptor,
@@ -23,6 +24,11 @@ pub(crate) struct Front {
 impl Front {
     /// Forwards connections for each host to the address beside it.
     pub(crate) async fn start(hosts: &[(&str, &str)]) -> Self {
+        Self::with_latency(hosts, Duration::ZERO).await
+    }
+
+    /// The same; responses take `latency` on their way back, as across a continent.
+    pub(crate) async fn with_latency(hosts: &[(&str, &str)], latency: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         make_certificate(folder.path(), hosts.iter().map(|(host, _)| *host));
         let hosts: HashMap<_, _> = hosts.iter().map(|&(host, to)| (host.to_owned(), to.to_owned())).collect();
@@ -33,7 +39,7 @@ impl Front {
             while let Ok((client, _)) = listener.accept().await {
                 let (acceptor, hosts) = (acceptor.clone(), Arc::clone(&hosts));
                 // An error means that the client has disconnected.
-                tokio::spawn(async move { forward(client, acceptor, &hosts).await.ok() });
+                tokio::spawn(async move { forward(client, acceptor, &hosts, latency).await.ok() });
             }
         });
         Self { port, task }
@@ -50,14 +56,34 @@ async fn forward(
     client: TcpStream,
     acceptor: TlsAcceptor,
     hosts: &HashMap<String, String>,
+    latency: Duration,
 ) -> std::io::Result<()> {
     client.set_nodelay(true)?;
     let mut client = acceptor.accept(client).await?;
     let host = client.get_ref().1.server_name().and_then(|name| hosts.get(name));
     let Some(host) = host else { return Ok(()) };
     let mut server = TcpStream::connect(host).await?;
-    copy_bidirectional(&mut client, &mut server).await?;
-    Ok(())
+    if latency.is_zero() {
+        copy_bidirectional(&mut client, &mut server).await?;
+        return Ok(());
+    }
+    let (mut from_client, mut to_client) = split(client);
+    let (mut from_server, mut to_server) = server.into_split();
+    let requests = copy(&mut from_client, &mut to_server);
+    let responses = async {
+        let mut chunk = vec![0; 64 * 1024];
+        loop {
+            let len = from_server.read(&mut chunk).await?;
+            if len == 0 {
+                return Ok::<_, std::io::Error>(());
+            }
+            sleep(latency).await;
+            to_client.write_all(&chunk[..len]).await?;
+        }
+    };
+    // The server sees to the end what a client that has hung up requested.
+    let (requests, responses) = tokio::join!(requests, responses);
+    requests.map(drop).and(responses)
 }
 
 fn acceptor(folder: &Path) -> TlsAcceptor {

@@ -1,0 +1,50 @@
+//! Another site that starts navigations and discards their responses.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::support::{Browser, Demo, Front, Site};
+
+const APP: &str = "https://app.example.test/healthz";
+const EVIL: &str = "https://evil.test/";
+/// The shortest that the grace period of one second allows.
+const DAMPING: Duration = Duration::from_secs(16);
+
+/// Starts a navigation and stops it while the response is on its way, later than the grace period after the one before.
+const DISCARD: &str = "
+    const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+    for (let n = 0; n < 4; n++) {
+        location.href = `https://app.example.test/me?n=${n}`;
+        await wait(300);
+        window.stop();
+        await wait(1200);
+    }
+    return location.href;";
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium and chromedriver"]
+async fn a_site_that_discards_responses_logs_no_visitor_out() {
+    for late_budget in ["2", "0"] {
+        let arguments = ["--access-ttl", "2s", "--grace", "1s", "--damping", "16s", "--late", late_budget];
+        let demo = Demo::start(&arguments);
+        let evil = Site::start(|_| false).await;
+        let hosts = [("app.example.test", demo.address.as_str()), ("evil.test", evil.address.as_str())];
+        let front = Front::with_latency(&hosts, Duration::from_millis(600)).await;
+        let browser = Browser::behind(&front).await;
+        browser.open(APP).await;
+        browser.log_in("alice").await;
+        sleep(DAMPING + Duration::from_secs(1)).await;
+
+        browser.open(EVIL).await;
+        assert_eq!(browser.run(DISCARD).await, json!(EVIL), "the navigations were stopped");
+
+        assert_eq!(demo.requests("refreshed"), 4, "they reached the server with the cookies");
+        assert_eq!((demo.events("refresh"), demo.events("late")), (0, 0));
+        browser.open(APP).await;
+        let me = "const response = await fetch('/me'); return [response.status, (await response.json()).sub]";
+        assert_eq!(browser.run(me).await, json!([200, "alice"]));
+        assert_eq!((demo.events("late"), demo.events("reuse"), demo.events("end")), (0, 0, 0));
+    }
+}
