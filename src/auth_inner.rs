@@ -17,7 +17,24 @@ use crate::{
     tokens::Tokens,
 };
 
+/// Tells the layers, routes and requests of one [`Auth`](crate::Auth) from those of another in the same application.
+#[derive(Clone, Debug)]
+pub(crate) struct AuthId(Arc<()>);
+
+impl AuthId {
+    fn new() -> Self {
+        Self(Arc::new(()))
+    }
+}
+
+impl PartialEq for AuthId {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 pub(crate) struct AuthInner<C> {
+    pub(crate) id: AuthId,
     pub(crate) settings: Arc<Settings>,
     pub(crate) presentation: Arc<Presentation>,
     pub(crate) refresher: Refresher<C>,
@@ -35,6 +52,7 @@ impl<C: CustomClaims> AuthInner<C> {
         let settings = Arc::new(settings);
         let tokens = Tokens::new(settings.clone(), keys);
         Self {
+            id: AuthId::new(),
             settings,
             presentation: Arc::new(presentation),
             refresher: Refresher::new(Arc::new(sessions), tokens),

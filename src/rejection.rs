@@ -65,6 +65,7 @@ impl Rejection {
             RejectionKind::SessionNotFound => StatusCode::NOT_FOUND,
             RejectionKind::Unavailable | RejectionKind::Overtaken => StatusCode::SERVICE_UNAVAILABLE,
             RejectionKind::MissingLayer
+            | RejectionKind::OtherAuth
             | RejectionKind::ClaimsTypeMismatch { .. }
             | RejectionKind::InvalidClaims { .. }
             | RejectionKind::Sealed
@@ -186,6 +187,9 @@ pub enum RejectionKind {
     SessionNotFound,
     /// The handler is not behind [`Auth::layer`](crate::Auth::layer).
     MissingLayer,
+    /// The route belongs to another [`Auth`](crate::Auth) than the layer that it is behind: an application with two of them has
+    /// confused their layers or routes.
+    OtherAuth,
     /// The handler requests claims of another type than the layer was built with.
     #[non_exhaustive]
     ClaimsTypeMismatch {
@@ -221,6 +225,7 @@ impl RejectionKind {
     fn detail(&self) -> String {
         match self {
             Self::MissingLayer => "this route is not behind the authentication layer".into(),
+            Self::OtherAuth => "this route is behind the authentication layer of another part".into(),
             Self::ClaimsTypeMismatch { .. } => {
                 "this route requests other claims than the authentication layer provides".into()
             }
@@ -246,6 +251,9 @@ impl fmt::Display for RejectionKind {
             Self::SubjectGone => f.write_str("the user is unknown or disabled"),
             Self::SessionNotFound => f.write_str("no such session"),
             Self::MissingLayer => f.write_str("this route is not behind tower_refresh::RefreshLayer"),
+            Self::OtherAuth => f.write_str(
+                "this route is behind the tower_refresh::RefreshLayer of another tower_refresh::Auth",
+            ),
             Self::ClaimsTypeMismatch { requested, configured } => write!(
                 f,
                 "this route requests claims of type `{requested}`, but tower_refresh::RefreshLayer was built with `{configured}`"

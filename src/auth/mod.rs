@@ -54,14 +54,14 @@ impl<C: CustomClaims> Auth<C> {
 
     /// A layer that rejects requests without a user, for routes whose handlers do not extract one.
     pub fn require_auth(&self) -> RequireAuthLayer {
-        RequireAuthLayer::new(None)
+        RequireAuthLayer::new(self.inner.id.clone(), None)
     }
 
     /// A layer that rejects requests without a user (401) and users without `scope` (403, `insufficient_scope`, RFC 6750 §3.1). Of
     /// several scope tokens, separated by single spaces, the user needs all. An empty or malformed scope (RFC 6749 §3.3) is never
     /// satisfied (403).
     pub fn require_scope(&self, scope: &str) -> RequireAuthLayer {
-        RequireAuthLayer::new(Some(scope.into()))
+        RequireAuthLayer::new(self.inner.id.clone(), Some(scope.into()))
     }
 
     /// The public keys, for other services that verify access tokens: the content of `/.well-known/jwks.json` (RFC 7517 §5).

@@ -42,21 +42,37 @@ impl<C: CustomClaims> Auth<C> {
     }
 }
 
-async fn refresh<C: CustomClaims>(session: Session<C>) -> Result<Response<Body>, Rejection> {
+async fn refresh<C: CustomClaims>(
+    State(auth): State<Auth<C>>,
+    session: Session<C>,
+) -> Result<Response<Body>, Rejection> {
+    session.check_auth(&auth)?;
     Ok(json(&session.refresh().await?))
 }
 
-async fn logout<C: CustomClaims>(session: Session<C>) -> Result<StatusCode, Rejection> {
+async fn logout<C: CustomClaims>(
+    State(auth): State<Auth<C>>,
+    session: Session<C>,
+) -> Result<StatusCode, Rejection> {
+    session.check_auth(&auth)?;
     session.logout().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn logout_everywhere<C: CustomClaims>(session: Session<C>) -> Result<StatusCode, Rejection> {
+async fn logout_everywhere<C: CustomClaims>(
+    State(auth): State<Auth<C>>,
+    session: Session<C>,
+) -> Result<StatusCode, Rejection> {
+    session.check_auth(&auth)?;
     session.logout_everywhere().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn list<C: CustomClaims>(session: Session<C>) -> Result<Response<Body>, Rejection> {
+async fn list<C: CustomClaims>(
+    State(auth): State<Auth<C>>,
+    session: Session<C>,
+) -> Result<Response<Body>, Rejection> {
+    session.check_auth(&auth)?;
     let current = session.current();
     let sessions = session.list().await?;
     let mut response = json(
@@ -70,9 +86,11 @@ async fn list<C: CustomClaims>(session: Session<C>) -> Result<Response<Body>, Re
 }
 
 async fn end<C: CustomClaims>(
+    State(auth): State<Auth<C>>,
     session: Session<C>,
     path: Result<Path<EndPath>, PathRejection>,
 ) -> Result<StatusCode, Rejection> {
+    session.check_auth(&auth)?;
     // A path that is not UTF-8 is not a handle either.
     session.end_named(&path.map(|Path(path)| path.handle).unwrap_or_default()).await?;
     Ok(StatusCode::NO_CONTENT)

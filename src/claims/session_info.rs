@@ -6,6 +6,8 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
 
+const SECONDS_PER_HOUR: u64 = 60 * 60;
+
 /// A session: what the claims source receives, and an entry of the list of sessions.
 ///
 /// Serialising it gives what `GET /auth/sessions` gives, without `current`: `handle`, `created_at`, `last_used_at`,
@@ -13,11 +15,18 @@ use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
 #[derive(Clone)]
 pub struct SessionInfo {
     row: SessionRow,
+    last_used_at: Timestamp,
 }
 
 impl SessionInfo {
     pub(crate) fn new(row: SessionRow) -> Self {
-        Self { row }
+        let rotated_at = row.rotated_at.as_secs();
+        Self { last_used_at: Timestamp::from_secs(rotated_at - rotated_at % SECONDS_PER_HOUR), row }
+    }
+
+    /// The session of the request itself, which is in use.
+    pub(crate) fn used_now(self, now: Timestamp) -> Self {
+        Self { last_used_at: now, ..self }
     }
 
     /// The handle, which [`Auth::end_session`](crate::Auth::end_session) takes.
@@ -30,9 +39,13 @@ impl SessionInfo {
         self.row.created_at
     }
 
-    /// When the refresh token was last rotated: the last use, to within the damping and the lifetime of an access token.
+    /// When the session was last used: the last rotation of its refresh token, rounded down to the hour; in a
+    /// [list](crate::Session::list), for the session of the request itself, the time of the request.
+    ///
+    /// The exact time would help a thief: whoever polls the list with a stolen access token could use a stolen refresh token
+    /// just after each rotation, within the grace period, and stay unnoticed.
     pub fn last_used_at(&self) -> Timestamp {
-        self.row.rotated_at
+        self.last_used_at
     }
 
     /// When the session expires if it is not used again.

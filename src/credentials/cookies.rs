@@ -5,8 +5,11 @@ use std::{mem, slice};
 use http::HeaderValue;
 use memchr::memchr_iter;
 
-/// More cookies of one name are ignored: no browser sends them, and each costs a signature check.
+/// More cookies of one name are ignored: no browser sends them, and each costs a signature check or a MAC.
 const MOST_DUPLICATES: usize = 8;
+
+/// A browser keeps one cookie of a name with the prefix `__Host-`; a second one shows that something else sends cookies too.
+const MOST_HOST_DUPLICATES: usize = 2;
 
 /// The `Cookie` headers of a request, kept so that the refresh cookie can be read when it is needed.
 #[derive(Clone, Default)]
@@ -40,7 +43,7 @@ impl CookieHeaders {
             .iter()
             .flat_map(|header| pairs(header.as_bytes()))
             .filter_map(move |pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
-            .take(MOST_DUPLICATES)
+            .take(if name.starts_with("__Host-") { MOST_HOST_DUPLICATES } else { MOST_DUPLICATES })
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {

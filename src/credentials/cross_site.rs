@@ -87,13 +87,11 @@ fn is_navigation(headers: &RequestHeaders<'_>) -> bool {
         && (headers.fetch_dest.is(b"document") || headers.fetch_dest.is(b"empty"))
 }
 
-/// Whether a browser sent the request, judged by headers that no script can set or omit. Over plain HTTP a browser may send
-/// none of them with a GET.
+/// Whether a browser sent the request: it has `Origin` or `Sec-Fetch-Site`, which no script can set or omit. Over plain HTTP a
+/// browser may send neither with a GET. The other `Sec-Fetch-…` headers do not count: Node's fetch sends `Sec-Fetch-Mode` too.
 #[inline]
 pub(crate) fn is_from_browser(headers: &RequestHeaders<'_>) -> bool {
-    [headers.origin, headers.fetch_site, headers.fetch_mode, headers.fetch_dest]
-        .iter()
-        .any(|header| !matches!(header, HeaderField::Absent))
+    [headers.origin, headers.fetch_site].iter().any(|header| !matches!(header, HeaderField::Absent))
 }
 
 /// The host and port of the request: `:authority` of HTTP/2, the target of HTTP/1.1 in absolute form, or `Host`.

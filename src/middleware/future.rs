@@ -42,6 +42,11 @@ pin_project! {
 pin_project! {
     #[project = StageProjection]
     enum Stage<S, ReqBody, F, R, C> {
+        /// The same layer is further outside, and has done everything.
+        Passing {
+            #[pin]
+            inner: F,
+        },
         Loading {
             load: Loading<C>,
             waiting: Option<Box<Waiting<S, ReqBody, C>>>,
@@ -76,6 +81,9 @@ where
 {
     #[inline]
     pub(super) fn start(auth: &Arc<AuthInner<C>>, inner: &mut S, mut request: Request<ReqBody>) -> Self {
+        if journey::has_passed(auth, &request) {
+            return Self { stage: Stage::Passing { inner: inner.call(request) } };
+        }
         let (state, ahead) = match journey::arrive(auth, &mut request) {
             Arrival::Serve(state) => (state, None),
             Arrival::RefreshAhead(state, ahead) => (state, Some(ahead)),
@@ -130,8 +138,10 @@ where
             let (state, response) = (state.clone(), Some(response));
             stage.set(Stage::Committing { commit, state, response });
         }
-        let StageProjection::Committing { commit, state, response } = stage.project() else {
-            return Poll::Pending;
+        let (commit, state, response) = match stage.project() {
+            StageProjection::Committing { commit, state, response } => (commit, state, response),
+            StageProjection::Passing { inner } => return inner.poll(context),
+            StageProjection::Loading { .. } | StageProjection::Serving { .. } => return Poll::Pending,
         };
         let issued = ready!(commit.poll_unpin(context));
         let Some(mut response) = response.take() else { return Poll::Pending };

@@ -60,6 +60,13 @@ pub(super) struct RefreshAhead<C> {
     loaded: Option<Arc<Loaded<C>>>,
 }
 
+/// Whether the same layer is further outside, as when a router with the layer is nested in another one. A second journey would
+/// set each cookie twice, and remove what the first one sets.
+#[inline]
+pub(super) fn has_passed<ReqBody, C: CustomClaims>(auth: &AuthInner<C>, request: &Request<ReqBody>) -> bool {
+    request.extensions().get::<RequestExtension>().is_some_and(|extension| extension.is_of(&auth.id))
+}
+
 /// Steps 1 to 3, and whether there is a step 4.
 pub(super) fn arrive<ReqBody, C: CustomClaims>(
     auth: &Arc<AuthInner<C>>,

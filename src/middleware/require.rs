@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Rejection, state::RequestExtension};
+use crate::{Rejection, auth_inner::AuthId, state::RequestExtension};
 
 /// Rejects requests without a user, or without a scope. [`Auth::require_auth`](crate::Auth::require_auth) and
 /// [`Auth::require_scope`](crate::Auth::require_scope) make it; it belongs inside [`RefreshLayer`](crate::RefreshLayer).
@@ -22,18 +22,19 @@ use crate::{Rejection, state::RequestExtension};
 /// as tonic's, pass a closure to [`with_response`](Self::with_response).
 #[must_use]
 pub struct RequireAuthLayer<R = ProblemResponse> {
+    auth: AuthId,
     scope: Option<Arc<str>>,
     respond: R,
 }
 
 impl RequireAuthLayer {
-    pub(crate) fn new(scope: Option<Arc<str>>) -> Self {
-        Self { scope, respond: ProblemResponse(()) }
+    pub(crate) fn new(auth: AuthId, scope: Option<Arc<str>>) -> Self {
+        Self { auth, scope, respond: ProblemResponse(()) }
     }
 
     /// Makes the response of a rejection with `respond`, a closure `Fn(&Rejection) -> Response<B>`.
     pub fn with_response<R>(self, respond: R) -> RequireAuthLayer<R> {
-        RequireAuthLayer { scope: self.scope, respond }
+        RequireAuthLayer { auth: self.auth, scope: self.scope, respond }
     }
 }
 
@@ -41,13 +42,18 @@ impl<S, R: Clone> Layer<S> for RequireAuthLayer<R> {
     type Service = RequireAuth<S, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequireAuth { inner, scope: self.scope.clone(), respond: self.respond.clone() }
+        RequireAuth {
+            inner,
+            auth: self.auth.clone(),
+            scope: self.scope.clone(),
+            respond: self.respond.clone(),
+        }
     }
 }
 
 impl<R: Clone> Clone for RequireAuthLayer<R> {
     fn clone(&self) -> Self {
-        Self { scope: self.scope.clone(), respond: self.respond.clone() }
+        Self { auth: self.auth.clone(), scope: self.scope.clone(), respond: self.respond.clone() }
     }
 }
 
@@ -62,6 +68,7 @@ impl<R> fmt::Debug for RequireAuthLayer<R> {
 #[must_use = "services do nothing unless called"]
 pub struct RequireAuth<S, R = ProblemResponse> {
     inner: S,
+    auth: AuthId,
     scope: Option<Arc<str>>,
     respond: R,
 }
@@ -81,7 +88,7 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let checked = RequestExtension::of(request.extensions())
-            .and_then(|extension| extension.check(self.scope.as_ref()));
+            .and_then(|extension| extension.check(&self.auth, self.scope.as_ref()));
         RequireAuthFuture {
             stage: match checked {
                 Ok(()) => Stage::Allowed { inner: self.inner.call(request) },

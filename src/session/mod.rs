@@ -14,6 +14,8 @@ use http::Extensions;
 use tower_refresh_core::{SessionHandle, Subject};
 
 pub use self::{authenticated::Authenticated, login_options::LoginOptions, token_response::TokenResponse};
+#[cfg(feature = "axum")]
+use crate::Auth;
 use crate::{
     CustomClaims, RejectionKind, SessionInfo,
     rejection::Rejection,
@@ -56,15 +58,27 @@ impl<C: CustomClaims> Session<C> {
         Ok(Self { state: owned_state_of(extensions)? })
     }
 
+    /// Checks that the request has passed the layer of `auth`.
+    #[cfg(feature = "axum")]
+    pub(crate) fn check_auth(&self, auth: &Auth<C>) -> Result<(), Rejection> {
+        let is_of = self.state.auth.id == auth.inner.id;
+        if is_of { Ok(()) } else { Err(self.reject(RejectionKind::OtherAuth)) }
+    }
+
     /// The live sessions of the logged-in user, newest login first.
     ///
     /// # Errors
     /// As for a route that needs a user; [`RejectionKind::Unavailable`] if the store fails.
     pub async fn list(&self) -> Result<Vec<SessionInfo>, Rejection> {
-        let (subject, _) = self.acting_user()?;
+        let (subject, current) = self.acting_user()?;
         let sessions = self.state.auth.sessions();
-        match sessions.store.list(&subject, sessions.now()).await {
-            Ok(rows) => Ok(rows.into_iter().map(SessionInfo::new).collect()),
+        let now = sessions.now();
+        let info = |row| {
+            let info = SessionInfo::new(row);
+            if info.handle() == current { info.used_now(now) } else { info }
+        };
+        match sessions.store.list(&subject, now).await {
+            Ok(rows) => Ok(rows.into_iter().map(info).collect()),
             Err(_) => Err(self.reject(RejectionKind::Unavailable)),
         }
     }

@@ -17,9 +17,9 @@ impl<C: CustomClaims> Session<C> {
     /// there is one, is ended as superseded. Cookies are neither read nor set nor removed.
     ///
     /// **A browser never receives a refresh token this way**, because a script of the page could read it. Requests with `Origin`
-    /// or a `Sec-Fetch-…` header are rejected, those of [trusted origins](crate::AuthBuilder::trusted_origin) too. Browsers send
-    /// one of these headers with every POST, and scripts can neither forge nor omit them. (A GET over plain HTTP may have neither:
-    /// use POST.) Applications whose requests a web view sends use [`login`](Self::login), and keep cookies.
+    /// or `Sec-Fetch-Site` are rejected, those of [trusted origins](crate::AuthBuilder::trusted_origin) too. Browsers send one of
+    /// these headers with every POST, and scripts can neither forge nor omit them. (A GET over plain HTTP may have neither: use
+    /// POST.) Applications whose requests a web view sends use [`login`](Self::login), and keep cookies.
     ///
     /// # Errors
     /// [`RejectionKind::FromBrowser`]; otherwise as [`login`](Self::login).

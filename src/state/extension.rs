@@ -11,7 +11,7 @@ use std::{
 use http::Extensions;
 
 use super::{Change, RequestState};
-use crate::{CustomClaims, Rejection, RejectionKind, tokens::Issued};
+use crate::{CustomClaims, Rejection, RejectionKind, auth_inner::AuthId, tokens::Issued};
 
 #[derive(Clone)]
 pub(crate) struct RequestExtension(pub(crate) Arc<dyn AnyState>);
@@ -26,9 +26,15 @@ impl RequestExtension {
         extensions.get().ok_or_else(|| Rejection::without_presentation(RejectionKind::MissingLayer))
     }
 
-    /// Checks that there is a user, with `scope` if one is required.
-    pub(crate) fn check(&self, scope: Option<&Arc<str>>) -> Result<(), Rejection> {
-        self.0.check(scope)
+    /// Checks that `auth` has identified a user, with `scope` if one is required.
+    pub(crate) fn check(&self, auth: &AuthId, scope: Option<&Arc<str>>) -> Result<(), Rejection> {
+        if self.is_of(auth) { self.0.check(scope) } else { Err(self.0.reject(RejectionKind::OtherAuth)) }
+    }
+
+    /// Whether the request has passed the layer of `auth`.
+    #[inline]
+    pub(crate) fn is_of(&self, auth: &AuthId) -> bool {
+        self.0.auth_id() == auth
     }
 }
 
@@ -68,6 +74,7 @@ fn claims_type_mismatch<C>(state: &dyn AnyState) -> Rejection {
 /// A [`RequestState`] with any claims.
 pub(crate) trait AnyState: Any + Send + Sync {
     fn claims_type(&self) -> &'static str;
+    fn auth_id(&self) -> &AuthId;
     fn reject(&self, kind: RejectionKind) -> Rejection;
     #[cfg(feature = "axum")]
     fn suppress_tokens(&self);
@@ -77,6 +84,10 @@ pub(crate) trait AnyState: Any + Send + Sync {
 impl<C: CustomClaims> AnyState for RequestState<C> {
     fn claims_type(&self) -> &'static str {
         type_name::<C>()
+    }
+
+    fn auth_id(&self) -> &AuthId {
+        &self.auth.id
     }
 
     fn reject(&self, kind: RejectionKind) -> Rejection {

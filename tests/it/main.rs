@@ -37,6 +37,7 @@ mod rotation;
 mod schedules;
 mod secrecy;
 mod servers;
+mod several_layers;
 mod slow;
 mod structure;
 mod support;

@@ -68,7 +68,11 @@ pub(crate) const CASES: &[Case] = &[
     case("neighbours in JSON", &[b"j={\"a\":\"b\"}; __Host-access=<A>; k=[1,2]"], "alice"),
     case("neighbours with unpaired quotes", &[b"a=\"; __Host-access=<A>; b=\""], "alice"),
     case("a neighbour that has our name in its value", &[b"x=__Host-access=<a>; __Host-access=<A>"], "alice"),
-    case("a neighbour in quotes with a semicolon: the semicolon separates", &[b"x=\"; __Host-access=<A>"], "alice"),
+    case(
+        "a neighbour in quotes with a semicolon: the semicolon separates",
+        &[b"x=\"; __Host-access=<A>"],
+        "alice",
+    ),
     case("a backslash escapes nothing", &[b"x=\\; __Host-access=<A>"], "alice"),
     case("a neighbour with the other case of our name", &[b"__HOST-access=<a>; __Host-access=<A>"], "alice"),
     // Several headers, as HTTP/2 sends them.
@@ -82,18 +86,33 @@ pub(crate) const CASES: &[Case] = &[
     case("valid, then forged", &[b"__Host-access=<A>; __Host-access=x.y.z"], "alice"),
     case("two users", &[b"__Host-access=<A>; __Host-access=<a>"], "-"),
     case("two users, in two headers", &[b"__Host-access=<a>", b"__Host-access=<A>"], "-"),
-    case("two users, and a valid refresh cookie: it decides", &[b"__Host-access=<A>; __Host-access=<a>; __Host-refresh=<R>"], "alice"),
-    case("7 forged, then valid", &[b"__Host-access=0; __Host-access=1; __Host-access=2; __Host-access=3; __Host-access=4; __Host-access=5; __Host-access=6; __Host-access=<A>"], "alice"),
-    case("8 forged, then valid: too many for a browser", &[b"__Host-access=0; __Host-access=1; __Host-access=2; __Host-access=3; __Host-access=4; __Host-access=5; __Host-access=6; __Host-access=7; __Host-access=<A>"], "-"),
+    case(
+        "two users, and a valid refresh cookie: it decides",
+        &[b"__Host-access=<A>; __Host-access=<a>; __Host-refresh=<R>"],
+        "alice",
+    ),
+    case(
+        "2 forged, then valid: a browser has one of this name",
+        &[b"__Host-access=0; __Host-access=1; __Host-access=<A>"],
+        "-",
+    ),
     // Duplicates of the refresh cookie.
     case("the same twice, refresh", &[b"__Host-refresh=<R>; __Host-refresh=<R>"], "alice"),
     case("forged, then valid, refresh", &[b"__Host-refresh=x; __Host-refresh=<R>"], "alice"),
     case("valid, then forged, refresh", &[b"__Host-refresh=<R>", b"__Host-refresh=x"], "alice"),
     case("two sessions", &[b"__Host-refresh=<R>; __Host-refresh=<r>"], "-"),
     case("two sessions, in the other order", &[b"__Host-refresh=<r>", b"__Host-refresh=<R>"], "-"),
-    case("two sessions of three cookies", &[b"__Host-refresh=<R>; __Host-refresh=<r>; __Host-refresh=<R>"], "-"),
-    case("8 forged, then valid, refresh", &[b"__Host-refresh=0; __Host-refresh=1; __Host-refresh=2; __Host-refresh=3; __Host-refresh=4; __Host-refresh=5; __Host-refresh=6; __Host-refresh=7; __Host-refresh=<R>"], "-"),
+    case(
+        "two sessions of three cookies",
+        &[b"__Host-refresh=<R>; __Host-refresh=<r>; __Host-refresh=<R>"],
+        "-",
+    ),
+    case("2 forged, then valid, refresh", &[b"__Host-refresh=0; __Host-refresh=1; __Host-refresh=<R>"], "-"),
     // Which of the two counts.
-    case("an access cookie of one and a refresh cookie of the other: the access token counts", &[b"__Host-access=<A>; __Host-refresh=<r>"], "alice"),
+    case(
+        "an access cookie of one and a refresh cookie of the other: the access token counts",
+        &[b"__Host-access=<A>; __Host-refresh=<r>"],
+        "alice",
+    ),
     case("a forged access cookie counts as absent", &[b"__Host-access=x.y.z; __Host-refresh=<R>"], "alice"),
 ];

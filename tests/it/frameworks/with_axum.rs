@@ -14,11 +14,12 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt};
-use tower_refresh::{Authenticated, KeyRing, Rejection, Session, TokenResponse};
+use tower_refresh::{Authenticated, KeyRing, Rejection, RejectionKind, Session, TokenResponse};
 
 use crate::support::{
     Browser, Claims, Op, World,
     browser::{ACCESS, REFRESH, set_cookies},
+    probe::session_of,
     store::Fault,
 };
 
@@ -293,7 +294,7 @@ async fn the_list_of_sessions_shows_each_session_of_the_user_with_its_times() {
             "user_agent": "an agent", "ip": "192.0.2.7", "current": true,
         },
         {
-            "handle": list[1]["handle"], "created_at": "2023-11-14T22:13:20Z", "last_used_at": "2023-11-14T22:14:21Z",
+            "handle": list[1]["handle"], "created_at": "2023-11-14T22:13:20Z", "last_used_at": "2023-11-14T22:00:00Z",
             "user_agent": null, "ip": "192.0.2.7", "current": false,
         },
     ]);
@@ -335,6 +336,37 @@ async fn a_user_ends_sessions_of_the_list_but_none_of_another_user() {
     assert_eq!((response.status(), names(&response)), (StatusCode::NO_CONTENT, both(false).to_vec()));
     let anonymous = send(&app, &mut here, Method::DELETE, &this, &[]).await;
     assert_eq!(anonymous.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_session_is_ended_by_its_name_in_the_path_below_other_parameters() {
+    let world = World::new();
+    let nested = Router::new().nest("/{tenant}/account", world.auth.routes()).merge(app(&world));
+    let nested = nested.layer(world.auth.layer());
+    let mut here = Browser::logged_in(&world, "alice").await;
+    let there = Browser::logged_in(&world, "alice").await;
+    let path = format!("/acme/account/auth/sessions/{}", session_of(&there));
+    let response = send(&nested, &mut here, Method::DELETE, &path, &[]).await;
+    assert_eq!(response.status(), StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn the_routes_of_another_auth_are_an_error_of_the_application() {
+    let (customers, staff) = (World::new(), World::new());
+    let app = Router::new().merge(staff.auth.routes()).layer(customers.auth.layer());
+    let mut browser = Browser::logged_in(&customers, "alice").await;
+    for (method, path) in [
+        (Method::POST, "/auth/refresh"),
+        (Method::POST, "/auth/logout"),
+        (Method::POST, "/auth/logout-everywhere"),
+        (Method::GET, "/auth/sessions"),
+        (Method::DELETE, "/auth/sessions/AAAAAAAAAAAAAAAAAAAAAA"),
+    ] {
+        let response = send(&app, &mut browser, method, path, &[]).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+        let rejection = response.extensions().get::<Rejection>().unwrap();
+        assert_eq!(rejection.kind(), &RejectionKind::OtherAuth, "{path}");
+    }
 }
 
 #[tokio::test]

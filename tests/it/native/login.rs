@@ -54,6 +54,18 @@ async fn the_access_token_is_in_a_native_clients_body_although_pages_have_it_onl
 }
 
 #[tokio::test]
+async fn a_client_that_merely_names_a_fetch_mode_is_not_a_browser() {
+    // Node's fetch sends `Sec-Fetch-Mode: cors` with every request.
+    for headers in
+        [&[("sec-fetch-mode", "cors")][..], &[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")]]
+    {
+        let world = World::new();
+        let response = send(&world, Method::POST, "/token-login/alice", headers, "").await;
+        assert!(body_of(&response)["refresh_token"].is_string(), "{headers:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_browser_never_gets_a_refresh_token_in_a_body() {
     for headers in [
         &[("origin", "https://api.example.com")][..],
@@ -63,9 +75,7 @@ async fn a_browser_never_gets_a_refresh_token_in_a_body() {
         &[("sec-fetch-site", "same-origin")],
         &[("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")],
         &[("sec-fetch-site", "cross-site")],
-        &[("sec-fetch-mode", "cors")],
-        &[("sec-fetch-dest", "empty")],
-        &[("sec-fetch-dest", "empty"), ("sec-fetch-dest", "empty")],
+        &[("sec-fetch-site", "cross-site"), ("sec-fetch-site", "none")],
     ] {
         let world = World::with(|builder| builder.trusted_origin("https://trusted.example"));
         let response = send(&world, Method::POST, "/token-login/alice", headers, "").await;

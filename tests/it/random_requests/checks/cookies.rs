@@ -39,8 +39,8 @@ impl Site {
     }
 }
 
-/// The maximum number of cookies of one name that are read.
-const MOST: usize = 8;
+/// The maximum number of cookies of one name with the prefix `__Host-` that are read.
+const MOST: usize = 2;
 
 /// The first byte selects the site; the rest is a template of headers.
 pub fn check(data: &[u8]) {
