@@ -50,7 +50,7 @@ impl<C: CustomClaims> AuthInner<C> {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let settings = Arc::new(settings);
-        let tokens = Tokens::new(settings.clone(), keys);
+        let tokens = Arc::new(Tokens::new(settings.clone(), keys));
         Self {
             id: AuthId::new(),
             settings,

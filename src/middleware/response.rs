@@ -32,21 +32,14 @@ pub(super) fn commit_if_due<C: CustomClaims>(
         let limit = state.auth.settings.backend_timeout;
         let commit = async move {
             let (token, loaded) = ahead.await;
-            state.auth.refresher.exchange(&token, loaded.live().ok()?).await.ok()
+            state.auth.refresher.exchange_shared(token, loaded).await.ok()
         };
         return Some(timeout(limit, commit).map(Option::flatten).boxed());
     }
-    match &state.refresh {
-        Refresh::Loaded(refresh) if refresh.token.is_some() && matches!(*refresh.loaded, Loaded::Live(_)) => {
-        }
-        Refresh::Loaded(_) | Refresh::NotNeeded => return None,
-    }
-    let commit = async move {
-        let Refresh::Loaded(refresh) = &state.refresh else { return None };
-        let (token, live) = (refresh.token.as_ref()?, refresh.loaded.live().ok()?);
-        state.auth.refresher.exchange(token, live).await.ok()
-    };
-    Some(commit.boxed())
+    let Refresh::Loaded(refresh) = &state.refresh else { return None };
+    let token = refresh.token.as_ref().filter(|_| matches!(*refresh.loaded, Loaded::Live(_)))?;
+    let commit = state.auth.refresher.exchange_shared(token.clone(), refresh.loaded.clone());
+    Some(commit.map(Result::ok).boxed())
 }
 
 /// Adds what the handler's change requires, or else the removal of useless cookies.

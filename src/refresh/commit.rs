@@ -71,7 +71,7 @@ async fn write<C: CustomClaims>(
             Rule::Overtaken => Err(RefreshError::Overtaken),
             _ => {
                 let decided = Decided { row: &row, to_send, now };
-                issue(sessions, tokens, token, live, user.as_deref(), &decided)
+                Ok(issue(sessions, tokens, token, user.as_deref(), &decided))
             }
         };
     }
@@ -89,10 +89,9 @@ fn issue<C: CustomClaims>(
     sessions: &Sessions<C>,
     tokens: &Tokens<C>,
     token: &RefreshToken,
-    live: &Live<C>,
     user: Option<&User<C>>,
     &Decided { row, to_send, now }: &Decided<'_>,
-) -> Result<Issued, RefreshError> {
+) -> Issued {
     let keys = tokens.keys();
     let mut issued = Issued::default();
     let failed = |kind, error: &(dyn Error + 'static)| {
@@ -111,8 +110,18 @@ fn issue<C: CustomClaims>(
             Err(error) => failed(EventKind::ClaimsFailed, &error),
         }
     }
+    issued
+}
+
+/// What each request does with the result of a commit, which others may share.
+pub(super) fn finish<C: CustomClaims>(
+    sessions: &Sessions<C>,
+    live: &Live<C>,
+    result: Result<Issued, RefreshError>,
+) -> Result<Issued, RefreshError> {
+    let issued = result?;
     // A logout may have come after the swap; what it denied must not be sent.
-    if sessions.is_denied(row.handle, now) {
+    if sessions.is_denied(live.row.handle, sessions.now()) {
         return Err(RefreshError::Inactive);
     }
     sessions.events.emit_for(EventKind::Refresh(live.class), &live.row);

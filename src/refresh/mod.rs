@@ -4,15 +4,23 @@
 //! response head is ready. The handler runs in between, however slowly, and nothing is spent before the commit.
 
 mod commit;
+mod commits;
 mod confirm;
 mod error;
 mod load;
 mod loads;
+mod single_flight;
 
 use std::{fmt, sync::Arc};
 
-use self::{commit::commit, load::reload_claims, loads::Loads};
+use self::{
+    commit::{commit, finish},
+    commits::Commits,
+    load::reload_claims,
+    loads::Loads,
+};
 pub(crate) use self::{
+    commits::Committing,
     error::RefreshError,
     load::{Inactive, Live, Loaded, Mode},
     loads::Loading,
@@ -28,13 +36,19 @@ use crate::{
 /// Refreshes sessions.
 pub(crate) struct Refresher<C> {
     pub(crate) sessions: Arc<Sessions<C>>,
-    pub(crate) tokens: Tokens<C>,
+    pub(crate) tokens: Arc<Tokens<C>>,
     loads: Loads<C>,
+    commits: Commits<C>,
 }
 
 impl<C: CustomClaims> Refresher<C> {
-    pub(crate) fn new(sessions: Arc<Sessions<C>>, tokens: Tokens<C>) -> Self {
-        Self { loads: Loads::new(sessions.clone()), sessions, tokens }
+    pub(crate) fn new(sessions: Arc<Sessions<C>>, tokens: Arc<Tokens<C>>) -> Self {
+        Self {
+            loads: Loads::new(sessions.clone()),
+            commits: Commits::new(sessions.clone(), tokens.clone()),
+            sessions,
+            tokens,
+        }
     }
 
     /// Loads the session of `token`, together with concurrent requests that present the same token.
@@ -63,13 +77,20 @@ impl<C: CustomClaims> Refresher<C> {
         reload_claims(&self.sessions, live).await
     }
 
-    /// Exchanges `token`, whose session was loaded, for the tokens of a response: the commit. It ends no session.
+    /// Exchanges `token`, whose session was loaded, for the tokens of a response, together with concurrent requests that present
+    /// the same token: the commit. It ends no session.
+    pub(crate) fn exchange_shared(&self, token: RefreshToken, loaded: Arc<Loaded<C>>) -> Committing {
+        self.commits.join_or_start(token, loaded)
+    }
+
+    /// The same alone, so that the access token has the claims that this request has loaded.
     pub(crate) async fn exchange(
         &self,
         token: &RefreshToken,
         live: &Live<C>,
     ) -> Result<Issued, RefreshError> {
-        commit(&self.sessions, &self.tokens, token, live).await
+        let result = commit(&self.sessions, &self.tokens, token, live).await;
+        finish(&self.sessions, live, result)
     }
 }
 
@@ -79,6 +100,7 @@ impl<C> fmt::Debug for Refresher<C> {
             .field("sessions", &self.sessions)
             .field("tokens", &self.tokens)
             .field("loads", &self.loads)
+            .field("commits", &self.commits)
             .finish()
     }
 }

@@ -110,7 +110,7 @@ async fn two_hundred_requests_on_several_threads_share_one_refresh() {
 }
 
 #[tokio::test]
-async fn two_hundred_swaps_at_once_rotate_once_and_reload_once_each() {
+async fn two_hundred_commits_at_once_share_one_swap() {
     let world = World::new();
     let (browser, session) = expired_browser(&world, "alice").await;
     let mut requests: Vec<_> = (0..200).map(|_| Box::pin(world.send(browser.request("/me")))).collect();
@@ -119,7 +119,7 @@ async fn two_hundred_swaps_at_once_rotate_once_and_reload_once_each() {
         assert!(poll_until_stuck(request).is_pending());
     }
     // Each of them came alone, so each made its own load.
-    assert_eq!(world.store.take_calls(), [(Op::Load, 200), (Op::Swap, 200)]);
+    assert_eq!(world.store.take_calls(), [(Op::Load, 200), (Op::Swap, 1)]);
     world.store.let_through(Op::Swap);
 
     let mut responses = Vec::new();
@@ -128,10 +128,61 @@ async fn two_hundred_swaps_at_once_rotate_once_and_reload_once_each() {
     }
 
     assert_eq!(count(&responses, is_alice), 200);
-    assert_eq!(world.store.take_calls(), [(Op::Load, 199)]);
+    assert_eq!(world.store.take_calls(), []);
     let row = world.store.row(session).await.unwrap();
     assert_eq!((row.generation, row.version), (1, 1));
     assert_eq!(generation(&the_refresh_token(&responses).unwrap()), 1);
+}
+
+#[tokio::test]
+async fn a_thousand_requests_at_once_take_one_load_and_one_swap_whichever_of_them_are_dropped() {
+    for dropped in [0, 1, 999] {
+        let world = World::new();
+        let (browser, session) = expired_browser(&world, "alice").await;
+        world.store.hold(Op::Load);
+        world.store.hold(Op::Swap);
+        let mut requests: Vec<_> = (0..1000).map(|_| Box::pin(world.send(browser.request("/me")))).collect();
+        for request in &mut requests {
+            assert!(poll_until_stuck(request).is_pending());
+        }
+        world.store.let_through(Op::Load);
+        for request in &mut requests {
+            assert!(poll_until_stuck(request).is_pending());
+        }
+        // The first ones have started the load and the commit.
+        drop(requests.drain(..dropped));
+        world.store.let_through(Op::Swap);
+
+        for request in requests {
+            let response = request.await;
+            assert!(is_alice(&response));
+            assert_eq!(generation(&set_cookie(&response, REFRESH).unwrap()), 1);
+        }
+        assert_eq!(world.store.take_calls(), [(Op::Load, 1), (Op::Swap, 1)], "{dropped} dropped");
+        assert_eq!(world.store.row(session).await.unwrap().generation, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_logout_while_a_commit_is_shared_leaves_no_request_a_token() {
+    let world = World::new();
+    let (browser, session) = expired_browser(&world, "alice").await;
+    world.store.hold(Op::Load);
+    world.store.hold_answer(Op::Swap);
+    let mut requests: Vec<_> = (0..10).map(|_| Box::pin(world.send(browser.request("/me")))).collect();
+    for request in &mut requests {
+        assert!(poll_until_stuck(request).is_pending());
+    }
+    world.store.let_through(Op::Load);
+    for request in &mut requests {
+        assert!(poll_until_stuck(request).is_pending());
+    }
+    assert!(world.auth.end_session(session).await.unwrap());
+    world.store.let_through(Op::Swap);
+    for request in requests {
+        let response = request.await;
+        assert!(carries_nothing(&response), "{response:?}");
+    }
 }
 
 #[tokio::test]

@@ -61,7 +61,8 @@ fn run(tasks: &mut [InFlight], mut drops: usize, choices: &mut Choices, mut afte
 
 /// No shared load is left over, and the next request makes its own load.
 fn nothing_is_left(world: &World, browser: &Browser) {
-    assert!(format!("{:?}", world.auth).contains("Loads { in_progress: 0,"), "{:?}", world.auth);
+    let shown = format!("{:?}", world.auth);
+    assert_eq!(shown.matches("SingleFlight { in_progress: 0,").count(), 2, "loads and commits: {shown}");
     let before = world.store.calls(Op::Load);
     let mut next = send(world, browser.request("/me"));
     next.poll();
@@ -95,7 +96,7 @@ fn every_order(requests: usize, drops: usize) -> usize {
 #[test]
 fn two_requests_in_every_order_each_dropped_at_any_point_leave_no_request_waiting() {
     let count = every_order(2, 2);
-    assert!(count > 1000, "{count}");
+    assert!(count > 500, "{count}");
     println!("{count} orders");
 }
 

@@ -1,0 +1,93 @@
+//! Concurrent requests that need the same work share one future for it.
+//!
+//! Every request that waits polls the shared future: there is no task and no leader. It is removed when it completes, or when
+//! the last request that waits for it is dropped, so no result is ever served from memory.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::Hash,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use foldhash::quality::RandomState;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared, WeakShared},
+};
+
+/// Work that is in progress, or its result.
+pub(super) type SharedWork<V> = Shared<BoxFuture<'static, V>>;
+type InProgress<K, V> = Arc<Mutex<HashMap<K, (u64, WeakShared<BoxFuture<'static, V>>), RandomState>>>;
+
+/// The work in progress, by its key. Clones share it.
+pub(super) struct SingleFlight<K, V> {
+    in_progress: InProgress<K, V>,
+    started: Arc<AtomicU64>,
+}
+
+impl<K, V> SingleFlight<K, V>
+where
+    K: Copy + Eq + Hash + Send + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    pub(super) fn new() -> Self {
+        Self { in_progress: Arc::default(), started: Arc::default() }
+    }
+
+    /// Joins the work in progress for `key`, or starts it; also returns whether it joined.
+    pub(super) fn join_or_start<F>(&self, key: K, work: impl FnOnce() -> F) -> (SharedWork<V>, bool)
+    where
+        F: Future<Output = V> + Send + 'static,
+    {
+        let mut in_progress = self.in_progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = in_progress.get(&key).and_then(|(_, weak)| weak.upgrade()) {
+            return (shared, true);
+        }
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let remove = RemoveOnDrop { in_progress: self.in_progress.clone(), key, number };
+        let work = work();
+        let shared = async move {
+            let _remove = remove;
+            work.await
+        }
+        .boxed()
+        .shared();
+        if let Some(weak) = shared.downgrade() {
+            in_progress.insert(key, (number, weak));
+        }
+        (shared, false)
+    }
+}
+
+impl<K, V> Clone for SingleFlight<K, V> {
+    fn clone(&self) -> Self {
+        Self { in_progress: self.in_progress.clone(), started: self.started.clone() }
+    }
+}
+
+impl<K, V> fmt::Debug for SingleFlight<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let in_progress = self.in_progress.lock().unwrap_or_else(PoisonError::into_inner).len();
+        f.debug_struct("SingleFlight").field("in_progress", &in_progress).finish_non_exhaustive()
+    }
+}
+
+/// Removes work from the list when its future completes or is dropped.
+struct RemoveOnDrop<K: Eq + Hash, V> {
+    in_progress: InProgress<K, V>,
+    key: K,
+    number: u64,
+}
+
+impl<K: Eq + Hash, V> Drop for RemoveOnDrop<K, V> {
+    fn drop(&mut self) {
+        let mut in_progress = self.in_progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if in_progress.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+            in_progress.remove(&self.key);
+        }
+    }
+}
