@@ -56,7 +56,7 @@ pub(crate) struct Live<C> {
 pub(crate) enum Inactive {
     /// The session has ended or expired, and not because of this request: its cookies are useless.
     SessionOver,
-    /// Any other reason. A newer login may be on its way to the same browser, so the cookies stay.
+    /// Any other reason. A newer login may be on its way to the same browser, or the session goes on (c7), so the cookies stay.
     TokenRejected,
 }
 
@@ -97,7 +97,7 @@ pub(super) async fn load<C: CustomClaims>(
         let class = classify(&attempt, &sessions.policy);
         let Some(row) = row else { return Loaded::Inactive(Inactive::TokenRejected) };
         let (row, class) = match class {
-            TokenClass::Current | TokenClass::Previous => (row, class),
+            TokenClass::Current | TokenClass::Previous | TokenClass::Overdue => (row, class),
             TokenClass::Late => {
                 sessions.events.emit_for(EventKind::Late, &row);
                 (row, class)
@@ -120,6 +120,10 @@ pub(super) async fn load<C: CustomClaims>(
                     Ok(None) => continue,
                     Err(_) => return Loaded::Unavailable,
                 }
+            }
+            TokenClass::Spent => {
+                sessions.events.emit_for(EventKind::Spent, &row);
+                return Loaded::Inactive(Inactive::TokenRejected);
             }
             TokenClass::Impossible => {
                 sessions.events.emit_for(EventKind::Impossible, &row);

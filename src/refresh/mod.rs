@@ -11,7 +11,11 @@ mod loads;
 
 use std::{fmt, sync::Arc};
 
-use self::{commit::commit, load::reload_claims, loads::Loads};
+use self::{
+    commit::{commit, spend_for_upgrade},
+    load::reload_claims,
+    loads::Loads,
+};
 pub(crate) use self::{
     error::RefreshError,
     load::{Inactive, Live, Loaded, Mode},
@@ -65,6 +69,12 @@ impl<C: CustomClaims> Refresher<C> {
         live: &Live<C>,
     ) -> Result<Issued, RefreshError> {
         commit(&self.sessions, &self.tokens, token, live).await
+    }
+
+    /// Spends the late budget that authenticated a request whose response can carry no token. It sends nothing, and if it fails,
+    /// nothing was spent or a write was not acknowledged.
+    pub(crate) async fn spend_for_upgrade(&self, token: &RefreshToken, live: &Live<C>) {
+        let _ = spend_for_upgrade(&self.sessions, token, live).await;
     }
 }
 
