@@ -156,24 +156,15 @@ impl Scenario {
         Self { thieves: 1, store: 0, ..Self::new("theft") }
     }
 
-    /// The same, and the store loses its last write.
+    /// The same with quick handlers, and the store loses its last write.
     pub(crate) fn theft_and_failover() -> Self {
-        Self { name: "theft, failover", failovers: 1, any_write_lost: true, ..Self::theft() }
+        let handler = Some(1);
+        Self { name: "theft, failover", failovers: 1, any_write_lost: true, handler, ..Self::theft() }
     }
 
-    /// The thief also starts navigations from elsewhere.
+    /// The thief also starts navigations from elsewhere. Handlers are quick.
     pub(crate) fn theft_elsewhere() -> Self {
-        Self { name: "theft, elsewhere", elsewhere: true, ..Self::theft() }
-    }
-
-    /// The thief also sends upgrades.
-    pub(crate) fn theft_by_upgrades() -> Self {
-        Self { name: "theft, upgrades", upgrades: true, handler: Some(1), ..Self::theft() }
-    }
-
-    /// The thief sends both.
-    fn theft_otherwise() -> Self {
-        Self { name: "theft, otherwise", elsewhere: true, upgrades: true, ..Self::theft() }
+        Self { name: "theft, elsewhere", elsewhere: true, handler: Some(1), ..Self::theft() }
     }
 
     /// Expiries within the run: idle after 12 ticks, absolute after 30.
@@ -208,7 +199,6 @@ impl Scenario {
             Self::theft(),
             Self::theft_and_failover(),
             Self::theft_elsewhere(),
-            Self::theft_by_upgrades(),
             Self::expiry(),
             Self::turns(),
         ]
@@ -247,7 +237,10 @@ impl Scenario {
             Self { name: "failover, otherwise", upgrades: true, elsewhere: true, ..Self::failover() },
             Self { name: "logout, three", tabs: 3, ..Self::logout() },
             Self { name: "theft, skew, logout", skew: 1, logout: true, ..Self::theft() },
-            Self::theft_otherwise(),
+            Self { name: "theft, failover, slow", handler: None, ..Self::theft_and_failover() },
+            Self { name: "theft, elsewhere, slow", handler: None, ..Self::theft_elsewhere() },
+            Self { name: "theft, upgrades", upgrades: true, handler: Some(1), ..Self::theft() },
+            Self { name: "theft, otherwise", upgrades: true, handler: None, ..Self::theft_elsewhere() },
             Self { name: "theft, two tabs", tabs: 2, ..Self::theft() },
             Self { name: "theft, two thieves", thieves: 2, ..Self::theft() },
             Self { name: "expiry, three", tabs: 3, ..Self::expiry() },
