@@ -42,6 +42,9 @@ pub enum EventKind {
     /// The refresh token was one generation old, and no client has used its successor: a response was lost, or somebody has a
     /// copy.
     Late,
+    /// The same, but no late budget is left: the request was anonymous, and nothing was changed. Lost responses alone lead to this.
+    /// So does a thief who obtained the successor, has not used it, and used up the budget: the owner is locked out.
+    Spent,
     /// A refresh token was used that an honest client no longer has. The session is ended.
     Reuse,
     /// The store had lost a rotation, which was restored from the token.
@@ -74,6 +77,7 @@ impl EventKind {
             Self::Login => "login",
             Self::Refresh(_) => "refresh",
             Self::Late => "late",
+            Self::Spent => "spent",
             Self::Reuse => "reuse",
             Self::Ahead => "ahead",
             Self::Impossible => "impossible",
@@ -253,6 +257,7 @@ fn trace(event: &Event) {
         EventKind::Refresh(_) | EventKind::Rejected(_) => at!(DEBUG),
         EventKind::Login | EventKind::End(_) | EventKind::FeedRestored => at!(INFO),
         EventKind::Late
+        | EventKind::Spent
         | EventKind::Reuse
         | EventKind::Ahead
         | EventKind::Impossible

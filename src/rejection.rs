@@ -105,8 +105,7 @@ impl Rejection {
     /// The time after which the client may repeat the request, for 503: `Retry-After`, in whole seconds.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind {
-            RejectionKind::Unavailable => Some(Duration::from_secs(1)),
-            RejectionKind::Overtaken => Some(Duration::ZERO),
+            RejectionKind::Unavailable | RejectionKind::Overtaken => Some(Duration::from_secs(1)),
             _ => None,
         }
     }
@@ -179,7 +178,8 @@ pub enum RejectionKind {
     FromBrowser,
     /// The store or the claims source failed, so the user cannot be identified. Nothing was changed.
     Unavailable,
-    /// Other requests kept rotating the session meanwhile. Nothing was changed.
+    /// Other requests kept rotating the session meanwhile, and a second later the browser has its newest token. Or the refresh
+    /// token is overdue, and no late budget is left. Nothing was changed.
     Overtaken,
     /// [`Session::login`](crate::Session::login): the claims source does not know the subject.
     SubjectGone,

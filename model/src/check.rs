@@ -49,7 +49,7 @@ pub(crate) fn check(scenario: &Scenario) -> Report {
     }
 }
 
-/// The shortest hihistory that violates `property`.
+/// The shortest history that violates `property`.
 pub(crate) fn counter_example(
     scenario: &Scenario,
     mutant: Option<Mutant>,
@@ -60,7 +60,7 @@ pub(crate) fn counter_example(
     if let Some(mutant) = mutant {
         world.rules = Rules::mutated(scenario.policy.clone(), mutant);
     }
-    // One thread, otherwise the hihistory might not be a shortest one.
+    // One thread, otherwise the history might not be a shortest one.
     let checker = world.checker().threads(1).spawn_bfs().join();
     checker.discovery(property).map(|path| describe(&path))
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     session::NEWEST,
-    state::{Party, Request, Stage, State},
+    state::{Kind, Party, Request, Stage, State},
     world::Action,
 };
 
@@ -11,13 +11,17 @@ impl Action {
         let of = |request: usize| name(&before.requests[request]);
         match self {
             Self::Tick => "a tick".to_owned(),
-            Self::Send => format!("the browser sends {}", before.jar.map_or_else(String::new, token)),
+            Self::Send { kind } => {
+                format!("the browser sends {}{}", before.jar.map_or_else(String::new, token), as_kind(kind))
+            }
             Self::SendLast => {
                 format!("the browser sends {}, undisturbed", before.jar.map_or_else(String::new, token))
             }
             Self::Logout => "the browser requests a logout".to_owned(),
             Self::Steal => format!("the thief copies {}", before.jar.map_or_else(String::new, token)),
-            Self::Use { presented } => format!("the thief sends {}", token(presented)),
+            Self::Use { presented, kind } => {
+                format!("the thief sends {}{}", token(presented), as_kind(kind))
+            }
             Self::Arrive { request, server } => {
                 let arrived = after.requests.iter().find(|known| !before.requests.contains(known));
                 let class = match arrived.map(|request| &request.stage) {
@@ -50,9 +54,18 @@ impl Action {
             Self::Lose { request } => {
                 format!("{} loses its response{}", of(request), carried(before, request))
             }
-            Self::FailOver => "the store loses its last write".to_owned(),
+            Self::FailOver { writes: 1 } => "the store loses its last write".to_owned(),
+            Self::FailOver { writes } => format!("the store loses its last {writes} writes"),
             Self::Feed => "the session end is reported to both servers".to_owned(),
         }
+    }
+}
+
+fn as_kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Own => "",
+        Kind::Upgrade => ", an upgrade",
+        Kind::Elsewhere => ", a navigation from elsewhere",
     }
 }
 
@@ -61,7 +74,7 @@ fn name(request: &Request) -> String {
         Party::Browser => "browser",
         Party::Thief => "thief",
     };
-    format!("[{party}, {}]", token(request.presented))
+    format!("[{party}, {}{}]", token(request.presented), as_kind(request.kind))
 }
 
 fn carried(state: &State, request: usize) -> String {

@@ -26,17 +26,25 @@ pub(crate) enum Mutant {
     NoRollForward,
     RollForwardKeepsTime,
     RollForwardUnconfirmed,
-    ConfirmKeepsTime,
     NeverConfirmed,
     SentWithoutSwap,
     OvertakenGetsNewest,
     AbsoluteMoves,
     ClockAheadIsLongAgo,
     FailoverLosesEnd,
+    PreviousForTheGrace,
+    ConfirmMovesTime,
+    SpentEnds,
+    ElsewhereCommits,
+    UpgradeSpendsNothing,
+    VersionsReturn,
+    PreviousSpends,
+    DampingExclusive,
+    OverdueGetsNothing,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::NoDamping,
         Self::DampingAsGrace,
         Self::InfiniteDamping,
@@ -52,13 +60,21 @@ impl Mutant {
         Self::NoRollForward,
         Self::RollForwardKeepsTime,
         Self::RollForwardUnconfirmed,
-        Self::ConfirmKeepsTime,
         Self::NeverConfirmed,
         Self::SentWithoutSwap,
         Self::OvertakenGetsNewest,
         Self::AbsoluteMoves,
         Self::ClockAheadIsLongAgo,
         Self::FailoverLosesEnd,
+        Self::PreviousForTheGrace,
+        Self::ConfirmMovesTime,
+        Self::SpentEnds,
+        Self::ElsewhereCommits,
+        Self::UpgradeSpendsNothing,
+        Self::VersionsReturn,
+        Self::PreviousSpends,
+        Self::DampingExclusive,
+        Self::OverdueGetsNothing,
     ];
 
     /// A scenario in which the real rules satisfy all properties, and the property that the mutant must violate there.
@@ -79,13 +95,21 @@ impl Mutant {
             Self::NoRollForward => (Scenario::failover(), properties::LOGGED_IN),
             Self::RollForwardKeepsTime => (Scenario::failover(), properties::AUTHENTICATED),
             Self::RollForwardUnconfirmed => (Scenario::theft_and_failover(), properties::STALE),
-            Self::ConfirmKeepsTime => (Scenario::losses(), properties::AUTHENTICATED),
             Self::NeverConfirmed => (Scenario::theft(), properties::STALE),
             Self::SentWithoutSwap => (Scenario::logout(), properties::AFTER_END),
             Self::OvertakenGetsNewest => (Scenario::theft(), properties::SUCCESSOR),
             Self::AbsoluteMoves => (Scenario::expiry(), properties::EXPIRED),
             Self::ClockAheadIsLongAgo => (Scenario::skew(), properties::AUTHENTICATED),
             Self::FailoverLosesEnd => (Scenario::logout_and_failover(), properties::REVIVED),
+            Self::PreviousForTheGrace => (Scenario::losses(), properties::NEVER_REUSE),
+            Self::ConfirmMovesTime => (Scenario::failover(), properties::JAR),
+            Self::SpentEnds => (Scenario::any_losses(), properties::NEVER_REUSE),
+            Self::ElsewhereCommits => (Scenario::elsewhere(), properties::AUTHENTICATED),
+            Self::UpgradeSpendsNothing => (Scenario::upgrades(), properties::UPGRADE),
+            Self::VersionsReturn => (Scenario::failover(), properties::FORWARD),
+            Self::PreviousSpends => (Scenario::slow_loss(), properties::AUTHENTICATED),
+            Self::DampingExclusive => (Scenario::any_losses_and_skew(), properties::NEVER_REUSE),
+            Self::OverdueGetsNothing => (Scenario::losses(), properties::LOGGED_IN),
         }
     }
 
@@ -95,6 +119,7 @@ impl Mutant {
             Self::DampingAsGrace => policy.damping = policy.grace + Duration::from_secs(1),
             Self::InfiniteDamping => policy.damping = Duration::MAX,
             Self::LateUnbounded => policy.late = LateBudget::Unbounded,
+            Self::SpentEnds => policy.end_when_spent = true,
             _ => {}
         }
     }
@@ -105,14 +130,19 @@ impl Mutant {
         attempt: Attempt<'_>,
         policy: &RotationPolicy,
     ) -> TokenClass {
-        let seen = self.seen_by(row, attempt.now, policy);
+        let mut seen = self.seen_by(row, attempt.now, policy);
+        let previous = row.generation.saturating_sub(1);
+        let is_overdue = attempt.now.saturating_since(row.rotated_at) > policy.grace;
+        if self == Self::PreviousForTheGrace && is_overdue && attempt.generation == previous {
+            seen.rotated_at = Timestamp::default();
+        }
         let mut attempt = attempt;
         if self == Self::AnyOlderGeneration {
-            attempt.generation = attempt.generation.max(row.generation.saturating_sub(1));
+            attempt.generation = attempt.generation.max(previous);
         } else {
             attempt.row = Some(&seen);
         }
-        match classify(&attempt, policy) {
+        match classify(&attempt, &self.damping(policy)) {
             TokenClass::Ahead if self == Self::NoRollForward => TokenClass::Impossible,
             class => class,
         }
@@ -127,13 +157,18 @@ impl Mutant {
     ) -> Decision {
         let now = attempt.now;
         let mut seen = self.seen_by(row, now, policy);
-        let class = if self == Self::LateForAnyClass { TokenClass::Late } else { class };
+        let class = match self {
+            Self::LateForAnyClass => TokenClass::Late,
+            Self::PreviousSpends if class == TokenClass::Previous => TokenClass::Overdue,
+            Self::OverdueGetsNothing if class == TokenClass::Overdue => TokenClass::Previous,
+            _ => class,
+        };
         if self == Self::BudgetSpentOnArrival {
             seen.late_budget = Timestamp::default();
         }
         let mut attempt = attempt;
         attempt.row = Some(&seen);
-        let mut decision = commit(&attempt, class, policy);
+        let mut decision = commit(&attempt, class, &self.damping(policy));
         let again = Tokens::AccessAndRefresh { generation: row.generation };
         match (self, decision.rule) {
             (Self::DampedGetsItsTokenAgain, Rule::Damped) => decision.send = again,
@@ -149,7 +184,7 @@ impl Mutant {
         if let Some(write) = &mut decision.write {
             match (self, decision.rule) {
                 (Self::BudgetSpentOnArrival, _) => write.late_budget = row.late_budget,
-                (Self::ConfirmKeepsTime, Rule::Damped) => write.rotated_at = row.rotated_at,
+                (Self::ConfirmMovesTime, Rule::Damped) => write.rotated_at = row.rotated_at.max(now),
                 (Self::AbsoluteMoves, Rule::Rotate) => {
                     write.absolute_expiry = now.saturating_add(policy.absolute);
                 }
@@ -167,6 +202,15 @@ impl Mutant {
             _ => {}
         }
         rolled
+    }
+
+    /// The policy as the mutant reads it: the rules include the end of the damping interval, in whole milliseconds.
+    fn damping(self, policy: &RotationPolicy) -> RotationPolicy {
+        let mut policy = policy.clone();
+        if self == Self::DampingExclusive {
+            policy.damping -= Duration::from_millis(1);
+        }
+        policy
     }
 
     /// The row as the mutant reads it.

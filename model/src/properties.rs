@@ -5,12 +5,16 @@ use tower_refresh_core::rotation::TokenClass;
 
 use crate::{
     scenario::Scenario,
-    state::{Last, Request, Stage, State},
+    state::{Kind, Last, Request, Stage, State},
     world::World,
 };
 
 pub(crate) const AUTHENTICATED: &str =
     "an honest browser of a live session is authenticated, whatever happens to its requests";
+pub(crate) const NEVER_REUSE: &str =
+    "losses of one kind, of responses or of acknowledged writes, never end a session";
+pub(crate) const ELSEWHERE: &str = "a navigation from elsewhere changes nothing";
+pub(crate) const UPGRADE: &str = "an upgrade with a late token spends late budget";
 pub(crate) const NOT_LATE: &str = "without a loss, no request of an honest browser is late";
 pub(crate) const JAR: &str = "the token in the browser's jar never goes back";
 pub(crate) const SUCCESSOR: &str = "a response to T(p) carries T(p+1) or no T";
@@ -24,8 +28,7 @@ pub(crate) const EXPIRED: &str = "after the expiries no request is authenticated
 pub(crate) const KNOWN: &str =
     "only the newest token, the one before and, after a failover, the one after are accepted";
 pub(crate) const TWO_BEHIND: &str = "a token two generations behind ends the session";
-pub(crate) const STALE: &str =
-    "once the newest token was seen, the one before is accepted within the grace period and no longer";
+pub(crate) const STALE: &str = "once the newest token was seen, the one before is accepted within the damping, and ends the session after it";
 pub(crate) const BUDGET: &str = "no more late uses are granted than the budget allows";
 pub(crate) const LOGGED_IN: &str =
     "an undisturbed request leaves the browser logged in with the newest token";
@@ -33,7 +36,7 @@ pub(crate) const DETECTED: &str = "a session that both the user and a thief keep
 
 /// The safety properties that were violated on the way to a state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Violations(u16);
+pub(crate) struct Violations(u32);
 
 impl Violations {
     pub(crate) fn record(&mut self, property: &'static str, violated: bool) {
@@ -47,8 +50,11 @@ impl Violations {
     }
 }
 
-const SAFETY: [&str; 15] = [
+const SAFETY: [&str; 18] = [
     AUTHENTICATED,
+    NEVER_REUSE,
+    ELSEWHERE,
+    UPGRADE,
     NOT_LATE,
     JAR,
     SUCCESSOR,
@@ -65,7 +71,7 @@ const SAFETY: [&str; 15] = [
     BUDGET,
 ];
 
-fn bit(property: &'static str) -> u16 {
+fn bit(property: &'static str) -> u32 {
     let index = SAFETY.iter().position(|safety| *safety == property);
     1 << index.expect("a safety property")
 }
@@ -80,8 +86,10 @@ macro_rules! safety {
 pub(crate) fn of(world: &World) -> Vec<Property<World>> {
     let mut properties = vec![
         safety!(AUTHENTICATED),
-        safety!(NOT_LATE),
+        safety!(NEVER_REUSE),
         safety!(JAR),
+        safety!(ELSEWHERE),
+        safety!(UPGRADE),
         safety!(SUCCESSOR),
         safety!(NEWEST),
         safety!(FORWARD),
@@ -95,10 +103,13 @@ pub(crate) fn of(world: &World) -> Vec<Property<World>> {
         safety!(STALE),
         safety!(BUDGET),
     ];
+    if world.scenario.transit() <= world.scenario.grace() {
+        properties.push(safety!(NOT_LATE));
+    }
     // Sound in spite of stateright's limits on `eventually`: once these conditions are true they stay true, and every path
     // without a cycle reaches a state without a successor.
     if world.scenario.turns.is_some() {
-        properties.push(Property::eventually(DETECTED, |_, state: &State| state.ended));
+        properties.push(Property::eventually(DETECTED, |_, state: &State| state.ended || state.replaced));
     } else {
         properties.push(Property::eventually(LOGGED_IN, |_, state: &State| {
             state.last == Last::Done { logged_in: true }
@@ -135,6 +146,20 @@ fn examples(scenario: &Scenario) -> Vec<Property<World>> {
             state.requests.iter().any(|request| is_handled_as(request, TokenClass::Late))
         }));
         examples.push(Property::sometimes("a response is granted late", |_, state: &State| state.lates > 0));
+    }
+    if scenario.losses > scenario.burst() {
+        examples.push(Property::sometimes("the budget is spent", |world: &World, state: &State| {
+            state.lates >= world.scenario.burst()
+        }));
+    }
+    if scenario.elsewhere {
+        examples.push(Property::sometimes("a navigation comes from elsewhere", |_, state: &State| {
+            state.requests.iter().any(|request| request.kind == Kind::Elsewhere)
+        }));
+    }
+    if scenario.upgrades && (scenario.losses > 0 || scenario.thieves > 0) {
+        examples
+            .push(Property::sometimes("an upgrade spends late budget", |_, state: &State| state.unsent > 0));
     }
     if scenario.failovers > 0 {
         examples.push(Property::sometimes("a row is rolled forward", |_, state: &State| {

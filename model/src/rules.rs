@@ -2,10 +2,10 @@
 
 use tower_refresh_core::{
     RotationPolicy, SessionRow, Timestamp,
-    rotation::{Attempt, Decision, TokenClass, classify, commit, roll_forward},
+    rotation::{Attempt, Decision, Rule, TokenClass, classify, commit, roll_forward},
 };
 
-use crate::mutant::Mutant;
+use crate::{mutant::Mutant, state::Kind};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
@@ -48,12 +48,21 @@ impl Rules {
         presented: u8,
         class: TokenClass,
         now: Timestamp,
+        kind: Kind,
     ) -> Decision {
         let attempt = Attempt::new(Some(row), presented.into(), now).with_denied(denied);
-        match self.mutant {
+        let decision = match self.mutant {
             None => commit(&attempt, class, &self.policy),
             Some(mutant) => mutant.commit(row, attempt, class, &self.policy),
+        };
+        if kind != Kind::Upgrade {
+            return decision;
         }
+        let mut decision = decision.for_upgrade(class);
+        if self.are(Mutant::UpgradeSpendsNothing) {
+            (decision.write, decision.rule) = (None, Rule::Overtaken);
+        }
+        decision
     }
 
     pub(crate) fn roll_forward(&self, row: &SessionRow, presented: u8, now: Timestamp) -> SessionRow {

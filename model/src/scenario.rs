@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tower_refresh_core::{LateBudget, RotationPolicy, Timestamp};
 
+use crate::state::Kind;
+
 /// The present, in every state. Past times are stored as ticks before it, so that the length of a history is not bounded.
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
@@ -26,14 +28,20 @@ pub(crate) struct Scenario {
     pub(crate) handler: Option<u8>,
     /// The ticks by which the second server's clock is ahead.
     pub(crate) skew: u8,
-    /// The most responses to the browser that are lost.
+    /// The most responses to the browser that are lost; `u8::MAX` is any number.
     pub(crate) losses: u8,
     /// The most times that the store loses its last write, if that was a rotation.
     pub(crate) failovers: u8,
     /// Whether a failover may also lose any other write.
     pub(crate) any_write_lost: bool,
-    /// Whether a lost version is used again for another row.
-    pub(crate) versions_return: bool,
+    /// The most writes that one failover loses.
+    pub(crate) writes_lost: usize,
+    /// Whether a browser that lost more than the budget allows may be rejected.
+    pub(crate) excuses_spent: bool,
+    /// Whether requests may be upgrades.
+    pub(crate) upgrades: bool,
+    /// Whether other sites start navigations.
+    pub(crate) elsewhere: bool,
     /// Whether the user may log out.
     pub(crate) logout: bool,
     /// Whether time counts towards the expiries.
@@ -66,7 +74,10 @@ impl Scenario {
             losses: 0,
             failovers: 0,
             any_write_lost: false,
-            versions_return: false,
+            writes_lost: 1,
+            excuses_spent: true,
+            upgrades: false,
+            elsewhere: false,
             logout: false,
             expires: false,
             turns: None,
@@ -100,9 +111,34 @@ impl Scenario {
         Self { tabs: 2, losses: 1, ..Self::new("slow loss") }
     }
 
-    /// The store loses its last acknowledged write, a rotation.
+    /// Any number of lost responses, and handlers of any duration.
+    pub(crate) fn any_losses() -> Self {
+        Self { tabs: 2, losses: u8::MAX, ..Self::new("any losses") }
+    }
+
+    /// The same on two servers whose clocks differ.
+    pub(crate) fn any_losses_and_skew() -> Self {
+        Self { name: "any losses, skew", skew: 1, store: 0, ..Self::any_losses() }
+    }
+
+    /// Other sites start navigations, and discard their responses.
+    pub(crate) fn elsewhere() -> Self {
+        Self { tabs: 3, elsewhere: true, handler: Some(1), store: 0, losses: 1, ..Self::new("elsewhere") }
+    }
+
+    /// One lost response, and upgrades.
+    pub(crate) fn upgrades() -> Self {
+        Self { tabs: 2, upgrades: true, losses: 1, ..Self::new("upgrades") }
+    }
+
+    /// The store loses its last acknowledged write, of any kind.
     pub(crate) fn failover() -> Self {
-        Self { tabs: 2, failovers: 1, ..Self::new("failover") }
+        Self { tabs: 2, failovers: 1, any_write_lost: true, ..Self::new("failover") }
+    }
+
+    /// The same, and any number of lost responses: outside the promises.
+    pub(crate) fn failover_and_losses() -> Self {
+        Self { name: "failover, losses", losses: u8::MAX, ..Self::failover() }
     }
 
     /// The user logs out on one of two servers while other requests are in progress.
@@ -120,9 +156,15 @@ impl Scenario {
         Self { thieves: 1, store: 0, ..Self::new("theft") }
     }
 
-    /// The same, and the store loses a rotation.
+    /// The same with quick handlers, and the store loses its last write.
     pub(crate) fn theft_and_failover() -> Self {
-        Self { name: "theft, failover", failovers: 1, ..Self::theft() }
+        let handler = Some(1);
+        Self { name: "theft, failover", failovers: 1, any_write_lost: true, handler, ..Self::theft() }
+    }
+
+    /// The thief also starts navigations from elsewhere. Handlers are quick.
+    pub(crate) fn theft_elsewhere() -> Self {
+        Self { name: "theft, elsewhere", elsewhere: true, handler: Some(1), ..Self::theft() }
     }
 
     /// Expiries within the run: idle after 12 ticks, absolute after 30.
@@ -147,11 +189,16 @@ impl Scenario {
             Self::skew(),
             Self::losses(),
             Self::slow_loss(),
+            Self::any_losses(),
+            Self::any_losses_and_skew(),
+            Self::elsewhere(),
+            Self::upgrades(),
             Self::failover(),
             Self::logout(),
             Self::logout_and_failover(),
             Self::theft(),
             Self::theft_and_failover(),
+            Self::theft_elsewhere(),
             Self::expiry(),
             Self::turns(),
         ]
@@ -165,15 +212,44 @@ impl Scenario {
             Self { name: "skew, finer", tabs: 3, ..Self::skew() }.finer(),
             Self { name: "losses, finer", tabs: 3, ..Self::losses() }.finer(),
             Self { name: "slow loss, three", tabs: 3, ..Self::slow_loss() },
+            Self { name: "any losses, three", tabs: 3, ..Self::any_losses() },
+            Self { name: "any losses, finer", ..Self::any_losses_and_skew() }.finer(),
+            Self { name: "any losses, otherwise", upgrades: true, elsewhere: true, ..Self::any_losses() },
+            Self { name: "elsewhere, four", tabs: 4, ..Self::elsewhere() },
+            Self { name: "upgrades, three", tabs: 3, ..Self::upgrades() },
+            Self {
+                name: "transit beyond grace",
+                request_transit: 2,
+                response_transit: 2,
+                store: 2,
+                ..Self::parallel()
+            },
+            Self::parallel().with_policy("strict, parallel", RotationPolicy::strict()),
+            Self { request_transit: 2, response_transit: 2, ..Self::parallel() }
+                .with_policy("strict, slower", RotationPolicy::strict()),
+            Self::skew().with_policy("strict, skew", RotationPolicy::strict()),
+            Self::failover().with_policy("strict, failover", RotationPolicy::strict()),
+            Self::any_losses().with_policy("tolerant, any losses", RotationPolicy::tolerant()),
             Self { name: "failover, three", tabs: 3, ..Self::failover() },
             Self { name: "failover, finer", ..Self::failover() }.finer(),
+            Self { name: "failover, skew", skew: 1, store: 0, tabs: 3, ..Self::failover() },
+            Self { name: "failover, two writes", writes_lost: 2, ..Self::failover() },
+            Self { name: "failover, otherwise", upgrades: true, elsewhere: true, ..Self::failover() },
             Self { name: "logout, three", tabs: 3, ..Self::logout() },
             Self { name: "theft, skew, logout", skew: 1, logout: true, ..Self::theft() },
+            Self { name: "theft, failover, slow", handler: None, ..Self::theft_and_failover() },
+            Self { name: "theft, elsewhere, slow", handler: None, ..Self::theft_elsewhere() },
+            Self { name: "theft, upgrades", upgrades: true, handler: Some(1), ..Self::theft() },
+            Self { name: "theft, otherwise", upgrades: true, handler: None, ..Self::theft_elsewhere() },
             Self { name: "theft, two tabs", tabs: 2, ..Self::theft() },
             Self { name: "theft, two thieves", thieves: 2, ..Self::theft() },
             Self { name: "expiry, three", tabs: 3, ..Self::expiry() },
             Self { name: "turns, finer", ..Self::turns() }.finer(),
         ]
+    }
+
+    fn with_policy(self, name: &'static str, policy: RotationPolicy) -> Self {
+        Self { name, policy, ..self }
     }
 
     /// The same times, in ticks of half the length.
@@ -209,6 +285,22 @@ impl Scenario {
     /// No rule can distinguish a time this old from an older one.
     pub(crate) fn oldest(&self) -> i8 {
         -((self.damping() + self.skew + 1) as i8)
+    }
+
+    /// The most ticks from the browser to the decision, to its swap, and back, with the difference of the clocks.
+    pub(crate) fn transit(&self) -> u8 {
+        self.request_transit + self.store + self.response_transit + self.skew
+    }
+
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = Kind> {
+        let upgrades = self.upgrades.then_some(Kind::Upgrade);
+        let elsewhere = self.elsewhere.then_some(Kind::Elsewhere);
+        [Some(Kind::Own), upgrades, elsewhere].into_iter().flatten()
+    }
+
+    /// Whether a browser may find the late budget spent: lost responses and its own upgrades spend it.
+    pub(crate) fn is_beyond_budget(&self, losses: u8, unsent: u8) -> bool {
+        self.excuses_spent && (self.losses == u8::MAX || losses + unsent > self.burst())
     }
 
     pub(crate) fn servers(&self) -> u8 {

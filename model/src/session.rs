@@ -40,6 +40,8 @@ pub(crate) struct Known {
     pub(crate) reached: u8,
     /// The ticks since the generation was first seen.
     pub(crate) seen: Option<u8>,
+    /// The ticks since a late use was last granted to the generation before; not longer ago than the damping interval.
+    pub(crate) granted: Option<u8>,
     pub(crate) expiry: Option<Expiry>,
 }
 
@@ -57,7 +59,7 @@ impl Session {
             late: 0,
             expiry,
             ended_at: None,
-            known: Known { reached: 0, seen: None, expiry },
+            known: Known { reached: 0, seen: None, granted: None, expiry },
         }
     }
 
@@ -113,8 +115,10 @@ impl Session {
         }
         self.known.reached = (self.known.reached + 1).min(scenario.damping() + 1);
         if let Some(seen) = &mut self.known.seen {
-            *seen = (*seen + 1).min(scenario.grace() + scenario.skew + 1);
+            *seen = (*seen + 1).min(scenario.damping() + scenario.skew + 1);
         }
+        let longest = scenario.damping() + scenario.skew;
+        self.known.granted = self.known.granted.map(|ago| ago + 1).filter(|ago| *ago <= longest + 1);
     }
 }
 

@@ -13,10 +13,12 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     pub(crate) stored: Session,
-    /// The row before the last write, which a failover brings back.
-    pub(crate) before: Option<Session>,
+    /// The rows before the last writes, the newest first. A failover brings one of them back.
+    pub(crate) before: Vec<Session>,
     /// The session was ended, whatever the row contains.
     pub(crate) ended: bool,
+    /// The user was rejected and has logged in again, which ended the session.
+    pub(crate) replaced: bool,
     /// Which servers have the session in their denylist.
     pub(crate) denied: [bool; 2],
     /// The generation in the browser's cookie jar.
@@ -31,6 +33,8 @@ pub(crate) struct State {
     pub(crate) failovers: u8,
     /// The number of granted late uses.
     pub(crate) lates: u8,
+    /// The number of them that were upgrades, whose responses carry no token.
+    pub(crate) unsent: u8,
     pub(crate) last: Last,
     /// The number of exchanges that have begun, and the ticks since the newest one ended. For [`Turns`](crate::scenario::Turns).
     pub(crate) exchanges: (u8, u8),
@@ -51,11 +55,22 @@ pub(crate) enum Last {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Request {
     pub(crate) from: Party,
+    pub(crate) kind: Kind,
     pub(crate) presented: u8,
     pub(crate) server: u8,
     pub(crate) stage: Stage,
     /// Ticks in this stage.
     pub(crate) waited: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// A request of the site's own pages.
+    Own,
+    /// Its response is a 101, or a 2xx to an extended CONNECT.
+    Upgrade,
+    /// A navigation that another site started, and whose response it may discard at any time.
+    Elsewhere,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,11 +144,13 @@ impl From<&Decision> for Sends {
 }
 
 impl Request {
-    /// No swap with the row that it has read can succeed any more.
-    pub(crate) fn make_stale(&mut self) {
+    /// No swap with the row that it has read can succeed any more, if that row was lost.
+    pub(crate) fn make_stale(&mut self, is_lost: impl Fn(&Session) -> bool) {
         match &mut self.stage {
-            Stage::Handling { seen: row, .. } | Stage::Swapping { write: row, .. } => *row = None,
-            Stage::RollingForward { .. } => self.stage = Stage::Sent { logout: false },
+            Stage::Handling { seen: row, .. } | Stage::Swapping { write: row, .. } => {
+                row.take_if(|row| is_lost(row));
+            }
+            Stage::RollingForward { write } if is_lost(write) => self.stage = Stage::Sent { logout: false },
             _ => {}
         }
     }
@@ -143,8 +160,9 @@ impl State {
     pub(crate) fn login(scenario: &Scenario) -> Self {
         Self {
             stored: Session::login(scenario),
-            before: None,
+            before: Vec::new(),
             ended: false,
+            replaced: false,
             denied: [false; 2],
             jar: Some(NEWEST),
             thief: scenario.turns.map(|_| NEWEST),
@@ -153,6 +171,7 @@ impl State {
             losses: 0,
             failovers: 0,
             lates: 0,
+            unsent: 0,
             last: Last::NotSent,
             exchanges: (0, 0),
             violations: Violations::default(),
@@ -174,18 +193,17 @@ impl State {
         let shift = NEWEST.wrapping_sub(self.stored.generation);
         let shifted = |generation: &mut u8| *generation = generation.wrapping_add(shift).max(OLDEST);
         let version = self.stored.version;
-        // Only a failover can restore an older version.
-        let returns = scenario.versions_return && self.failovers < scenario.failovers;
-        let oldest_version = -i8::from(returns);
+        if self.failovers == scenario.failovers {
+            self.before.clear();
+        }
+        // Only a failover can restore an older version, together with its row.
+        let oldest_version = -(self.before.len() as i8);
         let move_session = |session: &mut Session| {
             shifted(&mut session.generation);
             session.version -= version;
         };
         move_session(&mut self.stored);
-        self.before.as_mut().map(move_session);
-        if self.failovers == scenario.failovers {
-            self.before = None;
-        }
+        self.before.iter_mut().for_each(move_session);
         self.jar.as_mut().map(shifted);
         self.thief.as_mut().map(shifted);
         let move_or_drop = |session: &mut Option<Session>| {

@@ -6,7 +6,7 @@ use crate::{
     mutant::Mutant,
     properties as property,
     session::Session,
-    state::{Last, Party, Request, Sends, Stage, State},
+    state::{Kind, Last, Party, Request, Sends, Stage, State},
     world::{Action, World},
 };
 
@@ -14,18 +14,29 @@ const MAX_RELOADS: u8 = 3;
 
 impl World {
     pub(crate) fn act(&self, state: &mut State, action: Action) {
+        let is_elsewhere =
+            action.request().is_some_and(|request| state.requests[request].kind == Kind::Elsewhere);
+        let before = is_elsewhere.then(|| (state.stored.clone(), state.ended, state.jar));
+        self.carry_out(state, action);
+        if let Some(before) = before {
+            let changed = before != (state.stored.clone(), state.ended, state.jar);
+            state.violations.record(property::ELSEWHERE, changed);
+        }
+    }
+
+    fn carry_out(&self, state: &mut State, action: Action) {
         match action {
             Action::Tick => self.tick(state),
-            Action::Send => self.send(state, Party::Browser, state.jar, false),
+            Action::Send { kind } => self.send(state, Party::Browser, kind, state.jar, false),
             Action::SendLast => {
                 state.last = Last::InProgress;
-                self.send(state, Party::Browser, state.jar, false);
+                self.send(state, Party::Browser, Kind::Own, state.jar, false);
             }
-            Action::Logout => self.send(state, Party::Browser, state.jar, true),
+            Action::Logout => self.send(state, Party::Browser, Kind::Own, state.jar, true),
             Action::Steal => state.thief = state.jar,
-            Action::Use { presented } => {
+            Action::Use { presented, kind } => {
                 state.tampered = true;
-                self.send(state, Party::Thief, Some(presented), false);
+                self.send(state, Party::Thief, kind, Some(presented), false);
             }
             Action::Arrive { request, server } => {
                 let mut request = state.requests.remove(request);
@@ -48,10 +59,14 @@ impl World {
             }
             Action::Deliver { request } => self.deliver(state, request),
             Action::Lose { request } => {
-                state.losses += 1;
-                state.requests.remove(request);
+                let lost = state.requests.remove(request);
+                // Only the number that is still allowed matters.
+                let most = if self.scenario.losses == u8::MAX { 1 } else { self.scenario.losses };
+                if lost.kind != Kind::Elsewhere {
+                    state.losses = (state.losses + 1).min(most);
+                }
             }
-            Action::FailOver => self.fail_over(state),
+            Action::FailOver { writes } => self.fail_over(state, writes),
             Action::Feed => state.denied = [true; 2],
         }
     }
@@ -59,9 +74,7 @@ impl World {
     fn tick(&self, state: &mut State) {
         let scenario = &self.scenario;
         state.stored.tick(scenario);
-        if let Some(before) = &mut state.before {
-            before.tick(scenario);
-        }
+        state.before.iter_mut().for_each(|before| before.tick(scenario));
         for request in &mut state.requests {
             let counts = match &mut request.stage {
                 Stage::Handling { seen, .. } => {
@@ -84,12 +97,13 @@ impl World {
         }
     }
 
-    fn send(&self, state: &mut State, from: Party, presented: Option<u8>, logout: bool) {
+    fn send(&self, state: &mut State, from: Party, kind: Kind, presented: Option<u8>, logout: bool) {
         let Some(presented) = presented else { return };
         if self.scenario.turns.is_some() {
             state.exchanges.0 += 1;
         }
-        state.requests.push(Request { from, presented, server: 0, stage: Stage::Sent { logout }, waited: 0 });
+        let stage = Stage::Sent { logout };
+        state.requests.push(Request { from, kind, presented, server: 0, stage, waited: 0 });
     }
 
     fn arrive(&self, state: &mut State, mut request: Request) {
@@ -103,14 +117,17 @@ impl World {
         let denied = state.denied[usize::from(request.server)];
         let class = self.rules.classify(&row, denied, request.presented, now);
         self.check_class(state, &request, class);
+        if request.kind == Kind::Elsewhere && !self.rules.are(Mutant::ElsewhereCommits) {
+            return;
+        }
         request.stage = match class {
-            TokenClass::Current | TokenClass::Previous | TokenClass::Late
+            TokenClass::Current | TokenClass::Previous | TokenClass::Overdue | TokenClass::Late
                 if self.rules.are(Mutant::CommitBeforeHandler) =>
             {
                 request.stage = Stage::Handling { class, seen: Some(state.stored.clone()) };
                 return self.commit(state, request);
             }
-            TokenClass::Current | TokenClass::Previous | TokenClass::Late => {
+            TokenClass::Current | TokenClass::Previous | TokenClass::Overdue | TokenClass::Late => {
                 if class == TokenClass::Late && self.rules.are(Mutant::BudgetSpentOnArrival) {
                     let late = state.stored.late + 1;
                     self.compare_and_swap(state, &Session { late, ..state.stored.clone() }, false);
@@ -122,7 +139,10 @@ impl World {
                 let rolled = self.rules.roll_forward(&row, request.presented, now);
                 Stage::RollingForward { write: state.stored.with(&rolled, &self.scenario) }
             }
-            _ => return self.finish(state, false),
+            _ => {
+                state.replaced = self.scenario.turns.is_some() && request.from == Party::Browser;
+                return self.finish(state, false);
+            }
         };
         state.requests.push(request);
     }
@@ -135,7 +155,7 @@ impl World {
             state.stored.version += 1;
         }
         if !self.rules.are(Mutant::FailoverLosesEnd) {
-            state.before = None;
+            state.before.clear();
         }
         state.ended = true;
         state.denied[usize::from(request.server)] = true;
@@ -165,11 +185,14 @@ impl World {
     fn commit(&self, state: &mut State, mut request: Request) {
         let Stage::Handling { class, seen } = request.stage.clone() else { return };
         request.waited = 0;
+        if request.kind == Kind::Upgrade && class != TokenClass::Late {
+            return self.respond(state, request, None, true);
+        }
         if let Some(seen) = seen {
             let row = seen.to_row(&self.scenario);
             let now = self.scenario.clock(request.server);
             let denied = state.denied[usize::from(request.server)];
-            let decision = self.rules.commit(&row, denied, request.presented, class, now);
+            let decision = self.rules.commit(&row, denied, request.presented, class, now, request.kind);
             if let (Rule::Rotate | Rule::Late, Some(write)) = (decision.rule, &decision.write) {
                 let write = Some(seen.with(write, &self.scenario));
                 request.stage = Stage::Swapping { class, write, decision: Sends::from(&decision), round: 0 };
@@ -186,9 +209,9 @@ impl World {
         let row = state.stored.to_row(&self.scenario);
         let now = self.scenario.clock(request.server);
         let denied = state.denied[usize::from(request.server)];
-        let decision = self.rules.commit(&row, denied, request.presented, class, now);
+        let decision = self.rules.commit(&row, denied, request.presented, class, now, request.kind);
         let sends = Sends::from(&decision);
-        let Some(write) = decision.write else { return self.emit(state, request, sends) };
+        let Some(write) = decision.write else { return self.emit(state, request, class, sends) };
         let write = Some(state.stored.with(&write, &self.scenario));
         request.stage = Stage::Swapping { class, write, decision: sends, round };
         state.requests.push(request);
@@ -200,7 +223,7 @@ impl World {
         let Stage::Swapping { class, write, decision, round } = request.stage.clone() else { return };
         let swapped = write.is_some_and(|write| self.compare_and_swap(state, &write, false));
         if swapped || (self.rules.are(Mutant::SentWithoutSwap) && decision.tokens) {
-            self.emit(state, request, decision);
+            self.emit(state, request, class, decision);
         } else {
             self.reload(state, request, class, round + 1);
         }
@@ -217,7 +240,7 @@ impl World {
         state.stored.known = old.known.clone();
         let known = &mut state.stored.known;
         if write.generation != old.generation {
-            (known.reached, known.seen) = (0, None);
+            (known.reached, known.seen, known.granted) = (0, None, None);
         }
         if let (Some(expiry), false, true) =
             (&mut known.expiry, rolls_forward, write.generation > old.generation)
@@ -226,18 +249,23 @@ impl World {
             expiry.idle = idle.min(expiry.absolute);
         }
         if self.scenario.failovers > 0 {
-            state.before = Some(old);
+            state.before.insert(0, old);
+            state.before.truncate(self.scenario.writes_lost);
         }
         true
     }
 
-    fn emit(&self, state: &mut State, mut request: Request, sends: Sends) {
-        self.check_response(state, &request, sends);
-        if request.presented == state.stored.generation {
+    fn emit(&self, state: &mut State, mut request: Request, class: TokenClass, sends: Sends) {
+        self.check_response(state, &request, class, sends);
+        if request.presented == state.stored.generation && request.kind == Kind::Own {
             state.stored.known.seen.get_or_insert(0);
         }
         if sends.late {
-            state.lates = (state.lates + 1).min(self.scenario.burst().saturating_add(1));
+            // More than the budget can only come from an unbounded one, which is not counted.
+            let most = self.scenario.burst().min(7) + 1;
+            state.lates = (state.lates + 1).min(most);
+            state.unsent = (state.unsent + u8::from(!sends.tokens)).min(most);
+            state.stored.known.granted = self.scenario.upgrades.then_some(0);
         }
         let denied = state.denied[usize::from(request.server)] && !self.rules.are(Mutant::SentWithoutSwap);
         let (carries, tokens) = if denied { (None, false) } else { (sends.refresh, sends.tokens) };
@@ -276,16 +304,26 @@ impl World {
     fn finish(&self, state: &mut State, tokens: bool) {
         if state.last == Last::InProgress {
             let is_newest = state.jar == Some(state.stored.generation);
-            state.last = Last::Done { logged_in: !state.is_live(&self.scenario) || tokens && is_newest };
+            // A browser whose budget is spent is not logged in; that is the price of what was lost.
+            let is_spent = state.stored.late >= self.scenario.burst()
+                && state.jar.is_some_and(|jar| jar + 1 == state.stored.generation)
+                && state.stored.known.seen.is_none();
+            let logged_in = !state.is_live(&self.scenario) || tokens && is_newest || is_spent;
+            state.last = Last::Done { logged_in };
         }
     }
 
-    fn fail_over(&self, state: &mut State) {
-        if let Some(before) = state.before.take() {
+    fn fail_over(&self, state: &mut State, writes: usize) {
+        if let Some(before) = state.before.drain(..writes).next_back() {
             state.stored = before;
             state.failovers += 1;
-            if !self.scenario.versions_return {
-                state.requests.iter_mut().for_each(Request::make_stale);
+            // A lost version is never drawn again; the row that is back has its own.
+            let returned = state.stored.version;
+            if !self.rules.are(Mutant::VersionsReturn) {
+                state
+                    .requests
+                    .iter_mut()
+                    .for_each(|request| request.make_stale(|row| row.version > returned));
             }
             let revived = state.ended && state.stored.ended_at.is_none();
             state.violations.record(property::REVIVED, revived);

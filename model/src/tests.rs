@@ -41,6 +41,12 @@ fn every_mutant_violates_its_property() {
     }
 }
 
+#[test]
+fn the_world_notices_when_a_navigation_from_elsewhere_changes_something() {
+    let (scenario, mutant) = (Scenario::elsewhere(), Mutant::ElsewhereCommits);
+    assert!(counter_example(&scenario, Some(mutant), properties::ELSEWHERE).is_some());
+}
+
 /// The limits in `docs/model.md`. If one of them is removed, the page must be changed.
 #[test]
 fn every_limit_violates_its_property() {
@@ -51,7 +57,7 @@ fn every_limit_violates_its_property() {
 }
 
 #[test]
-fn a_theft_is_detected_after_four_exchanges_and_four_more_per_late_use_and_no_sooner() {
+fn a_theft_is_detected_after_five_exchanges_and_three_more_per_late_use_and_no_sooner() {
     for burst in 0..=3 {
         let detected_within = |exchanges| {
             let mut scenario = Scenario::turns();
@@ -59,7 +65,7 @@ fn a_theft_is_detected_after_four_exchanges_and_four_more_per_late_use_and_no_so
             scenario.turns = scenario.turns.map(|turns| Turns { exchanges, ..turns });
             counter_example(&scenario, None, properties::DETECTED).is_none()
         };
-        let exchanges = 4 + 4 * burst as u8;
+        let exchanges = 5 + 3 * burst as u8;
         assert!(detected_within(exchanges), "with {burst} late uses");
         assert!(!detected_within(exchanges - 1), "with {burst} late uses");
     }

@@ -3,9 +3,10 @@
 use tower_refresh_core::rotation::TokenClass;
 
 use crate::{
+    mutant::Mutant,
     properties as property,
     session::Session,
-    state::{Party, Request, Sends, State},
+    state::{Kind, Party, Request, Sends, State},
     world::World,
 };
 
@@ -13,22 +14,31 @@ impl World {
     pub(crate) fn check_class(&self, state: &mut State, request: &Request, class: TokenClass) {
         let (presented, newest) = (request.presented, state.stored.generation);
         let is_live = state.is_live(&self.scenario);
-        let accepted = class.is_accepted();
+        let is_elsewhere = request.kind == Kind::Elsewhere && !self.rules.are(Mutant::ElsewhereCommits);
+        let accepted = if is_elsewhere { class.is_accepted_from_elsewhere() } else { class.is_accepted() };
         let honest = request.from == Party::Browser && !state.tampered;
         let had_failover = state.failovers > 0;
         let seen = state.stored.known.seen.unwrap_or(0);
         let is_known = presented.abs_diff(newest) <= 1 && (presented <= newest || had_failover);
         let violations = &mut state.violations;
-        violations.record(property::AUTHENTICATED, honest && is_live && !accepted);
         let had_loss = state.losses > 0 || had_failover;
-        violations.record(property::NOT_LATE, honest && class == TokenClass::Late && !had_loss);
+        let is_spent =
+            class == TokenClass::Spent && self.scenario.is_beyond_budget(state.losses, state.unsent);
+        let is_excused = is_spent || is_elsewhere && had_loss;
+        violations.record(property::AUTHENTICATED, honest && is_live && !accepted && !is_excused);
+        let has_end = matches!(class, TokenClass::Reuse | TokenClass::Impossible);
+        violations.record(property::NEVER_REUSE, honest && is_live && has_end);
+        let is_late = matches!(class, TokenClass::Overdue | TokenClass::Late);
+        violations.record(property::NOT_LATE, honest && is_late && !had_loss);
         violations.record(property::ENDED, state.ended && accepted);
         violations.record(property::EXPIRED, accepted && !state.stored.known.has_left(0));
         violations.record(property::KNOWN, accepted && !is_known);
         let two_behind = presented + 2 <= newest;
-        violations.record(property::TWO_BEHIND, is_live && two_behind && class != TokenClass::Reuse);
-        let is_stale = presented + 1 == newest && seen > self.scenario.grace() + self.scenario.skew;
+        let ends = class == TokenClass::Reuse && !is_elsewhere;
+        violations.record(property::TWO_BEHIND, is_live && two_behind && !ends && !is_elsewhere);
+        let is_stale = presented + 1 == newest && seen > self.scenario.damping() + self.scenario.skew;
         violations.record(property::STALE, is_stale && accepted);
+        violations.record(property::STALE, is_stale && is_live && !ends && !is_elsewhere);
     }
 
     pub(crate) fn check_swap(&self, state: &mut State, write: &Session, rolls_forward: bool) {
@@ -43,16 +53,38 @@ impl World {
         violations.record(property::REVIVED, state.ended && write.ended_at.is_none());
     }
 
-    pub(crate) fn check_response(&self, state: &mut State, request: &Request, sends: Sends) {
+    pub(crate) fn check_response(
+        &self,
+        state: &mut State,
+        request: &Request,
+        class: TokenClass,
+        sends: Sends,
+    ) {
         let honest = request.from == Party::Browser && !state.tampered;
-        let had_loss = state.losses > 0 || state.failovers > 0;
+        let had_failover = state.failovers > 0;
+        let had_loss = state.losses > 0 || had_failover;
+        let known = &state.stored.known;
+        // The upgrade itself, or meanwhile another request, or no budget is left that it could spend.
+        let is_paid = sends.late
+            || known.granted.is_some_and(|ago| ago <= self.scenario.damping() + self.scenario.skew)
+            || state.lates >= self.scenario.burst();
+        let may_be_unpaid = known.seen.is_some()
+            || request.presented + 1 != state.stored.generation
+            || state.ended
+            || had_failover;
+        let is_late_upgrade = request.kind == Kind::Upgrade && class == TokenClass::Late;
+        // A failover loses that a late use was paid for, too.
+        let lost_payments =
+            if self.scenario.any_write_lost { state.failovers * self.scenario.writes_lost as u8 } else { 0 };
+        let most_lates = self.scenario.burst().saturating_add(lost_payments);
         let violations = &mut state.violations;
+        violations.record(property::UPGRADE, is_late_upgrade && !is_paid && !may_be_unpaid);
         violations.record(property::AFTER_END, state.ended && sends.tokens);
         // The decision was made up to one trip to the store earlier; its tokens carry the expiry of that time.
         let store = i16::from(self.scenario.store);
         violations.record(property::EXPIRED, sends.tokens && !state.stored.known.has_left(-store));
         violations.record(property::NOT_LATE, honest && sends.late && !had_loss);
-        violations.record(property::BUDGET, sends.late && state.lates >= self.scenario.burst());
+        violations.record(property::BUDGET, sends.late && state.lates >= most_lates);
         if let Some(generation) = sends.refresh {
             violations.record(property::SUCCESSOR, generation != request.presented + 1);
             violations.record(property::NEWEST, generation != state.stored.generation);

@@ -8,7 +8,7 @@ use crate::{
     rules::Rules,
     scenario::Scenario,
     session::OLDEST,
-    state::{Last, Party, Stage, State},
+    state::{Kind, Last, Party, Stage, State},
 };
 
 #[derive(Clone, Debug)]
@@ -22,11 +22,11 @@ pub(crate) struct World {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Action {
     Tick,
-    Send,
+    Send { kind: Kind },
     SendLast,
     Logout,
     Steal,
-    Use { presented: u8 },
+    Use { presented: u8, kind: Kind },
     Arrive { request: usize, server: u8 },
     End { request: usize },
     RollForward { request: usize },
@@ -36,8 +36,33 @@ pub(crate) enum Action {
     Finish { request: usize },
     Deliver { request: usize },
     Lose { request: usize },
-    FailOver,
+    FailOver { writes: usize },
     Feed,
+}
+
+impl Action {
+    /// The request that takes a step.
+    pub(crate) fn request(self) -> Option<usize> {
+        match self {
+            Self::Arrive { request, .. }
+            | Self::End { request }
+            | Self::RollForward { request }
+            | Self::Commit { request }
+            | Self::Abort { request }
+            | Self::Swap { request }
+            | Self::Finish { request }
+            | Self::Deliver { request }
+            | Self::Lose { request } => Some(request),
+            Self::Tick
+            | Self::Send { .. }
+            | Self::SendLast
+            | Self::Logout
+            | Self::Steal
+            | Self::Use { .. }
+            | Self::FailOver { .. }
+            | Self::Feed => None,
+        }
+    }
 }
 
 impl Model for World {
@@ -49,7 +74,7 @@ impl Model for World {
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        if matches!(state.last, Last::Done { .. }) {
+        if matches!(state.last, Last::Done { .. }) || state.replaced {
             return;
         }
         for request in 0..state.requests.len() {
@@ -106,7 +131,9 @@ impl World {
             Stage::Responded { carries, .. } => {
                 actions.push(Action::Deliver { request });
                 let can_be_lost = from == Party::Browser && carries.is_some() && !is_last;
-                if can_be_lost && state.losses < self.scenario.losses {
+                let is_discarded = state.requests[request].kind == Kind::Elsewhere;
+                let may_be_lost = self.scenario.losses == u8::MAX || state.losses < self.scenario.losses;
+                if can_be_lost && (may_be_lost || is_discarded) {
                     actions.push(Action::Lose { request });
                 }
             }
@@ -118,7 +145,7 @@ impl World {
             if state.in_progress(Party::Browser) < self.scenario.tabs
                 && self.is_turn_of(state, Party::Browser)
             {
-                actions.push(Action::Send);
+                actions.extend(self.scenario.kinds().map(|kind| Action::Send { kind }));
                 if self.scenario.logout && !state.ended {
                     actions.push(Action::Logout);
                 }
@@ -135,13 +162,16 @@ impl World {
             && state.in_progress(Party::Thief) < self.scenario.thieves
             && self.is_turn_of(state, Party::Thief)
         {
-            actions.extend((OLDEST..=newest).map(|presented| Action::Use { presented }));
+            for kind in self.scenario.kinds() {
+                actions.extend((OLDEST..=newest).map(|presented| Action::Use { presented, kind }));
+            }
         }
-        if let Some(before) = &state.before
-            && state.failovers < self.scenario.failovers
-            && (self.scenario.any_write_lost || before.generation != state.stored.generation)
-        {
-            actions.push(Action::FailOver);
+        for (index, before) in state.before.iter().enumerate() {
+            let rotations = state.stored.generation - before.generation;
+            let is_allowed = self.scenario.any_write_lost || rotations == 1;
+            if state.failovers < self.scenario.failovers && rotations < 2 && is_allowed {
+                actions.push(Action::FailOver { writes: index + 1 });
+            }
         }
         if state.ended && state.denied != [true; 2] && self.scenario.servers() > 1 {
             actions.push(Action::Feed);

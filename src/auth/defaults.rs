@@ -112,6 +112,7 @@ fn the_guide_has_every_field_of_the_policy_with_its_default() {
         ("grace", time(policy.grace)),
         ("damping", time(policy.damping)),
         ("late", format!("{burst}, one back per {}", time(refill))),
+        ("end_when_spent", policy.end_when_spent.to_string()),
         ("access_lifetime", time(policy.access_lifetime)),
         ("refresh_ahead", policy.refresh_ahead.to_string()),
         ("idle", time(policy.idle)),

@@ -76,7 +76,7 @@ pub(super) fn arrive<ReqBody, C: CustomClaims>(
     let now = auth.now();
     let ip = settings.client_ip.as_ref().and_then(|ip| ip(request.headers(), request.extensions()));
     let target = cross_site::Target::of(request);
-    let mut info = RequestInfo::new(ip);
+    let mut info = RequestInfo::new(ip, request.method());
     let headers = RequestHeaders::read_and_mark_sensitive(request.headers_mut(), &mut info.headers);
 
     if cross_site::is_from_browser(&headers) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, StatusCode};
+use tower_refresh_core::rotation::TokenClass;
 
 use super::tokens;
 use crate::{
@@ -16,18 +17,22 @@ use crate::{
     tokens::Issued,
 };
 
-/// The commit, if one is due: not after the handler has changed the session, which takes precedence, not in a navigation that
-/// another site started, and not on a response that ends HTTP on the connection, where browsers do not reliably store cookies.
+/// The commit, if one is due: not after the handler has changed the session, which takes precedence, and not in a navigation that
+/// another site started. A response that ends HTTP on the connection, where browsers do not reliably store cookies, sends
+/// nothing, and only spends what a late token costs.
 pub(super) fn commit_if_due<C: CustomClaims>(
     state: &Arc<RequestState<C>>,
     ahead: Option<impl Future<Output = (RefreshToken, Arc<Loaded<C>>)> + Send + 'static>,
     changed: bool,
     status: StatusCode,
 ) -> Option<BoxFuture<'static, Option<Issued>>> {
-    if changed || state.is_read_only() || status == StatusCode::SWITCHING_PROTOCOLS {
+    if changed || state.is_read_only() {
         return None;
     }
     let state = state.clone();
+    if state.info.is_upgrade(status) {
+        return spend_if_late(state);
+    }
     if let Some(ahead) = ahead {
         let limit = state.auth.settings.backend_timeout;
         let commit = async move {
@@ -40,6 +45,22 @@ pub(super) fn commit_if_due<C: CustomClaims>(
     let token = refresh.token.as_ref().filter(|_| matches!(*refresh.loaded, Loaded::Live(_)))?;
     let commit = state.auth.refresher.exchange_shared(token.clone(), refresh.loaded.clone());
     Some(commit.map(Result::ok).boxed())
+}
+
+fn spend_if_late<C: CustomClaims>(state: Arc<RequestState<C>>) -> Option<BoxFuture<'static, Option<Issued>>> {
+    let is_late = |loaded: &Loaded<C>| loaded.live().is_ok_and(|live| live.class == TokenClass::Late);
+    if !state.loaded().is_some_and(|loaded| is_late(loaded)) {
+        return None;
+    }
+    let spend = async move {
+        if let Refresh::Loaded(refresh) = &state.refresh
+            && let (Some(token), Ok(live)) = (&refresh.token, refresh.loaded.live())
+        {
+            state.auth.refresher.spend_for_upgrade(token, live).await;
+        }
+        None
+    };
+    Some(spend.boxed())
 }
 
 /// Adds what the handler's change requires, or else the removal of useless cookies.

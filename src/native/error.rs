@@ -36,7 +36,8 @@ pub enum TokenError {
     /// 503 `temporarily_unavailable`: the store or the claims source failed. The client keeps its refresh token and tries
     /// again.
     Unavailable,
-    /// 503 `temporarily_unavailable`: other requests kept rotating the session meanwhile. The client repeats the request at once.
+    /// 503 `temporarily_unavailable`: other requests kept rotating the session meanwhile, or the refresh token is the previous one,
+    /// after the grace, and no late budget is left. The client repeats the request with the newest token that it has.
     Overtaken,
 }
 
@@ -66,8 +67,7 @@ impl TokenError {
     /// The time after which the client may repeat the request, for 503: `Retry-After`, in whole seconds.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Unavailable => Some(Duration::from_secs(1)),
-            Self::Overtaken => Some(Duration::ZERO),
+            Self::Unavailable | Self::Overtaken => Some(Duration::from_secs(1)),
             _ => None,
         }
     }

@@ -1,10 +1,10 @@
-//! The commit: rotate, or send what another request rotated to.
+//! The commit: rotate, or send what another request rotated to. For an upgrade: spend late budget, and send nothing.
 
 use std::{error::Error, sync::Arc};
 
 use tower_refresh_core::{
     SessionRow, Timestamp,
-    rotation::{Attempt, Rule, Tokens as TokensToSend, commit as decide},
+    rotation::{Attempt, Decision, Rule, Tokens as TokensToSend, commit as decide},
 };
 
 use super::{error::RefreshError, load::Live};
@@ -21,24 +21,48 @@ use crate::{
 
 const MOST_RELOADS: usize = 3;
 
-/// Decides first on the row of the load, and tries a write on it at once. Otherwise, and after a conflict, it decides on a
-/// fresh row.
+/// Exchanges the token for the tokens of a response.
 pub(super) async fn commit<C: CustomClaims>(
     sessions: &Arc<Sessions<C>>,
     tokens: &Tokens<C>,
     token: &RefreshToken,
     live: &Live<C>,
 ) -> Result<Issued, RefreshError> {
-    commit_span(token.handle, token.generation, write(sessions, tokens, token, live)).await
+    let user = fresh_user(sessions, live).await;
+    let decided = store_decision(sessions, token, live, |decision| decision).await?;
+    match decided.rule {
+        Rule::NotLive => Err(RefreshError::Inactive),
+        Rule::Overtaken => Err(RefreshError::Overtaken),
+        _ => Ok(issue(sessions, tokens, token, user.as_deref(), &decided)),
+    }
 }
 
-async fn write<C: CustomClaims>(
+/// Spends late budget for a response that carries no token.
+pub(super) async fn spend_for_upgrade<C: CustomClaims>(
     sessions: &Arc<Sessions<C>>,
-    tokens: &Tokens<C>,
     token: &RefreshToken,
     live: &Live<C>,
-) -> Result<Issued, RefreshError> {
-    let user = fresh_user(sessions, live).await;
+) -> Result<(), RefreshError> {
+    let spend = store_decision(sessions, token, live, |decision| decision.for_upgrade(live.class));
+    commit_span(token.handle, token.generation, spend).await.map(drop)
+}
+
+/// A decision whose row is stored.
+struct Decided {
+    rule: Rule,
+    row: Box<SessionRow>,
+    to_send: TokensToSend,
+    now: Timestamp,
+}
+
+/// Decides first on the row of the load, and tries a write on it at once. Otherwise, and after a conflict, it decides on a
+/// fresh row.
+async fn store_decision<C: CustomClaims>(
+    sessions: &Sessions<C>,
+    token: &RefreshToken,
+    live: &Live<C>,
+    adapt: impl Fn(Decision) -> Decision,
+) -> Result<Decided, RefreshError> {
     let mut reloaded = None;
     for round in 0..=MOST_RELOADS {
         // Read before the load and the swap: a token must not seem younger than the row that it is based on.
@@ -53,7 +77,7 @@ async fn write<C: CustomClaims>(
         let denied = sessions.is_denied(token.handle, now);
         let row = if is_fresh { reloaded.as_deref() } else { Some(&*live.row) };
         let attempt = Attempt::new(row, token.generation, now).with_denied(denied);
-        let decision = decide(&attempt, live.class, &sessions.policy);
+        let decision = adapt(decide(&attempt, live.class, &sessions.policy));
         let (rule, to_send) = (decision.rule, decision.send);
         let rotates = matches!(rule, Rule::Rotate | Rule::Late);
         let row = match (decision.write.map(Box::new), reloaded.take()) {
@@ -66,23 +90,9 @@ async fn write<C: CustomClaims>(
             (None, None) if is_fresh => return Err(RefreshError::Inactive),
             _ => continue,
         };
-        return match rule {
-            Rule::NotLive => Err(RefreshError::Inactive),
-            Rule::Overtaken => Err(RefreshError::Overtaken),
-            _ => {
-                let decided = Decided { row: &row, to_send, now };
-                Ok(issue(sessions, tokens, token, user.as_deref(), &decided))
-            }
-        };
+        return Ok(Decided { rule, row, to_send, now });
     }
     Err(RefreshError::Overtaken)
-}
-
-/// A decision whose row is stored.
-struct Decided<'a> {
-    row: &'a SessionRow,
-    to_send: TokensToSend,
-    now: Timestamp,
 }
 
 fn issue<C: CustomClaims>(
@@ -90,7 +100,7 @@ fn issue<C: CustomClaims>(
     tokens: &Tokens<C>,
     token: &RefreshToken,
     user: Option<&User<C>>,
-    &Decided { row, to_send, now }: &Decided<'_>,
+    &Decided { ref row, to_send, now, .. }: &Decided,
 ) -> Issued {
     let keys = tokens.keys();
     let mut issued = Issued::default();

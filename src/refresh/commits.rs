@@ -15,6 +15,7 @@ use crate::{
     CustomClaims,
     refresh_token::RefreshToken,
     sessions::Sessions,
+    telemetry::commit_span,
     tokens::{Issued, Tokens},
 };
 
@@ -39,6 +40,7 @@ impl<C: CustomClaims> Commits<C> {
     pub(super) fn join_or_start(&self, token: RefreshToken, loaded: Arc<Loaded<C>>) -> Committing {
         let (commit, joined) = self.shared_commit(&token, &loaded);
         let commits = self.clone();
+        let (handle, generation) = (token.handle, token.generation);
         let commit = async move {
             let result = match commit.await {
                 Err(RefreshError::Unavailable) if joined => commits.shared_commit(&token, &loaded).0.await,
@@ -46,7 +48,7 @@ impl<C: CustomClaims> Commits<C> {
             };
             finish(&commits.sessions, loaded.live()?, result)
         };
-        commit.boxed()
+        commit_span(handle, generation, commit).boxed()
     }
 
     fn shared_commit(

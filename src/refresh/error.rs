@@ -7,7 +7,8 @@ use crate::RejectionKind;
 pub(crate) enum RefreshError {
     /// The session is not live, or the token does not authenticate.
     Inactive,
-    /// Other requests rotated the session meanwhile, and their responses carry its tokens.
+    /// Other requests rotated the session meanwhile, and their responses carry its tokens. Or the token was overdue, and no late
+    /// budget was left.
     Overtaken,
     /// The store or the claims source failed. A write may have happened, which counts as a lost response.
     Unavailable,

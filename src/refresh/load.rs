@@ -56,7 +56,7 @@ pub(crate) struct Live<C> {
 pub(crate) enum Inactive {
     /// The session has ended or expired, and not because of this request: its cookies are useless.
     SessionOver,
-    /// Any other reason. A newer login may be on its way to the same browser, so the cookies stay.
+    /// Any other reason. A newer login may be on its way to the same browser, or the session goes on (c7), so the cookies stay.
     TokenRejected,
 }
 
@@ -100,10 +100,12 @@ pub(super) async fn load<C: CustomClaims>(
         let class = classify(&attempt, &sessions.policy);
         let Some(row) = row else { return Loaded::Inactive(Inactive::TokenRejected) };
         let (row, class) = match class {
-            TokenClass::Current | TokenClass::Previous => (row, class),
+            TokenClass::Current | TokenClass::Previous | TokenClass::Overdue => (row, class),
             // The token is genuine and newer than the row, which a request of our own restores.
             TokenClass::Ahead if mode == Mode::ReadOnly => (row, class),
-            TokenClass::Late if mode == Mode::ReadOnly => return Loaded::Inactive(Inactive::TokenRejected),
+            _ if mode == Mode::ReadOnly && class.is_accepted() => {
+                return Loaded::Inactive(Inactive::TokenRejected);
+            }
             TokenClass::Late => {
                 sessions.events.emit_for(EventKind::Late, &row);
                 (row, class)
@@ -129,6 +131,10 @@ pub(super) async fn load<C: CustomClaims>(
                     Ok(None) => continue,
                     Err(_) => return Loaded::Unavailable,
                 }
+            }
+            TokenClass::Spent => {
+                sessions.events.emit_for(EventKind::Spent, &row);
+                return Loaded::Inactive(Inactive::TokenRejected);
             }
             TokenClass::Impossible => {
                 sessions.events.emit_for(EventKind::Impossible, &row);

@@ -14,7 +14,7 @@ mod single_flight;
 use std::{fmt, sync::Arc};
 
 use self::{
-    commit::{commit, finish},
+    commit::{commit, finish, spend_for_upgrade},
     commits::Commits,
     load::reload_claims,
     loads::Loads,
@@ -91,6 +91,12 @@ impl<C: CustomClaims> Refresher<C> {
     ) -> Result<Issued, RefreshError> {
         let result = commit(&self.sessions, &self.tokens, token, live).await;
         finish(&self.sessions, live, result)
+    }
+
+    /// Spends the late budget that authenticated a request whose response can carry no token. It sends nothing, and if it fails,
+    /// nothing was spent or a write was not acknowledged.
+    pub(crate) async fn spend_for_upgrade(&self, token: &RefreshToken, live: &Live<C>) {
+        let _ = spend_for_upgrade(&self.sessions, token, live).await;
     }
 }
 

@@ -1,5 +1,7 @@
 //! Logging in.
 
+use std::error::Error;
+
 use tower_refresh_core::{EndReason, SessionHandle, SessionMeta, SessionRow, Subject, Timestamp};
 
 use super::{LoginOptions, Session, TokenResponse};
@@ -65,9 +67,9 @@ impl<C: CustomClaims> Session<C> {
         let policy = &self.state.auth.settings.policy;
         // Tokens have whole seconds, and the row must agree with them.
         let absolute_expiry = Timestamp::from_secs(now.saturating_add(policy.absolute).as_secs());
-        let session_id = SessionId::random().map_err(|_| self.reject(RejectionKind::Internal))?;
+        let session_id = SessionId::random().map_err(|error| self.crypto_failed(None, &error))?;
         let token = RefreshToken::first(session_id, transport, absolute_expiry)
-            .map_err(|_| self.reject(RejectionKind::Internal))?;
+            .map_err(|error| self.crypto_failed(None, &error))?;
         let idle_expiry = now.saturating_add(policy.idle);
         let mut row = SessionRow::new(token.handle, subject, now, idle_expiry, absolute_expiry);
         row.meta = self.meta(options.label);
@@ -136,16 +138,25 @@ impl<C: CustomClaims> Session<C> {
         let tokens = self.state.auth.tokens();
         // The same keys issue both tokens and read the access token back: they may be replaced meanwhile.
         let keys = tokens.keys();
-        let access =
-            tokens.issue_access(&keys, user, row, now).map_err(|error| self.reject(kind_of(&error)))?;
+        let access = tokens.issue_access(&keys, user, row, now).map_err(|error| match kind_of(&error) {
+            RejectionKind::Internal => self.crypto_failed(Some(row), &error),
+            kind => self.reject(kind),
+        })?;
         // A user with unreadable claims would be logged in, and logged out by the next request.
         if !tokens.is_readable(&keys, &access, now) {
             let reason = "they cannot be deserialised from what they serialise to";
             return Err(self.reject(RejectionKind::InvalidClaims { reason }));
         }
-        let refresh =
-            tokens.issue_refresh(&keys, token, row, now).map_err(|_| self.reject(RejectionKind::Internal))?;
+        let refresh = tokens
+            .issue_refresh(&keys, token, row, now)
+            .map_err(|error| self.crypto_failed(Some(row), &error))?;
         Ok((access, refresh))
+    }
+
+    fn crypto_failed(&self, row: Option<&SessionRow>, error: &(dyn Error + 'static)) -> Rejection {
+        let (session, subject) = (row.map(|row| row.handle), row.map(|row| &row.subject));
+        self.state.auth.sessions().events.failed(EventKind::CryptoFailed, session, subject, error);
+        self.reject(RejectionKind::Internal)
     }
 
     fn meta(&self, label: Option<String>) -> SessionMeta {

@@ -21,7 +21,7 @@ impl<C: CustomClaims> Session<C> {
     /// # Errors
     /// [`RejectionKind::CrossSite`], also in a navigation that another site started; the request's own rejection if its bearer token is rejected;
     /// [`RejectionKind::Unauthenticated`] without a valid refresh token; [`RejectionKind::Unavailable`] if the store or the
-    /// claims source fails; [`RejectionKind::Overtaken`] if other requests kept rotating the session;
+    /// claims source fails; [`RejectionKind::Overtaken`] if other requests kept rotating the session, or an overdue token has no late budget left;
     /// [`RejectionKind::Sealed`].
     ///
     /// The result is final for this request: the layer does not try again.

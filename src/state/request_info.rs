@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, sync::OnceLock};
 
+use http::{Method, StatusCode};
 use tower_refresh_core::{SessionHandle, Timestamp};
 
 use crate::{
@@ -24,12 +25,13 @@ pub(crate) struct RequestInfo {
     /// Without cookies if they do not count.
     pub(crate) headers: RetainedHeaders,
     pub(crate) ip: Option<IpAddr>,
+    is_connect: bool,
     refresh_tokens: OnceLock<Box<PresentedTokens>>,
 }
 
 impl RequestInfo {
     #[inline]
-    pub(crate) fn new(ip: Option<IpAddr>) -> Self {
+    pub(crate) fn new(ip: Option<IpAddr>, method: &Method) -> Self {
         Self {
             access_session: None,
             is_cross_site: false,
@@ -38,6 +40,7 @@ impl RequestInfo {
             transport: AccessTransport::Header,
             headers: RetainedHeaders::default(),
             ip,
+            is_connect: *method == Method::CONNECT,
             refresh_tokens: OnceLock::new(),
         }
     }
@@ -46,6 +49,12 @@ impl RequestInfo {
     #[inline]
     pub(crate) fn is_read_only(&self) -> bool {
         self.navigation == Navigation::Elsewhere
+    }
+
+    /// Whether a response with this status ends HTTP on the connection or stream: `101 Switching Protocols` (RFC 9110 §15.2.2),
+    /// or a 2xx to an extended CONNECT (RFC 8441, RFC 9220).
+    pub(crate) fn is_upgrade(&self, status: StatusCode) -> bool {
+        status == StatusCode::SWITCHING_PROTOCOLS || self.is_connect && status.is_success()
     }
 
     /// The refresh tokens of the request, parsed by the first call, which also reports invalid ones.

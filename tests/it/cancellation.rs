@@ -295,7 +295,7 @@ async fn an_explicit_refresh_that_is_dropped_at_any_point_counts_as_a_lost_respo
     for_every_drop(async |polls| {
         let world = World::new();
         let browser = Browser::logged_in(&world, "alice").await;
-        world.clock.advance(DAMPING);
+        world.clock.advance(DAMPING + MILLISECOND);
         world.store.pause_in_calls();
         let (request, _) = send(&world, browser.request("/refresh"));
 

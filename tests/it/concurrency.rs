@@ -208,9 +208,9 @@ async fn old_and_new_tokens_at_once_all_pass_and_no_token_goes_back() {
     assert_eq!((row.generation, row.confirmed, row.ended), (1, true, None));
 }
 
-/// The old token is late, while the new one is seen for the first time: whichever wins, no user is logged out.
+/// The old token is overdue, while the new one is seen for the first time: whichever wins, no user is logged out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn late_and_new_tokens_at_once_all_pass() {
+async fn overdue_and_new_tokens_at_once_all_pass() {
     for _ in 0..20 {
         let world = World::new();
         let (mut browser, session) = expired_browser(&world, "alice").await;

@@ -13,7 +13,7 @@ use tower_refresh::{SessionHandle, event::EndReason};
 use crate::support::{
     Browser, Op, World,
     browser::{ACCESS, REFRESH, set_cookie},
-    probe::{DAMPING, carries_nothing, poll_once, session_of, with_bearer, with_refresh},
+    probe::{DAMPING, MILLISECOND, carries_nothing, poll_once, session_of, with_bearer, with_refresh},
 };
 
 type Racer = Pin<Box<dyn Future<Output = Response<Bytes>>>>;
@@ -32,7 +32,7 @@ impl Race {
         let world = World::new();
         let browser = block_on(Browser::logged_in(&world, "alice"));
         let session = session_of(&browser);
-        world.clock.advance(DAMPING);
+        world.clock.advance(DAMPING + MILLISECOND);
         world.store.pause_in_calls();
         world.take_events();
         Self { world, browser, session }
@@ -302,7 +302,7 @@ fn a_thief_and_a_browser_that_race_get_the_same_token_or_the_session_ends() {
             for _ in 0..2 {
                 browser.drop_access();
                 browser.keep(race.send(browser.request("/me")).headers());
-                race.world.clock.advance(DAMPING);
+                race.world.clock.advance(DAMPING + MILLISECOND);
             }
             browser.drop_access();
             let racers = vec![race.racer(browser.request("/me")), race.racer(with_refresh("/me", &copied))];
@@ -323,7 +323,7 @@ async fn a_logout_wins_over_fifty_refreshes_on_several_threads() {
     for _ in 0..20 {
         let world = World::new();
         let browser = Browser::logged_in(&world, "alice").await;
-        world.clock.advance(DAMPING);
+        world.clock.advance(DAMPING + MILLISECOND);
         let responses = Arc::<Mutex<Vec<_>>>::default();
         let mut tasks = tokio::task::JoinSet::new();
         for number in 0..51 {

@@ -286,7 +286,7 @@ async fn a_server_with_another_policy_shortens_the_life_of_access_tokens_at_once
     policy.access_lifetime = Duration::from_secs(60);
     let clock = world.clock.clone();
     let stricter = World::on(clock, world.store.clone(), |builder| builder.policy(policy));
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_secs(61));
     world.store.take_calls();
 
     assert_eq!(browser.get(&stricter, "/me").await.status(), 200);

@@ -14,8 +14,8 @@ use crate::support::{
     Browser, Op, World,
     browser::{ACCESS, REFRESH, generation, set_cookie},
     probe::{
-        ACCESS_LIFETIME, GRACE, MILLISECOND, carries_nothing, expired_browser, poll_until_stuck, refresh,
-        with_refresh,
+        ACCESS_LIFETIME, DAMPING, GRACE, MILLISECOND, carries_nothing, expired_browser, poll_until_stuck,
+        refresh, with_refresh,
     },
     store::Fault,
 };
@@ -66,7 +66,12 @@ async fn a_request_that_is_dropped_in_its_handler_rotates_nothing() {
 
 #[tokio::test]
 async fn a_request_that_is_dropped_while_it_commits_counts_as_a_lost_response() {
-    for (after, class) in [(GRACE, TokenClass::Previous), (GRACE + MILLISECOND, TokenClass::Late)] {
+    for (after, class) in [
+        (GRACE, TokenClass::Previous),
+        (GRACE + MILLISECOND, TokenClass::Overdue),
+        (DAMPING, TokenClass::Overdue),
+        (DAMPING + MILLISECOND, TokenClass::Late),
+    ] {
         let world = World::new();
         let (mut browser, session) = expired_browser(&world, "alice").await;
         world.store.hold_answer(Op::Swap);
@@ -137,23 +142,26 @@ async fn other_tabs_go_on_while_a_handler_is_slow_and_its_response_takes_nothing
 }
 
 #[tokio::test]
-async fn a_slow_late_request_sends_no_tokens_once_the_successor_was_seen() {
-    let world = World::new();
-    let (mut browser, session) = expired_browser(&world, "alice").await;
-    let old = browser.refresh().unwrap().to_owned();
-    browser.get(&world, "/me").await;
-    world.clock.advance(GRACE + MILLISECOND);
-    let late = begin(&world, with_refresh("/me", &old));
-    browser.drop_access();
-    browser.get(&world, "/me").await;
-    world.clock.advance(GRACE + MILLISECOND);
+async fn a_slow_overdue_or_late_request_sends_no_tokens_once_the_successor_was_seen() {
+    for (age, generation) in [(GRACE + MILLISECOND, 1), (DAMPING + MILLISECOND, 2)] {
+        let world = World::new();
+        let (mut browser, session) = expired_browser(&world, "alice").await;
+        let old = browser.refresh().unwrap().to_owned();
+        browser.get(&world, "/me").await;
+        world.clock.advance(age);
+        let slow = begin(&world, with_refresh("/me", &old));
+        browser.drop_access();
+        browser.get(&world, "/me").await;
+        world.clock.advance(GRACE + MILLISECOND);
 
-    let response = finish(late).await;
+        let response = finish(slow).await;
 
-    assert_eq!((response.status().as_u16(), response.body().as_ref()), (200, b"alice".as_slice()));
-    assert!(carries_nothing(&response));
-    let row = world.store.row(session).await.unwrap();
-    assert_eq!((row.late_budget, row.ended), (tower_refresh::Timestamp::default(), None));
+        assert_eq!((response.status().as_u16(), response.body().as_ref()), (200, b"alice".as_slice()));
+        assert!(carries_nothing(&response));
+        let row = world.store.row(session).await.unwrap();
+        assert_eq!((row.late_budget, row.ended), (tower_refresh::Timestamp::default(), None));
+        assert_eq!(row.generation, generation);
+    }
 }
 
 #[tokio::test]

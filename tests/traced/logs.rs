@@ -8,7 +8,7 @@ use std::{
 
 use http::{Response, StatusCode};
 use tower_refresh::{
-    KeyRing, Session,
+    KeyRing, Session, Timestamp,
     event::{EndReason, EventKind},
     keys::RefreshKey,
     store::SessionStore,
@@ -21,7 +21,12 @@ use tracing::{
 
 use crate::{
     search::{Secrets, noise},
-    support::{Browser, Claims, Op, TestStore, World, request, store::Fault},
+    support::{
+        Browser, Claims, Op, TestStore, World,
+        probe::{alter_row, session_of},
+        request,
+        store::Fault,
+    },
 };
 
 #[derive(Clone, Default)]
@@ -191,6 +196,13 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
     thief.drop_access();
     get(&world, &mut thief, &mut secrets, "/me").await;
 
+    // A lost response, when the late budget is spent.
+    let mut browser = Browser::logged_in(&world, "alice").await;
+    let mut lost = browser.clone();
+    rotate(&world, &mut browser, &mut secrets).await;
+    alter_row(&world, session_of(&browser), |row| row.late_budget = Timestamp::from_millis(u64::MAX)).await;
+    get(&world, &mut lost, &mut secrets, "/me").await;
+
     // A native client, whose token is refreshed, lost, copied, forged and ended.
     let native = native_login(&world, &mut secrets).await;
     for (advance, token) in [(600, &native), (31, &native), (600, &native), (0, &native[1..].to_owned())] {
@@ -225,6 +237,7 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
     for kind in [
         EventKind::Login,
         EventKind::Late,
+        EventKind::Spent,
         EventKind::Reuse,
         EventKind::Ahead,
         EventKind::Impossible,

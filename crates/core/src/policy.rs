@@ -6,7 +6,8 @@ use std::{error::Error, fmt, time::Duration};
 ///
 /// # Defaults
 /// [`balanced`](Self::balanced) is the default; each field documents its value and the reason.
-/// [`strict`](Self::strict) accepts no late token, [`tolerant`](Self::tolerant) any number of them.
+/// [`strict`](Self::strict) accepts no late token and ends the session instead, [`tolerant`](Self::tolerant) accepts any
+/// number of them.
 ///
 /// The middleware calls [`validate`](Self::validate) when it is built.
 ///
@@ -26,12 +27,17 @@ pub struct RotationPolicy {
     /// How long after a rotation the previous refresh token is accepted like the current one. 30 s: the parallel requests
     /// and retries of a page load complete well within it, and a thief with a copy of the token gains little.
     pub grace: Duration,
-    /// The minimum time between two rotations. 60 s, and at least `grace` + 15 s, so that a slow response never leaves a
-    /// browser two generations behind.
+    /// A session rotates only after this time has passed since the last rotation, and the previous refresh token
+    /// authenticates for as long. 60 s, and at least `grace` + 15 s, so that a slow response never leaves a browser two
+    /// generations behind. After `grace` the previous token obtains its successor from the late budget alone.
     pub damping: Duration,
-    /// How often the previous token is accepted after `grace`, because the response with the current one was lost (for
-    /// example, a laptop went to sleep). Twice, and once more for each 12 h.
+    /// How often the previous token obtains its successor after `grace`, because the response with the current one was
+    /// lost (for example, a laptop went to sleep). Twice, and once more for each 12 h.
     pub late: LateBudget,
+    /// Whether the previous token ends the session once the late budget is spent, although the current token was never
+    /// presented. `false`: lost responses alone explain such a request, so it is anonymous and changes nothing, and
+    /// whoever has the current token goes on.
+    pub end_when_spent: bool,
     /// The lifetime of an access token. 10 min; rounded down to whole seconds, and shortened at random by up to 5 %, so
     /// that tokens issued at the same time do not all expire at the same time.
     pub access_lifetime: Duration,
@@ -51,6 +57,7 @@ impl RotationPolicy {
             grace: Duration::from_secs(30),
             damping: Duration::from_secs(60),
             late: LateBudget::Limited { burst: 2, refill: Duration::from_secs(12 * 60 * 60) },
+            end_when_spent: false,
             access_lifetime: Duration::from_secs(10 * 60),
             refresh_ahead: 0.2,
             idle: Duration::from_secs(7 * 24 * 60 * 60),
@@ -58,12 +65,13 @@ impl RotationPolicy {
         }
     }
 
-    /// A grace of 10 s and no late budget: a stolen token is detected sooner, but a client that lost a response and
-    /// returns after the grace must log in again. The damping stays 60 s.
+    /// A grace of 10 s, no late budget, and `end_when_spent`: a stolen token is detected sooner, but a client that lost a
+    /// response and returns after the damping must log in again, which is reported as reuse. The damping stays 60 s.
     pub fn strict() -> Self {
         Self {
             grace: Duration::from_secs(10),
             late: LateBudget::Limited { burst: 0, refill: Duration::from_secs(12 * 60 * 60) },
+            end_when_spent: true,
             ..Self::balanced()
         }
     }
@@ -122,7 +130,7 @@ impl Default for RotationPolicy {
     }
 }
 
-/// How often the previous token is accepted after the grace, if the current one was never presented.
+/// How often the previous token obtains its successor after the grace, if the current one was never presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LateBudget {

@@ -17,7 +17,7 @@ pub struct SessionRow {
     pub subject: Subject,
     /// The generation of the current refresh token. It starts at 0, and each rotation increments it.
     pub generation: u32,
-    /// When the current generation was reached, last sent in answer to a late token, or confirmed.
+    /// When the current generation was reached, or last paid for from the late budget.
     pub rotated_at: Timestamp,
     /// Whether a client has presented the current refresh token, which proves that the client received it.
     pub confirmed: bool,

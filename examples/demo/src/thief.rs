@@ -128,7 +128,8 @@ impl Thief {
         let mut steps = Vec::new();
         let mut copy = owners.to_owned();
         for uses in 1..=MOST_USES {
-            let ahead = self.damping.saturating_mul(uses);
+            // A session rotates strictly after the damping interval, and a use may take less than a millisecond.
+            let ahead = (self.damping + Duration::from_millis(1)).saturating_mul(uses);
             self.clock.advance_to(ahead);
             let response = send(&self.ahead, Method::GET, "/me", self.names, &copy).await;
             let note = match (uses, response.status()) {

@@ -200,7 +200,7 @@ async fn post_refresh_answers_with_the_access_token_and_keeps_the_refresh_token_
     let world = World::new();
     let app = app(&world);
     let mut browser = Browser::logged_in(&world, "alice").await;
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_secs(61));
 
     let response = send(&app, &mut browser, Method::POST, "/auth/refresh", &[]).await;
 
@@ -222,7 +222,7 @@ async fn without_the_body_no_script_can_read_an_access_token() {
     let app = app(&world);
     let mut browser = Browser::new();
     for path in ["/login/alice", "/auth/refresh"] {
-        world.clock.advance(Duration::from_secs(60));
+        world.clock.advance(Duration::from_secs(61));
         let response = send(&app, &mut browser, Method::POST, path, &[]).await;
 
         assert_eq!(names(&response), both(true), "{path}");

@@ -61,8 +61,14 @@ enum Refresh {
     Seen,
     /// Generation 1, ten seconds after the rotation.
     Previous,
+    /// Generation 1, 45 seconds after the rotation, generation 2 never seen.
+    Overdue,
+    /// The same, but generation 2 was seen before.
+    OverdueAfterSeen,
     /// Generation 1, ten minutes after the rotation, generation 2 never seen.
     Late,
+    /// The same, but the late budget is spent.
+    Spent,
     /// The same, but generation 2 was seen before.
     LateAfterSeen,
     /// Generation 0.
@@ -189,7 +195,10 @@ fn effect(refresh: Refresh) -> Effect {
         Refresh::Fresh            => ("alice", true, [2, 1, 0], 1, Access,  NO,   None),  // c3, r2
         Refresh::Seen             => ("alice", true, [2, 0, 0], 1, Access,  NO,   None),  // c3, r2
         Refresh::Previous         => ("alice", true, [2, 0, 0], 1, Both(2), NO,   None),  // c4, r4
+        Refresh::Overdue          => ("alice", true, [1, 1, 0], 1, Both(2), NO,   None),  // c5, r5
+        Refresh::OverdueAfterSeen => ("alice", true, [2, 0, 0], 1, Nothing, NO,   None),  // c5, r6
         Refresh::Late             => ("alice", true, [1, 1, 0], 1, Both(2), NO,   None),  // c6, r5
+        Refresh::Spent            => ("alice", NO,   [1, 0, 0], 0, Nothing, NO,   None),  // c7
         Refresh::LateAfterSeen    => ("alice", NO,   [1, 0, 1], 0, Nothing, NO,   REUSE), // c8
         Refresh::TwoBehind        => ("alice", NO,   [1, 0, 1], 0, Nothing, NO,   REUSE), // c8
         Refresh::Ahead            => ("alice", true, [2, 1, 0], 1, Access,  NO,   None),  // c9, r2
@@ -356,13 +365,16 @@ const ACCESSES: [Access; 16] = [
     Access::ValidAndForged,
 ];
 
-const REFRESHES: [Refresh; 23] = [
+const REFRESHES: [Refresh; 26] = [
     Refresh::Absent,
     Refresh::Current,
     Refresh::Fresh,
     Refresh::Seen,
     Refresh::Previous,
+    Refresh::Overdue,
+    Refresh::OverdueAfterSeen,
     Refresh::Late,
+    Refresh::Spent,
     Refresh::LateAfterSeen,
     Refresh::TwoBehind,
     Refresh::Ahead,

@@ -10,7 +10,9 @@ use super::{Access, Case, Outcome, Refresh, Transport};
 use crate::support::{
     Browser, Op, TestStore, World,
     browser::{ACCESS, REFRESH, generation, set_cookie, set_cookies},
-    mint, request,
+    mint,
+    probe::alter_row,
+    request,
     world::{ISSUER, SECRET},
 };
 
@@ -153,10 +155,15 @@ async fn refresh_cookies(world: &World, alice: &Login, bob: &Login, refresh: Ref
     let bobs = bob.newest().to_owned();
     match refresh {
         Refresh::Fresh | Refresh::Previous => world.clock.advance(SOON),
-        Refresh::Seen | Refresh::LateAfterSeen => {
+        Refresh::Overdue => world.clock.advance(AFTER_THE_GRACE),
+        Refresh::Seen | Refresh::OverdueAfterSeen | Refresh::LateAfterSeen => {
             world.clock.advance(SOON);
             present(world, &two).await;
-            world.clock.advance(if refresh == Refresh::Seen { SOON } else { LATER });
+            world.clock.advance(match refresh {
+                Refresh::Seen => SOON,
+                Refresh::OverdueAfterSeen => AFTER_THE_GRACE,
+                _ => LATER,
+            });
         }
         Refresh::IdleExpired => world.clock.advance(Duration::from_secs(7 * 24 * 60 * 60)),
         Refresh::AbsoluteExpired => {
@@ -175,11 +182,20 @@ async fn refresh_cookies(world: &World, alice: &Login, bob: &Login, refresh: Ref
         }
         Refresh::EndedHere => assert!(world.auth.end_session(alice.session).await.unwrap()),
         Refresh::Gone => world.users.remove("alice"),
+        Refresh::Spent => {
+            let refilled = world.clock.now().saturating_add(Duration::from_secs(24 * 60 * 60));
+            alter_row(world, alice.session, |row| row.late_budget = refilled).await;
+        }
         _ => {}
     }
     match refresh {
         Refresh::Absent => vec![],
-        Refresh::Previous | Refresh::Late | Refresh::LateAfterSeen => vec![one],
+        Refresh::Previous
+        | Refresh::Overdue
+        | Refresh::OverdueAfterSeen
+        | Refresh::Late
+        | Refresh::Spent
+        | Refresh::LateAfterSeen => vec![one],
         Refresh::TwoBehind => vec![zero],
         Refresh::Forged => vec![mint::forged_refresh(&two)],
         Refresh::Foreign => vec![login_elsewhere(world, ISSUER_OF_STAGING, SECRET).await.1],
@@ -194,6 +210,7 @@ async fn refresh_cookies(world: &World, alice: &Login, bob: &Login, refresh: Ref
 }
 
 const SOON: Duration = Duration::from_secs(10);
+const AFTER_THE_GRACE: Duration = Duration::from_secs(45);
 const LATER: Duration = Duration::from_secs(600);
 
 /// The store loses writes and is at `generation` again.

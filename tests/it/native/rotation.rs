@@ -46,14 +46,14 @@ async fn within_the_damping_interval_there_is_no_new_refresh_token_and_the_old_o
     let world = World::new();
     let mut client = Client::logged_in(&world, "alice").await;
     let first = client.refresh.clone();
-    world.clock.advance(DAMPING - MILLISECOND);
+    world.clock.advance(DAMPING);
     for _ in 0..3 {
         let response = client.exchange(&world).await;
         assert_eq!((response.status(), new_refresh(&response)), (StatusCode::OK, None));
         assert_eq!(client.send(&world, Method::GET, "/me").await.body(), "alice");
     }
     assert_eq!(client.refresh, first);
-    world.clock.advance(DAMPING);
+    world.clock.advance(MILLISECOND);
     client.exchange(&world).await;
     assert_eq!(generation(&client.refresh), 1);
 }
@@ -66,15 +66,18 @@ async fn an_exchange_whose_response_was_lost_is_repeated_with_the_same_successor
     world.clock.advance(GRACE);
     assert_eq!(new_refresh(&exchange(&world, &client.refresh).await).unwrap(), lost);
     // After the grace period, as often as the late budget allows.
-    for _ in 0..2 {
-        world.clock.advance(GRACE + MILLISECOND);
+    for later in [GRACE + MILLISECOND, DAMPING + MILLISECOND] {
+        world.clock.advance(later);
         assert_eq!(new_refresh(&exchange(&world, &client.refresh).await).unwrap(), lost);
     }
     world.take_events();
-    world.clock.advance(GRACE + MILLISECOND);
+    world.clock.advance(DAMPING);
+    let overdue = exchange(&world, &client.refresh).await;
+    assert_unavailable(&overdue, "1");
+    world.clock.advance(MILLISECOND);
     assert_error(&exchange(&world, &client.refresh).await, "invalid_grant", "the budget is used up");
-    assert_eq!(world.take_events(), [EventKind::Reuse, EventKind::End(EndReason::Reuse)]);
-    assert_error(&exchange(&world, &lost).await, "invalid_grant", "the session has ended");
+    assert_eq!(world.take_events(), [EventKind::Spent]);
+    assert_eq!(exchange(&world, &lost).await.status(), StatusCode::OK, "the session goes on");
 }
 
 #[tokio::test]
@@ -85,7 +88,7 @@ async fn a_copy_that_is_two_generations_old_ends_the_session_and_no_other() {
     let thief = client.clone();
     for _ in 0..2 {
         client.exchange(&world).await;
-        world.clock.advance(DAMPING);
+        world.clock.advance(DAMPING + MILLISECOND);
     }
     assert_eq!(client.send(&world, Method::GET, "/me").await.status(), StatusCode::OK);
     world.take_events();
@@ -102,11 +105,17 @@ async fn a_copy_that_is_two_generations_old_ends_the_session_and_no_other() {
 
 #[tokio::test]
 async fn the_strict_policy_treats_the_first_late_token_as_a_copy() {
-    for (late, status) in [(Duration::ZERO, StatusCode::OK), (MILLISECOND, StatusCode::BAD_REQUEST)] {
+    const STRICT_GRACE: Duration = Duration::from_secs(10);
+    for (later, status) in [
+        (STRICT_GRACE, StatusCode::OK),
+        (STRICT_GRACE + MILLISECOND, StatusCode::SERVICE_UNAVAILABLE),
+        (DAMPING, StatusCode::SERVICE_UNAVAILABLE),
+        (DAMPING + MILLISECOND, StatusCode::BAD_REQUEST),
+    ] {
         let world = World::with(|builder| builder.policy(RotationPolicy::strict()));
         let client = expired_client(&world).await;
         exchange(&world, &client.refresh).await;
-        world.clock.advance(Duration::from_secs(10) + late);
+        world.clock.advance(later);
         assert_eq!(exchange(&world, &client.refresh).await.status(), status);
     }
 }
@@ -133,7 +142,7 @@ async fn concurrent_exchanges_share_one_load_and_get_one_successor() {
 }
 
 #[tokio::test]
-async fn an_overtaken_exchange_can_be_repeated_at_once() {
+async fn an_overtaken_exchange_can_be_repeated_a_second_later() {
     let world = World::new();
     let client = expired_client(&world).await;
     world.store.hold(Op::Swap);
@@ -144,7 +153,7 @@ async fn an_overtaken_exchange_can_be_repeated_at_once() {
 
     let response = exchange.await;
 
-    assert_unavailable(&response, "0");
+    assert_unavailable(&response, "1");
     assert!(world.store.row(client.session()).await.unwrap().ended.is_none());
 }
 

@@ -61,7 +61,7 @@ impl Crate {
             let globs = imports.iter().filter(|(import, _)| import.name == "*");
             File {
                 path: path.clone(),
-                is_test: path.split('/').any(|part| part == "tests" || part == "tests.rs"),
+                is_test: false,
                 lines_of_code: lines.len(),
                 paths,
                 globs: globs.map(|(import, _)| import.line).collect(),

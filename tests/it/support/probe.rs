@@ -17,6 +17,8 @@ use super::{Browser, World, browser::REFRESH, mint, request};
 pub const ACCESS_LIFETIME: Duration = Duration::from_secs(600);
 pub const GRACE: Duration = Duration::from_secs(30);
 pub const DAMPING: Duration = Duration::from_secs(60);
+/// The time in which one late use is refilled.
+pub const HALF_A_DAY: Duration = Duration::from_secs(12 * 60 * 60);
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub const MILLISECOND: Duration = Duration::from_millis(1);
 

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::{LateBudget, RotationPolicy, SessionRow, Timestamp};
 
-/// Whether the previous token may be accepted late once more.
+/// Whether the previous token may obtain its successor once more after the grace.
 pub(super) fn has_left(row: &SessionRow, now: Timestamp, policy: &RotationPolicy) -> bool {
     spend(row, now, policy).is_some()
 }
 
-/// The row's `late_budget` after one acceptance, or `None` if no budget is left.
+/// The row's `late_budget` after one use, or `None` if no budget is left.
 pub(super) fn spend(row: &SessionRow, now: Timestamp, policy: &RotationPolicy) -> Option<Timestamp> {
     match policy.late {
         LateBudget::Unbounded => Some(row.late_budget),

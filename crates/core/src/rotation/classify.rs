@@ -1,6 +1,10 @@
 //! The first decision, when a request arrives.
 
-use super::{attempt::Attempt, budget, grace::within_grace};
+use super::{
+    attempt::Attempt,
+    budget,
+    elapsed::{within_damping, within_grace},
+};
 use crate::{RotationPolicy, SessionRow, Timestamp};
 
 /// The class of a presented refresh token, relative to its session's row.
@@ -17,8 +21,16 @@ pub enum TokenClass {
     Current,
     /// c4: the previous token, within the grace.
     Previous,
-    /// c6: the previous token, after the grace; the current one was never presented, and late budget is left.
+    /// c5: the previous token, after the grace and within the damping. It authenticates like [`Previous`](Self::Previous).
+    /// If every request completes its transit within the grace, a response was lost, so [`commit`](super::commit) sends
+    /// the successor only from the late budget.
+    Overdue,
+    /// c6: the previous token, after the damping; the current one was never presented, and late budget is left.
     Late,
+    /// c7: the previous token, after the damping; the current one was never presented, and no late budget is left. Lost
+    /// responses alone lead to this, so there need not be two copies: nobody is authenticated, and nothing is to be
+    /// changed. [`RotationPolicy::end_when_spent`] makes it [`Reuse`](Self::Reuse).
+    Spent,
     /// c8: a token that an honest client can no longer have. The session is to be ended.
     Reuse,
     /// c9: one generation ahead of the row. The token's MAC is valid, so the store lost a write; [`roll_forward`]
@@ -31,7 +43,16 @@ pub enum TokenClass {
 impl TokenClass {
     /// Whether the token authenticates the client (for c9, after the row was rolled forward).
     pub const fn is_accepted(self) -> bool {
-        matches!(self, Self::Current | Self::Previous | Self::Late | Self::Ahead)
+        matches!(self, Self::Current | Self::Previous | Self::Overdue | Self::Late | Self::Ahead)
+    }
+
+    /// Whether the token authenticates a navigation that another site started.
+    ///
+    /// Any site can start navigations, as often as it wants, and discard their responses. Nothing is therefore written for
+    /// one, and [`Late`](Self::Late) does not authenticate it, because late budget could not be spent.
+    /// [`Ahead`](Self::Ahead) authenticates it without [`roll_forward`].
+    pub const fn is_accepted_from_elsewhere(self) -> bool {
+        matches!(self, Self::Current | Self::Previous | Self::Overdue | Self::Ahead)
     }
 
     /// The stable name in events and metrics.
@@ -42,7 +63,9 @@ impl TokenClass {
             Self::Expired => "expired",
             Self::Current => "current",
             Self::Previous => "previous",
+            Self::Overdue => "overdue",
             Self::Late => "late",
+            Self::Spent => "spent",
             Self::Reuse => "reuse",
             Self::Ahead => "ahead",
             Self::Impossible => "impossible",
@@ -72,10 +95,16 @@ pub fn classify(attempt: &Attempt<'_>, policy: &RotationPolicy) -> TokenClass {
     if within_grace(row, now, policy) {
         return TokenClass::Previous;
     }
-    if !row.confirmed && budget::has_left(row, now, policy) {
+    if within_damping(row, now, policy) {
+        return TokenClass::Overdue;
+    }
+    if row.confirmed {
+        return TokenClass::Reuse;
+    }
+    if budget::has_left(row, now, policy) {
         return TokenClass::Late;
     }
-    TokenClass::Reuse
+    if policy.end_when_spent { TokenClass::Reuse } else { TokenClass::Spent }
 }
 
 /// The row moved to generation `presented`, for a client whose token is one ahead of the store (c9).

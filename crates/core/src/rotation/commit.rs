@@ -1,6 +1,11 @@
 //! The second decision, when the response head is ready.
 
-use super::{attempt::Attempt, budget, classify::TokenClass, grace::within_grace};
+use super::{
+    attempt::Attempt,
+    budget,
+    classify::TokenClass,
+    elapsed::{within_damping, within_grace},
+};
 use crate::{RotationPolicy, SessionRow, Timestamp};
 
 /// What to write and what to send.
@@ -15,6 +20,17 @@ pub struct Decision {
     pub send: Tokens,
 }
 
+impl Decision {
+    /// This decision for a response that can carry no cookie: `101 Switching Protocols`, or a 2xx to an extended CONNECT
+    /// (RFC 8441, RFC 9220). Nothing is sent, and only the late budget is spent that a [`Late`](TokenClass::Late) token
+    /// costs (r5): otherwise such requests could present it any number of times.
+    #[must_use]
+    pub fn for_upgrade(self, class: TokenClass) -> Self {
+        let write = self.write.filter(|_| self.rule == Rule::Late && class == TokenClass::Late);
+        Self { write, send: Tokens::None, ..self }
+    }
+}
+
 /// The rules of [`commit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -23,11 +39,11 @@ pub enum Rule {
     NotLive,
     /// r2: the current token, within the damping, or the last generation there is: no rotation.
     Damped,
-    /// r3: the current token: rotate.
+    /// r3: the current token, after the damping: rotate.
     Rotate,
     /// r4: the previous token, within the grace: send its successor, which exists already.
     Redeliver,
-    /// r5: the previous token, accepted late: send its successor and spend late budget.
+    /// r5: the previous token, after the grace, with late budget left: send its successor and spend late budget.
     Late,
     /// r6: other requests moved the session on while the handler ran.
     Overtaken,
@@ -58,10 +74,8 @@ pub fn commit(attempt: &Attempt<'_>, class: TokenClass, policy: &RotationPolicy)
     };
     if presented == row.generation {
         return match row.generation.checked_add(1) {
-            Some(next) if now.saturating_since(row.rotated_at) >= policy.damping => {
-                rotate(row, next, now, policy)
-            }
-            _ => damped(row, now),
+            Some(next) if !within_damping(row, now, policy) => rotate(row, next, now, policy),
+            _ => damped(row),
         };
     }
     if presented.checked_add(1) == Some(row.generation) {
@@ -69,7 +83,8 @@ pub fn commit(attempt: &Attempt<'_>, class: TokenClass, policy: &RotationPolicy)
         if within_grace(row, now, policy) {
             return Decision { rule: Rule::Redeliver, write: None, send };
         }
-        if class == TokenClass::Late
+        // Not for a request that was in time when it arrived: a slow handler is no lost response.
+        if matches!(class, TokenClass::Overdue | TokenClass::Late)
             && !row.confirmed
             && let Some(late_budget) = budget::spend(row, now, policy)
         {
@@ -91,13 +106,9 @@ fn rotate(row: &SessionRow, next: u32, now: Timestamp, policy: &RotationPolicy) 
     Decision { rule: Rule::Rotate, write: Some(write), send: Tokens::AccessAndRefresh { generation: next } }
 }
 
-/// The first use of the current token restarts the grace of the previous one: if the rotation's response was lost, and
-/// a repeated one arrived at the end of the grace, requests with the previous token may still be under way.
-fn damped(row: &SessionRow, now: Timestamp) -> Decision {
-    let write = (!row.confirmed).then(|| SessionRow {
-        confirmed: true,
-        rotated_at: row.rotated_at.max(now),
-        ..row.clone()
-    });
+/// The first use of the current token is recorded, and nothing else: a time that this write moved would go back if the
+/// store lost the write.
+fn damped(row: &SessionRow) -> Decision {
+    let write = (!row.confirmed).then(|| SessionRow { confirmed: true, ..row.clone() });
     Decision { rule: Rule::Damped, write, send: Tokens::Access }
 }

@@ -7,11 +7,12 @@
 //! 2. [`commit`] when the response head is ready: does the session rotate, and which tokens are sent?
 //!
 //! The session rotates when the response is ready, not when the request arrives. A slow handler or an aborted request
-//! therefore never leaves a client with a token whose grace has already passed.
+//! therefore never leaves a client with a token whose grace has already passed. A response that cannot carry a cookie takes
+//! [`Decision::for_upgrade`].
 //!
 //! The rules have numbers, which the documentation, the tests and the model use as well. `classify` applies c0 to c10 in
-//! order; c5 and c7 are reserved. Two more rules need I/O and belong to the middleware: c11 (the store or the claims
-//! source failed) and c12 (the subject no longer exists). `commit` applies r1 to r6.
+//! order. Two more rules need I/O and belong to the middleware: c11 (the store or the claims source failed) and c12 (the
+//! subject no longer exists). `commit` applies r1 to r6.
 //!
 //! ```
 //! use std::time::Duration;
@@ -44,7 +45,7 @@ mod attempt;
 mod budget;
 mod classify;
 mod commit;
-mod grace;
+mod elapsed;
 
 pub use self::{
     attempt::Attempt,

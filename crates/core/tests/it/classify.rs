@@ -141,7 +141,7 @@ fn c4_the_previous_generation_is_accepted_within_the_grace() {
     check([
         case(TokenClass::Previous, "at once").presents(4),
         case(TokenClass::Previous, "exactly at the end of the grace").presents(4).after(30 * SECOND),
-        case(TokenClass::Late, "1 ms after the grace it is late").presents(4).after(30 * SECOND + MS),
+        case(TokenClass::Overdue, "1 ms after the grace it is overdue").presents(4).after(30 * SECOND + MS),
         case(TokenClass::Previous, "even if the current one was presented: a parallel request")
             .row(|row| row.confirmed = true)
             .presents(4),
@@ -152,10 +152,6 @@ fn c4_the_previous_generation_is_accepted_within_the_grace() {
             .policy(RotationPolicy::strict())
             .presents(4)
             .after(10 * SECOND),
-        case(TokenClass::Reuse, "and nothing after it")
-            .policy(RotationPolicy::strict())
-            .presents(4)
-            .after(10 * SECOND + MS),
         case(TokenClass::Previous, "a rotation in the future, by another clock, counts as just now")
             .presents(4)
             .at(ROTATED.saturating_sub(HOUR)),
@@ -170,57 +166,101 @@ fn c4_the_previous_generation_is_accepted_within_the_grace() {
 }
 
 #[test]
-fn c6_the_previous_generation_is_late_after_the_grace_while_unconfirmed_and_in_budget() {
-    let hours = |hours: u32| ROTATED.saturating_add(HOUR * hours);
+fn c5_the_previous_generation_is_overdue_from_the_grace_to_the_damping() {
+    let overdue = |reason| case(TokenClass::Overdue, reason).presents(4).after(60 * SECOND);
     check([
-        case(TokenClass::Late, "a laptop that slept for an hour").presents(4).after(HOUR),
-        case(TokenClass::Late, "until the session expires").presents(4).after(DAY * 7 - MS),
-        case(
-            TokenClass::Reuse,
-            "the current one was presented, so the client no longer has the previous one",
-        )
-        .row(|row| row.confirmed = true)
-        .presents(4)
-        .after(HOUR),
-        case(TokenClass::Late, "one of two is spent: 12 h of 24 h")
-            .row(|row| row.late_budget = hours(12 + 1))
+        overdue("1 ms after the grace").after(30 * SECOND + MS),
+        overdue("exactly at the end of the damping"),
+        overdue("even if the current one was presented: its request may have been sent before")
+            .row(|row| row.confirmed = true),
+        overdue("whatever the late budget").row(|row| row.late_budget = ROTATED.saturating_add(DAY)),
+        overdue("the strict policy").policy(RotationPolicy::strict()),
+        overdue("the strict policy, 1 ms after its grace")
+            .policy(RotationPolicy::strict())
+            .after(10 * SECOND + MS),
+        overdue("generation 0 before 1").row(|row| row.generation = 1).presents(0),
+        case(TokenClass::Late, "1 ms after the damping it is late").presents(4).after(60 * SECOND + MS),
+        case(TokenClass::Reuse, "1 ms after the damping, if the current one was presented")
+            .row(|row| row.confirmed = true)
             .presents(4)
-            .at(hours(1)),
-        case(TokenClass::Reuse, "1 ms more, and the second is not refilled")
+            .after(60 * SECOND + MS),
+        case(TokenClass::Reuse, "1 ms after the damping, the strict policy")
+            .policy(RotationPolicy::strict())
+            .presents(4)
+            .after(60 * SECOND + MS),
+        case(TokenClass::Reuse, "two behind is never overdue").presents(3).after(60 * SECOND),
+    ]);
+}
+
+#[test]
+fn c6_the_previous_generation_is_late_after_the_damping_while_unconfirmed_and_in_budget() {
+    let hours = |hours: u32| ROTATED.saturating_add(HOUR * hours);
+    let late = |reason| case(TokenClass::Late, reason).presents(4).after(HOUR);
+    check([
+        late("a laptop that slept for an hour"),
+        late("until the session expires").after(DAY * 7 - MS),
+        late("one of two is spent: 12 h of 24 h").row(|row| row.late_budget = hours(12 + 1)).at(hours(1)),
+        late("one is refilled 12 h later").row(|row| row.late_budget = hours(24)).at(hours(12)),
+        late("the tolerant policy has an unbounded budget")
+            .policy(RotationPolicy::tolerant())
+            .row(|row| row.late_budget = Timestamp::from_millis(u64::MAX)),
+        late("budget counts before `end_when_spent`").policy(ending_when_spent(RotationPolicy::balanced())),
+    ]);
+}
+
+/// The rows of c7: the previous generation, unconfirmed, and no budget left.
+fn spent(class: TokenClass, change: impl Fn(RotationPolicy) -> RotationPolicy) -> [Case; 5] {
+    let hours = |hours: u32| ROTATED.saturating_add(HOUR * hours);
+    let spent =
+        |reason| case(class, reason).presents(4).after(HOUR).policy(change(RotationPolicy::balanced()));
+    let mut no_budget = RotationPolicy::balanced();
+    no_budget.late = LateBudget::limited(0, HOUR);
+    [
+        spent("both are spent").row(|row| row.late_budget = hours(24 + 1)).at(hours(1)),
+        spent("1 ms less than one is refilled")
             .row(|row| row.late_budget = hours(12 + 1).saturating_add(MS))
-            .presents(4)
             .at(hours(1)),
-        case(TokenClass::Reuse, "both are spent")
-            .row(|row| row.late_budget = hours(24 + 1))
-            .presents(4)
-            .at(hours(1)),
-        case(TokenClass::Late, "one is refilled 12 h later")
+        spent("and not a moment earlier")
             .row(|row| row.late_budget = hours(24))
-            .presents(4)
-            .at(hours(12)),
-        case(TokenClass::Reuse, "and not a moment earlier")
-            .row(|row| row.late_budget = hours(24))
-            .presents(4)
             .at(hours(12).saturating_sub(MS)),
-        case(TokenClass::Reuse, "a budget spent until the largest time")
-            .row(|row| row.late_budget = Timestamp::from_millis(u64::MAX))
-            .presents(4)
-            .after(HOUR),
-        case(TokenClass::Reuse, "the strict policy has no budget")
+        spent("a budget spent until the largest time")
+            .row(|row| row.late_budget = Timestamp::from_millis(u64::MAX)),
+        spent("a budget of nothing").policy(change(no_budget)),
+    ]
+}
+
+fn ending_when_spent(policy: RotationPolicy) -> RotationPolicy {
+    let mut policy = policy;
+    policy.end_when_spent = true;
+    policy
+}
+
+#[test]
+fn c7_without_budget_it_is_spent_while_unconfirmed_or_reuse_if_the_policy_says_so() {
+    check(spent(TokenClass::Spent, |policy| policy));
+    check(spent(TokenClass::Reuse, ending_when_spent));
+    check([
+        case(TokenClass::Reuse, "the strict policy has no budget, and says so")
             .policy(RotationPolicy::strict())
             .presents(4)
             .after(HOUR),
-        case(TokenClass::Late, "the tolerant policy has an unbounded budget")
-            .policy(RotationPolicy::tolerant())
-            .row(|row| row.late_budget = Timestamp::from_millis(u64::MAX))
+        case(TokenClass::Overdue, "not within the damping")
+            .policy(ending_when_spent(RotationPolicy::balanced()))
+            .row(|row| row.late_budget = ROTATED.saturating_add(DAY))
             .presents(4)
-            .after(HOUR),
-        case(TokenClass::Reuse, "but not after the current one was presented")
-            .policy(RotationPolicy::tolerant())
+            .after(60 * SECOND),
+    ]);
+}
+
+#[test]
+fn c8_the_previous_generation_is_reuse_after_the_damping_once_the_current_one_was_presented() {
+    for policy in [RotationPolicy::balanced(), RotationPolicy::strict(), RotationPolicy::tolerant()] {
+        check([case(TokenClass::Reuse, "the client no longer has the previous one")
+            .policy(policy)
             .row(|row| row.confirmed = true)
             .presents(4)
-            .after(HOUR),
-    ]);
+            .after(60 * SECOND + MS)]);
+    }
 }
 
 #[test]
@@ -269,7 +309,7 @@ fn a_full_budget_accepts_unless_its_burst_is_zero() {
     let mut policy = RotationPolicy::balanced();
     for (burst, left) in [(0, false), (1, true), (1000, true), (u32::MAX, true)] {
         policy.late = LateBudget::limited(burst, HOUR);
-        let class = if left { TokenClass::Late } else { TokenClass::Reuse };
+        let class = if left { TokenClass::Late } else { TokenClass::Spent };
         check([case(class, "a full budget").policy(policy.clone()).presents(4).after(HOUR)]);
     }
 }
@@ -290,7 +330,8 @@ fn rolling_forward_confirms_the_presented_generation_as_of_now() {
     let class = |presented, now| classify(&Attempt::new(Some(&restored), presented, now), &policy);
     assert_eq!(class(6, now), TokenClass::Current);
     assert_eq!(class(5, now), TokenClass::Previous, "a request that was under way");
-    assert_eq!(class(5, now.saturating_add(HOUR)), TokenClass::Reuse);
+    assert_eq!(class(5, now.saturating_add(60 * SECOND)), TokenClass::Overdue);
+    assert_eq!(class(5, now.saturating_add(60 * SECOND + MS)), TokenClass::Reuse);
 }
 
 #[test]
@@ -302,34 +343,22 @@ fn rolling_forward_never_goes_back() {
 }
 
 #[test]
-fn exactly_current_previous_late_and_ahead_are_accepted() {
-    for class in [TokenClass::Current, TokenClass::Previous, TokenClass::Late, TokenClass::Ahead] {
-        assert!(class.is_accepted(), "{}", class.as_str());
-    }
-    for class in [
-        TokenClass::Unknown,
-        TokenClass::Ended,
-        TokenClass::Expired,
-        TokenClass::Reuse,
-        TokenClass::Impossible,
+fn the_classes_that_authenticate_and_their_names_never_change() {
+    for (class, name, is_accepted, is_accepted_from_elsewhere) in [
+        (TokenClass::Unknown, "unknown", false, false),
+        (TokenClass::Ended, "ended", false, false),
+        (TokenClass::Expired, "expired", false, false),
+        (TokenClass::Current, "current", true, true),
+        (TokenClass::Previous, "previous", true, true),
+        (TokenClass::Overdue, "overdue", true, true),
+        (TokenClass::Late, "late", true, false),
+        (TokenClass::Spent, "spent", false, false),
+        (TokenClass::Reuse, "reuse", false, false),
+        (TokenClass::Ahead, "ahead", true, true),
+        (TokenClass::Impossible, "impossible", false, false),
     ] {
-        assert!(!class.is_accepted(), "{}", class.as_str());
-    }
-}
-
-#[test]
-fn the_names_of_classes_never_change() {
-    for (class, name, is_accepted) in [
-        (TokenClass::Unknown, "unknown", false),
-        (TokenClass::Ended, "ended", false),
-        (TokenClass::Expired, "expired", false),
-        (TokenClass::Current, "current", true),
-        (TokenClass::Previous, "previous", true),
-        (TokenClass::Late, "late", true),
-        (TokenClass::Reuse, "reuse", false),
-        (TokenClass::Ahead, "ahead", true),
-        (TokenClass::Impossible, "impossible", false),
-    ] {
-        assert_eq!((class.as_str(), class.is_accepted()), (name, is_accepted));
+        assert_eq!(class.as_str(), name);
+        assert_eq!(class.is_accepted(), is_accepted, "{name}");
+        assert_eq!(class.is_accepted_from_elsewhere(), is_accepted_from_elsewhere, "{name}");
     }
 }

@@ -117,14 +117,11 @@ fn r1_a_session_that_is_not_live_sends_nothing() {
 
 #[test]
 fn r2_the_current_generation_is_not_rotated_within_the_damping() {
-    let confirmation = |row: &mut SessionRow, now: Timestamp| {
-        row.confirmed = true;
-        row.rotated_at = now.max(ROTATED);
-    };
+    let confirmation = |row: &mut SessionRow, _: Timestamp| row.confirmed = true;
     let damped = |reason| case(Rule::Damped, Tokens::Access, reason);
     check([
         damped("at once, and it is confirmed").writes(confirmation),
-        damped("1 ms before the damping ends").after(60 * SECOND - MS).writes(confirmation),
+        damped("exactly at the end of the damping").after(60 * SECOND).writes(confirmation),
         damped("confirmed already: no write").row(|row| row.confirmed = true),
         damped("the rotation lies in the future, by another clock")
             .row(|row| row.confirmed = true)
@@ -159,7 +156,7 @@ fn r3_the_current_generation_is_rotated_after_the_damping() {
     };
     let rotate = |next, reason| case(Rule::Rotate, refresh(next), reason);
     check([
-        rotate(6, "exactly at the end of the damping").after(60 * SECOND).writes(rotation(6)),
+        rotate(6, "1 ms after the damping").after(60 * SECOND + MS).writes(rotation(6)),
         rotate(6, "an hour later").after(HOUR).writes(rotation(6)),
         rotate(6, "a confirmed row becomes unconfirmed")
             .row(|row| row.confirmed = true)
@@ -212,7 +209,7 @@ fn r4_the_previous_generation_receives_the_successor_that_exists() {
 }
 
 #[test]
-fn r5_a_late_generation_receives_the_successor_and_spends_budget() {
+fn r5_an_overdue_or_late_generation_receives_the_successor_and_spends_budget() {
     let spent = |until: Timestamp| {
         move |row: &mut SessionRow, now: Timestamp| (row.late_budget, row.rotated_at) = (until, now)
     };
@@ -226,6 +223,18 @@ fn r5_a_late_generation_receives_the_successor_and_spends_budget() {
         late("the second").row(|row| row.late_budget = hours(13)).at(hours(1)).writes(spent(hours(25))),
         late("a budget that was full long ago")
             .row(|row| row.late_budget = ROTATED.saturating_sub(DAY))
+            .at(hours(1))
+            .writes(spent(hours(13))),
+        late("overdue when it arrived")
+            .presents(4, TokenClass::Overdue)
+            .after(30 * SECOND + MS)
+            .writes(spent(hours(12).saturating_add(30 * SECOND + MS))),
+        late("overdue when it arrived, and slower than the damping")
+            .presents(4, TokenClass::Overdue)
+            .at(hours(1))
+            .writes(spent(hours(13))),
+        late("the policy ends sessions only when no budget is left")
+            .policy(ending_when_spent())
             .at(hours(1))
             .writes(spent(hours(13))),
         late("an unbounded budget is never spent")
@@ -244,6 +253,18 @@ fn r6_an_overtaken_request_is_sent_nothing() {
             .row(|row| row.confirmed = true)
             .presents(4, TokenClass::Late)
             .after(HOUR),
+        overtaken("overdue, and the successor was presented")
+            .row(|row| row.confirmed = true)
+            .presents(4, TokenClass::Overdue)
+            .after(31 * SECOND),
+        overtaken("overdue, and no budget is left")
+            .row(|row| row.late_budget = hours(24))
+            .presents(4, TokenClass::Overdue)
+            .after(31 * SECOND),
+        overtaken("overdue, and the strict policy has no budget")
+            .policy(RotationPolicy::strict())
+            .presents(4, TokenClass::Overdue)
+            .after(11 * SECOND),
         overtaken("late, and another request spent the last of the budget long ago")
             .row(|row| row.late_budget = hours(24))
             .presents(4, TokenClass::Late)
@@ -252,7 +273,7 @@ fn r6_an_overtaken_request_is_sent_nothing() {
             .policy(RotationPolicy::strict())
             .presents(4, TokenClass::Late)
             .after(HOUR),
-        overtaken("previous when it arrived, and slow: only the class Late may spend budget")
+        overtaken("previous when it arrived, and slow: nothing was lost, so no budget is spent")
             .presents(4, TokenClass::Previous)
             .after(30 * SECOND + MS),
         overtaken("current when it arrived, and slower than the rotation and grace of another request")
@@ -264,4 +285,51 @@ fn r6_an_overtaken_request_is_sent_nothing() {
         overtaken("far ahead").presents(u32::MAX, TokenClass::Impossible),
         overtaken("far behind").row(|row| row.generation = u32::MAX).presents(0, TokenClass::Reuse),
     ]);
+}
+
+fn ending_when_spent() -> RotationPolicy {
+    let mut policy = RotationPolicy::balanced();
+    policy.end_when_spent = true;
+    policy
+}
+
+/// What an upgrade takes from the decision for a generation presented to a row.
+fn for_upgrade(row: &SessionRow, presented: u32, class: TokenClass, after: Duration) -> Decision {
+    let attempt = Attempt::new(Some(row), presented, ROTATED.saturating_add(after));
+    let decision = commit(&attempt, class, &RotationPolicy::balanced());
+    let upgrade = decision.clone().for_upgrade(class);
+    assert_eq!(upgrade.rule, decision.rule);
+    assert!(upgrade.write.is_none() || upgrade.write == decision.write);
+    upgrade
+}
+
+#[test]
+fn an_upgrade_spends_the_budget_of_a_late_generation_and_sends_nothing() {
+    let upgrade = for_upgrade(&row(), 4, TokenClass::Late, HOUR);
+    let mut spent = row();
+    spent.rotated_at = ROTATED.saturating_add(HOUR);
+    spent.late_budget = ROTATED.saturating_add(HOUR * 13);
+    assert_eq!((upgrade.rule, upgrade.send, upgrade.write), (Rule::Late, Tokens::None, Some(spent)));
+}
+
+#[test]
+fn an_upgrade_writes_and_sends_nothing_else() {
+    let confirmed = |row: &mut SessionRow| row.confirmed = true;
+    for (reason, presented, class, after, change) in [
+        ("no confirmation", 5, TokenClass::Current, SECOND, None),
+        ("no rotation", 5, TokenClass::Current, HOUR, None),
+        ("no successor", 4, TokenClass::Previous, SECOND, None),
+        ("an overdue generation is accepted for nothing", 4, TokenClass::Overdue, 31 * SECOND, None),
+        ("overdue when it arrived, and slow", 4, TokenClass::Overdue, HOUR, None),
+        ("late when it arrived, and meanwhile paid for", 4, TokenClass::Late, SECOND, None),
+        ("late when it arrived, and meanwhile overtaken", 4, TokenClass::Late, HOUR, Some(confirmed)),
+        ("expired meanwhile", 4, TokenClass::Late, DAY * 7, None),
+    ] {
+        let mut row = row();
+        if let Some(change) = change {
+            change(&mut row);
+        }
+        let upgrade = for_upgrade(&row, presented, class, after);
+        assert_eq!((upgrade.send, upgrade.write), (Tokens::None, None), "{reason}");
+    }
 }

@@ -35,10 +35,14 @@ fn the_presets_have_the_documented_values() {
     assert_eq!(balanced.access_lifetime, 600 * SECOND);
     assert_eq!(balanced.idle, 7 * 24 * 60 * 60 * SECOND);
     assert_eq!(balanced.absolute, 30 * 24 * 60 * 60 * SECOND);
+    assert!(!balanced.end_when_spent);
     let mut strict = RotationPolicy::balanced();
     (strict.grace, strict.late) = (10 * SECOND, LateBudget::limited(0, 12 * 60 * 60 * SECOND));
+    strict.end_when_spent = true;
     assert_eq!(RotationPolicy::strict(), strict);
-    assert_eq!(RotationPolicy::tolerant().late, LateBudget::Unbounded);
+    let mut tolerant = RotationPolicy::balanced();
+    tolerant.late = LateBudget::Unbounded;
+    assert_eq!(RotationPolicy::tolerant(), tolerant);
 }
 
 #[test]

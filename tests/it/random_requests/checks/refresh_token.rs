@@ -15,7 +15,7 @@ use super::{
 use crate::support::{
     browser::{REFRESH, generation, set_cookie, set_cookies},
     hmac::hmac_sha256,
-    probe::{GRACE, INVALID_REFRESH_TOKEN, MILLISECOND, alter_row, carries_nothing},
+    probe::{DAMPING, HALF_A_DAY, INVALID_REFRESH_TOKEN, MILLISECOND, alter_row, carries_nothing},
     request,
     world::ISSUER,
 };
@@ -36,8 +36,12 @@ struct Input<'a> {
 enum RowState {
     JustRotated,
     Confirmed,
+    AfterTheGrace,
+    ConfirmedAfterTheGrace,
     LongAgo,
     ConfirmedLongAgo,
+    /// Long ago, and the late budget is spent.
+    Spent,
     Ended,
     Idle,
 }
@@ -170,18 +174,25 @@ pub fn check(data: &[u8]) {
 impl RowState {
     async fn apply(self, scene: &Scene) {
         let now = scene.world.clock.now();
-        let confirmed = matches!(self, Self::Confirmed | Self::ConfirmedLongAgo);
+        let confirmed =
+            matches!(self, Self::Confirmed | Self::ConfirmedAfterTheGrace | Self::ConfirmedLongAgo);
         alter_row(&scene.world, scene.alice.session, |row| {
             row.generation = NEWEST;
             row.rotated_at = now;
             row.confirmed = confirmed;
+            if self == Self::Spent {
+                row.late_budget = now.saturating_add(2 * HALF_A_DAY);
+            }
             if self == Self::Idle {
                 row.idle_expiry = now;
             }
         })
         .await;
         match self {
-            Self::LongAgo | Self::ConfirmedLongAgo => scene.world.clock.advance(GRACE + MILLISECOND),
+            Self::AfterTheGrace | Self::ConfirmedAfterTheGrace => scene.world.clock.advance(DAMPING),
+            Self::LongAgo | Self::ConfirmedLongAgo | Self::Spent => {
+                scene.world.clock.advance(DAMPING + MILLISECOND);
+            }
             Self::Ended => assert!(scene.world.auth.end_session(scene.alice.session).await.unwrap()),
             Self::JustRotated | Self::Confirmed | Self::Idle => {}
         }
@@ -192,6 +203,7 @@ impl RowState {
         match (self, i64::from(generation) - i64::from(NEWEST)) {
             (Self::Ended | Self::Idle, _) => Expected::Over,
             (Self::ConfirmedLongAgo, -1) | (_, ..=-2) => Expected::Reuse,
+            (Self::Spent, -1) => Expected::Anonymous,
             (_, -1..=1) => Expected::In,
             _ => Expected::Anonymous,
         }

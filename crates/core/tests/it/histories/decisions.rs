@@ -41,9 +41,11 @@ fn policies() -> impl Strategy<Value = RotationPolicy> {
         (prop_oneof![0..4_u32, any::<u32>()], durations())
             .prop_map(|(burst, refill)| LateBudget::limited(burst, refill)),
     ];
-    (durations(), durations(), durations(), budgets).prop_map(|(grace, damping, idle, late)| {
+    let times = (durations(), durations(), durations());
+    (times, budgets, any::<bool>()).prop_map(|((grace, damping, idle), late, end_when_spent)| {
         let mut policy = RotationPolicy::balanced();
-        (policy.grace, policy.damping, policy.idle, policy.late) = (grace, damping, idle, late);
+        (policy.grace, policy.damping, policy.idle) = (grace, damping, idle);
+        (policy.late, policy.end_when_spent) = (late, end_when_spent);
         policy
     })
 }
@@ -82,7 +84,9 @@ fn classes() -> impl Strategy<Value = TokenClass> {
         TokenClass::Expired,
         TokenClass::Current,
         TokenClass::Previous,
+        TokenClass::Overdue,
         TokenClass::Late,
+        TokenClass::Spent,
         TokenClass::Reuse,
         TokenClass::Ahead,
         TokenClass::Impossible,
@@ -130,7 +134,7 @@ proptest! {
     ) {
         let presented = presented(&row, offset);
         let decision = commit(&Attempt::new(Some(&row), presented, now), class, &policy);
-        if let Some(write) = decision.write {
+        if let Some(write) = decision.write.clone() {
             let mut fixed = write.clone();
             fixed.generation = row.generation;
             fixed.rotated_at = row.rotated_at;
@@ -141,6 +145,7 @@ proptest! {
             prop_assert_ne!(&write, &row, "a write without a change would cost a round trip to the store");
             prop_assert!(write.generation >= row.generation && write.generation - row.generation <= 1);
             prop_assert!(write.rotated_at >= row.rotated_at);
+            prop_assert!(write.rotated_at == row.rotated_at || decision.rule != Rule::Damped);
             prop_assert!(write.late_budget >= row.late_budget, "a budget is only spent");
             prop_assert!(write.idle_expiry <= write.absolute_expiry);
             prop_assert!(write.idle_expiry == row.idle_expiry || decision.rule == Rule::Rotate);
@@ -148,6 +153,10 @@ proptest! {
         if let Tokens::AccessAndRefresh { generation } = decision.send {
             prop_assert_eq!(Some(generation), presented.checked_add(1), "p is answered with T(p+1)");
         }
+        let upgrade = decision.clone().for_upgrade(class);
+        let spends = decision.rule == Rule::Late && class == TokenClass::Late;
+        prop_assert_eq!((upgrade.rule, upgrade.send), (decision.rule, Tokens::None));
+        prop_assert_eq!(upgrade.write, decision.write.filter(|_| spends), "an upgrade spends late budget alone");
     }
 
     #[test]
@@ -166,8 +175,9 @@ proptest! {
                 TokenClass::Unknown | TokenClass::Ended | TokenClass::Expired => rule == Rule::NotLive,
                 TokenClass::Current => matches!(rule, Rule::Rotate | Rule::Damped),
                 TokenClass::Previous => rule == Rule::Redeliver,
+                TokenClass::Overdue => matches!(rule, Rule::Late | Rule::Overtaken),
                 TokenClass::Late => rule == Rule::Late,
-                TokenClass::Reuse | TokenClass::Ahead | TokenClass::Impossible => rule == Rule::Overtaken,
+                TokenClass::Spent | TokenClass::Reuse | TokenClass::Ahead | TokenClass::Impossible => rule == Rule::Overtaken,
                 _ => false,
             },
             "{:?} became {:?}", class, rule

@@ -7,7 +7,7 @@ use tower_refresh_core::{LateBudget, RotationPolicy, rotation::TokenClass};
 
 use super::{
     config,
-    world::{Fate, Happening, Request, Sender, World},
+    world::{Fate, Happening, Kind, Request, Sender, World},
 };
 
 const HOUR: u64 = 60 * 60 * 1000;
@@ -38,6 +38,7 @@ fn requests<F: Strategy<Value = Fate>>(
     policy: &RotationPolicy,
     transit: u64,
     slowest_handler: u64,
+    kinds: Kinds,
     fates: F,
 ) -> impl Strategy<Value = Vec<Request>> + use<F> {
     let (grace, damping) = (policy.grace.as_millis() as u64, policy.damping.as_millis() as u64);
@@ -50,35 +51,43 @@ fn requests<F: Strategy<Value = Fate>>(
     let handlers = prop_oneof![3 => 0..=slowest_handler / 100, 1 => 0..=slowest_handler];
     let (way, store, skew) = (transit * 35 / 100, transit / 20, (transit / 40) as i64);
     let request = (waits, 0..=way, handlers, 0..=store, 0..=way, -skew..=skew, fates);
-    let at_the_bounds = prop::bool::weighted(0.2);
-    proptest::collection::vec((request, at_the_bounds), 1..30).prop_map(move |requests| {
+    let (at_the_bounds, otherwise) = (prop::bool::weighted(0.2), 0..10_usize);
+    proptest::collection::vec((request, at_the_bounds, otherwise), 1..30).prop_map(move |requests| {
         let mut at = 0;
         requests
             .into_iter()
-            .map(|((wait, way_there, handler, store, way_back, skew, fate), slowest)| {
+            .map(|((wait, way_there, handler, store, way_back, skew, fate), slowest, otherwise)| {
                 at += wait;
                 let slow = |time| if slowest { way } else { time };
                 let (way_there, way_back) = (slow(way_there), slow(way_back));
-                Request { at, from: Sender::Browser, way_there, handler, store, way_back, skew, fate }
+                let kind = kinds.get(otherwise).copied().unwrap_or(Kind::Own);
+                Request { at, from: Sender::Browser, kind, way_there, handler, store, way_back, skew, fate }
             })
             .collect()
     })
 }
 
 fn with_requests(
+    kinds: Kinds,
     fates: impl Strategy<Value = Fate> + Clone,
 ) -> impl Strategy<Value = (RotationPolicy, Vec<Request>)> {
     policies().prop_flat_map(move |policy| {
         let (transit, handler) = (longest_transit(&policy), policy.grace.as_millis() as u64 * 10);
-        (Just(policy.clone()), requests(&policy, transit, handler, fates.clone()))
+        (Just(policy.clone()), requests(&policy, transit, handler, kinds, fates.clone()))
     })
 }
+
+/// The kinds of requests other than the site's own.
+type Kinds = &'static [Kind];
+const NO_OTHERS: Kinds = &[];
+const ALL: Kinds = &[Kind::Upgrade, Kind::Elsewhere];
+const FROM_ELSEWHERE: Kinds = &[Kind::Elsewhere];
 
 /// Requests that are completed within the grace.
 fn with_quick_requests() -> impl Strategy<Value = (RotationPolicy, Vec<Request>)> {
     policies().prop_flat_map(|policy| {
         let half = longest_transit(&policy) / 2;
-        (Just(policy.clone()), requests(&policy, half, half, undisturbed()))
+        (Just(policy.clone()), requests(&policy, half, half, NO_OTHERS, undisturbed()))
     })
 }
 
@@ -103,8 +112,7 @@ fn undisturbed() -> impl Strategy<Value = Fate> + Clone {
 fn assert_logged_in(world: &mut World, policy: &RotationPolicy) {
     let before = world.delivered;
     let at = world.elapsed() + policy.damping.as_millis() as u64;
-    let (from, fate) = (Sender::Browser, Fate::Delivered);
-    world.request(Request { at, from, way_there: 0, handler: 0, store: 0, way_back: 0, skew: 0, fate });
+    world.request(request(at, 0, 0, Fate::Delivered));
     world.run();
     assert!(world.classes.last().is_some_and(|class| class.is_accepted()), "the browser is logged in");
     assert_eq!(world.delivered, before + 1, "the response carries tokens");
@@ -113,13 +121,14 @@ fn assert_logged_in(world: &mut World, policy: &RotationPolicy) {
 }
 
 fn request(at: u64, way_there: u64, way_back: u64, fate: Fate) -> Request {
-    Request { at, from: Sender::Browser, way_there, handler: 0, store: 0, way_back, skew: 0, fate }
+    let (from, kind) = (Sender::Browser, Kind::Own);
+    Request { at, from, kind, way_there, handler: 0, store: 0, way_back, skew: 0, fate }
 }
 
 /// The response of a rotation is lost, and another request receives the new token at the end of the grace. A third
 /// request was sent just before that with the old token, and arrives after a fourth one with the new token.
 #[test]
-fn a_token_repeated_at_the_end_of_the_grace_restarts_the_grace() {
+fn a_request_that_was_sent_before_a_repeated_token_arrived_is_authenticated() {
     let policy = RotationPolicy::balanced();
     let mut world = World::new(&policy);
     world.request(request(100_000, 0, 0, Fate::Lost));
@@ -129,7 +138,7 @@ fn a_token_repeated_at_the_end_of_the_grace_restarts_the_grace() {
     world.run();
     assert_eq!(
         world.classes,
-        [TokenClass::Current, TokenClass::Previous, TokenClass::Current, TokenClass::Previous]
+        [TokenClass::Current, TokenClass::Previous, TokenClass::Current, TokenClass::Overdue]
     );
     assert_logged_in(&mut world, &policy);
 }
@@ -145,9 +154,16 @@ fn a_laptop_that_slept_after_a_lost_response_is_accepted_twice() {
     assert_eq!(world.classes, [TokenClass::Current, TokenClass::Late, TokenClass::Late]);
     assert_eq!((world.jar, world.row.generation), (0, 1));
 
+    let row = world.row.clone();
     world.request(request(4 * HOUR, 0, 0, Fate::Delivered));
     world.run();
-    assert_eq!(world.classes.last(), Some(&TokenClass::Reuse), "the third time within 12 h counts as reuse");
+    assert_eq!(world.classes.last(), Some(&TokenClass::Spent), "the third time within 12 h");
+    assert_eq!(world.row, row, "nothing changes");
+
+    world.request(request(14 * HOUR, 0, 0, Fate::Delivered));
+    world.run();
+    assert_eq!(world.classes.last(), Some(&TokenClass::Late), "12 h after the first time");
+    assert_eq!((world.jar, world.row.generation), (1, 1));
 }
 
 proptest! {
@@ -155,7 +171,7 @@ proptest! {
 
     #[test]
     fn slow_handlers_parallel_requests_and_aborts_never_log_out(
-        (policy, requests) in with_requests(undisturbed()),
+        (policy, requests) in with_requests(ALL, undisturbed()),
     ) {
         let mut world = World::new(&policy);
         requests.into_iter().for_each(|request| world.request(request));
@@ -163,6 +179,7 @@ proptest! {
         for class in &world.classes {
             prop_assert!(matches!(class, TokenClass::Current | TokenClass::Previous), "{class:?} of an honest browser");
         }
+        prop_assert_eq!(world.rejected_from_elsewhere, 0);
         assert_logged_in(&mut world, &policy);
     }
 
@@ -181,7 +198,7 @@ proptest! {
 
     #[test]
     fn any_number_of_lost_responses_is_forgiven_by_an_unbounded_budget(
-        (mut policy, requests) in with_requests(prop_oneof![
+        (mut policy, requests) in with_requests(ALL, prop_oneof![
             Just(Fate::Delivered), Just(Fate::Lost), Just(Fate::Aborted),
         ]),
     ) {
@@ -195,11 +212,25 @@ proptest! {
         assert_logged_in(&mut world, &policy);
     }
 
-    /// No request is slow here: one that began before the failover, and commits when the versions have caught up, could
-    /// swap by mistake.
+    #[test]
+    fn any_number_of_lost_responses_never_ends_a_session(
+        (policy, requests) in with_requests(ALL, prop_oneof![
+            1 => Just(Fate::Delivered), 2 => Just(Fate::Lost), 1 => Just(Fate::Aborted),
+        ]),
+    ) {
+        let mut world = World::new(&policy);
+        requests.into_iter().for_each(|request| world.request(request));
+        world.run();
+        for class in &world.classes {
+            let is_spent = *class == TokenClass::Spent;
+            prop_assert!(class.is_accepted() && *class != TokenClass::Ahead || is_spent, "{class:?} of an honest browser");
+        }
+        prop_assert_eq!(world.row.ended, None);
+    }
+
     #[test]
     fn a_failover_that_loses_the_last_write_never_logs_out(
-        (policy, requests) in with_quick_requests(),
+        (policy, requests) in with_requests(FROM_ELSEWHERE, undisturbed()),
         at in any::<prop::sample::Index>(),
         later in 0..100_000_u64,
     ) {

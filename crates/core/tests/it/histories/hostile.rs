@@ -7,7 +7,7 @@ use tower_refresh_core::{EndReason, LateBudget, RotationPolicy, rotation::TokenC
 
 use super::{
     config,
-    world::{Fate, Happening, Request, Sender, World},
+    world::{Fate, Happening, Kind, Request, Sender, World},
 };
 
 const MINUTE: u64 = 60 * 1000;
@@ -18,12 +18,12 @@ fn policies() -> impl Strategy<Value = RotationPolicy> {
         (0..4_u32, 1..100_000_u64)
             .prop_map(|(burst, refill)| LateBudget::limited(burst, Duration::from_secs(refill))),
     ];
-    (0..60_000_u64, 0..60_000_u64, budgets, 1..100_000_u64, 1..200_000_u64).prop_map(
-        |(grace, more, late, idle, absolute)| {
+    (0..60_000_u64, 0..60_000_u64, budgets, any::<bool>(), 1..100_000_u64, 1..200_000_u64).prop_map(
+        |(grace, more, late, end_when_spent, idle, absolute)| {
             let mut policy = RotationPolicy::balanced();
             policy.grace = Duration::from_millis(grace);
             policy.damping = Duration::from_millis(grace + 15_000 + more);
-            policy.late = late;
+            (policy.late, policy.end_when_spent) = (late, end_when_spent);
             policy.idle = Duration::from_secs(idle);
             policy.absolute = Duration::from_secs(absolute);
             assert_eq!(policy.validate(), Ok(()));
@@ -40,14 +40,16 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
     ];
     let fates = prop_oneof![3 => Just(Fate::Delivered), 1 => Just(Fate::Lost), 1 => Just(Fate::Aborted)];
     let waits = prop_oneof![3 => 0..200_u64, 2 => 0..2 * MINUTE, 1 => 0..60 * MINUTE];
+    let kinds = prop_oneof![4 => Just(Kind::Own), 1 => Just(Kind::Upgrade), 1 => Just(Kind::Elsewhere)];
+    let senders = (senders, kinds);
     let request = (waits, senders, 0..10_000_u64, 0..5 * MINUTE, 0..2_000_u64, 0..5_000_u64, fates);
     proptest::collection::vec(request, 1..40).prop_map(|requests| {
         let mut at = 0;
         requests
             .into_iter()
-            .map(|(wait, from, way_there, handler, store, way_back, fate)| {
+            .map(|(wait, (from, kind), way_there, handler, store, way_back, fate)| {
                 at += wait;
-                Request { at, from, way_there, handler, store, way_back, skew: 0, fate }
+                Request { at, from, kind, way_there, handler, store, way_back, skew: 0, fate }
             })
             .collect()
     })
@@ -74,8 +76,8 @@ proptest! {
         if let Some(ended) = world.row.ended {
             let at = world.elapsed() + MINUTE;
             for from in [Sender::Browser, Sender::Thief { behind: 0 }, Sender::Thief { behind: 1 }] {
-                let fate = Fate::Delivered;
-                world.request(Request { at, from, way_there: 0, handler: 0, store: 0, way_back: 0, skew: 0, fate });
+                let (kind, fate) = (Kind::Own, Fate::Delivered);
+                world.request(Request { at, from, kind, way_there: 0, handler: 0, store: 0, way_back: 0, skew: 0, fate });
             }
             let (generation, delivered) = (world.row.generation, world.delivered);
             world.run();

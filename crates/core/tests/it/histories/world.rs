@@ -23,6 +23,7 @@ pub(crate) struct Request {
     /// When the client sends it, since the login.
     pub(crate) at: u64,
     pub(crate) from: Sender,
+    pub(crate) kind: Kind,
     pub(crate) way_there: u64,
     pub(crate) handler: u64,
     /// Each round trip to the store, in the commit.
@@ -41,6 +42,16 @@ pub(crate) enum Sender {
     Thief { behind: u32 },
     /// Presents a generation ahead of the row, as a store that lost writes may see.
     Prophet { ahead: u32 },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Kind {
+    /// A request of the site's own pages.
+    Own,
+    /// Its response carries no cookie: a 101, or a 2xx to an extended CONNECT.
+    Upgrade,
+    /// A navigation that another site started.
+    Elsewhere,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,6 +97,8 @@ pub(crate) struct World {
     pub(crate) jar: u32,
     /// The classes of the browser's requests.
     pub(crate) classes: Vec<TokenClass>,
+    /// The number of navigations from elsewhere that were not authenticated.
+    pub(crate) rejected_from_elsewhere: usize,
     /// How many responses delivered tokens to the browser.
     pub(crate) delivered: usize,
     policy: RotationPolicy,
@@ -95,6 +108,8 @@ pub(crate) struct World {
     what: Vec<Event>,
     now: u64,
     before_last_swap: Option<SessionRow>,
+    /// The last version that was drawn. A version never names a second row, not even after a failover.
+    drawn: u64,
     /// `None` if a lost write hides it.
     last_rotation: Option<Timestamp>,
     failed_over: bool,
@@ -108,6 +123,7 @@ impl World {
             row: SessionRow::new(SessionHandle::from_bytes([1; 16]), "alice".into(), LOGIN, idle, absolute),
             jar: 0,
             classes: Vec::new(),
+            rejected_from_elsewhere: 0,
             delivered: 0,
             policy: policy.clone(),
             requests: Vec::new(),
@@ -116,6 +132,7 @@ impl World {
             what: Vec::new(),
             now: 0,
             before_last_swap: None,
+            drawn: 0,
             failed_over: false,
             last_rotation: Some(LOGIN),
         }
@@ -183,8 +200,16 @@ impl World {
         if self.row.is_live(now) && presented < self.row.generation.saturating_sub(1) {
             assert_eq!(class, TokenClass::Reuse, "two generations behind always ends the session");
         }
+        if self.requests[request].kind == Kind::Elsewhere {
+            self.rejected_from_elsewhere += usize::from(!class.is_accepted_from_elsewhere());
+            return;
+        }
         if self.requests[request].from == Sender::Browser {
             self.classes.push(class);
+        }
+        if class == TokenClass::Spent {
+            assert!(!self.row.confirmed, "once the current token was presented, the previous one is no loss");
+            assert!(!self.policy.end_when_spent, "this policy ends the session instead");
         }
         if class == TokenClass::Reuse {
             self.end(EndReason::Reuse);
@@ -221,7 +246,12 @@ impl World {
             progress.seen = stored;
         }
         let Progress { presented, class, ref seen, .. } = *progress;
-        let decision = commit(&Attempt::new(Some(seen), presented, now), class, &self.policy);
+        let mut decision = commit(&Attempt::new(Some(seen), presented, now), class, &self.policy);
+        if self.requests[request].kind == Kind::Upgrade {
+            decision = decision.for_upgrade(class);
+            let is_paid_for = decision.write.as_ref().is_none_or(|_| class == TokenClass::Late);
+            assert!(is_paid_for && decision.send == Tokens::None, "an upgrade spends late budget alone");
+        }
         let (writes, tokens) = (decision.write.is_some(), decision.send);
         progress.decision = Some(decision);
         let store = self.requests[request].store;
@@ -264,7 +294,7 @@ impl World {
         }
         self.before_last_swap = Some(old.clone());
         self.row = next.clone();
-        self.row.version += 1;
+        self.draw_version();
         true
     }
 
@@ -307,8 +337,13 @@ impl World {
         if self.row.ended.is_none() {
             let now = LOGIN.saturating_add(Duration::from_millis(self.now));
             self.row.ended = Some(Ended::new(reason, now));
-            self.row.version += 1;
+            self.draw_version();
         }
+    }
+
+    fn draw_version(&mut self) {
+        self.drawn += 1;
+        self.row.version = self.drawn;
     }
 
     fn fail_over(&mut self) {

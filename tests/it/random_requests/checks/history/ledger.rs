@@ -8,7 +8,7 @@ use tower_refresh::{Clock, SessionHandle, Subject, Timestamp, event::EventKind, 
 use super::steps::Key;
 use crate::support::{
     World, mint,
-    probe::{DAMPING, GRACE},
+    probe::{DAMPING, GRACE, HALF_A_DAY},
 };
 
 /// Every token that was sent, and every session.
@@ -50,7 +50,7 @@ pub struct Known {
 
 impl Known {
     /// With slow handlers, more than one lost response may use up the late budget.
-    pub fn must_not_be_reuse(&self) -> bool {
+    pub fn must_be_in_budget(&self) -> bool {
         self.is_honest && self.lost <= 1
     }
 }
@@ -59,6 +59,8 @@ impl Known {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Validity {
     Invalid,
+    /// The previous refresh token without late budget, unless a concurrent request spends the last of it.
+    Spent,
     /// It depends on concurrent requests.
     Perhaps,
     Valid,
@@ -131,6 +133,17 @@ impl Ledger {
         }
     }
 
+    /// Whether an explicit refresh with this valid token gets tokens, if nothing else happens.
+    pub async fn gets_tokens(&self, world: &World, token: &Token) -> bool {
+        let (Some(row), Kind::Refresh { generation }) = (world.store.row(token.session).await, token.kind)
+        else {
+            return false;
+        };
+        let now = world.clock.now();
+        let in_grace = now.saturating_since(row.rotated_at) <= GRACE;
+        generation == row.generation || in_grace || !row.confirmed && has_budget(&row, now)
+    }
+
     /// Checks the events and the rows after a step.
     pub async fn watch(&mut self, world: &World) {
         let events = std::mem::take(&mut *world.events.lock().unwrap());
@@ -147,7 +160,15 @@ impl Ledger {
                 }
                 (EventKind::Reuse, Some(session)) => {
                     let Some(known) = self.sessions.get(&session) else { continue };
-                    assert!(!known.must_not_be_reuse(), "an honest browser is treated as a thief: {known:?}");
+                    assert!(!known.is_honest, "an honest browser is treated as a thief: {known:?}");
+                }
+                (EventKind::Spent, Some(session)) => {
+                    let Some(known) = self.sessions.get(&session) else { continue };
+                    assert!(
+                        !known.must_be_in_budget(),
+                        "an honest browser has no late budget left: {known:?}"
+                    );
+                    assert!(!known.row.confirmed, "the successor was seen: {known:?}");
                 }
                 (EventKind::Ahead | EventKind::Impossible, _) => panic!("the store lost nothing: {event:?}"),
                 _ => {}
@@ -171,7 +192,7 @@ impl Known {
             Some(1) => {
                 assert!(before.ended.is_none(), "{before:?} {row:?}");
                 let since = now.saturating_since(self.rotated_at);
-                assert!(since >= DAMPING, "two rotations within {since:?}");
+                assert!(since > DAMPING, "two rotations within {since:?}");
                 self.rotated_at = now;
             }
             _ => panic!("{before:?} {row:?}"),
@@ -181,16 +202,20 @@ impl Known {
 }
 
 fn refresh(row: &SessionRow, generation: u32, now: Timestamp) -> Validity {
-    let in_grace = now.saturating_since(row.rotated_at) <= GRACE;
+    let in_damping = now.saturating_since(row.rotated_at) <= DAMPING;
     match row.generation.checked_sub(generation) {
         Some(0) => Validity::Valid,
-        Some(1) if in_grace => Validity::Valid,
+        Some(1) if in_damping => Validity::Valid,
         Some(1) if row.confirmed => Validity::Invalid,
-        // The budget after its use is not computed here.
-        Some(1) if row.late_budget <= now => Validity::Valid,
-        Some(1) => Validity::Perhaps,
+        Some(1) if has_budget(row, now) => Validity::Valid,
+        Some(1) => Validity::Spent,
         _ => Validity::Invalid,
     }
+}
+
+/// Whether one of two late uses is left, of which one is refilled in half a day.
+fn has_budget(row: &SessionRow, now: Timestamp) -> bool {
+    row.late_budget.saturating_since(now) <= HALF_A_DAY
 }
 
 fn key_named(kid: &str) -> Key {

@@ -109,7 +109,10 @@ impl Facts {
             && !sent.site.is_elsewhere()
             && matches!(who, Who::Surely(_))
             && match &presented.refresh {
-                Some(refresh) => ledger.validity(world, keys, refresh).await == Validity::Valid,
+                Some(refresh) => {
+                    let is_valid = ledger.validity(world, keys, refresh).await == Validity::Valid;
+                    is_valid && ledger.gets_tokens(world, refresh).await
+                }
                 None => false,
             };
         let mut named = Vec::new();
@@ -201,7 +204,7 @@ async fn who(
         match ledger.validity(world, keys, access).await {
             Validity::Valid => return Who::Surely(subject),
             Validity::Perhaps => return Who::Perhaps(subject),
-            Validity::Invalid => {}
+            Validity::Invalid | Validity::Spent => {}
         }
     }
     // A token with an invalid MAC is not looked up, nor is one that has expired.
@@ -219,7 +222,8 @@ async fn who(
     let subject = refresh.subject.to_string();
     match ledger.validity(world, keys, refresh).await {
         Validity::Valid if alone => Who::Surely(subject),
-        Validity::Valid | Validity::Perhaps => Who::Perhaps(subject),
+        Validity::Spent if alone => Who::Anonymous,
+        Validity::Valid | Validity::Perhaps | Validity::Spent => Who::Perhaps(subject),
         Validity::Invalid => Who::Anonymous,
     }
 }

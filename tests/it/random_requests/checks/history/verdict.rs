@@ -28,6 +28,15 @@ impl History {
         }
     }
 
+    /// A response that switches protocols may have spent late budget, and carries no token. A loss is the cause of it.
+    fn lose_late_use(&mut self, facts: &Facts) {
+        for session in facts.sessions() {
+            if let Some(known) = self.ledger.sessions.get_mut(&session).filter(|known| known.lost > 0) {
+                known.lost += 1;
+            }
+        }
+    }
+
     /// Checks the response, and delivers it to its browser. The sessions in `denied` had ended before the request was last
     /// polled, and are rejected for the lifetime of an access token. Later, tokens that go out are of no use.
     pub(super) async fn finish(
@@ -44,6 +53,9 @@ impl History {
             _ => response::assert_consistent(response),
         }
         facts.check(response);
+        if facts.path == Path::Switch {
+            self.lose_late_use(facts);
+        }
         self.check_cookies(facts, response).await;
         let sent = self.tokens(facts, response);
         for token in &sent {
@@ -138,7 +150,7 @@ impl History {
         let (Some(before), Some(after)) = (before, jar.refresh()) else { return };
         let session = |text: &str| self.ledger.find(text).unwrap().session;
         if session(&before) == session(after)
-            && self.ledger.sessions.get(&session(after)).is_some_and(Known::must_not_be_reuse)
+            && self.ledger.sessions.get(&session(after)).is_some_and(Known::must_be_in_budget)
         {
             assert!(generation(after) >= generation(&before), "the jar goes back to an older generation");
         }
