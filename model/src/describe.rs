@@ -1,8 +1,9 @@
 //! Descriptions of histories. T(0) is the newest token in the store at that time.
 
 use crate::{
+    scenario::Kind,
     session::NEWEST,
-    state::{Kind, Party, Request, Stage, State},
+    state::{Party, Request, Stage, State},
     world::Action,
 };
 

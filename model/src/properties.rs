@@ -4,8 +4,8 @@ use stateright::Property;
 use tower_refresh_core::rotation::TokenClass;
 
 use crate::{
-    scenario::Scenario,
-    state::{Kind, Last, Request, Stage, State},
+    scenario::{Kind, Scenario},
+    state::{Last, Request, Stage, State},
     world::World,
 };
 
@@ -15,7 +15,7 @@ pub(crate) const NEVER_REUSE: &str =
     "losses of one kind, of responses or of acknowledged writes, never end a session";
 pub(crate) const ELSEWHERE: &str = "a navigation from elsewhere changes nothing";
 pub(crate) const UPGRADE: &str = "an upgrade with a late token spends late budget";
-pub(crate) const NOT_LATE: &str = "without a loss, no request of an honest browser is late";
+pub(crate) const NOT_LATE: &str = "without a loss, no request of an honest browser is overdue or late";
 pub(crate) const JAR: &str = "the token in the browser's jar never goes back";
 pub(crate) const SUCCESSOR: &str = "a response to T(p) carries T(p+1) or no T";
 pub(crate) const NEWEST: &str = "a T that is sent is the newest";

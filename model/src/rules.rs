@@ -5,7 +5,7 @@ use tower_refresh_core::{
     rotation::{Attempt, Decision, Rule, TokenClass, classify, commit, roll_forward},
 };
 
-use crate::{mutant::Mutant, state::Kind};
+use crate::{mutant::Mutant, scenario::Kind};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {

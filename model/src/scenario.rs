@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use tower_refresh_core::{LateBudget, RotationPolicy, Timestamp};
 
-use crate::state::Kind;
-
 /// The present, in every state. Past times are stored as ticks before it, so that the length of a history is not bounded.
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
@@ -55,6 +53,16 @@ pub(crate) struct Turns {
     /// The fewest and the most ticks between the end of one exchange and the next.
     pub(crate) pause: (u8, u8),
     pub(crate) exchanges: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// A request of the site's own pages.
+    Own,
+    /// Its response is a 101, or a 2xx to an extended CONNECT.
+    Upgrade,
+    /// A navigation that another site started, and whose response it may discard at any time.
+    Elsewhere,
 }
 
 impl Scenario {

@@ -6,7 +6,7 @@ use tower_refresh_core::rotation::{Decision, TokenClass};
 
 use crate::{
     properties::Violations,
-    scenario::Scenario,
+    scenario::{Kind, Scenario},
     session::{NEWEST, OLDEST, Session},
 };
 
@@ -61,16 +61,6 @@ pub(crate) struct Request {
     pub(crate) stage: Stage,
     /// Ticks in this stage.
     pub(crate) waited: u8,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
-    /// A request of the site's own pages.
-    Own,
-    /// Its response is a 101, or a 2xx to an extended CONNECT.
-    Upgrade,
-    /// A navigation that another site started, and whose response it may discard at any time.
-    Elsewhere,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

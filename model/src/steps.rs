@@ -5,8 +5,9 @@ use tower_refresh_core::rotation::{Rule, TokenClass};
 use crate::{
     mutant::Mutant,
     properties as property,
+    scenario::Kind,
     session::Session,
-    state::{Kind, Last, Party, Request, Sends, Stage, State},
+    state::{Last, Party, Request, Sends, Stage, State},
     world::{Action, World},
 };
 
@@ -14,17 +15,6 @@ const MAX_RELOADS: u8 = 3;
 
 impl World {
     pub(crate) fn act(&self, state: &mut State, action: Action) {
-        let is_elsewhere =
-            action.request().is_some_and(|request| state.requests[request].kind == Kind::Elsewhere);
-        let before = is_elsewhere.then(|| (state.stored.clone(), state.ended, state.jar));
-        self.carry_out(state, action);
-        if let Some(before) = before {
-            let changed = before != (state.stored.clone(), state.ended, state.jar);
-            state.violations.record(property::ELSEWHERE, changed);
-        }
-    }
-
-    fn carry_out(&self, state: &mut State, action: Action) {
         match action {
             Action::Tick => self.tick(state),
             Action::Send { kind } => self.send(state, Party::Browser, kind, state.jar, false),

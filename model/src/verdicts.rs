@@ -5,9 +5,10 @@ use tower_refresh_core::rotation::TokenClass;
 use crate::{
     mutant::Mutant,
     properties as property,
+    scenario::Kind,
     session::Session,
-    state::{Kind, Party, Request, Sends, State},
-    world::World,
+    state::{Party, Request, Sends, State},
+    world::{Action, World},
 };
 
 impl World {
@@ -39,6 +40,15 @@ impl World {
         let is_stale = presented + 1 == newest && seen > self.scenario.damping() + self.scenario.skew;
         violations.record(property::STALE, is_stale && accepted);
         violations.record(property::STALE, is_stale && is_live && !ends && !is_elsewhere);
+    }
+
+    pub(crate) fn check_elsewhere(&self, state: &State, next: &mut State, action: Action) {
+        let request = action.request().map(|request| &state.requests[request]);
+        if request.is_some_and(|request| request.kind == Kind::Elsewhere) {
+            let is_changed =
+                next.stored != state.stored || next.ended != state.ended || next.jar != state.jar;
+            next.violations.record(property::ELSEWHERE, is_changed);
+        }
     }
 
     pub(crate) fn check_swap(&self, state: &mut State, write: &Session, rolls_forward: bool) {

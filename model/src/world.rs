@@ -6,9 +6,9 @@ use crate::{
     mutant::Mutant,
     properties,
     rules::Rules,
-    scenario::Scenario,
+    scenario::{Kind, Scenario},
     session::OLDEST,
-    state::{Kind, Last, Party, Stage, State},
+    state::{Last, Party, Stage, State},
 };
 
 #[derive(Clone, Debug)]
@@ -91,6 +91,7 @@ impl Model for World {
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
         let mut next = state.clone();
         self.act(&mut next, action);
+        self.check_elsewhere(state, &mut next, action);
         if self.scenario.turns.is_some() && next.requests.is_empty() && !state.requests.is_empty() {
             next.exchanges.1 = 0;
         }
