@@ -93,7 +93,7 @@ async fn a_token_without_a_login_is_accepted_until_it_expires() {
 fn claims_that_take_a_standard_claims_name_are_rejected_as_at_login() {
     let claims = Claims::from_iter([("sub".to_owned(), json!("root"))]);
     let error = access_token(&auth(&ManualClock::new()), "alice", Identity::new(claims)).unwrap_err();
-    assert!(error.to_string().starts_with("no access token can be issued: "), "{error}");
+    assert!(error.to_string().starts_with("the access token cannot be issued: "), "{error}");
 }
 
 #[tokio::test]
