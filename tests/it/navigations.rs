@@ -37,10 +37,12 @@ fn from_elsewhere(request: Request<()>) -> Request<()> {
 }
 
 /// What a navigation presents, beside whom it is served for, and the events that it raises.
-const PRESENTED: [(&str, &str, &[EventKind]); 8] = [
+const PRESENTED: [(&str, &str, &[EventKind]); 10] = [
     ("the newest token, which a request of our own would rotate", "alice", &[]),
     ("the previous token within the grace period", "alice", &[]),
+    ("the previous token after the grace period, within the damping", "alice", &[]),
     ("the previous token later, although the late budget is full", "-", &[]),
+    ("the previous token later, when the late budget is spent", "-", &[EventKind::Spent]),
     ("a token two generations old", "-", &[EventKind::Reuse]),
     ("a token one generation ahead of the store", "alice", &[]),
     ("a token of a session that has ended", "-", &[]),
@@ -62,9 +64,20 @@ async fn prepare(world: &World, case: &str) -> (Browser, SessionHandle) {
             present(&mut browser, &first);
             world.clock.advance(GRACE);
         }
+        "the previous token after the grace period, within the damping" => {
+            browser.get(world, "/me").await;
+            present(&mut browser, &first);
+            world.clock.advance(DAMPING);
+        }
         "the previous token later, although the late budget is full" => {
             browser.get(world, "/me").await;
             present(&mut browser, &first);
+            world.clock.advance(2 * DAMPING);
+        }
+        "the previous token later, when the late budget is spent" => {
+            browser.get(world, "/me").await;
+            present(&mut browser, &first);
+            alter_row(world, session, |row| row.late_budget = row.absolute_expiry).await;
             world.clock.advance(2 * DAMPING);
         }
         "a token two generations old" => {
