@@ -30,7 +30,7 @@ impl SessionInfo {
         self.row.created_at
     }
 
-    /// When the refresh token was last rotated: the last use, to within the damping and the lifetime of an access token.
+    /// When the refresh token was last rotated: the last use, to within the damping interval and the lifetime of an access token.
     pub fn last_used_at(&self) -> Timestamp {
         self.row.rotated_at
     }
