@@ -15,9 +15,9 @@ pub enum TokenClass {
     Expired,
     /// c3: the current token.
     Current,
-    /// c4: the previous token, within the grace.
+    /// c4: the previous token, within the grace period.
     Previous,
-    /// c6: the previous token, after the grace; the current one was never presented, and late budget is left.
+    /// c6: the previous token, after the grace period; the current one was never presented, and late budget is left.
     Late,
     /// c8: a token that an honest client can no longer have. The session is to be ended.
     Reuse,
@@ -81,7 +81,7 @@ pub fn classify(attempt: &Attempt<'_>, policy: &RotationPolicy) -> TokenClass {
 /// The row moved to generation `presented`, for a client whose token is one ahead of the store (c9).
 ///
 /// The write that the store lost was a rotation, and the client has received its token. The generation is therefore
-/// confirmed, and counts as reached at `now`, so that the previous token remains accepted for the grace.
+/// confirmed, and counts as reached at `now`, so that the previous token remains accepted for the grace period.
 pub fn roll_forward(row: &SessionRow, presented: u32, now: Timestamp) -> SessionRow {
     SessionRow {
         generation: presented.max(row.generation),

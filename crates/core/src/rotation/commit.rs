@@ -21,11 +21,11 @@ pub struct Decision {
 pub enum Rule {
     /// r1: the session is not live, or is in the denylist.
     NotLive,
-    /// r2: the current token, within the damping, or the last generation there is: no rotation.
+    /// r2: the current token, within the damping interval, or the last generation there is: no rotation.
     Damped,
     /// r3: the current token: rotate.
     Rotate,
-    /// r4: the previous token, within the grace: send its successor, which exists already.
+    /// r4: the previous token, within the grace period: send its successor, which exists already.
     Redeliver,
     /// r5: the previous token, accepted late: send its successor and spend late budget.
     Late,
@@ -91,8 +91,8 @@ fn rotate(row: &SessionRow, next: u32, now: Timestamp, policy: &RotationPolicy) 
     Decision { rule: Rule::Rotate, write: Some(write), send: Tokens::AccessAndRefresh { generation: next } }
 }
 
-/// The first use of the current token restarts the grace of the previous one: if the rotation's response was lost, and
-/// a repeated one arrived at the end of the grace, requests with the previous token may still be under way.
+/// The first use of the current token restarts the grace period of the previous one: if the rotation's response was lost, and
+/// a repeated one arrived at the end of the grace period, requests with the previous token may still be under way.
 fn damped(row: &SessionRow, now: Timestamp) -> Decision {
     let write = (!row.confirmed).then(|| SessionRow {
         confirmed: true,

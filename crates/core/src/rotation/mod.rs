@@ -7,7 +7,7 @@
 //! 2. [`commit`] when the response head is ready: does the session rotate, and which tokens are sent?
 //!
 //! The session rotates when the response is ready, not when the request arrives. A slow handler or an aborted request
-//! therefore never leaves a client with a token whose grace has already passed.
+//! therefore never leaves a client with a token whose grace period has already passed.
 //!
 //! The rules have numbers, which the documentation, the tests and the model use as well. `classify` applies c0 to c10 in
 //! order; c5 and c7 are reserved. Two more rules need I/O and belong to the middleware: c11 (the store or the claims
