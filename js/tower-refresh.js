@@ -94,7 +94,7 @@ export function createAuth(options = {}) {
   /** @type {(() => void) | null} */
   let answered = null;
 
-  // Each tab holds a shared lock, so that the others can count tabs. A page in the back/forward cache must not hold one.
+  // Each tab takes a shared lock, so that the others can count tabs. A page in the back/forward cache must not keep it.
   /** @type {(() => void) | null} */
   let leave = null;
   const appear = () => {
@@ -107,7 +107,7 @@ export function createAuth(options = {}) {
   globalThis.addEventListener("pageshow", appear);
   appear();
 
-  function hold(access, endsAt) {
+  function store(access, endsAt) {
     token = access;
     expiresAt = endsAt;
     change(true, "login");
@@ -125,11 +125,11 @@ export function createAuth(options = {}) {
     for (const listener of [...listeners]) listener({ loggedIn: now, reason });
   }
 
-  const isUsable = (refused) => token !== null && token !== refused && Date.now() < expiresAt;
+  const isUsable = (rejected) => token !== null && token !== rejected && Date.now() < expiresAt;
 
   // One refresh at a time, in all tabs. Resolves to whether there is a token other than the rejected one.
-  function refresh(refused = token) {
-    refreshing ??= exclusively(() => refreshOnce(refused)).finally(() => { refreshing = null; });
+  function refresh(rejected = token) {
+    refreshing ??= exclusively(() => refreshOnce(rejected)).finally(() => { refreshing = null; });
     return refreshing;
   }
 
@@ -137,9 +137,9 @@ export function createAuth(options = {}) {
     return locks ? locks.request(name, work) : work();
   }
 
-  async function refreshOnce(refused) {
+  async function refreshOnce(rejected) {
     const asked = epoch;
-    if (isUsable(refused) || (await askTabs(refused))) return true;
+    if (isUsable(rejected) || (await askTabs(rejected))) return true;
     let response;
     try {
       response = await fetch(new URL(options.refreshPath ?? "/auth/refresh", server), {
@@ -149,7 +149,7 @@ export function createAuth(options = {}) {
       const tokens = response.ok ? await response.json() : null;
       if (asked !== epoch) return token !== null;
       if (tokens?.access_token) {
-        hold(tokens.access_token, end(tokens.expires_in));
+        store(tokens.access_token, end(tokens.expires_in));
         channel.postMessage({ kind: "token", token, expiresAt });
         return true;
       }
@@ -162,7 +162,7 @@ export function createAuth(options = {}) {
   }
 
   // Resolves to whether another tab has sent a usable token.
-  async function askTabs(refused) {
+  async function askTabs(rejected) {
     const held = (await locks?.query())?.held ?? [];
     let others = held.filter((lock) => lock.name === `${name} tab`).length - 1;
     if (others < 1) return false;
@@ -170,14 +170,14 @@ export function createAuth(options = {}) {
       const patience = setTimeout(resolve, PATIENCE);
       answered = () => {
         others -= 1;
-        if (others > 0 && !isUsable(refused)) return;
+        if (others > 0 && !isUsable(rejected)) return;
         clearTimeout(patience);
         resolve();
       };
       channel.postMessage({ kind: "ask" });
     });
     answered = null;
-    return isUsable(refused);
+    return isUsable(rejected);
   }
 
   channel.onmessage = ({ data }) => {
@@ -187,7 +187,7 @@ export function createAuth(options = {}) {
         break;
       case "login":
         epoch += 1;
-        hold(data.token, data.expiresAt);
+        store(data.token, data.expiresAt);
         break;
       case "logout":
         epoch += 1;
@@ -195,7 +195,7 @@ export function createAuth(options = {}) {
         break;
       default:
         // Another tab's token may be older than this one's. The server rejects a token from before a logout.
-        if (data.token !== null && (token === null || data.expiresAt >= expiresAt)) hold(data.token, data.expiresAt);
+        if (data.token !== null && (token === null || data.expiresAt >= expiresAt)) store(data.token, data.expiresAt);
         if (data.kind === "answer") answered?.();
     }
   };
@@ -212,7 +212,7 @@ export function createAuth(options = {}) {
       redirect: request.redirect === "manual" ? "manual" : "error",
     }));
     const renewed = isServer ? response.headers.get(tokenHeader) : null;
-    if (renewed && asked === epoch) hold(renewed, end(lifeOf(renewed)));
+    if (renewed && asked === epoch) store(renewed, end(lifeOf(renewed)));
     return response;
   }
 
@@ -227,7 +227,7 @@ export function createAuth(options = {}) {
     const sent = token;
     const again = request.clone();
     const response = await send(request, asked);
-    if (sent === null || !isRefused(response)) return response;
+    if (sent === null || !isRejected(response)) return response;
     return (await refresh(sent)) ? send(again, epoch) : response;
   }
 
@@ -235,7 +235,7 @@ export function createAuth(options = {}) {
     fetch: authFetch,
     adopt(tokens) {
       epoch += 1;
-      hold(tokens.access_token, end(tokens.expires_in));
+      store(tokens.access_token, end(tokens.expires_in));
       channel.postMessage({ kind: "login", token, expiresAt });
     },
     refresh: () => refresh(),
@@ -272,7 +272,7 @@ function originOf(url) {
 }
 
 // RFC 6750 §3.1. A 401 for any other reason comes from the application.
-function isRefused(response) {
+function isRejected(response) {
   return response.status === 401 && /error="?invalid_token/.test(response.headers.get("www-authenticate") ?? "");
 }
 

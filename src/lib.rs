@@ -5,9 +5,10 @@
 //! cookies, and the client needs no code for it. The crate also has login and logout, detection of stolen refresh tokens, and
 //! revocation of sessions.
 //!
-//! It promises three things. An honest user is never logged out by accident. A stolen refresh token ends its session as soon as
-//! both the thief and the owner have used it. A request with a valid access token needs no store. It does not check passwords, store
-//! users or draw a login page, and it is not an OAuth authorization server.
+//! It promises three things. Parallel requests, slow handlers and up to two lost responses in 12 hours log no honest user out. A
+//! stolen refresh token is detected, and its session ended, once the thief and the owner have used it in different generations. A
+//! request with a valid access token needs no store. `docs/model.md` and `SECURITY.md` in the repository have the limits. The
+//! crate does not check passwords, store users or draw a login page, and it is not an OAuth authorization server.
 //!
 //! The [guide] explains how to use it: stores, clients, proxies, several servers, keys, roles, WebSockets, tuning, every default
 //! with its reason, [troubleshooting](guide::troubleshooting), and how to move to this crate.
@@ -59,8 +60,8 @@
 //! ```text
 //! request ─> 1 credentials   bearer token, access cookie, refresh cookie
 //!            2 cross-site    do the cookies count?
-//!            3 verify        is the access token valid, expired or invalid?
-//!            4 load          only if it is absent, expired or near its expiry: whose is the refresh token?
+//!            3 access token  is it valid, expired or invalid?
+//!            4 load          only if it is absent, expired or near its expiry: which session does the refresh token belong to?
 //!     inner service          sees the user
 //!            5 commit        when the response head is ready: rotate the refresh token
 //!            6 respond       set the cookies, forbid caching
@@ -70,17 +71,21 @@
 //!    too long, not canonical or forged count as absent. Of several valid ones the newest counts, if they are of one session.
 //! 2. Cookies count for same-origin requests, and for top-level navigations with GET or HEAD. A request that another site starts is
 //!    served without its cookies.
-//! 3. A valid token needs no store. This server knows the sessions that ended in the last minutes, and rejects their tokens.
+//! 3. A valid token needs no store, except in the last fifth of its lifetime: then it is refreshed ahead of its expiry, beside the
+//!    handler, and the response may wait up to [`AuthBuilder::backend_timeout`] if the store hangs. This server knows the sessions
+//!    that ended in the last minutes, and rejects their tokens.
 //! 4. The session is loaded, the refresh token is classified with the rules of [`rotation`](tower_refresh_core::rotation), and the
 //!    claims source is called. Concurrent requests with the same token share this.
-//! 5. A request that is dropped, or whose handler fails, has rotated nothing. A slow handler costs nothing either.
+//! 5. Until the response head is ready nothing is rotated: a request that is dropped before, or whose inner service returns an
+//!    error, has rotated nothing. A response with status 500 is a response, and may rotate. A slow handler costs nothing either.
 //! 6. Tokens are set on every status. The handler's own cookies stay, its caching headers are replaced.
 //!
 //! | outcome | when | [`Authenticated`] | `Option<Authenticated>` |
 //! |---|---|---|---|
 //! | authenticated | the access token is valid, or was refreshed | the user | `Some` |
 //! | anonymous | no credentials, or cookies that are not valid | 401 | `None` |
-//! | rejected | a bearer token that is invalid, revoked, or expired and not refreshed; two `Authorization` headers | 401; two: 400 | 401; two: 400 |
+//! | rejected | a bearer token that is invalid, revoked, or expired and not refreshed | 401 | 401 |
+//! | rejected | two `Authorization` headers | 400 | 400 |
 //! | cross-site | the cookies were ignored | 403 | 403 |
 //! | unavailable | the store or the claims source failed, and there is no valid access token | 503 | 503 |
 //!
@@ -101,15 +106,15 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `aws_lc_rs` | yes | cryptography with aws-lc-rs |
-//! | `rust_crypto` | | cryptography with RustCrypto's crates; if both are on, aws-lc-rs is used |
+//! | `aws_lc_rs` | yes | cryptography with aws-lc-rs, which builds C code |
+//! | `rust_crypto` | | cryptography with the RustCrypto crates, in pure Rust; if both are on, aws-lc-rs is used |
 //! | `axum` | yes | extractors, `IntoResponse` for [`Rejection`], [`TokenError`] and [`NativeTokenResponse`], `Auth::routes`, `Auth::token_route` |
 //! | `tokio` | yes | ending a session completes even if the client disconnects |
-//! | `tracing` | | events through `tracing`, target `tower_refresh` |
+//! | `tracing` | | events and spans through `tracing`, target `tower_refresh` |
 //! | `metrics` | | counters and histograms through `metrics` |
-//! | `testing` | | the module `testing`, for the tests of applications |
+//! | `testing` | | for tests of applications: a manual clock, access tokens without a login, a client with a cookie jar; enables `axum` |
 //!
-//! A feature only adds. Without a cryptographic backend everything compiles, but no key can be created.
+//! Features are additive; without a cryptographic backend no key can be created.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod access_token;

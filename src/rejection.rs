@@ -43,7 +43,7 @@ impl Rejection {
         Self { kind, presentation: Some(presentation.clone()) }
     }
 
-    /// For a request that has not passed the layer, which holds the presentation.
+    /// For a request that has not passed the layer, which has the presentation.
     pub(crate) fn without_presentation(kind: RejectionKind) -> Self {
         Self { kind, presentation: None }
     }
@@ -181,7 +181,8 @@ pub enum RejectionKind {
     /// Other requests kept rotating the session meanwhile, and a second later the browser has its newest token. Or the refresh
     /// token is overdue, and no late budget is left. Nothing was changed.
     Overtaken,
-    /// [`Session::login`](crate::Session::login): the claims source does not know the subject.
+    /// [`Session::login`](crate::Session::login): the claims source returned `None` for the subject. Answer it as a wrong
+    /// password; otherwise the response shows which users exist.
     SubjectGone,
     /// [`Session::end`](crate::Session::end): the user has no such live session.
     SessionNotFound,
@@ -204,7 +205,7 @@ pub enum RejectionKind {
         /// What is wrong.
         reason: &'static str,
     },
-    /// The response has been sent: the [`Session`](crate::Session) can no longer be changed.
+    /// The [`Session`](crate::Session) can no longer be changed: the response head is ready.
     Sealed,
     /// The operating system provided no random bytes, or a key failed that worked at start.
     Internal,
@@ -261,7 +262,7 @@ impl fmt::Display for RejectionKind {
             Self::InvalidClaims { reason } => {
                 write!(f, "the claims do not fit into an access token: {reason}")
             }
-            Self::Sealed => f.write_str("the session was changed after the response had been sent"),
+            Self::Sealed => f.write_str("the session can no longer be changed: the response head is ready"),
             Self::Internal => f.write_str("internal cryptographic error"),
         }
     }

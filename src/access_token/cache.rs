@@ -4,7 +4,7 @@
 //! content of a token, not whether it is valid: every hit checks the times, the epoch (which new keys start) and the denylist.
 //!
 //! The comparison is not constant-time and need not be: it runs only where the last 12 bytes of the signatures have the same
-//! hash, and whoever knows those bytes has the token.
+//! hash, and a client that knows those bytes has the token.
 //!
 //! Places are grouped in sets. Reading takes no lock. Only verified tokens enter, so a flood of forged ones displaces nothing.
 //! In a full set an expired token makes room, or else one that has not been read recently: tokens in use outlast those that
@@ -49,7 +49,7 @@ struct Entry<T> {
 }
 
 impl<T: Clone> Cache<T> {
-    /// Holds at most `capacity` tokens, rounded up to a power of two; 0 holds none.
+    /// A cache of at most `capacity` tokens, rounded up to a power of two; 0 disables it.
     pub(super) fn new(capacity: usize) -> Self {
         let sets = if capacity == 0 { 0 } else { capacity.div_ceil(WAYS).next_power_of_two() };
         let sets = (0..sets).map(|_| OnceLock::new()).collect();

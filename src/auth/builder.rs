@@ -1,4 +1,4 @@
-//! The builder.
+//! Collects the settings of an [`Auth`], checks them and builds it.
 
 use std::{error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
 
@@ -146,8 +146,8 @@ impl<C: CustomClaims> AuthBuilder<C> {
         self
     }
 
-    /// Allows pages of another origin to use the user's cookies, in the form of an `Origin` header: `https://app.example.com`. May
-    /// be repeated. Default: none. Such pages also need CORS with credentials.
+    /// Allows pages of another origin to use the user's cookies. The origin is written as in an `Origin` header:
+    /// `https://app.example.com`. May be repeated. Default: none. Such pages also need CORS with credentials.
     pub fn trusted_origin(mut self, origin: impl Into<String>) -> Self {
         self.settings.trusted_origins.push(origin.into());
         self
@@ -196,6 +196,24 @@ impl<C: CustomClaims> AuthBuilder<C> {
     }
 
     /// Sets the responses of rejections. Default: problem documents. See [`Rejection`].
+    ///
+    /// The closure's response is sent as it is. The closure must set [`Rejection::status`], [`Rejection::challenge`] as
+    /// `WWW-Authenticate`, without which no 401 may be sent (RFC 9110 §11.6.1), and [`Rejection::retry_after`] as `Retry-After`.
+    /// It is not called for a [`TokenError`](crate::TokenError), whose form RFC 6749 §5.2 determines.
+    ///
+    /// ```
+    /// # fn set(builder: tower_refresh::AuthBuilder<()>) -> tower_refresh::AuthBuilder<()> {
+    /// use http::{Response, header::{RETRY_AFTER, WWW_AUTHENTICATE}};
+    ///
+    /// builder.on_rejection(|rejection| {
+    ///     let mut response = Response::new(rejection.status().to_string().into());
+    ///     *response.status_mut() = rejection.status();
+    ///     response.headers_mut().extend(rejection.challenge().map(|challenge| (WWW_AUTHENTICATE, challenge)));
+    ///     response.headers_mut().extend(rejection.retry_after().map(|delay| (RETRY_AFTER, delay.as_secs().into())));
+    ///     response
+    /// })
+    /// # }
+    /// ```
     pub fn on_rejection(
         mut self,
         respond: impl Fn(&Rejection) -> Response<Bytes> + Send + Sync + 'static,

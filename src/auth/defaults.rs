@@ -1,4 +1,4 @@
-//! The guide's tables of defaults are those of the code.
+//! Tests that the guide's tables of defaults agree with the code.
 
 use std::{collections::BTreeMap, time::Duration};
 

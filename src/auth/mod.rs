@@ -1,4 +1,4 @@
-//! The handle that an application holds.
+//! The entry point of an application: makes the layers, manages sessions and replaces the keys.
 
 mod builder;
 mod error;
@@ -81,8 +81,8 @@ impl<C: CustomClaims> Auth<C> {
 
     /// Ends one session. Returns whether it was live until now.
     ///
-    /// Its refresh token is invalid at once, on every server. Its access tokens are rejected at once on this server, within
-    /// moments on servers that follow the store's feed, and until they expire accepted on others.
+    /// Its refresh token is invalid at once, on every server. Its access tokens are rejected at once on this server, and within
+    /// moments on servers that follow the store's feed. Other servers accept them until they expire.
     ///
     /// # Errors
     /// If the store fails: the session may or may not have ended.

@@ -1,4 +1,4 @@
-//! The extractors.
+//! Extracts the user and the session from a request, for axum's handlers.
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;

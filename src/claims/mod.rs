@@ -16,6 +16,7 @@ pub(crate) use self::{
 ///
 /// Implemented for every suitable type. The names of the standard claims (`iss`, `aud`, `sub`, `exp`, `nbf`, `iat`, `jti`,
 /// `sid`, `scope`) are reserved; a type that serialises one of them is an error at login.
+#[diagnostic::on_unimplemented(note = "derive serde's `Serialize` and `Deserialize` for `{Self}`")]
 pub trait CustomClaims: Serialize + DeserializeOwned + Send + Sync + 'static {}
 
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CustomClaims for T {}

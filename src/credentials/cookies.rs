@@ -51,7 +51,7 @@ impl CookieHeaders {
     }
 }
 
-/// Tokens are long: a search by words of memory is several times as fast as one by bytes.
+/// Tokens are long: a search that compares whole words of memory is several times as fast as one that compares bytes.
 fn pairs(header: &[u8]) -> impl Iterator<Item = &[u8]> {
     let ends = memchr_iter(b';', header).chain([header.len()]);
     ends.scan(0, |start, end| Some(&header[mem::replace(start, end + 1)..end]))

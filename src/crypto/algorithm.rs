@@ -14,7 +14,7 @@ use std::fmt;
 #[non_exhaustive]
 pub enum Algorithm {
     /// Ed25519 (`EdDSA`, RFC 8037 §3.1): short keys and signatures, fast to sign. The first choice, unless a client
-    /// does not support it.
+    /// does not support it. [`KeyRing::ed25519_pem`](crate::KeyRing::ed25519_pem) makes a ring of one such key.
     EdDsa,
     /// ECDSA on the curve P-256 with SHA-256 (RFC 7518 §3.4).
     Es256,

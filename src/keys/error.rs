@@ -22,6 +22,8 @@ pub enum KeyError {
     WrongKeyType,
     /// The PEM contains an elliptic curve key in the SEC1 format, `EC PRIVATE KEY`. It must be PKCS#8.
     Sec1Key,
+    /// The PEM contains a private key, and a public one is needed.
+    PrivateKey,
     /// The PEM is encrypted.
     EncryptedKey,
     /// The public elliptic curve key is a compressed point.
@@ -66,6 +68,9 @@ impl fmt::Display for KeyError {
             Self::WrongKeyType => "the PEM contains a key of another type than the algorithm needs, or is damaged",
             Self::Sec1Key => {
                 "the PEM is an `EC PRIVATE KEY` (SEC1): convert it with `openssl pkcs8 -topk8 -nocrypt -in key.pem`"
+            }
+            Self::PrivateKey => {
+                "the PEM contains a private key, and a public one is needed: convert it with `openssl pkey -in key.pem -pubout`"
             }
             Self::EncryptedKey => {
                 "the PEM is encrypted: decrypt it with `openssl pkcs8 -topk8 -nocrypt -in key.pem`"

@@ -38,6 +38,10 @@ pub(super) fn public(algorithm: Algorithm, pem: &[u8]) -> Result<Vec<u8>, KeyErr
     };
     match (label(pem)?, algorithm) {
         ("PUBLIC KEY", _) | ("RSA PUBLIC KEY", Algorithm::Rs256 | Algorithm::Ps256) => {}
+        // OpenSSL writes the parameters of a SEC1 key before the key itself.
+        (label, _) if label.ends_with("PRIVATE KEY") || label == "EC PARAMETERS" => {
+            return Err(KeyError::PrivateKey);
+        }
         _ => return Err(KeyError::WrongKeyType),
     }
     let key = read(pem).map_err(|_| KeyError::WrongKeyType)?;

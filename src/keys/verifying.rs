@@ -30,9 +30,9 @@ impl VerifyingKey {
     /// Reads a public key from PEM: `PUBLIC KEY`, for RSA also `RSA PUBLIC KEY`.
     ///
     /// # Errors
-    /// [`KeyError::SymmetricAlgorithm`] for an HMAC algorithm; [`KeyError::InvalidPem`], [`KeyError::WrongKeyType`],
-    /// [`KeyError::CompressedPoint`], [`KeyError::ShortRsaKey`] or [`KeyError::UnusableKey`] for the PEM;
-    /// [`KeyError::NoBackend`].
+    /// [`KeyError::SymmetricAlgorithm`] for an HMAC algorithm; [`KeyError::PrivateKey`] for the PEM of a private key;
+    /// [`KeyError::InvalidPem`], [`KeyError::WrongKeyType`], [`KeyError::CompressedPoint`], [`KeyError::ShortRsaKey`] or
+    /// [`KeyError::UnusableKey`] for another PEM; [`KeyError::NoBackend`].
     pub fn from_pem(algorithm: Algorithm, pem: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         let key = pem::public(algorithm, pem.as_ref())?;
         Self::from_public(algorithm, PublicKey::from_bytes(algorithm, &key)?)

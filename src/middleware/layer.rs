@@ -1,4 +1,4 @@
-//! The layer.
+//! The layer that puts the middleware in front of a service.
 
 use std::{fmt, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Step 5: whether the response needs a commit, and what it carries otherwise.
+//! Steps 5 and 6: whether the response needs a commit, and what it carries otherwise.
 
 use std::sync::Arc;
 

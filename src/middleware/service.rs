@@ -1,4 +1,4 @@
-//! The service.
+//! The service that takes each request through the journey.
 
 use std::{
     fmt,

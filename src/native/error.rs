@@ -37,7 +37,7 @@ pub enum TokenError {
     /// again.
     Unavailable,
     /// 503 `temporarily_unavailable`: other requests kept rotating the session meanwhile, or the refresh token is the previous one,
-    /// after the grace, and no late budget is left. The client repeats the request with the newest token that it has.
+    /// after the grace period, and no late budget is left. The client repeats the request with the newest token that it has.
     Overtaken,
 }
 

@@ -1,4 +1,4 @@
-//! Asking the store about the session of a valid access token, while the feed of ended sessions is not heard.
+//! Asking the store about the session of a valid access token, while the feed of ended sessions is not received.
 
 use std::sync::Arc;
 

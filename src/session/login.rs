@@ -26,7 +26,8 @@ impl<C: CustomClaims> Session<C> {
     ///
     /// # Errors
     /// [`RejectionKind::CrossSite`] for a request from another site (login CSRF); [`RejectionKind::SubjectGone`] if the claims
-    /// source does not know the subject; [`RejectionKind::InvalidClaims`] if its claims do not fit into an access token;
+    /// source returned `None`: answer it as a wrong password, otherwise the response shows which users exist;
+    /// [`RejectionKind::InvalidClaims`] if its claims do not fit into an access token;
     /// [`RejectionKind::Unavailable`] if the store or the claims source fails: then the former sessions stay live, unless the
     /// store failed while they were being ended; [`RejectionKind::Sealed`].
     ///

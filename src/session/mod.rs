@@ -67,6 +67,8 @@ impl<C: CustomClaims> Session<C> {
 
     /// The live sessions of the logged-in user, newest login first.
     ///
+    /// Unlike `GET /auth/sessions` it sets no caching header, and does not mark the [`current`](Self::current) session.
+    ///
     /// # Errors
     /// As for a route that needs a user; [`RejectionKind::Unavailable`] if the store fails.
     pub async fn list(&self) -> Result<Vec<SessionInfo>, Rejection> {

@@ -1,4 +1,4 @@
-//! The state of the store's feed of ended sessions.
+//! Records whether the store's feed of ended sessions is followed, and by which tasks.
 
 use std::{
     fmt,

@@ -40,7 +40,7 @@ pub(crate) fn follow<C: CustomClaims>(
     Abortable::new(follow, registration).map(drop)
 }
 
-/// Holds a weak reference, so that following does not keep the `Auth` alive.
+/// Has a weak reference, so that following does not keep the `Auth` alive.
 struct Watcher<C> {
     sessions: Weak<Sessions<C>>,
 }

@@ -1,4 +1,4 @@
-//! The extension of a request that holds its state.
+//! The extension of a request that carries its state.
 //!
 //! It has one type whatever the claims, so that a handler that requests other claims than the layer was built with gets an
 //! error that says so.

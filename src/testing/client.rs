@@ -1,3 +1,5 @@
+//! A client with a cookie jar, which calls the application in process.
+
 use std::{collections::BTreeMap, fmt};
 
 use axum::{

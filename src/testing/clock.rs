@@ -1,3 +1,5 @@
+//! A clock that tests set and advance.
+
 use std::{
     sync::{
         Arc,

@@ -1,3 +1,5 @@
+//! Access tokens and users without a login.
+
 use std::{error::Error, fmt, sync::Arc};
 
 use tower_refresh_core::{SessionHandle, SessionRow, Subject, Timestamp};

@@ -17,7 +17,7 @@ use std::{error::Error, fmt, time::Duration};
 ///
 /// let mut policy = RotationPolicy::balanced();
 /// policy.grace = Duration::from_secs(60);
-/// assert_eq!(policy.validate(), Err(PolicyError::DampingTooShort)); // 60 s, less than grace + 15 s
+/// assert_eq!(policy.validate(), Err(PolicyError::DampingTooShort)); // 60 s, less than the grace period + 15 s
 /// policy.damping = Duration::from_secs(90);
 /// assert_eq!(policy.validate(), Ok(()));
 /// ```
@@ -38,8 +38,8 @@ pub struct RotationPolicy {
     /// presented. `false`: lost responses alone explain such a request, so it is anonymous and changes nothing, and
     /// whoever has the current token goes on.
     pub end_when_spent: bool,
-    /// The lifetime of an access token. 10 min; rounded down to whole seconds, and shortened at random by up to 5 %, so
-    /// that tokens issued at the same time do not all expire at the same time.
+    /// The lifetime of an access token. 10 min; rounded down to whole seconds, and shortened by up to 5 %, by a different
+    /// amount for each session, so that tokens issued at the same time do not all expire at the same time.
     pub access_lifetime: Duration,
     /// Refresh an access token that is still valid once no more than this fraction of its lifetime remains, concurrently
     /// with the handler. 0.2; 0 disables it.
@@ -65,8 +65,8 @@ impl RotationPolicy {
         }
     }
 
-    /// A grace of 10 s, no late budget, and `end_when_spent`: a stolen token is detected sooner, but a client that lost a
-    /// response and returns after the damping must log in again, which is reported as reuse. The damping stays 60 s.
+    /// A grace period of 10 s, no late budget, and `end_when_spent`: a stolen token is detected sooner, but a client that lost a
+    /// response and returns after the damping interval must log in again, which is reported as reuse. The damping interval stays 60 s.
     pub fn strict() -> Self {
         Self {
             grace: Duration::from_secs(10),
@@ -130,7 +130,7 @@ impl Default for RotationPolicy {
     }
 }
 
-/// How often the previous token obtains its successor after the grace, if the current one was never presented.
+/// How often the previous token obtains its successor after the grace period, if the current one was never presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LateBudget {
@@ -163,11 +163,11 @@ pub enum PolicyError {
     AbsoluteLifetime,
     /// The idle lifetime is shorter than 1 s or longer than ten years.
     IdleLifetime,
-    /// The grace is longer than ten minutes.
+    /// The grace period is longer than ten minutes.
     GraceTooLong,
-    /// The damping is shorter than the grace plus 15 s.
+    /// The damping interval is shorter than the grace period plus 15 s.
     DampingTooShort,
-    /// The damping is longer than ten years.
+    /// The damping interval is longer than ten years.
     DampingTooLong,
     /// The refresh-ahead fraction is not at least 0 and below 1.
     RefreshAhead,
@@ -183,9 +183,9 @@ impl fmt::Display for PolicyError {
             Self::AccessLifetime => "the access lifetime must be between 1 s and ten years",
             Self::AbsoluteLifetime => "the absolute lifetime must be between 1 s and ten years",
             Self::IdleLifetime => "the idle lifetime must be between 1 s and ten years",
-            Self::GraceTooLong => "the grace must be at most ten minutes",
-            Self::DampingTooShort => "the damping must be at least the grace plus 15 s",
-            Self::DampingTooLong => "the damping must be at most ten years",
+            Self::GraceTooLong => "the grace period must be at most ten minutes",
+            Self::DampingTooShort => "the damping interval must be at least the grace period plus 15 s",
+            Self::DampingTooLong => "the damping interval must be at most ten years",
             Self::RefreshAhead => "the refresh-ahead fraction must be at least 0 and below 1",
             Self::LateRefill => "the refill time of the late budget must be between 1 s and ten years",
             Self::LateBurst => "the burst of the late budget must be at most 1000",

@@ -1,4 +1,4 @@
-//! The options of a store.
+//! Sets how a store is opened: names, connections, the time limit and the feed.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::connection::{self, ListenConnector};
 /// does not fit.
 ///
 /// # Defaults
-/// | | | because |
+/// | option | default | reason |
 /// |---|---|---|
 /// | schema, table | `tower_refresh`, `sessions` | no other application uses this name |
 /// | connections | 10 | batches need few, whatever the load |

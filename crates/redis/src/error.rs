@@ -44,7 +44,8 @@ impl OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            OpenErrorKind::InvalidUrl => "invalid Redis URL",
+            OpenErrorKind::InvalidUrl if cfg!(feature = "rustls") => "invalid Redis URL",
+            OpenErrorKind::InvalidUrl => "invalid Redis URL: `rediss://` needs the feature `rustls`, which is not enabled",
             OpenErrorKind::InvalidPrefix => {
                 "invalid key prefix: only ASCII letters, digits, `_`, `-`, `.` and `:` are allowed, up to 64"
             }

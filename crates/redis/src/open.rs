@@ -1,4 +1,4 @@
-//! Opens a store.
+//! Opens a store: checks the options, connects, and starts what it needs.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The options of a store.
+//! Sets how a store is opened: the prefix, times, and session ends that wait for replicas.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
 /// Options of a [`RedisStore`](crate::RedisStore), for when [`RedisStore::connect`](crate::RedisStore::connect) does not fit.
 ///
 /// # Defaults
-/// | | | because |
+/// | option | default | reason |
 /// |---|---|---|
 /// | prefix | `tower-refresh` | several applications may share a server, each with a prefix of its own |
 /// | retention | 24 h | ended sessions are distinguished from unknown ones, and clocks may differ by hours |
@@ -26,7 +26,7 @@ use crate::{
 /// let store = RedisOptions::new()
 ///     .with_prefix("shop")
 ///     .with_wait_for_replicas(1, Duration::from_millis(500))
-///     .connect(Server::insecure_url("redis+cluster://10.0.0.1,10.0.0.2,10.0.0.3")?)
+///     .connect(Server::url("rediss+cluster://node-1,node-2,node-3")?) // needs the feature `rustls`
 ///     .await?;
 /// # Ok::<(), tower_refresh_redis::OpenError>(())
 /// # };

@@ -26,7 +26,7 @@
 //! # How it works
 //! One thread writes. It runs all waiting writes in one transaction and acknowledges them once that is on disk; the writes
 //! that arrive meanwhile form the next group. A single write does not wait for others. Two threads read concurrently; while
-//! the writer is idle, it loads as well. One more thread reads the feed of session ends, and one makes checkpoints. Futures
+//! the writer is idle, it loads as well. One more thread reads the feed of ended sessions, and one makes checkpoints. Futures
 //! only wait for results, so no executor is blocked, and any executor works.
 //!
 //! # Durability

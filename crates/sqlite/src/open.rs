@@ -1,4 +1,4 @@
-//! Opening a file: connections and threads.
+//! Opens a session file: migrates it, and starts the connections and threads.
 
 use std::{
     fs, io,

@@ -1,4 +1,4 @@
-//! The options with which a session file is opened.
+//! Sets how a session file is opened: durability, readers and the lock timeout.
 
 use std::{num::NonZeroUsize, time::Duration};
 

@@ -47,7 +47,7 @@ fn describe() {
         Unit::Seconds,
         "From a session end on another server to its report here."
     );
-    describe_gauge!("tower_refresh_feed_up", "Whether the store's feed of session ends is connected.");
+    describe_gauge!("tower_refresh_feed_up", "Whether the store's feed of ended sessions is connected.");
 }
 
 fn start(event: &'static str, detail: &'static str) {

@@ -1,6 +1,6 @@
 //! Whether a token claims to have expired, read without verification.
 //!
-//! An access cookie that has expired counts as absent, whoever made it. Its signature need not be checked, and that check is
+//! An access cookie that has expired counts as absent, even if it is forged. Its signature need not be checked, and that check is
 //! the costliest part of a refresh. Read nothing but `exp` here: the token is unverified.
 
 use memchr::memchr;

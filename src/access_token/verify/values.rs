@@ -121,7 +121,7 @@ impl Visitor<'_> for NumericDateVisitor {
     }
 }
 
-/// A string, read by a function that says `None` to what it does not like.
+/// A string, read with a function that returns `None` for an invalid one.
 struct Text<F>(&'static str, F);
 
 impl<F: FnOnce(&str) -> Option<T>, T> Visitor<'_> for Text<F> {

@@ -1,3 +1,5 @@
+//! Tests of keys and key rings, with the PEM files in `tests/keys`.
+
 use super::*;
 
 #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]

@@ -69,7 +69,12 @@ fn other_public_keys_are_rejected_with_the_reason() {
         ("EC for RSA", pem!("es256.pub"), Algorithm::Ps256, KeyError::WrongKeyType),
         ("RSA for EC", pem!("rsa.pub"), Algorithm::Es256, KeyError::WrongKeyType),
         ("EC for Ed25519", pem!("es256.pub"), Algorithm::EdDsa, KeyError::WrongKeyType),
-        ("private", pem!("rsa"), Algorithm::Rs256, KeyError::WrongKeyType),
+        ("private", pem!("rsa"), Algorithm::Rs256, KeyError::PrivateKey),
+        ("private, PKCS#1", pem!("rsa.pkcs1"), Algorithm::Rs256, KeyError::PrivateKey),
+        ("private, SEC1", pem!("es256.sec1"), Algorithm::Es256, KeyError::PrivateKey),
+        ("private, encrypted", pem!("es256.encrypted"), Algorithm::Es256, KeyError::PrivateKey),
+        ("private, Ed25519", pem!("ed25519"), Algorithm::EdDsa, KeyError::PrivateKey),
+        ("private, of another type", pem!("rsa"), Algorithm::EdDsa, KeyError::PrivateKey),
         ("certificate", pem!("es256.cert"), Algorithm::Es256, KeyError::WrongKeyType),
         // 31 bytes instead of 32.
         (

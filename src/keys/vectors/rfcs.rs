@@ -22,7 +22,7 @@ struct Example {
 }
 
 #[test]
-fn the_signatures_in_the_rfcs_are_good_and_with_any_byte_changed_they_are_not() {
+fn the_signatures_in_the_rfcs_are_valid_and_with_any_byte_changed_they_are_not() {
     let mut checked = Vec::new();
     let mut not_offered = Vec::new();
     for (name, example) in examples() {
@@ -58,7 +58,7 @@ fn the_signatures_in_the_rfcs_are_good_and_with_any_byte_changed_they_are_not() 
 }
 
 #[test]
-fn a_ps384_signature_is_not_taken_for_a_ps256_one() {
+fn a_ps384_signature_is_no_ps256_signature() {
     let (_, example) = examples().into_iter().find(|(_, example)| example.alg == "PS384").unwrap();
     let key = key("PS256", &example.jwk).unwrap();
     let signature = URL_SAFE_NO_PAD.decode(&example.signature).unwrap();

@@ -68,7 +68,7 @@ fn world() -> World {
     world
 }
 
-/// The first half of the HMAC over the context and the body.
+/// The HMAC over the context and the body. A token contains its first 16 bytes.
 fn mac(key: u8, magic: &str, issuer: &str, body: &[u8]) -> [u8; 32] {
     let len = u16::try_from(issuer.len()).unwrap().to_be_bytes();
     let message = [magic.as_bytes(), &len, issuer.as_bytes(), body].concat();
@@ -126,7 +126,7 @@ impl Valid {
                 body[21] = 1;
                 sent_mac.copy_from_slice(&mac(9, &row.magic, &row.issuer, &body)[..16]);
             }
-            Some("second half") => sent_mac.copy_from_slice(&full[16..]),
+            Some("last 16 bytes") => sent_mac.copy_from_slice(&full[16..]),
             Some("whole") => bytes.extend_from_slice(&full[16..]),
             Some("8 bytes") => bytes.truncate(27 + 8),
             Some("none") => bytes.truncate(27),

@@ -74,7 +74,7 @@ impl TestStore {
         self.state.lock().unwrap().faults.insert(op, fault);
     }
 
-    /// From now on the feed of session ends cannot be joined.
+    /// From now on the feed of ended sessions cannot be joined.
     pub fn lose_feed(&self) {
         self.state.lock().unwrap().feed_is_lost = true;
     }

@@ -1,4 +1,4 @@
-//! The feed of session ends is complete. A store without a feed satisfies these laws if it reports that it has none.
+//! The feed of ended sessions is complete. A store without a feed satisfies these laws if it reports that it has none.
 
 use std::{
     future::{Future, poll_fn},

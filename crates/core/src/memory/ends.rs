@@ -1,4 +1,4 @@
-//! The feed of session ends.
+//! The feed of ended sessions.
 
 use std::{
     collections::VecDeque,

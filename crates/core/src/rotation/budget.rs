@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{LateBudget, RotationPolicy, SessionRow, Timestamp};
 
-/// Whether the previous token may obtain its successor once more after the grace.
+/// Whether the previous token may obtain its successor once more after the grace period.
 pub(super) fn has_left(row: &SessionRow, now: Timestamp, policy: &RotationPolicy) -> bool {
     spend(row, now, policy).is_some()
 }

@@ -19,15 +19,15 @@ pub enum TokenClass {
     Expired,
     /// c3: the current token.
     Current,
-    /// c4: the previous token, within the grace.
+    /// c4: the previous token, within the grace period.
     Previous,
-    /// c5: the previous token, after the grace and within the damping. It authenticates like [`Previous`](Self::Previous).
-    /// If every request completes its transit within the grace, a response was lost, so [`commit`](super::commit) sends
+    /// c5: the previous token, after the grace period and within the damping interval. It authenticates like [`Previous`](Self::Previous).
+    /// If every request completes its transit within the grace period, a response was lost, so [`commit`](super::commit) sends
     /// the successor only from the late budget.
     Overdue,
-    /// c6: the previous token, after the damping; the current one was never presented, and late budget is left.
+    /// c6: the previous token, after the damping interval; the current one was never presented, and late budget is left.
     Late,
-    /// c7: the previous token, after the damping; the current one was never presented, and no late budget is left. Lost
+    /// c7: the previous token, after the damping interval; the current one was never presented, and no late budget is left. Lost
     /// responses alone lead to this, so there need not be two copies: nobody is authenticated, and nothing is to be
     /// changed. [`RotationPolicy::end_when_spent`] makes it [`Reuse`](Self::Reuse).
     Spent,
@@ -110,7 +110,7 @@ pub fn classify(attempt: &Attempt<'_>, policy: &RotationPolicy) -> TokenClass {
 /// The row moved to generation `presented`, for a client whose token is one ahead of the store (c9).
 ///
 /// The write that the store lost was a rotation, and the client has received its token. The generation is therefore
-/// confirmed, and counts as reached at `now`, so that the previous token remains accepted for the grace.
+/// confirmed, and counts as reached at `now`, so that the previous token remains accepted for the grace period.
 pub fn roll_forward(row: &SessionRow, presented: u32, now: Timestamp) -> SessionRow {
     SessionRow {
         generation: presented.max(row.generation),

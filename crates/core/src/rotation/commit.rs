@@ -37,13 +37,13 @@ impl Decision {
 pub enum Rule {
     /// r1: the session is not live, or is in the denylist.
     NotLive,
-    /// r2: the current token, within the damping, or the last generation there is: no rotation.
+    /// r2: the current token, within the damping interval, or the last generation there is: no rotation.
     Damped,
-    /// r3: the current token, after the damping: rotate.
+    /// r3: the current token, after the damping interval: rotate.
     Rotate,
-    /// r4: the previous token, within the grace: send its successor, which exists already.
+    /// r4: the previous token, within the grace period: send its successor, which exists already.
     Redeliver,
-    /// r5: the previous token, after the grace, with late budget left: send its successor and spend late budget.
+    /// r5: the previous token, after the grace period, with late budget left: send its successor and spend late budget.
     Late,
     /// r6: other requests moved the session on while the handler ran.
     Overtaken,

@@ -23,6 +23,9 @@ use crate::{
 /// use tower_refresh_redis::Server;
 ///
 /// let node = Server::url("redis://:secret@127.0.0.1:6379/0")?;
+/// # #[cfg(feature = "rustls")]
+/// let across_a_network = Server::url("rediss://:secret@redis.example.com")?; // needs the feature `rustls`
+/// // without TLS, only where no attacker can reach the network:
 /// let sentinel = Server::insecure_url("redis+sentinel://sentinel-1:26379,sentinel-2:26379/main")?;
 /// let cluster = Server::insecure_url("redis+cluster://node-1:6379,node-2:6379,node-3:6379")?;
 /// # Ok::<(), tower_refresh_redis::OpenError>(())

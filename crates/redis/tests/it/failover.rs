@@ -10,7 +10,7 @@ use crate::support::{Cluster, NOW, Watched, follow, handle, row, until_async, wi
 const SESSIONS: u64 = 60;
 const WAIT: Duration = Duration::from_secs(3);
 
-/// Sessions of which the first half is ended. Each end is on a replica before it is acknowledged.
+/// Creates sessions and ends those with the lower numbers, half of them. Each session end is on a replica before it is acknowledged.
 async fn fill(url: &str) -> RedisStore {
     let options = RedisOptions::new().with_wait_for_replicas(1, WAIT);
     let store = options.connect(Server::url(url).unwrap()).await.unwrap();

@@ -1,3 +1,5 @@
+//! Each standard claim, and how its errors are reported.
+
 use super::*;
 
 #[test]
@@ -26,7 +28,7 @@ fn standard_claims_are_judged_one_by_one() {
         ("sid missing", json!({"sid": null}), "bad_claims"),
         ("sid short", json!({"sid": &handle[1..]}), "bad_claims"),
         ("sid padded", json!({"sid": format!("{handle}==")}), "bad_claims"),
-        // The last character holds two bits of nothing.
+        // The last character has two unused bits.
         ("sid not canonical", json!({"sid": format!("{}x", &handle[..21])}), "bad_claims"),
         ("scope", json!({"scope": "user admin"}), "valid"),
         ("scope a list", json!({"scope": ["user"]}), "bad_claims"),
@@ -68,15 +70,15 @@ fn dates_have_every_form_of_a_json_number() {
         ("1.7000006e9", "valid"),
         ("17000006E+2", "valid"),
         ("1700000600000e-3", "valid"),
-        ("1699999999.999", "expired but good"),
-        ("0", "expired but good"),
-        ("-0", "expired but good"),
-        ("0.0", "expired but good"),
-        ("1e-400", "expired but good"),
+        ("1699999999.999", "valid but expired"),
+        ("0", "valid but expired"),
+        ("-0", "valid but expired"),
+        ("0.0", "valid but expired"),
+        ("1e-400", "valid but expired"),
         ("18446744073709551616", "bad_claims"),
         ("1e300", "bad_claims"),
         ("-1e-3", "bad_claims"),
-        // Not representable: refused as JSON already.
+        // Not representable: rejected as JSON.
         ("1e400", "malformed"),
         ("NaN", "malformed"),
         ("Infinity", "malformed"),
@@ -101,7 +103,7 @@ fn fractions_count_to_the_millisecond() {
     assert_eq!(word(&verify_payload::<()>(&payload, Timestamp::from_millis(NOW * 1000 + 249))), "valid");
     assert_eq!(
         word(&verify_payload::<()>(&payload, Timestamp::from_millis(NOW * 1000 + 250))),
-        "expired but good"
+        "valid but expired"
     );
 }
 
@@ -109,23 +111,23 @@ fn fractions_count_to_the_millisecond() {
 fn a_token_ends_with_its_exp_or_the_configured_lifetime() {
     let by_exp = claims_but(&json!({"exp": NOW + 100}));
     assert_eq!(word(&verify_payload::<()>(&by_exp, at(NOW + 99))), "valid");
-    assert_eq!(word(&verify_payload::<()>(&by_exp, at(NOW + 100))), "expired but good");
+    assert_eq!(word(&verify_payload::<()>(&by_exp, at(NOW + 100))), "valid but expired");
 
     let by_lifetime = claims_but(&json!({"exp": NOW + 10_000}));
     assert_eq!(word(&verify_payload::<()>(&by_lifetime, at(NOW + 599))), "valid");
-    assert_eq!(word(&verify_payload::<()>(&by_lifetime, at(NOW + 600))), "expired but good");
+    assert_eq!(word(&verify_payload::<()>(&by_lifetime, at(NOW + 600))), "valid but expired");
 }
 
 #[test]
-fn expired_is_said_only_of_what_is_good_otherwise() {
+fn only_a_token_that_is_valid_otherwise_is_reported_as_expired() {
     #[derive(Deserialize)]
     struct Custom {
         #[serde(rename = "name")]
         _name: String,
     }
     let late = at(NOW + 10_000);
-    let good = json!({"name": "Alice"});
-    match verify_payload::<Custom>(&claims_but(&good), late) {
+    let valid_claims = json!({"name": "Alice"});
+    match verify_payload::<Custom>(&claims_but(&valid_claims), late) {
         Verdict::Expired { session } => assert_eq!(session, SessionHandle::from_bytes([7; 16])),
         other => panic!("{}", word(&other)),
     }
@@ -149,8 +151,8 @@ fn the_reason_does_not_depend_on_the_order_of_the_members() {
         _name: String,
     }
     let payload = |first: &str, last: &str| {
-        let good = claims_but(&json!({"iss": null}));
-        format!("{{{first},{},{last}}}", good.trim_matches(['{', '}']))
+        let valid_claims = claims_but(&json!({"iss": null}));
+        format!("{{{first},{},{last}}}", valid_claims.trim_matches(['{', '}']))
     };
     for (one, other) in [(r#""iss":"other""#, r#""name":1"#), (r#""name":1"#, r#""iss":"other""#)] {
         assert_eq!(word(&verify_payload::<Custom>(&payload(one, other), at(NOW))), "wrong_issuer");

@@ -1,3 +1,5 @@
+//! Custom claims of every shape that serde reads.
+
 use serde_json::Map;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Duplicate members and deep nesting are rejected.
+
 use super::*;
 use crate::access_token::verify::duplicates::reject;
 
@@ -39,13 +41,13 @@ fn nesting_is_bounded() {
 }
 
 #[test]
-fn what_is_no_json_is_found_by_the_parser() {
-    let good = claims().to_string();
-    let open = good.strip_suffix('}').unwrap();
+fn text_that_is_not_json_is_left_to_the_parser() {
+    let valid_json = claims().to_string();
+    let open = valid_json.strip_suffix('}').unwrap();
     for payload in [
         open.to_owned(),
-        format!("{good}}}"),
-        format!("{good}x"),
+        format!("{valid_json}}}"),
+        format!("{valid_json}x"),
         format!("{open},"),
         format!("{open},}}"),
         format!("{open},\"a\"}}"),
@@ -97,7 +99,7 @@ fn every_text_of_a_small_grammar_is_judged_as_by_a_parser() {
         }
     }
     const PARTS: [&str; 8] = ["{", "}", "[", "]", ",", r#""a":"#, r#""\u0061":"#, r#""a""#];
-    let (mut good, mut twice) = (0, 0);
+    let (mut valid_json, mut twice) = (0, 0);
     for mut number in 0..8_u32.pow(6) {
         let mut text = String::from(r#"{"a":["#);
         while number > 0 {
@@ -108,7 +110,7 @@ fn every_text_of_a_small_grammar_is_judged_as_by_a_parser() {
         match serde_json::from_str::<Reference>(&text) {
             Ok(Reference) => {
                 assert_eq!(reject(&text), Ok(()), "{text}");
-                good += 1;
+                valid_json += 1;
             }
             Err(error) if error.is_data() => {
                 assert_eq!(reject(&text), Err(InvalidTokenReason::DuplicateMember), "{text}");
@@ -117,13 +119,13 @@ fn every_text_of_a_small_grammar_is_judged_as_by_a_parser() {
             Err(_) => {}
         }
     }
-    assert!(good > 10 && twice > 50, "{good} {twice}");
+    assert!(valid_json > 10 && twice > 50, "{valid_json} {twice}");
 }
 
 #[test]
-fn tokens_with_a_member_twice_are_refused_whatever_it_is() {
-    let good = claims().to_string();
-    let twice = |member: &str| good.replacen('{', &format!("{{{member},"), 1);
+fn tokens_with_a_member_twice_are_rejected_whatever_the_member_is() {
+    let valid_json = claims().to_string();
+    let twice = |member: &str| valid_json.replacen('{', &format!("{{{member},"), 1);
     for member in
         [r#""sub":"alice""#, r#""iss":"other""#, r#""exp":1"#, r#""a":{"b":1,"b":1}"#, r#""a":1,"a":2"#]
     {
@@ -134,9 +136,9 @@ fn tokens_with_a_member_twice_are_refused_whatever_it_is() {
 
 #[test]
 fn of_many_members_one_that_occurs_twice_is_found_and_else_none() {
-    let good = claims().to_string();
+    let valid_json = claims().to_string();
     let many: String = (0..300).map(|number| format!(",\"member{number}\":{number}")).collect();
-    let open = good.strip_suffix('}').unwrap();
+    let open = valid_json.strip_suffix('}').unwrap();
     let differ = verify_payload::<HashMap<String, Value>>(&format!("{open}{many}}}"), at(NOW));
     assert_eq!(word(&differ), "valid");
     let twice = verify_payload::<HashMap<String, Value>>(&format!("{open}{many},\"member150\":0}}"), at(NOW));
@@ -145,8 +147,8 @@ fn of_many_members_one_that_occurs_twice_is_found_and_else_none() {
 
 #[test]
 fn arrays_are_read_as_deep_as_the_parser_reads_them() {
-    let good = claims().to_string();
-    let open = good.strip_suffix('}').unwrap();
+    let valid_json = claims().to_string();
+    let open = valid_json.strip_suffix('}').unwrap();
     for (depth, expected) in [(126, "valid"), (127, "malformed")] {
         let payload = format!("{open},\"a\":{}1{}}}", "[".repeat(depth), "]".repeat(depth));
         assert_eq!(word(&verify_payload::<()>(&payload, at(NOW))), expected, "{depth}");

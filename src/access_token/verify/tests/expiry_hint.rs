@@ -1,3 +1,5 @@
+//! Which tokens count as expired before they are verified.
+
 use super::*;
 use crate::access_token::verify::is_expired_unverified;
 

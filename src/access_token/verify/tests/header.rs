@@ -1,3 +1,5 @@
+//! Each header parameter, and the form of a token.
+
 use super::*;
 
 fn kid() -> String {
@@ -100,13 +102,13 @@ fn a_public_key_is_no_hmac_secret() {
 
 #[test]
 fn a_token_has_three_canonical_segments() {
-    let good = signed(&header(), &claims().to_string());
-    let [header, payload, signature] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
+    let token = signed(&header(), &claims().to_string());
+    let [header, payload, signature] = token.split('.').collect::<Vec<_>>().try_into().unwrap();
     let last = signature.chars().last().unwrap();
     // 32 bytes leave four bits of nothing in the last character.
     let not_canonical = char::from(last as u8 + 1);
     let cases = [
-        (good.clone(), "valid"),
+        (token.clone(), "valid"),
         (String::new(), "malformed"),
         (".".into(), "malformed"),
         ("..".into(), "malformed"),
@@ -115,11 +117,11 @@ fn a_token_has_three_canonical_segments() {
         (format!("{header}.{payload}."), "malformed"),
         (format!(".{payload}.{signature}"), "malformed"),
         (format!("{header}..{signature}"), "malformed"),
-        (format!("{good}."), "malformed"),
-        (format!(".{good}"), "malformed"),
-        (format!("{good}.{signature}"), "malformed"),
-        (format!("{good}="), "malformed"),
-        (format!("{good} "), "malformed"),
+        (format!("{token}."), "malformed"),
+        (format!(".{token}"), "malformed"),
+        (format!("{token}.{signature}"), "malformed"),
+        (format!("{token}="), "malformed"),
+        (format!("{token} "), "malformed"),
         (format!("{header}=.{payload}.{signature}"), "malformed"),
         (format!("{header}.{payload}.{}{not_canonical}", &signature[..signature.len() - 1]), "malformed"),
         (format!("{header}.{payload}.{}", &signature[..40]), "bad_signature"),

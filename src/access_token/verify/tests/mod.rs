@@ -1,4 +1,4 @@
-//! The rules on tokens, by a signed token for each.
+//! Tests each rule on access tokens with a signed token.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -49,7 +49,7 @@ fn claims() -> Value {
     })
 }
 
-/// The good claims with some of them replaced, or removed by null.
+/// The valid claims with some of them replaced, or removed by null.
 fn claims_but(changes: &Value) -> String {
     let mut claims = claims();
     let members = claims.as_object_mut().unwrap();
@@ -80,11 +80,11 @@ fn valid<C>(verdict: Verdict<AccessToken<C>>) -> AccessToken<C> {
     }
 }
 
-/// What became of it, in one word.
+/// The verdict in a word or two.
 fn word<C>(verdict: &Verdict<AccessToken<C>>) -> &'static str {
     match verdict {
         Verdict::Valid(_) => "valid",
-        Verdict::Expired { .. } => "expired but good",
+        Verdict::Expired { .. } => "valid but expired",
         Verdict::Invalid(reason) => reason.as_str(),
     }
 }

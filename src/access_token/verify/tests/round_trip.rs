@@ -1,3 +1,5 @@
+//! Minted tokens are valid, and tokens that would be invalid are not minted.
+
 use std::collections::BTreeMap;
 
 use super::*;
@@ -114,15 +116,15 @@ fn custom_claims_are_a_map_or_nothing_and_none_of_ours() {
 }
 
 #[test]
-fn what_would_not_verify_is_not_minted() {
+fn an_invalid_token_is_not_minted() {
     let alice = Subject::from("alice");
     let minted = |scope: &str| mint(&keys(), &new_access(&alice, scope, &())).map(drop);
     assert_eq!(minted("user:read a/b"), Ok(()));
     for scope in [" ", "a ", " a", "a  b", "a\tb", "a\"b", "a\\b", "ä"] {
         assert_eq!(minted(scope), Err(MintError::InvalidScope), "{scope:?}");
     }
-    let nobody = Subject::from("");
-    assert_eq!(mint(&keys(), &new_access(&nobody, "", &())).err(), Some(MintError::EmptySubject));
+    let empty = Subject::from("");
+    assert_eq!(mint(&keys(), &new_access(&empty, "", &())).err(), Some(MintError::EmptySubject));
     let long = |length| BTreeMap::from([("a", "x".repeat(length))]);
     assert_eq!(mint(&keys(), &new_access(&alice, "", &long(8192))).err(), Some(MintError::TooLarge));
     let token = mint(&keys(), &new_access(&alice, "", &long(5000))).unwrap();

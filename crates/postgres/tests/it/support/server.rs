@@ -49,7 +49,7 @@ impl Server {
         let folder = env::temp_dir().join(format!("tower-refresh-postgres-{nanos}"));
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let mut server = Self { folder, settings, process: None };
-        // PostgreSQL refuses to run as root, and must own its folder.
+        // PostgreSQL does not start as root, and must own its folder.
         let mut mkdir = Command::new("install");
         mkdir.args(["-d", "-m", "700"]);
         if is_root() {

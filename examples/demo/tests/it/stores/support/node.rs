@@ -1,4 +1,4 @@
-//! A database server of the test's own: on a port that nobody else has, in a folder of its own, on the loopback interface.
+//! A database server of the test's own: on a port that no other process has, in a folder of its own, on the loopback interface.
 
 use std::{
     fs,
@@ -33,7 +33,7 @@ impl Node {
     /// With its defaults, which sync each commit to the disk.
     pub(crate) fn postgres() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // The folder's owner is who the server runs as: it refuses root.
+        // The server runs as the folder's owner, because it does not start as root.
         if is_root() {
             run(Command::new("chown").arg(unprivileged()).arg(folder.path()));
         }
@@ -147,7 +147,7 @@ impl Node {
     }
 }
 
-/// A port that nobody listens on, and neither on the one 10 000 higher, which a Cluster's node wants as well. Below those
+/// A port on which no process listens, and neither on the one 10 000 higher, which a Cluster's node needs as well. Below those
 /// that outgoing connections have, so that it is still free after a restart.
 fn free_port() -> u16 {
     loop {
