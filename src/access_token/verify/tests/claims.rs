@@ -101,7 +101,10 @@ fn fractions_count_to_the_millisecond() {
     assert_eq!(token.expires_at, Timestamp::from_millis(NOW * 1000 + 250));
     assert_eq!(token.issued_at, Timestamp::from_millis(NOW * 1000 - 500));
     assert_eq!(word(&verify_payload::<()>(&payload, Timestamp::from_millis(NOW * 1000 + 249))), "valid");
-    assert_eq!(word(&verify_payload::<()>(&payload, Timestamp::from_millis(NOW * 1000 + 250))), "valid but expired");
+    assert_eq!(
+        word(&verify_payload::<()>(&payload, Timestamp::from_millis(NOW * 1000 + 250))),
+        "valid but expired"
+    );
 }
 
 #[test]
