@@ -2,7 +2,7 @@
 //! there is no server to install.
 //!
 //! ```
-//! use tower_refresh_core::{SessionHandle, SessionRow, SessionStore, Subject, Timestamp};
+//! use tower_refresh_core::{Page, SessionHandle, SessionRow, SessionStore, Subject, Timestamp};
 //! use tower_refresh_sqlite::SqliteStore;
 //!
 //! # let folder = tempfile::tempdir()?;
@@ -17,7 +17,7 @@
 //! drop(store);
 //!
 //! let store = SqliteStore::open(&path).await?;
-//! assert_eq!(store.list(&Subject::new("alice"), login).await?, [row]);
+//! assert_eq!(store.list(&Subject::new("alice"), login, Page::first(10_000)).await?, [row]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -73,7 +73,7 @@ async fn a_failed_write_does_not_affect_the_others_of_its_group() {
     let late = tokio::spawn(create(&store, row(3)));
     let ends = tokio::spawn({
         let store = store.clone();
-        async move { store.end(handle(0), EndReason::Logout, NOW).await }
+        async move { store.end(handle(0), EndReason::Logout, NOW, 7).await }
     });
     yield_now().await;
     drop(locked);
