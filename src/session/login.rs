@@ -10,6 +10,7 @@ use crate::{
     event::EventKind,
     refresh_token::{RefreshToken, RefreshTransport, SessionId},
     rejection::Rejection,
+    sessions::random_version,
     state::Change,
     tokens::{Issued, IssuedAccess, IssuedRefresh},
 };
@@ -72,6 +73,7 @@ impl<C: CustomClaims> Session<C> {
         let mut row = SessionRow::new(token.handle, subject, now, idle_expiry, absolute_expiry);
         row.meta = self.meta(options.label);
         row.data = options.data;
+        row.version = random_version().map_err(|_| self.reject(RejectionKind::Internal))?;
 
         let user = match self.state.auth.sessions().claims.load_user(&row).await {
             Ok(Some(load)) => load.user,

@@ -2,7 +2,7 @@
 //! shared by any number of servers.
 //!
 //! ```no_run
-//! use tower_refresh_core::{SessionHandle, SessionRow, SessionStore, Subject, Timestamp};
+//! use tower_refresh_core::{Page, SessionHandle, SessionRow, SessionStore, Subject, Timestamp};
 //! use tower_refresh_redis::RedisStore;
 //!
 //! # async {
@@ -12,7 +12,7 @@
 //!
 //! let store = RedisStore::connect("redis://127.0.0.1:6379").await?;
 //! store.create(&row).await?;
-//! assert_eq!(store.list(&Subject::new("alice"), login).await?, [row]);
+//! assert_eq!(store.list(&Subject::new("alice"), login, Page::first(10_000)).await?, [row]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # };
 //! ```

@@ -4,14 +4,13 @@ ALTER TABLE sessions RENAME COLUMN look_at TO purge_at;
 DROP INDEX sessions_by_look_at;
 CREATE INDEX sessions_by_purge_at ON sessions (purge_at);
 
--- The defaults are for the sessions of the first schema. NULL is the idle lifetime of the policy, which that schema did not
--- store.
-ALTER TABLE sessions ADD COLUMN authenticated_at INTEGER NOT NULL DEFAULT 0;
+-- The defaults are for the sessions of the first schema. Where it has no value, authenticated_at is created_at, and idle is the
+-- idle lifetime of the policy. No row is rewritten.
+ALTER TABLE sessions ADD COLUMN authenticated_at INTEGER;
 ALTER TABLE sessions ADD COLUMN idle INTEGER;
 ALTER TABLE sessions ADD COLUMN persistent INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE sessions ADD COLUMN claims_epoch INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sessions ADD COLUMN binding BLOB;
-UPDATE sessions SET authenticated_at = created_at;
 
 -- The kind of a notice in the feed: 0 is a session end. Readers pass over kinds that they do not know.
 ALTER TABLE ends ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;

@@ -94,7 +94,9 @@ pub(crate) fn read(columns: &Columns<'_>) -> rusqlite::Result<SessionRow> {
     row.meta.ip = ip.map_err(|error| invalid(13, error))?;
     row.meta.label = columns.get(14)?;
     row.data = columns.get(15)?;
-    row.authenticated_at = time(16)?;
+    if let Some(Column(at)) = columns.get(16)? {
+        row.authenticated_at = at;
+    }
     row.idle = columns.get::<_, Option<_>>(17)?.map(|Column(idle)| idle);
     row.persistent = columns.get(18)?;
     row.claims_epoch = columns.get(19)?;
