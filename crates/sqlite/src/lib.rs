@@ -46,6 +46,11 @@
 //! copy misses the writes that are still in `sessions.db-wal`. Restoring a backup revives the sessions that have ended since
 //! it was made. If that is not acceptable, start with an empty file instead, which logs all users out.
 //!
+//! # Upgrades
+//! Opening a file migrates it, and its sessions stay. From a file of the first schema (`user_version` 1): stop all processes, open
+//! the file with the new version, start the others. A later version that only adds to the schema can use the file at the same time
+//! as this one, which leaves its columns, tables and notices as they are.
+//!
 //! # Size
 //! [`purge_dead`](tower_refresh_core::SessionStore::purge_dead) makes space for later sessions, but does not shrink the file.
 

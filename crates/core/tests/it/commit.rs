@@ -265,3 +265,21 @@ fn r6_an_overtaken_request_is_sent_nothing() {
         overtaken("far behind").row(|row| row.generation = u32::MAX).presents(0, TokenClass::Reuse),
     ]);
 }
+
+#[test]
+fn r3_moves_the_idle_expiry_by_the_lifetime_of_the_row_or_else_of_the_policy() {
+    let (policy, now) = (RotationPolicy::balanced(), ROTATED.saturating_add(HOUR));
+    for (own, lifetime) in [(Some(DAY * 2), DAY * 2), (Some(DAY * 20), DAY * 20), (None, policy.idle)] {
+        let mut row = row();
+        row.idle = own;
+        let decision = commit(&Attempt::new(Some(&row), 5, now), TokenClass::Current, &policy);
+        let write = decision.write.expect("it rotates");
+        assert_eq!(write.idle_expiry, now.saturating_add(lifetime), "{own:?}");
+        assert_eq!(write.idle, own, "{own:?}");
+        assert_eq!(write.version, row.version, "the store compares the version that was loaded");
+    }
+    let mut row = row();
+    row.idle = Some(DAY * 400);
+    let decision = commit(&Attempt::new(Some(&row), 5, now), TokenClass::Current, &policy);
+    assert_eq!(decision.write.map(|row| row.idle_expiry), Some(row.absolute_expiry), "no later than that");
+}

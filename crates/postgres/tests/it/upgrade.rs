@@ -126,10 +126,10 @@ fn a_table_to_which_a_later_version_has_added_is_used_and_its_additions_are_kept
         let add = format!(
             "ALTER TABLE {schema}.sessions ADD COLUMN color text NOT NULL DEFAULT 'blue';
              UPDATE {schema}.sessions SET color = 'green';
-             UPDATE {schema}.sessions SET ended_reason = 'boredom', ended_at = 7 WHERE version = 0
-                 AND handle = decode('{}', 'hex');
+             UPDATE {schema}.sessions SET ended_reason = 'boredom', ended_at = 7
+                 WHERE handle = decode('{third:032x}', 'hex');
              UPDATE {schema}.sessions_version SET version = 1000",
-            format!("{:032x}", u128::from_be_bytes(*handle(2).as_bytes()))
+            third = u128::from_be_bytes(*handle(2).as_bytes())
         );
         client.batch_execute(&add).await.expect("adds");
         for store in [running, connect(&schema).await] {
