@@ -11,7 +11,7 @@ use std::{
 use tower_refresh::{
     MemoryStore, SessionHandle, Subject, Timestamp,
     event::EndReason,
-    store::{EndWatcher, SessionRow, SessionStore, StoreError},
+    store::{EndWatcher, Page, SessionRow, SessionStore, StoreError},
 };
 
 /// Counts loads, swaps and other calls.
@@ -56,8 +56,8 @@ impl SessionStore for CountingStore {
         self.count(&self.calls.loads).await.load(handle).await
     }
 
-    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
-        self.count(&self.calls.swaps).await.compare_and_swap(row).await
+    async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
+        self.count(&self.calls.swaps).await.compare_and_swap(row, version).await
     }
 
     async fn end(
@@ -65,8 +65,9 @@ impl SessionStore for CountingStore {
         handle: SessionHandle,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Result<bool, StoreError> {
-        self.other().await.end(handle, reason, now).await
+        self.other().await.end(handle, reason, now, version).await
     }
 
     async fn end_subject(
@@ -75,12 +76,18 @@ impl SessionStore for CountingStore {
         except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        self.other().await.end_subject(subject, except, reason, now).await
+        self.other().await.end_subject(subject, except, reason, now, version).await
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
-        self.other().await.list(subject, now).await
+    async fn list(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        self.other().await.list(subject, now, page).await
     }
 
     async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {

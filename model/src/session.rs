@@ -74,6 +74,7 @@ impl Session {
         let login = scenario.at(scenario.oldest().into());
         let mut row =
             SessionRow::new(SessionHandle::from_bytes([1; 16]), "alice".into(), login, idle, absolute);
+        row.idle = None;
         row.generation = self.generation.into();
         row.rotated_at = scenario.at(self.rotated_at.into());
         row.confirmed = self.confirmed;

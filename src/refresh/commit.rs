@@ -82,8 +82,8 @@ async fn store_decision<C: CustomClaims>(
         let rotates = matches!(rule, Rule::Rotate | Rule::Late);
         let row = match (decision.write.map(Box::new), reloaded.take()) {
             (Some(write), _) if is_fresh || rotates => match sessions.store.compare_and_swap(&write).await {
-                Ok(true) => write,
-                Ok(false) => continue,
+                Ok(Some(_)) => write,
+                Ok(None) => continue,
                 Err(_) => return Err(RefreshError::Unavailable),
             },
             (None, Some(row)) if is_fresh => row,

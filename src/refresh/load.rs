@@ -176,11 +176,9 @@ async fn restore_lost_write<C: CustomClaims>(
     now: Timestamp,
 ) -> Result<Option<Box<SessionRow>>, StoreError> {
     let mut restored = Box::new(roll_forward(row, generation, now));
-    if !sessions.store.compare_and_swap(&restored).await? {
-        return Ok(None);
-    }
+    let Some(version) = sessions.store.compare_and_swap(&restored).await? else { return Ok(None) };
     sessions.events.emit_for(EventKind::Ahead, &restored);
-    restored.version = restored.version.saturating_add(1);
+    restored.version = version;
     Ok(Some(restored))
 }
 

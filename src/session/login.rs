@@ -12,6 +12,7 @@ use crate::{
     event::EventKind,
     refresh_token::{RefreshToken, RefreshTransport, SessionId},
     rejection::Rejection,
+    sessions::random_version,
     state::Change,
     tokens::{Issued, IssuedAccess, IssuedRefresh},
 };
@@ -75,6 +76,7 @@ impl<C: CustomClaims> Session<C> {
         let mut row = SessionRow::new(token.handle, subject, now, idle_expiry, absolute_expiry);
         row.meta = self.meta(options.label);
         row.data = options.data;
+        row.version = random_version().map_err(|error| self.crypto_failed(None, &error))?;
 
         let user = match self.state.auth.sessions().claims.load_user(&row).await {
             Ok(Some(load)) => load.user,

@@ -13,7 +13,7 @@ use tower_refresh_core::{EndReason, RotationPolicy, SessionHandle, StoreError, S
 use self::{denylist::Denylist, feed::Feed, spawn::spawn_detached};
 pub(crate) use self::{
     follow::follow,
-    store::{DynStore, GuardedStore},
+    store::{DynStore, GuardedStore, random_version},
 };
 use crate::{
     claims::ClaimsSource,
@@ -78,12 +78,18 @@ impl<C: Send + Sync + 'static> Sessions<C> {
     ) -> Result<Vec<SessionHandle>, StoreError> {
         let sessions = self.clone();
         spawn_detached(async move {
-            let ended = sessions.store.end_subject(&subject, except, reason, sessions.now()).await?;
-            for session in &ended {
-                sessions.deny(*session);
-                sessions.events.emit(EventKind::End(reason), Some(*session), Some(&subject), None);
+            let mut all = Vec::new();
+            loop {
+                let ended = sessions.store.end_subject(&subject, except, reason, sessions.now()).await?;
+                if ended.is_empty() {
+                    return Ok(all);
+                }
+                for session in &ended {
+                    sessions.deny(*session);
+                    sessions.events.emit(EventKind::End(reason), Some(*session), Some(&subject), None);
+                }
+                all.extend(ended);
             }
-            Ok(ended)
         })
         .await
     }

@@ -4,15 +4,24 @@ use std::{convert::Infallible, fmt, panic::AssertUnwindSafe, sync::Arc, time::Du
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tower_refresh_core::{
-    EndReason, EndWatcher, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind, Subject,
-    Timestamp,
+    EndReason, EndWatcher, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
+    Subject, Timestamp,
 };
 
 use crate::{
+    crypto::{self, RandomError},
     event::{EventKind, Events},
     telemetry::Stopwatch,
     timeout::timeout,
 };
+
+/// How many rows of a list a call loads.
+const PAGE: usize = 10_000;
+
+/// The version of a write: 63 random bits, because the columns of databases are signed.
+pub(crate) fn random_version() -> Result<u64, RandomError> {
+    crypto::random().map(|bytes| u64::from_be_bytes(bytes) >> 1)
+}
 
 /// The store as the middleware calls it. An error that a call returns has been reported.
 #[derive(Clone)]
@@ -37,8 +46,12 @@ impl GuardedStore {
         self.guard("load", Some(handle), None, call).await
     }
 
-    pub(crate) async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
-        let call = async { self.inner.compare_and_swap(row).await };
+    /// Returns the new version of the row, or `None` if the row was not replaced.
+    pub(crate) async fn compare_and_swap(&self, row: &SessionRow) -> Result<Option<u64>, StoreError> {
+        let call = async {
+            let version = new_version()?;
+            Ok(self.inner.compare_and_swap(row, version).await?.then_some(version))
+        };
         self.guard("compare_and_swap", Some(row.handle), Some(&row.subject), call).await
     }
 
@@ -49,10 +62,11 @@ impl GuardedStore {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let call = async { self.inner.end(handle, reason, now).await };
+        let call = async { self.inner.end(handle, reason, now, new_version()?).await };
         self.guard("end", Some(handle), subject, call).await
     }
 
+    /// Ends some sessions. The caller repeats it until it returns none.
     pub(crate) async fn end_subject(
         &self,
         subject: &Subject,
@@ -60,7 +74,7 @@ impl GuardedStore {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        let call = async { self.inner.end_subject(subject, except, reason, now).await };
+        let call = async { self.inner.end_subject(subject, except, reason, now, new_version()?).await };
         self.guard("end_subject", None, Some(subject), call).await
     }
 
@@ -69,8 +83,17 @@ impl GuardedStore {
         subject: &Subject,
         now: Timestamp,
     ) -> Result<Vec<SessionRow>, StoreError> {
-        let call = async { self.inner.list(subject, now).await };
-        self.guard("list", None, Some(subject), call).await
+        let (mut all, mut page) = (Vec::new(), Page::first(PAGE));
+        loop {
+            let call = async { self.inner.list(subject, now, page).await };
+            let rows = self.guard("list", None, Some(subject), call).await?;
+            let is_last = rows.len() < PAGE;
+            all.extend(rows);
+            match all.last() {
+                Some(last) if !is_last => page = Page::after(last, PAGE),
+                _ => return Ok(all),
+            }
+        }
     }
 
     pub(crate) async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
@@ -110,6 +133,11 @@ impl GuardedStore {
     }
 }
 
+/// As [`random_version`]. Nothing is written without one.
+fn new_version() -> Result<u64, StoreError> {
+    random_version().map_err(|error| StoreError::with_source(StoreErrorKind::Unavailable, error))
+}
+
 impl fmt::Debug for GuardedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GuardedStore").field("timeout", &self.timeout).finish_non_exhaustive()
@@ -120,12 +148,17 @@ impl fmt::Debug for GuardedStore {
 pub(crate) trait DynStore: Send + Sync {
     fn create<'a>(&'a self, row: &'a SessionRow) -> BoxFuture<'a, Result<(), StoreError>>;
     fn load(&self, handle: SessionHandle) -> BoxFuture<'_, Result<Option<SessionRow>, StoreError>>;
-    fn compare_and_swap<'a>(&'a self, row: &'a SessionRow) -> BoxFuture<'a, Result<bool, StoreError>>;
+    fn compare_and_swap<'a>(
+        &'a self,
+        row: &'a SessionRow,
+        version: u64,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
     fn end(
         &self,
         handle: SessionHandle,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> BoxFuture<'_, Result<bool, StoreError>>;
     fn end_subject<'a>(
         &'a self,
@@ -133,11 +166,13 @@ pub(crate) trait DynStore: Send + Sync {
         except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> BoxFuture<'a, Result<Vec<SessionHandle>, StoreError>>;
     fn list<'a>(
         &'a self,
         subject: &'a Subject,
         now: Timestamp,
+        page: Page,
     ) -> BoxFuture<'a, Result<Vec<SessionRow>, StoreError>>;
     fn purge_dead(&self, dead_before: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>>;
     fn watch_ends<'a>(
@@ -156,8 +191,12 @@ impl<S: SessionStore> DynStore for S {
         SessionStore::load(self, handle).boxed()
     }
 
-    fn compare_and_swap<'a>(&'a self, row: &'a SessionRow) -> BoxFuture<'a, Result<bool, StoreError>> {
-        SessionStore::compare_and_swap(self, row).boxed()
+    fn compare_and_swap<'a>(
+        &'a self,
+        row: &'a SessionRow,
+        version: u64,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        SessionStore::compare_and_swap(self, row, version).boxed()
     }
 
     fn end(
@@ -165,8 +204,9 @@ impl<S: SessionStore> DynStore for S {
         handle: SessionHandle,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> BoxFuture<'_, Result<bool, StoreError>> {
-        SessionStore::end(self, handle, reason, now).boxed()
+        SessionStore::end(self, handle, reason, now, version).boxed()
     }
 
     fn end_subject<'a>(
@@ -175,16 +215,18 @@ impl<S: SessionStore> DynStore for S {
         except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> BoxFuture<'a, Result<Vec<SessionHandle>, StoreError>> {
-        SessionStore::end_subject(self, subject, except, reason, now).boxed()
+        SessionStore::end_subject(self, subject, except, reason, now, version).boxed()
     }
 
     fn list<'a>(
         &'a self,
         subject: &'a Subject,
         now: Timestamp,
+        page: Page,
     ) -> BoxFuture<'a, Result<Vec<SessionRow>, StoreError>> {
-        SessionStore::list(self, subject, now).boxed()
+        SessionStore::list(self, subject, now, page).boxed()
     }
 
     fn purge_dead(&self, dead_before: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>> {

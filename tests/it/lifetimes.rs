@@ -268,7 +268,7 @@ async fn a_refresh_ahead_of_an_ended_or_expired_session_sends_nothing_even_to_a_
             alter_row(&world, session, |row| row.idle_expiry = now).await;
         } else {
             use tower_refresh::store::SessionStore;
-            assert!(world.store.inner.end(session, EndReason::Revoked, now).await.unwrap());
+            assert!(world.store.inner.end(session, EndReason::Revoked, now, 1).await.unwrap());
         }
         let request = as_navigation(browser.request("/me"));
 

@@ -297,7 +297,7 @@ async fn a_server_with_another_policy_shortens_the_life_of_access_tokens_at_once
 async fn a_session_without_a_row_is_anonymous_and_no_cookie_is_removed() {
     let world = World::new();
     let (mut browser, session) = expired_browser(&world, "alice").await;
-    world.store.inner.end(session, EndReason::Revoked, world.clock.now()).await.unwrap();
+    world.store.inner.end(session, EndReason::Revoked, world.clock.now(), 1).await.unwrap();
     let later = world.clock.now().saturating_add(MILLISECOND);
     assert_eq!(world.store.inner.purge_dead(later).await.unwrap(), 1);
 

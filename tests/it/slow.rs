@@ -97,7 +97,7 @@ async fn a_slow_handler_rotates_when_it_is_done_and_not_earlier() {
     let (mut browser, session) = expired_browser(&world, "alice").await;
     let slow = begin(&world, browser.request("/me"));
     world.clock.advance(5 * GRACE);
-    assert_eq!(world.store.row(session).await.unwrap().version, 0);
+    assert_eq!(world.store.writes(session), 0);
 
     let response = finish(slow).await;
 
@@ -206,7 +206,7 @@ async fn a_session_that_ends_or_expires_while_the_handler_runs_is_not_refreshed(
         let (store, now) = (world.store.inner.clone(), tower_refresh::Clock::now(&world.clock));
         Box::pin(async move {
             use tower_refresh::{event::EndReason, store::SessionStore};
-            assert!(store.end(session, EndReason::Revoked, now).await.unwrap());
+            assert!(store.end(session, EndReason::Revoked, now, 1).await.unwrap());
         })
     };
     let ended_here: Fate = |world, session| {
@@ -240,7 +240,7 @@ async fn a_session_that_is_purged_while_the_handler_runs_is_anonymous_in_an_expl
         let store = store.clone();
         async move {
             use tower_refresh::{Timestamp, event::EndReason, store::SessionStore};
-            store.end(session, EndReason::Revoked, Timestamp::from_secs(1)).await.unwrap();
+            store.end(session, EndReason::Revoked, Timestamp::from_secs(1), 1).await.unwrap();
             assert_eq!(store.purge_dead(Timestamp::from_secs(2)).await.unwrap(), 1);
             crate::support::world::routes(request).await
         }
@@ -260,7 +260,7 @@ async fn a_response_that_switches_protocols_is_authenticated_and_rotates_nothing
     let response = browser.get(&world, "/status/101").await;
 
     assert!(carries_nothing(&response));
-    assert_eq!(world.store.row(session).await.unwrap().version, 0);
+    assert_eq!(world.store.writes(session), 0);
     for status in [204, 302, 304, 404, 500] {
         let (mut browser, _) = expired_browser(&world, "alice").await;
         let response = browser.get(&world, &format!("/status/{status}")).await;

@@ -31,10 +31,12 @@
 //! ```
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod binding;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod handle;
 mod memory;
+mod page;
 mod policy;
 pub mod rotation;
 mod row;
@@ -42,8 +44,10 @@ mod store;
 mod timestamp;
 
 pub use self::{
+    binding::SessionBinding,
     handle::{ParseSessionHandleError, SessionHandle},
     memory::MemoryStore,
+    page::Page,
     policy::{LateBudget, PolicyError, RotationPolicy},
     row::{EndReason, Ended, ParseEndReasonError, SessionMeta, SessionRow, Subject},
     store::{EndWatcher, SessionStore, StoreError, StoreErrorKind},

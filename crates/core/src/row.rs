@@ -1,13 +1,16 @@
 //! A session as stored.
 
-use std::{error::Error, fmt, net::IpAddr, str::FromStr};
+use std::{error::Error, fmt, net::IpAddr, str::FromStr, time::Duration};
 
-use crate::{SessionHandle, Timestamp};
+use crate::{SessionBinding, SessionHandle, Timestamp};
 
 /// One session, that is one login on one device, as a [`SessionStore`](crate::SessionStore) stores it.
 ///
 /// It contains no token and no hash of a token, so that a leaked table does not help to forge one. All times are passed
 /// in; a store never reads a clock.
+///
+/// A [swap](crate::SessionStore::compare_and_swap) writes the fields that may change. Those that never change have their
+/// value from the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionRow {
@@ -25,22 +28,36 @@ pub struct SessionRow {
     pub late_budget: Timestamp,
     /// When the user logged in. Never changes.
     pub created_at: Timestamp,
+    /// When the application last checked who the user is: at the login, or as the application stated it. Never changes.
+    pub authenticated_at: Timestamp,
+    /// How long the session lives without a refresh, in whole milliseconds. `None` is the idle lifetime of the policy, for
+    /// the rows of versions that did not store it. Never changes.
+    pub idle: Option<Duration>,
     /// When the session expires if it is not refreshed. Rotations move it, at most to `absolute_expiry`.
     pub idle_expiry: Timestamp,
     /// When the session expires in any case. Never changes.
     pub absolute_expiry: Timestamp,
+    /// Whether the cookies of the session have a `Max-Age`, so that they outlive the browser. Never changes.
+    pub persistent: bool,
+    /// How often the claims of the session were invalidated. Access tokens with claims of a lower epoch are outdated.
+    pub claims_epoch: u32,
+    /// The device to which the session is bound, if it is.
+    pub binding: Option<SessionBinding>,
     /// Set once, by [`end`](crate::SessionStore::end), and never reset.
     pub ended: Option<Ended>,
-    /// Each write increments it, so that compare-and-swap detects a write in between.
+    /// A random number below 2^63 that the caller draws for each write, so that compare-and-swap detects a write in between.
+    /// A counter would return to an earlier value if a failover loses a write.
     pub version: u64,
     /// The description of the device, given at login. Never changes.
     pub meta: SessionMeta,
-    /// Application data, given at login. Never changes.
+    /// Application data, given at login. A swap may change it.
     pub data: Vec<u8>,
 }
 
 impl SessionRow {
-    /// A live session at generation 0 and version 0, with a full late budget, no meta and no data.
+    /// A live session at generation 0, version 0 and claims epoch 0, with a full late budget and persistent cookies, without
+    /// meta, data and binding. The user was authenticated at `created_at`, and the session's own idle lifetime is the time
+    /// from then to `idle_expiry`.
     pub fn new(
         handle: SessionHandle,
         subject: Subject,
@@ -48,6 +65,7 @@ impl SessionRow {
         idle_expiry: Timestamp,
         absolute_expiry: Timestamp,
     ) -> Self {
+        let idle_expiry = idle_expiry.min(absolute_expiry);
         Self {
             handle,
             subject,
@@ -56,8 +74,13 @@ impl SessionRow {
             confirmed: false,
             late_budget: Timestamp::default(),
             created_at,
-            idle_expiry: idle_expiry.min(absolute_expiry),
+            authenticated_at: created_at,
+            idle: Some(idle_expiry.saturating_since(created_at)),
+            idle_expiry,
             absolute_expiry,
+            persistent: true,
+            claims_epoch: 0,
+            binding: None,
             ended: None,
             version: 0,
             meta: SessionMeta::default(),

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, error::Error, fmt, future::Future, sync::Arc};
 
-use crate::{EndReason, SessionHandle, SessionRow, Subject, Timestamp};
+use crate::{EndReason, Page, SessionHandle, SessionRow, Subject, Timestamp};
 
 /// Stores sessions. To implement it for a database, write plain `async fn`s.
 ///
@@ -15,12 +15,19 @@ use crate::{EndReason, SessionHandle, SessionRow, Subject, Timestamp};
 /// 2. **Update only.** Only [`create`](Self::create) adds a row. [`compare_and_swap`](Self::compare_and_swap) and
 ///    [`end`](Self::end) change nothing if the row does not exist; an upsert would revive ended sessions.
 /// 3. **Ended is final.** An ended row is never swapped, and keeps its first reason and time.
-/// 4. **Durable before acknowledged**, to the degree that the store documents. This matters most for `end`.
+/// 4. **Versions are the caller's.** Each write stores the version that it is given and nothing else, and a swap compares
+///    for equality. A store neither draws versions nor orders them.
+/// 5. **Durable before acknowledged**, to the degree that the store documents. This matters most for `end`.
+///
+/// # Versions
+/// For each write the caller draws a random number below 2^63 (database columns are signed). A version therefore never comes
+/// back, not even after a failover that lost the last writes, and the row's version shows whose write was the last one. The
+/// sessions that one call of [`end_subject`](Self::end_subject) ends share its version.
 ///
 /// # Cancel safety
 /// If the future of a call is dropped, its write may or may not happen. Either way the row must stay consistent.
 pub trait SessionStore: Send + Sync + 'static {
-    /// Stores a new session.
+    /// Stores a new session, with `row.version`.
     ///
     /// # Errors
     /// [`StoreErrorKind::AlreadyExists`] if a row with this handle exists, which stays unchanged. Otherwise any failure of
@@ -36,18 +43,23 @@ pub trait SessionStore: Send + Sync + 'static {
         handle: SessionHandle,
     ) -> impl Future<Output = Result<Option<SessionRow>, StoreError>> + Send;
 
-    /// Replaces the row of `row.handle` if it has not ended and its version is still `row.version`. Increments the stored
-    /// version by one. Returns whether the row was replaced.
+    /// Replaces the row of `row.handle` if it has not ended and its version is still `row.version`. The new row has `version`
+    /// instead. Returns whether the row was replaced.
     ///
-    /// Writes `generation`, `rotated_at`, `confirmed`, `late_budget` and `idle_expiry`. The other fields never change, so
-    /// they need not be written. `row.ended` is `None`.
+    /// Writes `generation`, `rotated_at`, `confirmed`, `late_budget`, `idle_expiry`, `claims_epoch`, `binding` and `data`.
+    /// The other fields never change, and are kept as they are stored even if those of `row` differ. Fields of the stored row
+    /// that this version of the store does not know, because a later one wrote them, are kept too. `row.ended` is `None`.
     ///
     /// # Errors
     /// Any failure of the database. After an error the write may or may not have happened.
-    fn compare_and_swap(&self, row: &SessionRow) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn compare_and_swap(
+        &self,
+        row: &SessionRow,
+        version: u64,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Ends the session regardless of its version, and increments the version by one. Returns whether this call ended it:
-    /// `false` if it has ended before or there is no such row, in which case nothing changes.
+    /// Ends the session regardless of its version, and stores `version`. Returns whether this call ended it: `false` if it has
+    /// ended before or there is no such row, in which case nothing is written.
     ///
     /// # Errors
     /// Any failure of the database. After an error the session may or may not have ended.
@@ -56,10 +68,12 @@ pub trait SessionStore: Send + Sync + 'static {
         handle: SessionHandle,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Ends every session of `subject` except `except`, like [`end`](Self::end). Returns the handles of the sessions that
-    /// this call ended.
+    /// Ends sessions of `subject` except `except`, like [`end`](Self::end). Returns the handles of the sessions that this call
+    /// ended. Each call ends a bounded number, so that it needs little time and memory even if the subject has very many, and
+    /// what it ended stays ended if a later call fails; repeat it until it returns none.
     ///
     /// # Errors
     /// Any failure of the database. After an error some sessions may have ended; the call can be repeated.
@@ -69,9 +83,12 @@ pub trait SessionStore: Send + Sync + 'static {
         except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> impl Future<Output = Result<Vec<SessionHandle>, StoreError>> + Send;
 
-    /// Lists the sessions of `subject` that are live at `now` ([`SessionRow::is_live`]), newest login first.
+    /// Lists a page of the sessions of `subject` that are live at `now` ([`SessionRow::is_live`]), newest login first. Of
+    /// several logins in the same millisecond, the largest handle comes first. A page with fewer rows than its limit is the
+    /// last one.
     ///
     /// # Errors
     /// Any failure of the database.
@@ -79,6 +96,7 @@ pub trait SessionStore: Send + Sync + 'static {
         &self,
         subject: &Subject,
         now: Timestamp,
+        page: Page,
     ) -> impl Future<Output = Result<Vec<SessionRow>, StoreError>> + Send;
 
     /// Deletes rows of sessions that ended or expired before `dead_before` ([`SessionRow::dead_since`]), and returns how
@@ -92,7 +110,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// each session that ends from now on. It returns only if it fails.
     ///
     /// An implementation subscribes first and then looks up the sessions that have ended, so that it misses none. It then
-    /// calls [`EndWatcher::caught_up`]. A session end may be reported more than once.
+    /// calls [`EndWatcher::caught_up`]. A session end may be reported more than once. Notices of a kind that the
+    /// implementation does not know, because a later version sent them, are ignored.
     ///
     /// A server that follows this feed rejects the access tokens of a session that ended on another server within
     /// moments, without a query for each request. The default implementation has no feed.

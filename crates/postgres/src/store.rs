@@ -3,8 +3,8 @@
 use std::{convert::Infallible, fmt, sync::Arc};
 
 use tower_refresh_core::{
-    EndReason, EndWatcher, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind, Subject,
-    Timestamp,
+    EndReason, EndWatcher, Ended, Page, SessionBinding, SessionHandle, SessionRow, SessionStore, StoreError,
+    StoreErrorKind, Subject, Timestamp,
 };
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     connection::ListenConnector,
     database::Database,
     feed,
-    table::row::{millis, number, read, read_handle},
+    table::row::{duration, millis, number, read, read_handle},
 };
 
 /// Stores sessions in a PostgreSQL table. See the [crate's documentation](crate) for an example and for its guarantees.
@@ -60,8 +60,8 @@ impl SessionStore for PostgresStore {
         self.0.loads.call(handle).await
     }
 
-    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
-        match Swap::new(row)? {
+    async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
+        match Swap::new(row, version)? {
             Some(swap) => self.0.swaps.call(swap).await,
             None => Ok(false),
         }
@@ -72,8 +72,9 @@ impl SessionStore for PostgresStore {
         handle: SessionHandle,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Result<bool, StoreError> {
-        self.0.ends.call(End { handle, reason, at: millis(now)? }).await
+        self.0.ends.call(End { handle, reason, at: millis(now)?, version: number(version)? }).await
     }
 
     async fn end_subject(
@@ -82,12 +83,18 @@ impl SessionStore for PostgresStore {
         except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        self.0.end_subject(subject, except, reason, now).await
+        self.0.end_subject(subject, except, Ended::new(reason, now), version).await
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
-        self.0.list(subject, now).await
+    async fn list(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        self.0.list(subject, now, page).await
     }
 
     async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
@@ -125,6 +132,11 @@ impl Inner {
                     &row.meta.ip.map(|ip| ip.to_string()),
                     &row.meta.label,
                     &row.data,
+                    &millis(row.authenticated_at)?,
+                    &row.idle.map(duration).transpose()?,
+                    &row.persistent,
+                    &i64::from(row.claims_epoch),
+                    &row.binding.as_ref().map(SessionBinding::as_bytes),
                 ],
             )
             .await?;
@@ -135,29 +147,51 @@ impl Inner {
         &self,
         subject: &Subject,
         except: Option<SessionHandle>,
-        reason: EndReason,
-        now: Timestamp,
+        end: Ended,
+        version: u64,
     ) -> Result<Vec<SessionHandle>, StoreError> {
         if cannot_be_stored(subject) {
             return Ok(Vec::new());
         }
         let except = except.as_ref().map(|handle| handle.as_bytes().as_slice());
-        let ended = self
-            .database
-            .query(
-                &self.database.statements.end_subject,
-                &[&subject.as_str(), &reason.as_str(), &millis(now)?, &except],
-            )
-            .await?;
-        ended.iter().map(|columns| read_handle(columns, 0)).collect()
+        let (at, version) = (millis(end.at)?, number(version)?);
+        let statements = &self.database.statements;
+        loop {
+            let ended = self
+                .database
+                .query(
+                    &statements.end_subject,
+                    &[&subject.as_str(), &except, &end.reason.as_str(), &at, &version],
+                )
+                .await?;
+            // Others may have ended all those that the statement found, while it waited for them. More may be left.
+            let subject = subject.as_str();
+            if !ended.is_empty()
+                || self.database.query(&statements.has_subject, &[&subject, &except]).await?.is_empty()
+            {
+                return ended.iter().map(|columns| read_handle(columns, 0)).collect();
+            }
+        }
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
+    async fn list(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Vec<SessionRow>, StoreError> {
         if cannot_be_stored(subject) {
             return Ok(Vec::new());
         }
         let statement = &self.database.statements.list;
-        let rows = self.database.query(statement, &[&subject.as_str(), &millis(now)?]).await?;
+        let (after_login, after_handle) = page.after.unzip();
+        let after_login = after_login.map(millis).transpose()?;
+        let after_handle = after_handle.as_ref().map(|handle| handle.as_bytes().as_slice());
+        let limit = i64::try_from(page.limit).unwrap_or(i64::MAX);
+        let rows = self
+            .database
+            .query(statement, &[&subject.as_str(), &millis(now)?, &after_login, &after_handle, &limit])
+            .await?;
         rows.iter().map(read).collect()
     }
 

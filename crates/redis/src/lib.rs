@@ -2,7 +2,7 @@
 //! shared by any number of servers.
 //!
 //! ```no_run
-//! use tower_refresh_core::{SessionHandle, SessionRow, SessionStore, Subject, Timestamp};
+//! use tower_refresh_core::{Page, SessionHandle, SessionRow, SessionStore, Subject, Timestamp};
 //! use tower_refresh_redis::RedisStore;
 //!
 //! # async {
@@ -12,7 +12,7 @@
 //!
 //! let store = RedisStore::connect("redis://127.0.0.1:6379").await?;
 //! store.create(&row).await?;
-//! assert_eq!(store.list(&Subject::new("alice"), login).await?, [row]);
+//! assert_eq!(store.list(&Subject::new("alice"), login, Page::first(10_000)).await?, [row]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # };
 //! ```
@@ -22,7 +22,7 @@
 //! # How it works
 //! | key | |
 //! |---|---|
-//! | `{prefix}:s:{handle}` | a session: a string of about 200 bytes, whose first byte is the version of its format |
+//! | `{prefix}:s:{handle}` | a session: a string of about 230 bytes, whose first byte is the version of its format |
 //! | `{prefix}:u:{subject}` | the index of a subject's sessions: a sorted set of handles |
 //! | `{prefix}:ends` | the log of recently ended sessions: a stream |
 //! | `{prefix}:ended` | not a key, but the channel on which ended sessions are published |
@@ -35,7 +35,13 @@
 //!
 //! Two keys are written in an order that makes a crash between them harmless. A login writes the subject's index first: a handle
 //! in the index without a session is ignored. A session end is appended to the log first: readers of the log check whether the
-//! session was ended.
+//! session was ended. The end of a session that has ended or does not exist writes nothing, so that logouts with a dead token do
+//! not fill the log; with [`RedisOptions::with_wait_for_replicas`] it writes the row once more, unchanged, in order to wait again.
+//!
+//! # Upgrades
+//! Rows of format 1, which the first version wrote, are read, and their first swap rewrites them in format 2. Servers of the first
+//! version cannot read those: stop all, then start the new version. Fields of a row, reasons and notices that a later version adds are
+//! ignored, and a swap keeps the fields. A row in a format after 2 is an error.
 //!
 //! # Expiry
 //! Redis removes a session's row when the session has been dead for [the retention](RedisOptions::with_retention), by its own
@@ -44,7 +50,7 @@
 //!
 //! Redis must not evict rows: the server needs **`maxmemory-policy noeviction`**. With any other policy it evicts sessions when
 //! its memory is full, and their users must log in again. With `noeviction`, logins and refreshes then fail until there is
-//! memory. A session takes about 550 bytes, including its place in the index, if it has a user agent of 100 bytes and is the only
+//! memory. A session takes about 580 bytes, including its place in the index, if it has a user agent of 100 bytes and is the only
 //! one of its subject.
 //!
 //! # Durability

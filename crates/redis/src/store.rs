@@ -4,7 +4,7 @@ use std::{convert::Infallible, fmt, sync::Arc};
 
 use redis::cmd;
 use tower_refresh_core::{
-    EndReason, EndWatcher, Ended, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
+    EndReason, EndWatcher, Ended, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
     Subject, Timestamp,
 };
 
@@ -13,7 +13,7 @@ use crate::{
     database::Database,
     feed::{self, log},
     keyspace::row,
-    sessions::{end, purge, subject_index},
+    sessions::{end, purge, subject_index, swap},
 };
 
 /// Stores sessions in Redis or Valkey. See the [crate's documentation](crate) for an example and for its guarantees.
@@ -64,13 +64,8 @@ impl SessionStore for RedisStore {
         value.map(|value| database.decode(handle, &value)).transpose()
     }
 
-    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
-        let database = &self.0.database;
-        let head = row::swapped_head(row, database.next_writer());
-        let expiry = database.key_expiry(row.expires_at());
-        let key = database.keys.row(row.handle);
-        let arguments: [&[u8]; 3] = [&row.version.to_be_bytes(), &head, expiry.as_bytes()];
-        database.query(Request::script(&database.scripts.swap, &key, &arguments)).await
+    async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
+        swap::swap(&self.0.database, row, version).await
     }
 
     async fn end(
@@ -78,11 +73,12 @@ impl SessionStore for RedisStore {
         handle: SessionHandle,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Result<bool, StoreError> {
-        let ended = Ended::new(reason, now);
-        let database = &self.0.database;
-        log::append(database, &[handle], now).await?;
-        let Some(subject) = end::end(database, handle, None, ended).await? else { return Ok(false) };
+        let (database, ended) = (&self.0.database, Ended::new(reason, now));
+        let Some(subject) = end::end_live(database, handle, ended, version).await? else {
+            return Ok(false);
+        };
         subject_index::remove(database, &subject, &[handle]).await;
         Ok(true)
     }
@@ -93,15 +89,19 @@ impl SessionStore for RedisStore {
         except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        let database = &self.0.database;
-        let mut handles = subject_index::handles(database, subject).await?;
-        handles.retain(|&handle| Some(handle) != except);
-        end::end_all(database, subject, &handles, Ended::new(reason, now)).await
+        end::end_some(&self.0.database, subject, except, Ended::new(reason, now), version).await
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
-        subject_index::live(&self.0.database, subject, now).await
+    /// Loads all sessions of the subject for each page, some hundreds at a time.
+    async fn list(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        subject_index::live(&self.0.database, subject, now, page).await
     }
 
     async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {

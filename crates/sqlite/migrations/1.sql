@@ -1,4 +1,4 @@
--- Times are in milliseconds since 1970, by the clocks of the servers.
+-- Times are milliseconds since 1970, by the clocks of the servers.
 CREATE TABLE sessions (
     id              INTEGER PRIMARY KEY,
     handle          BLOB    NOT NULL UNIQUE,
@@ -17,15 +17,15 @@ CREATE TABLE sessions (
     ip              TEXT,
     label           TEXT,
     data            BLOB    NOT NULL,
-    -- When a purge examines the session: when it ends or expires or earlier, but never later. A refresh moves the expiry
-    -- but not this column, so that it writes no index. A purge that examines the session too early moves it.
-    purge_at         INTEGER NOT NULL
+    -- When a purge looks at the session: at its death or before, never after. A refresh moves the death but not this,
+    -- so it leaves the indexes alone; a purge that comes too early moves it.
+    look_at         INTEGER NOT NULL
 ) STRICT;
 
 CREATE INDEX sessions_by_subject ON sessions (subject) WHERE ended_at IS NULL;
-CREATE INDEX sessions_by_purge_at ON sessions (purge_at);
+CREATE INDEX sessions_by_look_at ON sessions (look_at);
 
--- The feed. Its numbers only increase, so that a watcher reads only entries with larger numbers than its last one.
+-- The feed. Its numbers only grow, so that who has read up to one needs to read only what is above it.
 CREATE TABLE ends (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     handle BLOB    NOT NULL,
@@ -34,7 +34,7 @@ CREATE TABLE ends (
 
 CREATE INDEX ends_by_time ON ends (at);
 
--- Triggers, so that a session end and its entry in the feed are written by one statement, both or neither.
+-- Triggers, so that the end and its entry in the feed are one statement, which happens whole or not at all.
 CREATE TRIGGER session_ended AFTER UPDATE OF ended_at ON sessions
 WHEN OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL
 BEGIN

@@ -14,8 +14,11 @@ use crate::{error::store_error, row::Column};
 /// How often to look for session ends by other processes. Each query takes some microseconds.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const MAX_ENDS: usize = 1000;
+/// The kind of a notice of a session end.
+const SESSION_END: i64 = 0;
 
-const LATER_ENDS: &str = "SELECT number, handle, at FROM ends WHERE number > ?1 ORDER BY number LIMIT ?2";
+const LATER_ENDS: &str =
+    "SELECT number, handle, at, kind FROM ends WHERE number > ?1 ORDER BY number LIMIT ?2";
 
 /// Connects the watchers, the writer and the thread that reads the feed.
 #[derive(Default)]
@@ -38,10 +41,11 @@ struct Watcher {
     sender: UnboundedSender<Result<(SessionHandle, Timestamp), StoreError>>,
 }
 
+/// An entry of the feed.
 struct End {
     number: i64,
-    handle: SessionHandle,
-    at: Timestamp,
+    /// The session and the time of its end. `None` if a later version wrote a notice of another kind.
+    end: Option<(SessionHandle, Timestamp)>,
 }
 
 impl Feed {
@@ -112,8 +116,10 @@ impl Feed {
         for watcher in &mut state.watchers {
             let last = watcher.last;
             for end in ends.iter().filter(|end| end.number > last) {
-                // A watcher that has stopped is removed in `wait`.
-                let _ = watcher.sender.unbounded_send(Ok((end.handle, end.at)));
+                if let Some(end) = end.end {
+                    // A watcher that has stopped is removed in `wait`.
+                    let _ = watcher.sender.unbounded_send(Ok(end));
+                }
                 watcher.last = end.number;
             }
         }
@@ -135,8 +141,12 @@ impl Feed {
 fn ends_after(connection: &Connection, last: i64) -> rusqlite::Result<Vec<End>> {
     let mut statement = connection.prepare_cached(LATER_ENDS)?;
     let ends = statement.query_map((last, MAX_ENDS), |columns| {
+        let number = columns.get(0)?;
+        if columns.get::<_, i64>(3)? != SESSION_END {
+            return Ok(End { number, end: None });
+        }
         let (Column(handle), Column(at)) = (columns.get(1)?, columns.get(2)?);
-        Ok(End { number: columns.get(0)?, handle, at })
+        Ok(End { number, end: Some((handle, at)) })
     })?;
     ends.collect()
 }

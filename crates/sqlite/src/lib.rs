@@ -2,7 +2,7 @@
 //! there is no server to install.
 //!
 //! ```
-//! use tower_refresh_core::{SessionHandle, SessionRow, SessionStore, Subject, Timestamp};
+//! use tower_refresh_core::{Page, SessionHandle, SessionRow, SessionStore, Subject, Timestamp};
 //! use tower_refresh_sqlite::SqliteStore;
 //!
 //! # let folder = tempfile::tempdir()?;
@@ -17,7 +17,7 @@
 //! drop(store);
 //!
 //! let store = SqliteStore::open(&path).await?;
-//! assert_eq!(store.list(&Subject::new("alice"), login).await?, [row]);
+//! assert_eq!(store.list(&Subject::new("alice"), login, Page::first(10_000)).await?, [row]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -45,6 +45,11 @@
 //! While a server is running, copy the file with `sqlite3 sessions.db ".backup copy.db"` or `VACUUM INTO 'copy.db'`. A plain
 //! copy misses the writes that are still in `sessions.db-wal`. Restoring a backup revives the sessions that have ended since
 //! it was made. If that is not acceptable, start with an empty file instead, which logs all users out.
+//!
+//! # Upgrades
+//! Opening a file migrates it, and its sessions stay. From a file of the first schema (`user_version` 1): stop all processes, open
+//! the file with the new version, start the others. A later version that only adds to the schema can use the file at the same time
+//! as this one, which leaves its columns, tables and notices as they are.
 //!
 //! # Size
 //! [`purge_dead`](tower_refresh_core::SessionStore::purge_dead) makes space for later sessions, but does not shrink the file.

@@ -1,16 +1,21 @@
 //! A session row as the columns of a table.
 
+use std::time::Duration;
+
 use rusqlite::{
     Row as Columns, ToSql,
-    types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Type, ValueRef},
+    types::{FromSql, FromSqlResult, ToSqlOutput, Type, ValueRef},
 };
-use tower_refresh_core::{EndReason, Ended, SessionHandle, SessionMeta, SessionRow, Timestamp};
+use tower_refresh_core::{
+    EndReason, Ended, SessionBinding, SessionHandle, SessionMeta, SessionRow, Timestamp,
+};
 
 /// The columns that [`read`] expects, in this order.
 macro_rules! columns {
     () => {
         "handle, subject, generation, rotated_at, confirmed, late_budget, created_at, idle_expiry, \
-         absolute_expiry, ended_reason, ended_at, version, user_agent, ip, label, data"
+         absolute_expiry, ended_reason, ended_at, version, user_agent, ip, label, data, authenticated_at, idle, \
+         persistent, claims_epoch, binding"
     };
 }
 pub(crate) use columns;
@@ -44,15 +49,30 @@ impl FromSql for Column<Timestamp> {
     }
 }
 
+/// In whole milliseconds.
+impl ToSql for Column<Duration> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let millis = i64::try_from(self.0.as_millis());
+        millis.map(Into::into).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+    }
+}
+
+impl FromSql for Column<Duration> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        u64::column_result(value).map(|millis| Self(Duration::from_millis(millis)))
+    }
+}
+
 impl ToSql for Column<EndReason> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(self.0.as_str().into())
     }
 }
 
+/// A reason that a later version wrote reads as revoked: the session has ended in any case.
 impl FromSql for Column<EndReason> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        value.as_str()?.parse().map(Self).map_err(FromSqlError::other)
+        value.as_str().map(|reason| Self(reason.parse().unwrap_or(EndReason::Revoked)))
     }
 }
 
@@ -74,6 +94,13 @@ pub(crate) fn read(columns: &Columns<'_>) -> rusqlite::Result<SessionRow> {
     row.meta.ip = ip.map_err(|error| invalid(13, error))?;
     row.meta.label = columns.get(14)?;
     row.data = columns.get(15)?;
+    if let Some(Column(at)) = columns.get(16)? {
+        row.authenticated_at = at;
+    }
+    row.idle = columns.get::<_, Option<_>>(17)?.map(|Column(idle)| idle);
+    row.persistent = columns.get(18)?;
+    row.claims_epoch = columns.get(19)?;
+    row.binding = columns.get::<_, Option<Vec<u8>>>(20)?.map(SessionBinding::from_bytes);
     Ok(row)
 }
 

@@ -6,7 +6,7 @@ use crate::error::{OpenError, OpenErrorKind};
 
 /// The migrations from an empty file to the newest schema. The `user_version` of a file counts the migrations that were
 /// applied, so a released migration never changes, and new ones are appended.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("../migrations/1.sql"), include_str!("../migrations/2.sql")];
 
 /// `trSQ`: distinguishes a session file from the database of another application.
 const APPLICATION_ID: i32 = 0x7472_5351;
@@ -37,7 +37,13 @@ fn version(transaction: &Transaction<'_>) -> Result<usize, OpenError> {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
     match usize::try_from(version) {
-        Ok(version) if version <= MIGRATIONS.len() => Ok(version),
+        Ok(version) if version <= MIGRATIONS.len() || oldest(transaction)? <= MIGRATIONS.len() => Ok(version),
         _ => Err(OpenErrorKind::Newer.into()),
     }
+}
+
+/// The oldest schema whose programs can use a file with a newer one. Columns and tables that they do not know are left as
+/// they are.
+fn oldest(transaction: &Transaction<'_>) -> rusqlite::Result<usize> {
+    transaction.query_row("SELECT oldest FROM compatibility", [], |row| row.get(0))
 }

@@ -10,8 +10,8 @@ use std::{
 
 use futures_channel::oneshot::{self, Receiver, Sender};
 use tower_refresh_core::{
-    EndReason, EndWatcher, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind, Subject,
-    Timestamp,
+    EndReason, EndWatcher, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
+    Subject, Timestamp,
 };
 
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
 /// A clone refers to the same store. Dropping the last clone waits until all writes are done, and closes the file.
 ///
 /// # Cancel safety
-/// Dropping a future does not cancel its write, including all of [`end_subject`](SessionStore::end_subject).
+/// Dropping a future does not cancel its write.
 #[derive(Clone)]
 pub struct SqliteStore {
     pub(crate) inner: Arc<Inner>,
@@ -82,8 +82,8 @@ impl SessionStore for SqliteStore {
         receive(result).await
     }
 
-    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
-        self.write(Swap::from(row)).await
+    async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
+        self.write(Swap::new(row, version)).await
     }
 
     async fn end(
@@ -91,8 +91,9 @@ impl SessionStore for SqliteStore {
         handle: SessionHandle,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Result<bool, StoreError> {
-        self.write(End { handle, reason, now }).await
+        self.write(End { handle, reason, now, version }).await
     }
 
     async fn end_subject(
@@ -101,12 +102,18 @@ impl SessionStore for SqliteStore {
         except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        self.write(EndSubject::new(subject.clone(), except, reason, now)).await
+        self.write(EndSubject::new(subject.clone(), except, reason, now, version)).await
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
-        self.read(|reply| Read::List(subject.clone(), now, reply)).await
+    async fn list(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        self.read(|reply| Read::List(subject.clone(), now, page, reply)).await
     }
 
     async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {

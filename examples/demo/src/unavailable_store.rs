@@ -19,7 +19,7 @@ use tower::ServiceExt;
 use tower_refresh::{
     MemoryStore, SessionHandle, Subject, Timestamp,
     event::EndReason,
-    store::{SessionStore, StoreError, StoreErrorKind},
+    store::{Page, SessionStore, StoreError, StoreErrorKind},
 };
 use tower_refresh_core::SessionRow;
 
@@ -49,8 +49,8 @@ impl SessionStore for SwitchableStore {
         self.available()?.load(handle).await
     }
 
-    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
-        self.available()?.compare_and_swap(row).await
+    async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
+        self.available()?.compare_and_swap(row, version).await
     }
 
     async fn end(
@@ -58,8 +58,9 @@ impl SessionStore for SwitchableStore {
         handle: SessionHandle,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Result<bool, StoreError> {
-        self.available()?.end(handle, reason, now).await
+        self.available()?.end(handle, reason, now, version).await
     }
 
     async fn end_subject(
@@ -68,12 +69,18 @@ impl SessionStore for SwitchableStore {
         except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        self.available()?.end_subject(subject, except, reason, now).await
+        self.available()?.end_subject(subject, except, reason, now, version).await
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
-        self.available()?.list(subject, now).await
+    async fn list(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        self.available()?.list(subject, now, page).await
     }
 
     async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {

@@ -46,7 +46,7 @@ impl Need {
             Self::RestoreRotation => {
                 let mut row = world.store.row(session).await.unwrap();
                 row.generation -= 1;
-                assert!(world.store.inner.compare_and_swap(&row).await.unwrap());
+                assert!(world.store.inner.compare_and_swap(&row, row.version + 1).await.unwrap());
             }
             Self::EndReused => browser = old,
             Self::EndDisabled => world.users.remove("alice"),

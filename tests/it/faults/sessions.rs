@@ -2,7 +2,11 @@
 
 use bytes::Bytes;
 use http::{Request, Response};
-use tower_refresh::{Clock, Rejection, Session, SessionHandle, event::EndReason, store::SessionStore};
+use tower_refresh::{
+    Clock, Rejection, Session, SessionHandle,
+    event::EndReason,
+    store::{Page, SessionStore},
+};
 
 use super::{ACCESS_LIFETIME, CLEAN_FAULTS, FAULTS, assert_unavailable, assert_untouched, break_all, world};
 use crate::support::{
@@ -21,7 +25,7 @@ async fn is_live(world: &World, session: SessionHandle) -> bool {
 }
 
 async fn live_sessions(world: &World) -> usize {
-    world.store.inner.list(&"alice".into(), world.clock.now()).await.unwrap().len()
+    world.store.inner.list(&"alice".into(), world.clock.now(), Page::first(10_000)).await.unwrap().len()
 }
 
 fn removes_both(response: &Response<Bytes>) -> bool {

@@ -178,7 +178,7 @@ async fn refresh_cookies(world: &World, alice: &Login, bob: &Login, refresh: Ref
         Refresh::Ended => {
             // Nothing is awaited between this and the request, so the store's feed has not reported it yet.
             let now = world.clock.now();
-            assert!(world.store.inner.end(alice.session, EndReason::Revoked, now).await.unwrap());
+            assert!(world.store.inner.end(alice.session, EndReason::Revoked, now, 7).await.unwrap());
         }
         Refresh::EndedHere => assert!(world.auth.end_session(alice.session).await.unwrap()),
         Refresh::Gone => world.users.remove("alice"),
@@ -217,7 +217,7 @@ const LATER: Duration = Duration::from_secs(600);
 async fn set_back(world: &World, session: SessionHandle, generation: u32) {
     let mut row = world.store.row(session).await.unwrap();
     row.generation = generation;
-    assert!(world.store.inner.compare_and_swap(&row).await.unwrap());
+    assert!(world.store.inner.compare_and_swap(&row, row.version + 1).await.unwrap());
 }
 
 async fn access_tokens(

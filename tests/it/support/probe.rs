@@ -89,7 +89,7 @@ pub fn carries_nothing(response: &Response<Bytes>) -> bool {
 pub async fn alter_row(world: &World, session: SessionHandle, change: impl FnOnce(&mut SessionRow)) {
     let mut row = world.store.row(session).await.unwrap();
     change(&mut row);
-    assert!(world.store.inner.compare_and_swap(&row).await.unwrap());
+    assert!(world.store.inner.compare_and_swap(&row, row.version + 1).await.unwrap());
 }
 
 /// Polls once, and does not ask to be woken.

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tower_refresh::{
     MemoryStore, SessionHandle, Subject, Timestamp,
     event::EndReason,
-    store::{EndWatcher, SessionStore, StoreError, StoreErrorKind},
+    store::{EndWatcher, Page, SessionStore, StoreError, StoreErrorKind},
 };
 use tower_refresh_core::SessionRow;
 
@@ -54,6 +54,8 @@ struct State {
     pauses: bool,
     feed_is_lost: bool,
     reported: Vec<(SessionHandle, Timestamp)>,
+    /// The versions of each session, oldest first.
+    versions: HashMap<SessionHandle, Vec<u64>>,
 }
 
 impl TestStore {
@@ -67,6 +69,20 @@ impl TestStore {
         let mut calls: Vec<_> = self.state.lock().unwrap().calls.drain().collect();
         calls.sort_unstable();
         calls
+    }
+
+    /// How often the row of a session was written since it was created.
+    pub fn writes(&self, session: SessionHandle) -> usize {
+        self.state.lock().unwrap().versions.get(&session).map_or(0, |versions| versions.len() - 1)
+    }
+
+    /// Every write needs a version that the row never had, and that fits into a signed column.
+    fn record_version(&self, session: SessionHandle, version: u64) {
+        let mut state = self.state.lock().unwrap();
+        let versions = state.versions.entry(session).or_default();
+        assert!(version <= i64::MAX as u64, "{version} fits");
+        assert!(!versions.contains(&version), "{version} is new");
+        versions.push(version);
     }
 
     /// From now on `op` fails with this fault.
@@ -158,15 +174,27 @@ impl TestStore {
 
 impl SessionStore for TestStore {
     async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
-        self.call(Op::Create, self.inner.create(row)).await
+        let create = async {
+            self.inner.create(row).await?;
+            self.record_version(row.handle, row.version);
+            Ok(())
+        };
+        self.call(Op::Create, create).await
     }
 
     async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
         self.call(Op::Load, self.inner.load(handle)).await
     }
 
-    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
-        self.call(Op::Swap, self.inner.compare_and_swap(row)).await
+    async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
+        let swap = async {
+            let swapped = self.inner.compare_and_swap(row, version).await?;
+            if swapped {
+                self.record_version(row.handle, version);
+            }
+            Ok(swapped)
+        };
+        self.call(Op::Swap, swap).await
     }
 
     async fn end(
@@ -174,8 +202,16 @@ impl SessionStore for TestStore {
         handle: SessionHandle,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Result<bool, StoreError> {
-        self.call(Op::End, self.inner.end(handle, reason, now)).await
+        let end = async {
+            let ended = self.inner.end(handle, reason, now, version).await?;
+            if ended {
+                self.record_version(handle, version);
+            }
+            Ok(ended)
+        };
+        self.call(Op::End, end).await
     }
 
     async fn end_subject(
@@ -184,12 +220,23 @@ impl SessionStore for TestStore {
         except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        self.call(Op::EndSubject, self.inner.end_subject(subject, except, reason, now)).await
+        let end = async {
+            let ended = self.inner.end_subject(subject, except, reason, now, version).await?;
+            ended.iter().for_each(|session| self.record_version(*session, version));
+            Ok(ended)
+        };
+        self.call(Op::EndSubject, end).await
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
-        self.call(Op::List, self.inner.list(subject, now)).await
+    async fn list(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        self.call(Op::List, self.inner.list(subject, now, page)).await
     }
 
     async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {

@@ -6,7 +6,9 @@ use std::{
 };
 
 use super::trial::{DAY, LARGEST, MINUTE, NOW, Trial, after};
-use crate::{EndReason, Ended, SessionHandle, SessionMeta, SessionRow, SessionStore, Subject, Timestamp};
+use crate::{
+    EndReason, SessionBinding, SessionHandle, SessionMeta, SessionRow, SessionStore, Subject, Timestamp,
+};
 
 /// Every field of a created row is loaded unchanged.
 pub async fn every_field_of_a_created_row_is_loaded<S: SessionStore>(store: &S) {
@@ -18,9 +20,14 @@ pub async fn every_field_of_a_created_row_is_loaded<S: SessionStore>(store: &S) 
         confirmed: true,
         late_budget: after(NOW, Duration::from_millis(20)),
         created_at: after(NOW, Duration::from_millis(300)),
+        authenticated_at: after(NOW, Duration::from_millis(4000)),
+        idle: Some(Duration::from_millis(90_000_001)),
         idle_expiry: after(NOW, Duration::from_millis(86_404_000)),
         absolute_expiry: after(NOW, Duration::from_millis(86_450_000)),
-        version: 7,
+        persistent: false,
+        claims_epoch: 70_000,
+        binding: Some(SessionBinding::from_bytes(*b"\x00key\xff")),
+        version: trial.version(0),
         meta: SessionMeta {
             user_agent: Some("Mozilla/5.0 (X11; Linux x86_64)".into()),
             ip: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
@@ -42,13 +49,23 @@ pub async fn the_smallest_and_largest_numbers_are_kept<S: SessionStore>(store: &
         late_budget: largest,
         idle_expiry: largest,
         absolute_expiry: largest,
+        authenticated_at: largest,
+        idle: Some(Duration::from_millis(LARGEST)),
+        claims_epoch: u32::MAX,
         version: LARGEST,
         ..trial.row(0)
     };
     trial.round_trip(&row).await;
 
     let epoch = Timestamp::default();
-    let row = SessionRow { rotated_at: epoch, late_budget: epoch, created_at: epoch, ..trial.row(1) };
+    let row = SessionRow {
+        rotated_at: epoch,
+        late_budget: epoch,
+        created_at: epoch,
+        authenticated_at: epoch,
+        idle: Some(Duration::ZERO),
+        ..trial.row(1)
+    };
     trial.round_trip(&row).await;
 
     for (number, generation) in [(2, i32::MAX as u32), (3, i32::MIN as u32), (4, 1)] {
@@ -128,6 +145,18 @@ pub async fn an_empty_text_is_not_an_absent_one<S: SessionStore>(store: &S) {
     trial.round_trip(&SessionRow { data: vec![0], ..trial.row(11) }).await;
 }
 
+/// No binding differs from an empty one, and no idle lifetime of its own from one of zero. Bindings of any bytes are kept.
+pub async fn an_absent_binding_or_idle_lifetime_is_kept<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let bindings = [Vec::new(), vec![0], (0..=255).collect(), vec![0xff; 4096]];
+    for (number, bytes) in (0..).zip(bindings) {
+        let binding = Some(SessionBinding::from_bytes(bytes));
+        trial.round_trip(&SessionRow { binding, ..trial.row(number) }).await;
+    }
+    trial.round_trip(&SessionRow { binding: None, idle: None, ..trial.row(10) }).await;
+    trial.round_trip(&SessionRow { idle: Some(Duration::ZERO), ..trial.row(11) }).await;
+}
+
 /// IPv4 and IPv6 addresses are kept, including those with more than one text form.
 pub async fn every_kind_of_address_is_kept<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
@@ -185,8 +214,7 @@ pub async fn create_rejects_the_handle_of_an_ended_session<S: SessionStore>(stor
     let row = trial.created(0).await;
     let at = after(NOW, MINUTE);
     assert!(trial.end(row.handle, EndReason::Logout, at).await, "this call ended the session");
-    let ended = SessionRow { ended: Some(Ended::new(EndReason::Logout, at)), version: 1, ..row };
-    rejects(&trial, &ended).await;
+    rejects(&trial, &trial.ended(&row, EndReason::Logout, at)).await;
 }
 
 /// The handle of an expired session is rejected while its row exists.

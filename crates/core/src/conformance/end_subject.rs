@@ -1,28 +1,23 @@
 //! Ending the sessions of a subject ends all of them and no others.
 
 use super::trial::{DAY, EASILY_CONFUSED, MINUTE, NOW, Trial, after, similar_to, sorted};
-use crate::{EndReason, Ended, SessionHandle, SessionRow, SessionStore};
-
-/// The row after [`Trial::end_subject`].
-fn revoked(row: &SessionRow) -> SessionRow {
-    SessionRow { ended: Some(Ended::new(EndReason::Revoked, NOW)), version: row.version + 1, ..row.clone() }
-}
+use crate::{EndReason, SessionHandle, SessionRow, SessionStore};
 
 fn handles<'a>(rows: impl IntoIterator<Item = &'a SessionRow>) -> Vec<SessionHandle> {
     sorted(rows.into_iter().map(|row| row.handle).collect())
 }
 
-/// Every session ends and its version is incremented, including expired ones, which may be live by the clock of another
+/// Every session ends, with the given version, including expired ones, which may be live by the clock of another
 /// server.
 pub async fn ending_a_subject_ends_all_its_sessions<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let mut rows: Vec<_> =
-        (0..10).map(|number| SessionRow { version: number, ..trial.row(number) }).collect();
+        (0..10).map(|number| SessionRow { version: trial.version(number), ..trial.row(number) }).collect();
     rows.push(SessionRow { idle_expiry: NOW, ..trial.row(10) });
     trial.create_all(&rows).await;
     assert_eq!(trial.end_subject(&rows[0].subject, None, NOW).await, handles(&rows), "all are ended");
     for row in &rows {
-        trial.expect(&revoked(row)).await;
+        trial.expect(&trial.ended(row, EndReason::Revoked, NOW)).await;
     }
     assert_eq!(trial.list(&rows[0].subject, NOW).await, [], "none is listed");
 }
@@ -56,7 +51,7 @@ pub async fn ending_a_subject_returns_exactly_what_it_ended<S: SessionStore>(sto
     assert!(trial.end(gone.handle, EndReason::Logout, NOW).await, "this call ended the session");
     let at = after(NOW, MINUTE);
     assert_eq!(trial.end_subject(&here.subject, None, at).await, [here.handle], "only the live one is ended");
-    trial.expect(&SessionRow { ended: Some(Ended::new(EndReason::Logout, NOW)), version: 1, ..gone }).await;
+    trial.expect(&trial.ended(&gone, EndReason::Logout, NOW)).await;
     assert_eq!(trial.end_subject(&here.subject, None, at).await, [], "there is nothing left to end");
 }
 
@@ -85,10 +80,10 @@ pub async fn swaps_prepared_before_a_subject_is_ended_fail<S: SessionStore>(stor
     trial.end_subject(&rows[0].subject, None, NOW).await;
     for row in &rows {
         assert!(
-            !trial.swap(&SessionRow { generation: 1, ..row.clone() }).await,
+            !trial.swap(&SessionRow { generation: 1, ..row.clone() }, trial.version(0)).await,
             "a swap prepared before fails"
         );
-        trial.expect(&revoked(row)).await;
+        trial.expect(&trial.ended(row, EndReason::Revoked, NOW)).await;
     }
 }
 
@@ -101,7 +96,7 @@ pub async fn ending_a_subject_leaves_later_logins_alone<S: SessionStore>(store: 
     let second = trial.created(1).await;
     trial.expect(&second).await;
     assert!(
-        trial.swap(&SessionRow { generation: 1, ..second.clone() }).await,
+        trial.swap(&SessionRow { generation: 1, ..second.clone() }, trial.version(0)).await,
         "the new session can be swapped"
     );
     assert_eq!(trial.list(&second.subject, NOW).await.len(), 1, "the new session is listed");

@@ -1,7 +1,9 @@
 //! A list has the live sessions of one subject.
 
+use std::cmp::Reverse;
+
 use super::trial::{DAY, EASILY_CONFUSED, MINUTE, NOW, TICK, Trial, after, before, similar_to, sorted};
-use crate::{EndReason, SessionMeta, SessionRow, SessionStore};
+use crate::{EndReason, Page, SessionMeta, SessionRow, SessionStore};
 
 /// The rows are complete, and ordered from the newest login to the oldest.
 pub async fn a_list_has_whole_rows_newest_login_first<S: SessionStore>(store: &S) {
@@ -57,9 +59,13 @@ pub async fn a_list_shows_what_was_swapped<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let row = trial.created(0).await;
     let next = SessionRow { generation: 1, idle_expiry: after(row.idle_expiry, DAY), ..row.clone() };
-    assert!(trial.swap(&next).await, "a swap at the stored version succeeds");
+    assert!(trial.swap(&next, trial.version(0)).await, "a swap at the stored version succeeds");
     let listed = trial.list(&row.subject, row.idle_expiry).await;
-    assert_eq!(listed, [SessionRow { version: 1, ..next }], "the row is listed with its new values");
+    assert_eq!(
+        listed,
+        [SessionRow { version: trial.version(0), ..next }],
+        "the row is listed with its new values"
+    );
 }
 
 /// Subjects are compared byte for byte.
@@ -74,7 +80,36 @@ pub async fn a_list_has_the_sessions_of_one_subject_only<S: SessionStore>(store:
     assert_eq!(trial.list(&subject, NOW).await, [row], "the subject has one");
 }
 
-/// Ten thousand sessions of one subject are listed in one call, and all but one are ended in one call.
+/// The pages of any size are together the list: the newest login first, and of logins in the same millisecond the largest
+/// handle first. A page may begin after a session that is not listed.
+pub async fn pages_together_are_the_list<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let mut rows: Vec<_> = (0..12)
+        .map(|number| SessionRow { created_at: before(NOW, TICK * (number as u32 / 5)), ..trial.row(number) })
+        .collect();
+    trial.create_all(&rows).await;
+    rows.sort_by_key(|row| Reverse((row.created_at, row.handle)));
+    let subject = &rows[0].subject;
+    for limit in 1..14 {
+        let all = trial.list_by(subject, NOW, limit).await;
+        assert_eq!(all, rows, "the pages of {limit} rows are together the list");
+    }
+
+    let gone = &rows[3];
+    assert!(trial.end(gone.handle, EndReason::Logout, NOW).await, "this call ended the session");
+    let page = trial.page(subject, NOW, Page::after(gone, 2)).await;
+    assert_eq!(page, rows[4..6], "a page may begin after a session that has ended");
+    let page = trial.page(subject, NOW, Page::after(&rows[1], 3)).await;
+    assert!(page.iter().eq([&rows[2], &rows[4], &rows[5]]), "a page is filled with sessions that are live");
+    let unknown = SessionRow { created_at: after(NOW, TICK), ..trial.row(99) };
+    assert_eq!(
+        trial.page(subject, NOW, Page::after(&unknown, 1)).await,
+        rows[..1],
+        "after an unknown session"
+    );
+}
+
+/// Ten thousand sessions of one subject are listed, and all but one are ended.
 pub async fn ten_thousand_sessions_of_one_subject_are_listed_and_ended<S: SessionStore>(store: &S) {
     const SESSIONS: u32 = 10_000;
     let trial = Trial::new(store);

@@ -53,6 +53,7 @@ macro_rules! __with_conformance_laws {
                 a_text_with_nul_is_kept_or_rejected
                 large_meta_and_data_are_kept
                 an_empty_text_is_not_an_absent_one
+                an_absent_binding_or_idle_lifetime_is_kept
                 every_kind_of_address_is_kept
                 an_unknown_handle_loads_nothing
                 similar_handles_are_different_sessions
@@ -61,10 +62,13 @@ macro_rules! __with_conformance_laws {
                 create_rejects_the_handle_of_an_expired_session
             }
             swap {
-                a_swap_writes_what_rotations_change_and_increments_the_version
+                a_swap_writes_what_may_change_and_the_given_version
+                a_swap_replaces_data_and_binding
+                a_swap_keeps_what_never_changes
                 a_swap_takes_the_largest_numbers
                 each_swap_needs_the_version_of_the_one_before
                 a_swap_at_another_version_changes_nothing
+                every_write_stores_the_version_that_it_is_given
                 a_swap_of_an_unknown_row_creates_nothing
                 a_swap_of_an_ended_row_changes_nothing
                 a_swap_touches_no_other_row
@@ -94,6 +98,7 @@ macro_rules! __with_conformance_laws {
                 an_expiry_equal_to_now_has_passed_in_a_list
                 a_list_shows_what_was_swapped
                 a_list_has_the_sessions_of_one_subject_only
+                pages_together_are_the_list
                 ten_thousand_sessions_of_one_subject_are_listed_and_ended
             }
             purge {

@@ -90,10 +90,11 @@ pub async fn a_purge_follows_a_moved_expiry<S: SessionStore>(store: &S) {
     trial.create_all(&[prolonged.clone(), shortened.clone()]).await;
     let prolonged = SessionRow { idle_expiry: late, ..prolonged };
     let shortened = SessionRow { idle_expiry: before(PURGE, TICK), ..shortened };
-    assert!(trial.swap(&prolonged).await, "a swap at the stored version succeeds");
-    assert!(trial.swap(&shortened).await, "a swap at the stored version succeeds");
+    for row in [&prolonged, &shortened] {
+        assert!(trial.swap(row, trial.version(0)).await, "a swap at the stored version succeeds");
+    }
     trial.purge().await;
-    trial.expect(&SessionRow { version: 1, ..prolonged }).await;
+    trial.expect(&SessionRow { version: trial.version(0), ..prolonged }).await;
     trial.expect_none(shortened.handle).await;
 }
 
@@ -131,7 +132,7 @@ pub async fn nothing_revives_a_purged_session<S: SessionStore>(store: &S) {
     trial.purge().await;
 
     let prolonged = SessionRow { idle_expiry: after(NOW, DAY), ..purged.clone() };
-    assert!(!trial.swap(&prolonged).await, "a swap of a purged row fails");
+    assert!(!trial.swap(&prolonged, trial.version(0)).await, "a swap of a purged row fails");
     trial.expect_none(purged.handle).await;
     assert!(!trial.end(purged.handle, EndReason::Logout, NOW).await, "an end of a purged row returns false");
     trial.expect_none(purged.handle).await;

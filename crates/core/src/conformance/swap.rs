@@ -1,35 +1,85 @@
 //! A swap writes if the version is unchanged, and never creates a row.
 
-use super::trial::{DAY, LARGEST, MINUTE, NOW, Trial, after};
-use crate::{EndReason, Ended, SessionRow, SessionStore, Timestamp};
+use std::time::Duration;
 
-/// The row after a rotation.
-fn rotated(row: &SessionRow) -> SessionRow {
+use super::trial::{DAY, LARGEST, MINUTE, NOW, Trial, after, before};
+use crate::{EndReason, Ended, SessionBinding, SessionMeta, SessionRow, SessionStore, Subject, Timestamp};
+
+/// The row with another value in each field that a swap writes.
+fn changed(row: &SessionRow) -> SessionRow {
     SessionRow {
         generation: row.generation + 1,
         rotated_at: after(row.rotated_at, MINUTE),
         confirmed: !row.confirmed,
         late_budget: after(row.late_budget, DAY),
         idle_expiry: after(row.idle_expiry, MINUTE),
+        claims_epoch: row.claims_epoch + 3,
+        binding: Some(SessionBinding::from_bytes(row.generation.to_be_bytes())),
+        data: [&*row.data, b"more"].concat(),
         ..row.clone()
     }
 }
 
-/// A swap writes generation, rotation time, confirmation, late budget and idle expiry, and increments the version.
-pub async fn a_swap_writes_what_rotations_change_and_increments_the_version<S: SessionStore>(store: &S) {
+/// A swap writes generation, rotation time, confirmation, late budget, idle expiry, claims epoch, binding and data, and the
+/// given version.
+pub async fn a_swap_writes_what_may_change_and_the_given_version<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
-    let row = SessionRow { data: b"stays".to_vec(), ..trial.row(0) };
+    let row = SessionRow { data: b"data".to_vec(), ..trial.row(0) };
     trial.create(&row).await;
-    let next = rotated(&row);
-    assert!(trial.swap(&next).await, "a swap at the stored version succeeds");
-    trial.expect(&SessionRow { version: 1, ..next.clone() }).await;
+    let next = changed(&row);
+    assert!(trial.swap(&next, trial.version(0)).await, "a swap at the stored version succeeds");
+    trial.expect(&SessionRow { version: trial.version(0), ..next.clone() }).await;
 
-    let back = SessionRow { version: 1, ..row };
-    assert!(trial.swap(&back).await, "a swap may write smaller values, because the store makes no decisions");
-    trial.expect(&SessionRow { version: 2, ..back }).await;
+    let back = SessionRow { version: trial.version(0), ..row };
+    let smaller = trial.version(0) / 2;
+    assert!(
+        trial.swap(&back, smaller).await,
+        "a swap may write smaller values, because the store makes no decisions"
+    );
+    trial.expect(&SessionRow { version: smaller, ..back }).await;
 }
 
-/// A swap accepts every generation, and times up to the largest signed 64-bit integer.
+/// Data and binding can be removed, replaced, and set again, up to 64 KiB, independently of each other.
+pub async fn a_swap_replaces_data_and_binding<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let long: Vec<u8> = (0..64 * 1024).map(|index| (index % 251) as u8).collect();
+    let values = [&b""[..], b"a", b"bc", &long, b"", b"\0", &[0xff; 300]];
+    let mut row = trial.created(0).await;
+    for (number, (data, binding)) in (0..).zip(values.into_iter().zip(values.into_iter().cycle().skip(2))) {
+        row.data = data.to_vec();
+        row.binding = (number % 3 != 0).then(|| SessionBinding::from_bytes(binding));
+        assert!(trial.swap(&row, trial.version(number)).await, "a swap at the stored version succeeds");
+        row.version = trial.version(number);
+        trial.expect(&row).await;
+    }
+}
+
+/// A swap keeps what never changes, even if the given row has other values.
+pub async fn a_swap_keeps_what_never_changes<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let row = SessionRow {
+        authenticated_at: before(NOW, MINUTE),
+        idle: Some(Duration::from_secs(77)),
+        persistent: false,
+        meta: SessionMeta { label: Some("phone".into()), ..SessionMeta::default() },
+        ..trial.row(0)
+    };
+    trial.create(&row).await;
+    let other = SessionRow {
+        subject: Subject::new("another"),
+        created_at: after(row.created_at, DAY),
+        authenticated_at: after(row.created_at, DAY),
+        idle: None,
+        absolute_expiry: after(row.absolute_expiry, DAY),
+        persistent: true,
+        meta: SessionMeta { user_agent: Some("another".into()), ..SessionMeta::default() },
+        ..changed(&row)
+    };
+    assert!(trial.swap(&other, trial.version(0)).await, "a swap at the stored version succeeds");
+    trial.expect(&SessionRow { version: trial.version(0), ..changed(&row) }).await;
+}
+
+/// A swap accepts every generation, times up to the largest signed 64-bit integer, and every version up to it.
 pub async fn a_swap_takes_the_largest_numbers<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let largest = Timestamp::from_millis(LARGEST);
@@ -40,41 +90,77 @@ pub async fn a_swap_takes_the_largest_numbers<S: SessionStore>(store: &S) {
         rotated_at: largest,
         late_budget: largest,
         idle_expiry: largest,
+        claims_epoch: u32::MAX,
         ..row
     };
-    assert!(trial.swap(&next).await, "a swap at the stored version succeeds");
-    trial.expect(&SessionRow { version: LARGEST, ..next }).await;
+    assert!(trial.swap(&next, LARGEST).await, "a swap at the stored version succeeds");
+    let next = SessionRow { version: LARGEST, ..next };
+    trial.expect(&next).await;
+    assert!(trial.swap(&next, 0).await, "a swap at the largest version succeeds");
+    trial.expect(&SessionRow { version: 0, ..next }).await;
 }
 
-/// In a series of swaps, each succeeds at the version that the previous one left.
+/// In a series of swaps, each succeeds at the version that the previous one wrote, and at no earlier version.
 pub async fn each_swap_needs_the_version_of_the_one_before<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let mut row = trial.created(0).await;
-    for version in 0..50 {
-        row = SessionRow { version, ..rotated(&row) };
-        assert!(trial.swap(&row).await, "swap {version} succeeds at the version of the previous one");
-        assert!(!trial.swap(&row).await, "swap {version} does not succeed twice");
+    let mut earlier = Vec::new();
+    for number in 0..50 {
+        row = SessionRow { version: row.version, ..changed(&SessionRow { data: Vec::new(), ..row }) };
+        assert!(trial.swap(&row, trial.version(number)).await, "swap {number} succeeds");
+        assert!(
+            !trial.swap(&row, trial.version(1000 + number)).await,
+            "swap {number} does not succeed twice"
+        );
+        earlier.push(row.version);
+        row.version = trial.version(number);
     }
-    trial.expect(&SessionRow { version: 50, ..row }).await;
+    for version in earlier {
+        let next = SessionRow { version, ..row.clone() };
+        assert!(!trial.swap(&next, trial.version(2000)).await, "a swap at an earlier version fails");
+    }
+    trial.expect(&row).await;
 }
 
-/// A swap at a version older or newer than the stored one fails and changes nothing.
+/// A swap at a version other than the stored one, smaller or larger, fails and changes nothing.
 pub async fn a_swap_at_another_version_changes_nothing<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
-    let row = SessionRow { version: 5, ..trial.row(0) };
+    let stored = trial.version(0) / 4 + (1 << 33);
+    let row = SessionRow { version: stored, ..trial.row(0) };
     trial.create(&row).await;
-    for version in [0, 4, 6, 5 + (1 << 32), LARGEST] {
-        let next = SessionRow { version, ..rotated(&row) };
-        assert!(!trial.swap(&next).await, "a swap at version {version} of a row at version 5 fails");
+    let others = [0, 1, stored - 1, stored + 1, stored - (1 << 32), stored + (1 << 32), stored * 2, LARGEST];
+    for version in others {
+        let next = SessionRow { version, ..changed(&row) };
+        assert!(
+            !trial.swap(&next, trial.version(1)).await,
+            "a swap at version {version} of a row at version {stored} fails"
+        );
         trial.expect(&row).await;
     }
+}
+
+/// Every version is stored exactly, and no write derives one from the version before: a counter would come back after a
+/// failover that lost a write.
+pub async fn every_write_stores_the_version_that_it_is_given<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let mut row = SessionRow { version: trial.version(100), ..trial.row(0) };
+    trial.create(&row).await;
+    let single_bits = (0..63).map(|bit| 1 << bit);
+    for version in single_bits.chain([0, 1, LARGEST, 5, 4]) {
+        assert!(trial.swap(&row, version).await, "a swap at the stored version succeeds");
+        row.version = version;
+        trial.expect(&row).await;
+    }
+    let ended = Ended::new(EndReason::Logout, NOW);
+    assert!(trial.end_at(row.handle, ended, 3).await, "this call ended the session");
+    trial.expect(&SessionRow { ended: Some(ended), version: 3, ..row }).await;
 }
 
 /// A swap of an unknown handle fails and creates nothing.
 pub async fn a_swap_of_an_unknown_row_creates_nothing<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let row = trial.row(0);
-    assert!(!trial.swap(&row).await, "a swap of an unknown row fails");
+    assert!(!trial.swap(&row, trial.version(0)).await, "a swap of an unknown row fails");
     trial.expect_none(row.handle).await;
     assert_eq!(trial.list(&row.subject, NOW).await, [], "an unknown row is not listed after a swap");
     assert!(trial.try_create(&row).await, "the handle is still free");
@@ -86,10 +172,13 @@ pub async fn a_swap_of_an_ended_row_changes_nothing<S: SessionStore>(store: &S) 
     let row = trial.created(0).await;
     let at = after(NOW, MINUTE);
     assert!(trial.end(row.handle, EndReason::Logout, at).await, "this call ended the session");
-    let ended = SessionRow { ended: Some(Ended::new(EndReason::Logout, at)), version: 1, ..row.clone() };
-    for version in 0..3 {
-        let next = SessionRow { version, ..rotated(&row) };
-        assert!(!trial.swap(&next).await, "a swap at version {version} of an ended row fails");
+    let ended = trial.ended(&row, EndReason::Logout, at);
+    for version in [row.version, ended.version, 1] {
+        let next = SessionRow { version, ..changed(&row) };
+        assert!(
+            !trial.swap(&next, trial.version(0)).await,
+            "a swap at version {version} of an ended row fails"
+        );
         trial.expect(&ended).await;
     }
 }
@@ -98,6 +187,6 @@ pub async fn a_swap_of_an_ended_row_changes_nothing<S: SessionStore>(store: &S) 
 pub async fn a_swap_touches_no_other_row<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);
     let (row, other) = (trial.created(0).await, trial.created(1).await);
-    assert!(trial.swap(&rotated(&row)).await, "a swap at the stored version succeeds");
+    assert!(trial.swap(&changed(&row), trial.version(0)).await, "a swap at the stored version succeeds");
     trial.expect(&other).await;
 }

@@ -3,7 +3,9 @@
 use std::{collections::hash_map::RandomState, hash::BuildHasher, time::Duration};
 
 use super::join::join_all;
-use crate::{EndReason, SessionHandle, SessionRow, SessionStore, StoreErrorKind, Subject, Timestamp};
+use crate::{
+    EndReason, Ended, Page, SessionHandle, SessionRow, SessionStore, StoreErrorKind, Subject, Timestamp,
+};
 
 /// When the sessions log in. In the far future, so that a database that also expires rows by its own clock does not remove
 /// them.
@@ -21,6 +23,11 @@ pub(super) const LARGEST: u64 = i64::MAX as u64;
 
 const CONCURRENT: usize = 50;
 
+const LONG_PAGE: usize = 1_000;
+
+/// The number of the version that [`Trial::end`] and [`Trial::end_subject`] write.
+const END: u64 = u64::MAX;
+
 /// A store, with handles and subjects that no other law and no other run uses. Its calls panic if the store fails.
 pub(super) struct Trial<'a, S> {
     store: &'a S,
@@ -36,6 +43,16 @@ impl<'a, S: SessionStore> Trial<'a, S> {
         let low = scatter(self.seed.wrapping_add(number));
         let high = scatter(self.seed) ^ low.rotate_left(32);
         SessionHandle::from_bytes(((u128::from(high) << 64) | u128::from(low)).to_be_bytes())
+    }
+
+    /// A version: a number from 0 to [`LARGEST`] that looks random.
+    pub(super) fn version(&self, number: u64) -> u64 {
+        scatter(self.seed.rotate_left(32) ^ number) & LARGEST
+    }
+
+    /// The row after [`end`](Self::end).
+    pub(super) fn ended(&self, row: &SessionRow, reason: EndReason, at: Timestamp) -> SessionRow {
+        SessionRow { ended: Some(Ended::new(reason, at)), version: self.version(END), ..row.clone() }
     }
 
     pub(super) fn subject(&self, name: &str) -> Subject {
@@ -102,27 +119,62 @@ impl<'a, S: SessionStore> Trial<'a, S> {
         self.store.load(handle).await.expect("load succeeds")
     }
 
-    pub(super) async fn swap(&self, row: &SessionRow) -> bool {
-        self.store.compare_and_swap(row).await.expect("compare_and_swap returns Ok, swapped or not")
+    pub(super) async fn swap(&self, row: &SessionRow, version: u64) -> bool {
+        self.store.compare_and_swap(row, version).await.expect("compare_and_swap returns Ok, swapped or not")
     }
 
     pub(super) async fn end(&self, handle: SessionHandle, reason: EndReason, now: Timestamp) -> bool {
-        self.store.end(handle, reason, now).await.expect("end returns Ok, first or not")
+        self.end_at(handle, Ended::new(reason, now), self.version(END)).await
     }
 
-    /// Ends the sessions of the subject as revoked. Returns their handles in order.
+    pub(super) async fn end_at(&self, handle: SessionHandle, ended: Ended, version: u64) -> bool {
+        let end = self.store.end(handle, ended.reason, ended.at, version);
+        end.await.expect("end returns Ok, first or not")
+    }
+
+    /// Ends the sessions of the subject as revoked, with as many calls as it takes. Returns their handles in order.
     pub(super) async fn end_subject(
         &self,
         subject: &Subject,
         except: Option<SessionHandle>,
         now: Timestamp,
     ) -> Vec<SessionHandle> {
-        let ended = self.store.end_subject(subject, except, EndReason::Revoked, now).await;
-        sorted(ended.expect("end_subject succeeds"))
+        const MOST_CALLS: usize = 20_000;
+        let mut all = Vec::new();
+        for _ in 0..MOST_CALLS {
+            let end = self.store.end_subject(subject, except, EndReason::Revoked, now, self.version(END));
+            let ended = end.await.expect("end_subject succeeds");
+            if ended.is_empty() {
+                return sorted(all);
+            }
+            all.extend(ended);
+        }
+        panic!("end_subject returns no handle eventually");
     }
 
+    /// The whole list.
     pub(super) async fn list(&self, subject: &Subject, now: Timestamp) -> Vec<SessionRow> {
-        self.store.list(subject, now).await.expect("list succeeds")
+        self.list_by(subject, now, LONG_PAGE).await
+    }
+
+    /// The whole list, in pages of `limit` rows.
+    pub(super) async fn list_by(&self, subject: &Subject, now: Timestamp, limit: usize) -> Vec<SessionRow> {
+        let mut all = self.page(subject, now, Page::first(limit)).await;
+        let mut len = all.len();
+        while len == limit {
+            let page = Page::after(&all[all.len() - 1], limit);
+            let more = self.page(subject, now, page).await;
+            assert!(more.iter().all(|row| page.includes(row)), "a page has no row of the page before");
+            len = more.len();
+            all.extend(more);
+        }
+        all
+    }
+
+    pub(super) async fn page(&self, subject: &Subject, now: Timestamp, page: Page) -> Vec<SessionRow> {
+        let rows = self.store.list(subject, now, page).await.expect("list succeeds");
+        assert!(rows.len() <= page.limit, "a page has at most {} rows, not {}", page.limit, rows.len());
+        rows
     }
 
     /// Purges all sessions that ended or expired before [`PURGE`].

@@ -12,9 +12,9 @@ mod subjects;
 
 use std::{
     array,
-    cmp::Reverse,
+    collections::BTreeMap,
     convert::Infallible,
-    fmt,
+    fmt, iter,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -26,8 +26,8 @@ use self::{
     subjects::Subjects,
 };
 use crate::{
-    EndReason, EndWatcher, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind, Subject,
-    Timestamp,
+    EndReason, EndWatcher, Ended, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
+    Subject, Timestamp,
 };
 
 /// Stores sessions in memory: for tests, for development, and for services with a single process that may log all users
@@ -40,7 +40,7 @@ use crate::{
 /// the memory of a process that never purges stays bounded.
 ///
 /// ```
-/// use tower_refresh_core::{SessionHandle, MemoryStore, SessionRow, SessionStore, Subject, Timestamp};
+/// use tower_refresh_core::{MemoryStore, Page, SessionHandle, SessionRow, SessionStore, Subject, Timestamp};
 ///
 /// # futures_executor::block_on(async {
 /// let store = MemoryStore::new();
@@ -48,8 +48,8 @@ use crate::{
 /// let expiry = Timestamp::from_secs(1_700_600_000);
 /// store.create(&SessionRow::new(SessionHandle::from_bytes([7; 16]), "alice".into(), login, expiry, expiry)).await?;
 ///
-/// assert_eq!(store.list(&Subject::new("alice"), login).await?.len(), 1);
-/// assert!(store.list(&Subject::new("alice"), expiry).await?.is_empty());
+/// assert_eq!(store.list(&Subject::new("alice"), login, Page::first(10)).await?.len(), 1);
+/// assert!(store.list(&Subject::new("alice"), expiry, Page::first(10)).await?.is_empty());
 /// # Ok::<(), tower_refresh_core::StoreError>(())
 /// # }).unwrap();
 /// ```
@@ -63,6 +63,10 @@ const PURGED_PER_CALL: usize = 1024;
 const PURGED_PER_LOCK: usize = 64;
 /// More than one, so that each login reduces a backlog.
 const PURGED_PER_CREATE: usize = 4;
+/// How many sessions of a subject a call ends.
+const ENDED_PER_CALL: usize = 1024;
+/// How many handles are copied while the index is locked.
+const HANDLES_PER_LOCK: usize = 1024;
 const KEPT_AFTER_DEATH: Duration = Duration::from_secs(24 * 60 * 60);
 
 struct Inner {
@@ -124,8 +128,8 @@ impl SessionStore for MemoryStore {
         Ok(self.inner.shard(handle).get(handle))
     }
 
-    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
-        Ok(self.inner.shard(row.handle).swap(row))
+    async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
+        Ok(self.inner.shard(row.handle).swap(row, version))
     }
 
     async fn end(
@@ -133,8 +137,12 @@ impl SessionStore for MemoryStore {
         handle: SessionHandle,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Result<bool, StoreError> {
-        let Some(subject) = self.inner.shard(handle).end(handle, None, reason, now) else { return Ok(false) };
+        let ended = Ended::new(reason, now);
+        let Some(subject) = self.inner.shard(handle).end(handle, None, ended, version) else {
+            return Ok(false);
+        };
         self.inner.unlist(handle, &subject);
         self.inner.ends.publish(handle, now);
         Ok(true)
@@ -146,26 +154,45 @@ impl SessionStore for MemoryStore {
         except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        let subject = subject.as_str();
-        let mut ended = self.inner.subjects.lock(subject).handles(subject);
-        ended.retain(|&handle| {
-            except != Some(handle)
-                && self.inner.shard(handle).end(handle, Some(subject), reason, now).is_some()
-        });
-        for &handle in &ended {
-            self.inner.unlist(handle, subject);
-            self.inner.ends.publish(handle, now);
+        let (subject, end) = (subject.as_str(), Ended::new(reason, now));
+        // Handles whose sessions were ended by others are still listed for a moment, so some may end nothing.
+        for handles in self.inner.handles(subject, ENDED_PER_CALL) {
+            let mut ended = handles;
+            ended.retain(|&handle| {
+                except != Some(handle)
+                    && self.inner.shard(handle).end(handle, Some(subject), end, version).is_some()
+            });
+            for &handle in &ended {
+                self.inner.unlist(handle, subject);
+                self.inner.ends.publish(handle, now);
+            }
+            if !ended.is_empty() {
+                return Ok(ended);
+            }
         }
-        Ok(ended)
+        Ok(Vec::new())
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
-        let handles = self.inner.subjects.lock(subject.as_str()).handles(subject.as_str());
-        let rows = handles.into_iter().filter_map(|handle| self.inner.shard(handle).get(handle));
-        let mut live: Vec<_> = rows.filter(|row| row.subject == *subject && row.is_live(now)).collect();
-        live.sort_by_key(|row| Reverse((row.created_at, row.handle)));
-        Ok(live)
+    async fn list(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        let mut newest = BTreeMap::new();
+        for handle in self.inner.handles(subject.as_str(), HANDLES_PER_LOCK).flatten() {
+            let Some(row) = self.inner.shard(handle).get(handle) else { continue };
+            if row.subject != *subject || !row.is_live(now) || !page.includes(&row) {
+                continue;
+            }
+            newest.insert((row.created_at, row.handle), row);
+            if newest.len() > page.limit {
+                newest.pop_first();
+            }
+        }
+        Ok(newest.into_values().rev().collect())
     }
 
     async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
@@ -194,6 +221,16 @@ impl SessionStore for MemoryStore {
 }
 
 impl Inner {
+    /// The handles of the subject, ordered, `limit` at a time. Each part is read when it is needed.
+    fn handles(&self, subject: &str, limit: usize) -> impl Iterator<Item = Vec<SessionHandle>> {
+        let mut last = None;
+        iter::from_fn(move || {
+            let handles = self.subjects.lock(subject).handles(subject, last, limit);
+            last = handles.last().copied();
+            last.map(|_| handles)
+        })
+    }
+
     fn shard(&self, handle: SessionHandle) -> MutexGuard<'_, Shard> {
         lock(&self.shards[shard_of(handle)])
     }

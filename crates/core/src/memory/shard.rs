@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::record::Record;
-use crate::{EndReason, SessionHandle, SessionRow, Timestamp};
+use crate::{Ended, SessionHandle, SessionRow, Timestamp};
 
 /// Has an entry in `deaths` for each row, at the row's `dead_since`.
 #[derive(Default)]
@@ -37,10 +37,10 @@ impl Shard {
         true
     }
 
-    pub(super) fn swap(&mut self, row: &SessionRow) -> bool {
+    pub(super) fn swap(&mut self, row: &SessionRow, version: u64) -> bool {
         self.update(row.handle, |record| {
             let fits = !record.is_ended() && record.version == row.version;
-            fits.then(|| record.overwrite(row))
+            fits.then(|| record.overwrite(row, version))
         })
         .is_some()
     }
@@ -50,14 +50,14 @@ impl Shard {
         &mut self,
         handle: SessionHandle,
         only: Option<&str>,
-        reason: EndReason,
-        now: Timestamp,
+        ended: Ended,
+        version: u64,
     ) -> Option<Arc<str>> {
         self.update(handle, |record| {
             if record.is_ended() || only.is_some_and(|subject| *subject != *record.subject) {
                 return None;
             }
-            record.end(reason, now);
+            record.end(ended, version);
             Some(Arc::clone(&record.subject))
         })
     }

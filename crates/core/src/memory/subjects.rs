@@ -4,6 +4,7 @@ use std::{
     array,
     collections::{BTreeSet, HashMap, hash_map::RandomState},
     hash::BuildHasher,
+    ops::Bound,
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -49,12 +50,27 @@ impl Sessions {
         self.0.get_key_value(subject).map_or_else(|| subject.into(), |(name, _)| Arc::clone(name))
     }
 
-    pub(super) fn handles(&self, subject: &str) -> Vec<SessionHandle> {
+    /// Handles of the subject that are larger than `after`, ordered: at most `limit`, if the subject has many.
+    pub(super) fn handles(
+        &self,
+        subject: &str,
+        after: Option<SessionHandle>,
+        limit: usize,
+    ) -> Vec<SessionHandle> {
+        let few = |handles: &[SessionHandle]| {
+            let mut handles: Vec<_> =
+                handles.iter().copied().filter(|&handle| Some(handle) > after).collect();
+            handles.sort_unstable();
+            handles
+        };
         match self.0.get(subject) {
             None => Vec::new(),
-            Some(Handles::One(handle)) => vec![*handle],
-            Some(Handles::Few(handles)) => handles.clone(),
-            Some(Handles::Many(handles)) => handles.0.iter().copied().collect(),
+            Some(Handles::One(handle)) => few(&[*handle]),
+            Some(Handles::Few(handles)) => few(handles),
+            Some(Handles::Many(handles)) => {
+                let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+                handles.0.range((start, Bound::Unbounded)).take(limit).copied().collect()
+            }
         }
     }
 

@@ -100,7 +100,7 @@ fn rotate(row: &SessionRow, next: u32, now: Timestamp, policy: &RotationPolicy) 
         generation: next,
         rotated_at: row.rotated_at.max(now),
         confirmed: false,
-        idle_expiry: now.saturating_add(policy.idle).min(row.absolute_expiry),
+        idle_expiry: now.saturating_add(row.idle.unwrap_or(policy.idle)).min(row.absolute_expiry),
         ..row.clone()
     };
     Decision { rule: Rule::Rotate, write: Some(write), send: Tokens::AccessAndRefresh { generation: next } }

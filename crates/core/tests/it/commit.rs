@@ -333,3 +333,21 @@ fn an_upgrade_writes_and_sends_nothing_else() {
         assert_eq!((upgrade.send, upgrade.write), (Tokens::None, None), "{reason}");
     }
 }
+
+#[test]
+fn r3_moves_the_idle_expiry_by_the_lifetime_of_the_row_or_else_of_the_policy() {
+    let (policy, now) = (RotationPolicy::balanced(), ROTATED.saturating_add(HOUR));
+    for (own, lifetime) in [(Some(DAY * 2), DAY * 2), (Some(DAY * 20), DAY * 20), (None, policy.idle)] {
+        let mut row = row();
+        row.idle = own;
+        let decision = commit(&Attempt::new(Some(&row), 5, now), TokenClass::Current, &policy);
+        let write = decision.write.expect("it rotates");
+        assert_eq!(write.idle_expiry, now.saturating_add(lifetime), "{own:?}");
+        assert_eq!(write.idle, own, "{own:?}");
+        assert_eq!(write.version, row.version, "the store compares the version that was loaded");
+    }
+    let mut row = row();
+    row.idle = Some(DAY * 400);
+    let decision = commit(&Attempt::new(Some(&row), 5, now), TokenClass::Current, &policy);
+    assert_eq!(decision.write.map(|row| row.idle_expiry), Some(row.absolute_expiry), "no later than that");
+}

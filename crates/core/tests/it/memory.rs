@@ -1,13 +1,15 @@
 //! The memory store satisfies every law, alone and in a store that all laws share, and it stays small.
 
 use std::{
+    iter,
     sync::{Arc, Barrier, LazyLock},
     thread,
 };
 
 use futures_executor::block_on;
 use tower_refresh_core::{
-    EndReason, MemoryStore, SessionHandle, SessionRow, SessionStore, Subject, Timestamp, conformance_tests,
+    EndReason, MemoryStore, Page, SessionHandle, SessionRow, SessionStore, Subject, Timestamp,
+    conformance_tests,
 };
 
 use crate::support::{DAY, HOUR, MS, ROTATED};
@@ -100,7 +102,7 @@ fn an_ended_session_is_kept_for_a_day() {
     let store = MemoryStore::new();
     let row = session(0, "alice", ROTATED);
     create(&store, &row);
-    assert!(block_on(store.end(row.handle, EndReason::Logout, ROTATED)).unwrap());
+    assert!(block_on(store.end(row.handle, EndReason::Logout, ROTATED, 1)).unwrap());
     let others = |login, numbers: std::ops::Range<u64>| {
         numbers.for_each(|number| create(&store, &session(number, "bob", login)));
     };
@@ -126,12 +128,13 @@ fn threads_that_create_end_and_purge_one_subject_leave_no_session_behind() {
                     let row = session(number * THREADS + thread, "alice", ROTATED);
                     create(&store, &row);
                     match number % 4 {
-                        0 => drop(block_on(store.end(row.handle, EndReason::Logout, ROTATED)).unwrap()),
+                        0 => drop(block_on(store.end(row.handle, EndReason::Logout, ROTATED, 1)).unwrap()),
                         1 if number % 100 == 1 => {
-                            block_on(store.end_subject(&alice, None, EndReason::Revoked, ROTATED)).unwrap();
+                            block_on(store.end_subject(&alice, None, EndReason::Revoked, ROTATED, 2))
+                                .unwrap();
                         }
                         2 => drop(block_on(store.purge_dead(ROTATED.saturating_add(MS))).unwrap()),
-                        _ => drop(block_on(store.compare_and_swap(&row)).unwrap()),
+                        _ => drop(block_on(store.compare_and_swap(&row, number)).unwrap()),
                     }
                 }
             })
@@ -139,12 +142,14 @@ fn threads_that_create_end_and_purge_one_subject_leave_no_session_behind() {
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
 
-    let live = block_on(store.list(&alice, ROTATED)).unwrap().len();
-    let ended = block_on(store.end_subject(&alice, None, EndReason::Revoked, ROTATED)).unwrap().len();
+    let live = block_on(store.list(&alice, ROTATED, Page::first(usize::MAX))).unwrap().len();
+    let end_some =
+        || block_on(store.end_subject(&alice, None, EndReason::Revoked, ROTATED, 2)).unwrap().len();
+    let ended: usize = iter::repeat_with(end_some).take_while(|&ended| ended > 0).sum();
     assert_eq!(live, ended, "the list and the index agree");
     while block_on(store.purge_dead(ROTATED.saturating_add(MS))).unwrap() > 0 {}
     assert!(store.is_empty());
-    assert_eq!(block_on(store.list(&alice, ROTATED)).unwrap(), []);
+    assert_eq!(block_on(store.list(&alice, ROTATED, Page::first(usize::MAX))).unwrap(), []);
 }
 
 #[test]
@@ -161,11 +166,28 @@ fn of_many_threads_that_swap_one_version_one_succeeds() {
                     let mut row = session(0, "alice", ROTATED);
                     row.version = version;
                     barrier.wait();
-                    block_on(store.compare_and_swap(&row)).unwrap()
+                    block_on(store.compare_and_swap(&row, version + 1)).unwrap()
                 })
             })
             .collect();
         let wins = threads.into_iter().map(|thread| thread.join().unwrap());
         assert_eq!(wins.filter(|&won| won).count(), 1);
     }
+}
+
+#[test]
+fn each_call_ends_at_most_1024_of_200_000_sessions_of_a_subject_and_lists_a_page() {
+    const SESSIONS: u64 = 200_000;
+    let store = MemoryStore::new();
+    (0..SESSIONS).for_each(|number| create(&store, &session(number, "robot", ROTATED)));
+    let robot = Subject::new("robot");
+    let page = block_on(store.list(&robot, ROTATED, Page::first(10))).unwrap();
+    assert_eq!(page.len(), 10);
+    let kept = page[3].handle;
+    let end_some =
+        || block_on(store.end_subject(&robot, Some(kept), EndReason::Revoked, ROTATED, 1)).unwrap().len();
+    let calls: Vec<_> = iter::repeat_with(end_some).take_while(|&ended| ended > 0).collect();
+    assert!(calls.iter().all(|&ended| ended <= 1024));
+    assert_eq!(calls.iter().sum::<usize>() as u64, SESSIONS - 1);
+    assert_eq!(block_on(store.list(&robot, ROTATED, Page::first(10))).unwrap(), page[3..4]);
 }

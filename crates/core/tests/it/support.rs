@@ -20,5 +20,6 @@ pub(crate) fn row() -> SessionRow {
     row.generation = 5;
     row.rotated_at = ROTATED;
     row.version = 5;
+    row.idle = Some(DAY * 7);
     row
 }

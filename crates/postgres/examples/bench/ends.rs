@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 use tower_refresh_core::{
-    EndReason, EndWatcher, SessionHandle, SessionRow, SessionStore, Subject, Timestamp,
+    EndReason, EndWatcher, Page, SessionHandle, SessionRow, SessionStore, Subject, Timestamp,
 };
 use tower_refresh_postgres::PostgresStore;
 
@@ -43,10 +43,17 @@ pub(crate) async fn subject(server: &Server, count: u64) -> Result<(), Box<dyn E
 
     let subject = Subject::new("alice");
     let start = Instant::now();
-    let listed = store.list(&subject, NOW).await?;
+    let listed = store.list(&subject, NOW, Page::first(usize::MAX)).await?;
     println!("  list of {}: {:.0} ms", listed.len(), start.elapsed().as_secs_f64() * 1000.0);
     let start = Instant::now();
-    let ended = store.end_subject(&subject, Some(listed[0].handle), EndReason::Revoked, NOW).await?;
+    let mut ended = Vec::new();
+    loop {
+        let spared = Some(listed[0].handle);
+        match store.end_subject(&subject, spared, EndReason::Revoked, NOW, 7).await? {
+            some if some.is_empty() => break,
+            some => ended.extend(some),
+        }
+    }
     println!("  end_subject of {}: {:.0} ms", ended.len(), start.elapsed().as_secs_f64() * 1000.0);
     Ok(())
 }
@@ -76,7 +83,7 @@ pub(crate) async fn report_time(server: &Server, count: u64) -> Result<(), Box<d
     for number in 0..count {
         let handle = row("alice", number).handle;
         let start = Instant::now();
-        assert!(here.end(handle, EndReason::Logout, NOW).await?, "it is the first end");
+        assert!(here.end(handle, EndReason::Logout, NOW, 7).await?, "it is the first end");
         let answered = Instant::now();
         let reported = receiver.recv().await.flatten().filter(|(session, _)| *session == handle);
         let (_, at) = reported.expect("the end is reported");

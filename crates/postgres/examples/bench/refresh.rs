@@ -90,7 +90,10 @@ async fn refresh_with_store(store: &PostgresStore, handle: SessionHandle) {
     let mut row = store.load(handle).await.expect("loads").expect("the session is there");
     row.generation += 1;
     row.idle_expiry = row.idle_expiry.saturating_add(Duration::from_millis(1));
-    assert!(store.compare_and_swap(&row).await.expect("swaps"), "no other task swaps this session");
+    assert!(
+        store.compare_and_swap(&row, row.version + 1).await.expect("swaps"),
+        "no other task swaps this session"
+    );
 }
 
 async fn refresh_raw(pool: &Pool, handle: SessionHandle) -> Result<(), Box<dyn Error>> {

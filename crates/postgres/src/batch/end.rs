@@ -17,6 +17,7 @@ pub(crate) struct End {
     pub(crate) handle: SessionHandle,
     pub(crate) reason: EndReason,
     pub(crate) at: i64,
+    pub(crate) version: i64,
 }
 
 impl Operation for EndSessions {
@@ -28,7 +29,10 @@ impl Operation for EndSessions {
         let statements = &database.statements;
         if let [end] = &*ends {
             let ended = database
-                .query(&statements.end, &[&end.handle.as_bytes().as_slice(), &end.reason.as_str(), &end.at])
+                .query(
+                    &statements.end,
+                    &[&end.handle.as_bytes().as_slice(), &end.reason.as_str(), &end.at, &end.version],
+                )
                 .await?;
             return Ok(vec![!ended.is_empty()]);
         }
@@ -44,6 +48,7 @@ impl Operation for EndSessions {
                     &first.values().map(|end| end.handle.as_bytes().as_slice()).collect::<Vec<_>>(),
                     &first.values().map(|end| end.reason.as_str()).collect::<Vec<_>>(),
                     &first.values().map(|end| end.at).collect::<Vec<_>>(),
+                    &first.values().map(|end| end.version).collect::<Vec<_>>(),
                 ],
             )
             .await?;

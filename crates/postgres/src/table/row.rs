@@ -1,15 +1,17 @@
 //! Conversion between a session and the table's columns.
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use tokio_postgres::{Row as Columns, types::FromSql};
 use tower_refresh_core::{
-    EndReason, Ended, SessionHandle, SessionMeta, SessionRow, StoreError, StoreErrorKind, Timestamp,
+    EndReason, Ended, SessionBinding, SessionHandle, SessionMeta, SessionRow, StoreError, StoreErrorKind,
+    Timestamp,
 };
 
 /// The columns that [`read`] expects, in this order.
 pub(crate) const COLUMNS: &str = "handle, subject, generation, rotated_at, confirmed, late_budget, created_at, \
-     idle_expiry, absolute_expiry, ended_reason, ended_at, version, user_agent, ip, label, data";
+     idle_expiry, absolute_expiry, ended_reason, ended_at, version, user_agent, ip, label, data, authenticated_at, idle, \
+     persistent, claims_epoch, binding";
 
 /// Converts a number to the signed type of a column. A number out of range is an error and never wraps.
 pub(crate) fn number(number: u64) -> Result<i64, StoreError> {
@@ -19,6 +21,12 @@ pub(crate) fn number(number: u64) -> Result<i64, StoreError> {
 /// As [`number`], for a time in milliseconds.
 pub(crate) fn millis(at: Timestamp) -> Result<i64, StoreError> {
     number(at.as_millis())
+}
+
+/// As [`number`], for a duration in whole milliseconds.
+pub(crate) fn duration(duration: Duration) -> Result<i64, StoreError> {
+    i64::try_from(duration.as_millis())
+        .map_err(|error| StoreError::with_source(StoreErrorKind::Unavailable, error))
 }
 
 /// Reads a row that was queried with [`COLUMNS`].
@@ -32,7 +40,8 @@ pub(crate) fn read(columns: &Columns) -> Result<SessionRow, StoreError> {
     row.late_budget = time(5)?;
     row.idle_expiry = time(7)?;
     row.ended = match (read_column::<Option<&str>>(columns, 9)?, read_column::<Option<i64>>(columns, 10)?) {
-        (Some(reason), Some(_)) => Some(Ended::new(reason.parse::<EndReason>().map_err(corrupt)?, time(10)?)),
+        // A reason that a later version wrote reads as revoked: the session has ended in any case.
+        (Some(reason), Some(_)) => Some(Ended::new(reason.parse().unwrap_or(EndReason::Revoked), time(10)?)),
         (None, None) => None,
         (Some(_), None) | (None, Some(_)) => return Err(StoreError::new(StoreErrorKind::Corrupt)),
     };
@@ -43,6 +52,15 @@ pub(crate) fn read(columns: &Columns) -> Result<SessionRow, StoreError> {
     row.meta.ip = ip.map(str::parse).transpose().map_err(corrupt)?;
     row.meta.label = read_column(columns, 14)?;
     row.data = read_column(columns, 15)?;
+    let millis =
+        |index| read_column::<Option<i64>>(columns, index)?.map(u64::try_from).transpose().map_err(corrupt);
+    if let Some(at) = millis(16)? {
+        row.authenticated_at = Timestamp::from_millis(at);
+    }
+    row.idle = millis(17)?.map(Duration::from_millis);
+    row.persistent = read_column(columns, 18)?;
+    row.claims_epoch = u32::try_from(read_column::<i64>(columns, 19)?).map_err(corrupt)?;
+    row.binding = read_column::<Option<Vec<u8>>>(columns, 20)?.map(SessionBinding::from_bytes);
     Ok(row)
 }
 

@@ -8,7 +8,8 @@ use crate::error::{OpenError, OpenErrorKind};
 
 /// All migrations, oldest first. A table's version is the number of migrations applied to it, so a released migration
 /// never changes, and new ones are appended.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/1.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../../migrations/1.sql"), include_str!("../../migrations/2.sql")];
 
 /// Migrates the table to the newest version. Several servers may call it at the same time: the first one to take the lock
 /// migrates, and the others find nothing to do.
@@ -56,9 +57,20 @@ async fn version(transaction: &Transaction<'_>, table: &Table) -> Result<Option<
     let query = format!("SELECT version FROM {}", table.version_path());
     let version: i32 = transaction.query_one(&query, &[]).await?.try_get(0)?;
     match usize::try_from(version) {
-        Ok(version) if version <= MIGRATIONS.len() => Ok(Some(version)),
+        Ok(version)
+            if version <= MIGRATIONS.len()
+                || oldest(transaction, table).await? <= MIGRATIONS.len() as i32 =>
+        {
+            Ok(Some(version))
+        }
         _ => Err(OpenErrorKind::Newer.into()),
     }
+}
+
+/// The oldest version whose servers can use a newer table. Columns that they do not know are left as they are.
+async fn oldest(transaction: &Transaction<'_>, table: &Table) -> Result<i32, OpenError> {
+    let query = format!("SELECT oldest FROM {}", table.version_path());
+    Ok(transaction.query_one(&query, &[]).await?.try_get(0)?)
 }
 
 async fn prepare(transaction: &Transaction<'_>, table: &Table) -> Result<(), OpenError> {

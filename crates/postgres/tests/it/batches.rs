@@ -47,8 +47,8 @@ fn concurrent_calls_share_few_statements() {
             tasks.spawn(async move {
                 let loaded = store.load(handle(number)).await.expect("loads").expect("is there");
                 assert_eq!(loaded, row(number));
-                assert!(store.compare_and_swap(&rotated(&loaded)).await.expect("swaps"));
-                assert!(store.end(handle(number), EndReason::Logout, NOW).await.expect("ends"));
+                assert!(store.compare_and_swap(&rotated(&loaded), loaded.version + 1).await.expect("swaps"));
+                assert!(store.end(handle(number), EndReason::Logout, NOW, 7).await.expect("ends"));
             });
         }
         tasks.join_all().await;
@@ -73,7 +73,7 @@ fn of_64_tasks_that_swap_one_row_one_wins_each_version() {
                 for _ in 0..ROUNDS {
                     let current = store.load(handle(0)).await.expect("loads").expect("is there");
                     barrier.wait().await;
-                    if store.compare_and_swap(&rotated(&current)).await.expect("swaps") {
+                    if store.compare_and_swap(&rotated(&current), current.version + 1).await.expect("swaps") {
                         wins.push(current.version);
                     }
                     barrier.wait().await;
@@ -112,9 +112,17 @@ fn batches_of_two_servers_on_the_same_rows_never_deadlock() {
                     // Each task visits the rows in a different order.
                     let number = (task + round * (2 * task + 1)) % ROWS;
                     let current = store.load(handle(number)).await.expect("loads").expect("is there");
-                    wins += u64::from(store.compare_and_swap(&rotated(&current)).await.expect("no deadlock"));
+                    wins += u64::from(
+                        store
+                            .compare_and_swap(&rotated(&current), current.version + 1)
+                            .await
+                            .expect("no deadlock"),
+                    );
                     if round % 25 == 24 {
-                        store.end_subject(&"bob".into(), None, EndReason::Logout, NOW).await.expect("ends");
+                        store
+                            .end_subject(&"bob".into(), None, EndReason::Logout, NOW, 7)
+                            .await
+                            .expect("ends");
                     }
                 }
                 wins
@@ -146,21 +154,23 @@ fn concurrent_ends_and_swaps_end_each_row_once() {
                 let number = task % TASKS;
                 if task % 3 == 0 {
                     let next = rotated(&row(number));
-                    return u64::from(store.compare_and_swap(&next).await.expect("swaps")) << 32;
+                    return u64::from(store.compare_and_swap(&next, next.version + 1).await.expect("swaps"))
+                        << 32;
                 }
-                u64::from(store.end(handle(number), EndReason::Logout, NOW).await.expect("ends"))
+                u64::from(store.end(handle(number), EndReason::Logout, NOW, 7).await.expect("ends"))
             });
         }
         let wins: u64 = tasks.join_all().await.iter().sum();
         let (swaps, ends) = (wins >> 32, wins & 0xffff_ffff);
         assert_eq!(ends, TASKS, "each row ended once");
-        let mut versions = 0;
+        let mut generations = 0;
         for number in 0..TASKS {
             let row: SessionRow = store.load(handle(number)).await.expect("loads").expect("is there");
             assert!(row.ended.is_some());
-            versions += row.version;
+            assert_eq!(row.version, 7, "the end wrote last");
+            generations += u64::from(row.generation);
         }
-        assert_eq!(versions, swaps + ends, "the versions count what was won");
+        assert_eq!(generations, swaps, "the generations count the swaps that won");
     });
 }
 
@@ -175,7 +185,10 @@ fn a_number_out_of_range_fails_only_its_own_call() {
         let mut late = row(0);
         late.idle_expiry = Timestamp::from_millis(u64::MAX);
         let good = rotated(&row(1));
-        let (late, good) = tokio::join!(store.compare_and_swap(&late), store.compare_and_swap(&good));
+        let (late, good) = tokio::join!(
+            store.compare_and_swap(&late, late.version + 1),
+            store.compare_and_swap(&good, good.version + 1)
+        );
         late.expect_err("a time beyond the column's range is rejected");
         assert!(good.expect("swaps"));
         assert_eq!(store.load(handle(0)).await.expect("loads"), Some(row(0)), "nothing was written");
@@ -218,7 +231,8 @@ fn a_future_that_is_not_polled_blocks_no_other_call() {
             store.create(&row(number)).await.expect("creates");
         }
         let next = rotated(&row(0));
-        let (mut loading, mut swapping) = (pin!(store.load(handle(0))), pin!(store.compare_and_swap(&next)));
+        let (mut loading, mut swapping) =
+            (pin!(store.load(handle(0))), pin!(store.compare_and_swap(&next, next.version + 1)));
         // Both are sent, and then not polled any more.
         assert!(poll_once(loading.as_mut()).await && poll_once(swapping.as_mut()).await);
         let mut tasks = JoinSet::new();
@@ -226,7 +240,7 @@ fn a_future_that_is_not_polled_blocks_no_other_call() {
             let store = store.clone();
             tasks.spawn(async move {
                 let loaded = store.load(handle(number)).await.expect("loads").expect("is there");
-                assert!(store.compare_and_swap(&rotated(&loaded)).await.expect("swaps"));
+                assert!(store.compare_and_swap(&rotated(&loaded), loaded.version + 1).await.expect("swaps"));
             });
         }
         timeout(LONG, tasks.join_all()).await.expect("nothing is stuck");
@@ -246,7 +260,7 @@ fn a_write_completes_even_if_its_future_is_dropped() {
     block_on(async {
         let store = open(server()).await;
         store.create(&row(0)).await.expect("creates");
-        assert!(poll_once(pin!(store.end(handle(0), EndReason::Logout, NOW))).await);
+        assert!(poll_once(pin!(store.end(handle(0), EndReason::Logout, NOW, 7))).await);
         let ended = async {
             while store.load(handle(0)).await.expect("loads").expect("is there").ended.is_none() {
                 tokio::task::yield_now().await;

@@ -25,8 +25,8 @@ fn every_server_is_reported_the_sessions_that_another_ended() {
         }
         let (near, far) = (Watcher::start(&here, NOW).await, Watcher::start(&there, NOW).await);
 
-        assert!(here.end(handle(0), EndReason::Reuse, NOW).await.expect("ends"));
-        let rest = there.end_subject(&"alice".into(), Some(handle(1)), EndReason::Logout, NOW).await;
+        assert!(here.end(handle(0), EndReason::Reuse, NOW, 7).await.expect("ends"));
+        let rest = there.end_subject(&"alice".into(), Some(handle(1)), EndReason::Logout, NOW, 7).await;
         assert_eq!(rest.expect("ends").len(), 198);
         for watcher in [&near, &far] {
             for number in (0..200).filter(|number| *number != 1) {
@@ -45,11 +45,11 @@ fn an_end_that_changed_nothing_is_not_reported() {
         for number in 0..2 {
             here.create(&row(number)).await.expect("creates");
         }
-        assert!(here.end(handle(0), EndReason::Logout, NOW).await.expect("ends"));
+        assert!(here.end(handle(0), EndReason::Logout, NOW, 7).await.expect("ends"));
         let later = NOW.saturating_add(DAY);
         let watcher = Watcher::start(&there, later).await;
-        assert!(!here.end(handle(0), EndReason::Reuse, later).await.expect("answers"));
-        assert!(here.end(handle(1), EndReason::Logout, later).await.expect("ends"));
+        assert!(!here.end(handle(0), EndReason::Reuse, later, 7).await.expect("answers"));
+        assert!(here.end(handle(1), EndReason::Logout, later, 7).await.expect("ends"));
         watcher.until_reported(handle(1), later).await;
         assert!(!watcher.has_seen(handle(0)), "it ended once, before the time that is watched");
     });
@@ -77,13 +77,13 @@ fn a_lost_feed_is_an_error_and_the_next_one_misses_nothing() {
         // The pool's connections are closed as well. The store replaces them.
         until_closed(&pool).await;
         let at = NOW.saturating_add(DAY);
-        assert!(here.end(handle(0), EndReason::Logout, at).await.expect("ends"));
+        assert!(here.end(handle(0), EndReason::Logout, at, 7).await.expect("ends"));
         let watcher = Watcher::start(&there, NOW).await;
         assert!(
             watcher.has_seen(handle(0)),
             "what ended meanwhile is reported before the feed has caught up"
         );
-        assert!(here.end(handle(1), EndReason::Logout, at).await.expect("ends"));
+        assert!(here.end(handle(1), EndReason::Logout, at, 7).await.expect("ends"));
         watcher.until_reported(handle(1), at).await;
         assert!(!watcher.has_seen(handle(2)));
     });
@@ -101,7 +101,7 @@ fn other_messages_on_the_channel_are_ignored() {
             let everywhere = "SELECT pg_notify(channel, $1) FROM pg_listening_channels() AS channel";
             client.query(everywhere, &[&payload]).await.expect("notifies");
         }
-        assert!(here.end(handle(0), EndReason::Logout, NOW).await.expect("ends"));
+        assert!(here.end(handle(0), EndReason::Logout, NOW, 7).await.expect("ends"));
         watcher.until_reported(handle(0), NOW).await;
     });
 }

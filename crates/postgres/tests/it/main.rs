@@ -10,3 +10,4 @@ mod laws;
 mod opening;
 mod retries;
 mod support;
+mod upgrade;

@@ -6,7 +6,7 @@ use deadpool_postgres::{Manager, Pool};
 use tokio::{task::JoinSet, time::timeout};
 use tokio_postgres::{Config, NoTls};
 use tower_refresh_core::{
-    EndReason, EndWatcher, SessionHandle, SessionStore, StoreErrorKind, Subject, Timestamp,
+    EndReason, EndWatcher, Page, SessionHandle, SessionStore, StoreErrorKind, Subject, Timestamp,
 };
 use tower_refresh_postgres::{OpenError, OpenErrorKind, PostgresOptions, PostgresStore};
 
@@ -38,7 +38,7 @@ fn many_servers_may_open_an_empty_database_at_once() {
         }
         opening.join_all().await;
         let store = PostgresStore::connect(&server().url("at_once")).await.expect("opens again");
-        let listed = store.list(&Subject::new("alice"), NOW).await.expect("lists");
+        let listed = store.list(&Subject::new("alice"), NOW, Page::first(10_000)).await.expect("lists");
         assert_eq!(listed.len(), 16, "all use one table");
     });
 }
@@ -60,8 +60,8 @@ fn stores_in_different_tables_share_nothing() {
         second.create(&row(0)).await.expect("the handle is free there");
         second.create(&row(1)).await.expect("creates");
         let reason = EndReason::Logout;
-        assert!(first.end(handle(0), reason, NOW).await.expect("ends"));
-        assert!(second.end(handle(1), reason, NOW).await.expect("ends"));
+        assert!(first.end(handle(0), reason, NOW, 7).await.expect("ends"));
+        assert!(second.end(handle(1), reason, NOW, 7).await.expect("ends"));
         watcher.until_reported(handle(1), NOW).await;
         assert!(!watcher.has_seen(handle(0)), "the other table has a channel of its own");
     });
@@ -105,7 +105,7 @@ fn a_table_of_a_newer_version_is_left_alone() {
         let (schema, url) = (unique("newer"), server().url("postgres"));
         PostgresOptions::new().with_schema(&schema).connect(&url).await.expect("opens");
         let client = server().client("postgres").await;
-        let update = format!("UPDATE {schema}.sessions_version SET version = version + 1");
+        let update = format!("UPDATE {schema}.sessions_version SET version = version + 1, oldest = 3");
         client.batch_execute(&update).await.expect("updates");
         assert_eq!(
             kind(PostgresOptions::new().with_schema(&schema).connect(&url).await),
@@ -163,7 +163,7 @@ fn a_store_on_a_pool_has_a_feed_where_it_can_connect_for_it() {
 
         without_feed.create(&row(0)).await.expect("creates");
         let watcher = Watcher::start(&with_feed, NOW).await;
-        assert!(without_feed.end(handle(0), EndReason::Logout, NOW).await.expect("ends"));
+        assert!(without_feed.end(handle(0), EndReason::Logout, NOW, 7).await.expect("ends"));
         watcher.until_reported(handle(0), NOW).await;
 
         assert_eq!(

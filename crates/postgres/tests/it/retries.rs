@@ -14,8 +14,8 @@ async fn open(proxy: &Proxy) -> PostgresStore {
     let store = own_table().with_connections(1).connect(&proxy.url()).await.expect("opens");
     store.create(&row(0)).await.expect("creates");
     assert_eq!(store.load(handle(0)).await.expect("loads"), Some(row(0)));
-    assert!(store.compare_and_swap(&rotated(&row(0))).await.expect("swaps"));
-    assert!(store.end(handle(0), EndReason::Logout, NOW).await.expect("ends"));
+    assert!(store.compare_and_swap(&rotated(&row(0)), 1).await.expect("swaps"));
+    assert!(store.end(handle(0), EndReason::Logout, NOW, 7).await.expect("ends"));
     store
 }
 
@@ -33,11 +33,11 @@ fn a_statement_that_a_terminated_connection_did_not_accept_is_sent_on_another_on
         }
         // The new connection has no other statement yet, so these faults meet the preparation.
         proxy.fail_next(&[Fault::Terminated]);
-        assert!(store.compare_and_swap(&rotated(&row(1))).await.expect("is sent again"));
+        assert!(store.compare_and_swap(&rotated(&row(1)), 1).await.expect("is sent again"));
         proxy.fail_next(&[Fault::Terminated]);
-        assert!(store.end(handle(1), EndReason::Logout, NOW).await.expect("is sent again"));
+        assert!(store.end(handle(1), EndReason::Logout, NOW, 7).await.expect("is sent again"));
         let ended = store.load(handle(1)).await.expect("loads").expect("the session is there");
-        assert_eq!((ended.generation, ended.version), (1, 2), "each write was executed once");
+        assert_eq!((ended.generation, ended.version), (1, 7), "each write was executed once");
     });
 }
 
@@ -69,7 +69,7 @@ fn a_write_that_may_have_been_executed_is_not_repeated() {
         let store = open(&proxy).await;
         store.create(&row(1)).await.expect("creates");
         proxy.fail_next(&[Fault::ReplyLost]);
-        let error = store.compare_and_swap(&rotated(&row(1))).await.expect_err("the reply was lost");
+        let error = store.compare_and_swap(&rotated(&row(1)), 1).await.expect_err("the reply was lost");
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
         let swapped = store.load(handle(1)).await.expect("loads").expect("the session is there");
         assert_eq!((swapped.generation, swapped.version), (1, 1), "it was executed");
@@ -77,7 +77,7 @@ fn a_write_that_may_have_been_executed_is_not_repeated() {
         let store = open(&proxy).await;
         store.create(&row(1)).await.expect("creates");
         proxy.fail_next(&[Fault::ReplyLost]);
-        let error = store.end(handle(1), EndReason::Logout, NOW).await.expect_err("the reply was lost");
+        let error = store.end(handle(1), EndReason::Logout, NOW, 7).await.expect_err("the reply was lost");
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
         let ended = store.load(handle(1)).await.expect("loads").expect("the session is there");
         assert!(ended.ended.is_some(), "it was executed");

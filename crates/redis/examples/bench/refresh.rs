@@ -116,7 +116,7 @@ pub(crate) async fn refresh(store: &RedisStore, number: u64) -> Result<()> {
     row.generation = row.generation.wrapping_add(1);
     row.rotated_at = NOW;
     row.idle_expiry = next_expiry(row.idle_expiry.as_millis());
-    assert!(store.compare_and_swap(&row).await?);
+    assert!(store.compare_and_swap(&row, row.version + 1).await?);
     Ok(())
 }
 
@@ -129,7 +129,10 @@ async fn refresh_raw(mut raw: MultiplexedConnection, script: &Script, key: &str)
     let idle = next_expiry(u64::from_be_bytes(value[47..55].try_into()?)).as_millis();
     head[47..55].copy_from_slice(&idle.to_be_bytes());
     let mut swap = script.key(key);
-    swap.arg(&value[1..9]).arg(head).arg(idle + 24 * 60 * 60 * 1000);
+    let subject = u32::from_be_bytes(value[71..75].try_into()?) as usize;
+    // The claims epoch, no binding, no data.
+    let part = &value[75 + subject..][..12];
+    swap.arg(&value[1..9]).arg(head).arg(idle + 24 * 60 * 60 * 1000).arg(part);
     assert!(swap.invoke_async::<bool>(&mut raw).await?);
     Ok(())
 }

@@ -14,7 +14,7 @@ pub(crate) async fn fill(
     rows: u64,
 ) -> Result<()> {
     const SUBJECT: usize = 75;
-    store.end_subject(&subject(0), None, EndReason::Revoked, NOW).await?;
+    store.end_subject(&subject(0), None, EndReason::Revoked, NOW, 7).await?;
     let mut raw = raw.clone();
     let _: () = redis::cmd("DEL").arg(key(prefix, 0)).query_async(&mut raw).await?;
     store.create(&row(0)).await?;

@@ -51,11 +51,6 @@ struct Entry {
     at: Timestamp,
 }
 
-enum State {
-    Ended(Timestamp),
-    Live,
-}
-
 impl Log {
     /// Reads the ends at `since` and later, if the log reaches back that far.
     pub(crate) async fn since(database: &Database, since: Timestamp) -> Result<Self, StoreError> {
@@ -96,8 +91,8 @@ impl Log {
         let entries: Vec<(String, Vec<Vec<u8>>)> = database.query(Request::Command(range)).await?;
         let (read, now) = (entries.len(), Instant::now());
         for (id, fields) in entries {
-            let entry = Entry::read(&fields).ok_or_else(|| StoreError::new(StoreErrorKind::Corrupt))?;
-            if entry.at >= self.since {
+            // An entry of another kind, which a later version wrote, is ignored.
+            if let Some(entry) = Entry::read(&fields).filter(|entry| entry.at >= self.since) {
                 self.pending.push((entry, now));
             }
             self.last = Some(id);
@@ -111,13 +106,13 @@ impl Log {
         watcher: &dyn EndWatcher,
     ) -> Result<(), StoreError> {
         let pending = std::mem::take(&mut self.pending);
-        let states: Vec<_> = pending.iter().map(|&(entry, _)| state(database, entry)).collect();
+        let states: Vec<_> = pending.iter().map(|&(entry, _)| ended_at(database, entry)).collect();
         let states: Vec<_> = stream::iter(states).buffered(ROWS_AT_ONCE).try_collect().await?;
         for ((entry, seen), state) in pending.into_iter().zip(states) {
             match state {
-                State::Ended(at) if at >= self.since => watcher.ended(entry.handle, at),
-                State::Live if seen.elapsed() < WRITTEN_WITHIN => self.pending.push((entry, seen)),
-                State::Ended(_) | State::Live => {}
+                Some(at) if at >= self.since => watcher.ended(entry.handle, at),
+                None if seen.elapsed() < WRITTEN_WITHIN => self.pending.push((entry, seen)),
+                Some(_) | None => {}
             }
         }
         Ok(())
@@ -126,7 +121,10 @@ impl Log {
 
 impl Entry {
     fn read(fields: &[Vec<u8>]) -> Option<Self> {
-        let [_, handle, _, at] = fields else { return None };
+        let [first, handle, second, at] = fields else { return None };
+        if [first.as_slice(), second] != [b"h", b"t"] {
+            return None;
+        }
         let at = u64::from_be_bytes(at.as_slice().try_into().ok()?);
         Some(Self {
             handle: SessionHandle::from_bytes(handle.as_slice().try_into().ok()?),
@@ -135,16 +133,27 @@ impl Entry {
     }
 }
 
-/// A session without a row is reported as ended: it was ended or has expired, so its tokens must not work either way.
-async fn state(database: &Database, entry: Entry) -> Result<State, StoreError> {
+/// When and why the session ended, if it has ended. `None` if it does not exist.
+pub(crate) async fn state(
+    database: &Database,
+    handle: SessionHandle,
+) -> Result<Option<Option<Ended>>, StoreError> {
     let mut get = cmd("GETRANGE");
-    get.arg(database.keys.row(entry.handle)).arg(0).arg(LAST_ENDED_BYTE);
+    get.arg(database.keys.row(handle)).arg(0).arg(LAST_ENDED_BYTE);
     let head: Vec<u8> = database.query(Request::Command(get)).await?;
     if head.is_empty() {
-        return Ok(State::Ended(entry.at));
+        return Ok(None);
     }
-    let ended = row::decode_ended(&head).map_err(|_| StoreError::new(StoreErrorKind::Corrupt))?;
-    Ok(ended.map_or(State::Live, |Ended { at, .. }| State::Ended(at)))
+    row::decode_ended(&head).map(Some).map_err(|_| StoreError::new(StoreErrorKind::Corrupt))
+}
+
+/// When the session of the entry ended. One without a row is reported as ended: it was ended or has expired, so its tokens must
+/// not work either way.
+async fn ended_at(database: &Database, entry: Entry) -> Result<Option<Timestamp>, StoreError> {
+    Ok(match state(database, entry.handle).await? {
+        None => Some(entry.at),
+        Some(ended) => ended.map(|ended| ended.at),
+    })
 }
 
 /// Whether entries were removed.

@@ -1,21 +1,38 @@
-//! The format of a session's row: a head that rotations replace, and a tail that never changes.
+//! The format of a session's row: a head that each write replaces, a part that a swap may change, and the rest.
 //!
 //! ```text
 //!  0   1        9       10        18      26          30         31          39           47         55
-//!  | 1 | version | reason | ended at | writer | generation | confirmed | rotated at | late budget | idle expiry |   the head
+//!  | 2 | version | reason | ended at | writer | generation | confirmed | rotated at | late budget | idle expiry |   the head
 //! 55                63           71
-//!  | absolute expiry | created at | subject | user agent | label | ip | data
+//!  | absolute expiry | created at | subject | length | claims epoch | binding | data |                              the part
+//!  | tag | length | value | tag | length | value | …                                                               the fields
 //! ```
+//! A field that has its default is absent. A later version may add fields with other tags: they are ignored here, and a swap
+//! keeps them, because it writes only the head and the changing part. Rows of format 1, which the first version wrote, have after
+//! the subject only user agent, label, IP address and data. They are read, and the first swap rewrites them.
+//!
 //! Numbers are big-endian, so that scripts can compare them as bytes: Lua's numbers are exact only up to 2^53. The first byte
 //! is the version of the format. The writer is a number that is unique to each call, so that a call that is repeated after a
 //! lost connection recognizes its own write.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
-use tower_refresh_core::{EndReason, Ended, SessionHandle, SessionMeta, SessionRow, Subject, Timestamp};
+use tower_refresh_core::{
+    EndReason, Ended, SessionBinding, SessionHandle, SessionMeta, SessionRow, Subject, Timestamp,
+};
 
 pub(crate) const HEAD: usize = 55;
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+const FIRST_FORMAT: u8 = 1;
+
+/// The tags of the fields.
+const USER_AGENT: u8 = 1;
+const LABEL: u8 = 2;
+const IP: u8 = 3;
+const AUTHENTICATED_AT: u8 = 4;
+const IDLE: u8 = 5;
+const NOT_PERSISTENT: u8 = 6;
+
 const ABSENT: u32 = u32::MAX;
 
 /// The value is not a session row of a known format.
@@ -24,33 +41,54 @@ pub(crate) struct Unreadable;
 
 /// The value of a new row; `None` if a text is too long to be stored.
 pub(crate) fn encode(row: &SessionRow, writer: u64) -> Option<Vec<u8>> {
-    let mut value = Vec::with_capacity(160 + row.subject.as_str().len() + row.data.len());
+    let mut value = Vec::with_capacity(192 + row.subject.as_str().len() + row.data.len());
     put_head(&mut value, row, row.ended, row.version, writer);
     put_time(&mut value, row.absolute_expiry);
     put_time(&mut value, row.created_at);
-    put_text(&mut value, Some(row.subject.as_str()))?;
-    put_text(&mut value, row.meta.user_agent.as_deref())?;
-    put_text(&mut value, row.meta.label.as_deref())?;
-    match row.meta.ip {
-        None => value.push(0),
-        Some(IpAddr::V4(ip)) => {
-            value.push(4);
-            value.extend(ip.octets());
-        }
-        Some(IpAddr::V6(ip)) => {
-            value.push(6);
-            value.extend(ip.octets());
-        }
+    put_bytes(&mut value, Some(row.subject.as_str().as_bytes()))?;
+    value.extend(changing_part(row)?);
+    if let Some(user_agent) = &row.meta.user_agent {
+        put_field(&mut value, USER_AGENT, user_agent.as_bytes())?;
     }
-    value.extend(&row.data);
+    if let Some(label) = &row.meta.label {
+        put_field(&mut value, LABEL, label.as_bytes())?;
+    }
+    match row.meta.ip {
+        None => {}
+        Some(IpAddr::V4(ip)) => put_field(&mut value, IP, &ip.octets())?,
+        Some(IpAddr::V6(ip)) => put_field(&mut value, IP, &ip.octets())?,
+    }
+    if row.authenticated_at != row.created_at {
+        put_field(&mut value, AUTHENTICATED_AT, &row.authenticated_at.as_millis().to_be_bytes())?;
+    }
+    if let Some(idle) = row.idle {
+        let millis = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+        put_field(&mut value, IDLE, &millis.to_be_bytes())?;
+    }
+    if !row.persistent {
+        put_field(&mut value, NOT_PERSISTENT, &[])?;
+    }
     Some(value)
 }
 
 /// The head of a row after a compare-and-swap.
-pub(crate) fn swapped_head(row: &SessionRow, writer: u64) -> Vec<u8> {
+pub(crate) fn swapped_head(row: &SessionRow, version: u64, writer: u64) -> Vec<u8> {
     let mut head = Vec::with_capacity(HEAD);
-    put_head(&mut head, row, None, row.version.wrapping_add(1), writer);
+    put_head(&mut head, row, None, version, writer);
     head
+}
+
+/// The part that a swap may change, with its length before it; `None` if it is too long to be stored.
+pub(crate) fn changing_part(row: &SessionRow) -> Option<Vec<u8>> {
+    let binding = row.binding.as_ref().map(SessionBinding::as_bytes);
+    let mut part = Vec::with_capacity(12 + binding.map_or(0, <[u8]>::len) + row.data.len());
+    part.extend([0; 4]);
+    part.extend(row.claims_epoch.to_be_bytes());
+    put_bytes(&mut part, binding)?;
+    part.extend(&row.data);
+    let len = u32::try_from(part.len() - 4).ok()?;
+    part[..4].copy_from_slice(&len.to_be_bytes());
+    Some(part)
 }
 
 /// A reason and a time, in the format of the head.
@@ -89,15 +127,20 @@ fn put_time(value: &mut Vec<u8>, time: Timestamp) {
     value.extend(time.as_millis().to_be_bytes());
 }
 
-fn put_text(value: &mut Vec<u8>, text: Option<&str>) -> Option<()> {
-    let Some(text) = text else {
+fn put_bytes(value: &mut Vec<u8>, bytes: Option<&[u8]>) -> Option<()> {
+    let Some(bytes) = bytes else {
         value.extend(ABSENT.to_be_bytes());
         return Some(());
     };
-    let len = u32::try_from(text.len()).ok().filter(|&len| len != ABSENT)?;
+    let len = u32::try_from(bytes.len()).ok().filter(|&len| len != ABSENT)?;
     value.extend(len.to_be_bytes());
-    value.extend(text.as_bytes());
+    value.extend(bytes);
     Some(())
+}
+
+fn put_field(value: &mut Vec<u8>, tag: u8, bytes: &[u8]) -> Option<()> {
+    value.push(tag);
+    put_bytes(value, Some(bytes))
 }
 
 fn read(handle: SessionHandle, value: &[u8]) -> Option<SessionRow> {
@@ -113,18 +156,17 @@ fn read(handle: SessionHandle, value: &[u8]) -> Option<SessionRow> {
     };
     let (rotated_at, late_budget, idle_expiry) = (rest.time()?, rest.time()?, rest.time()?);
     let (absolute_expiry, created_at) = (rest.time()?, rest.time()?);
-    let subject = Subject::new(rest.text()??);
+    let subject = Subject::new(text(rest.bytes()??)?);
     let mut row = SessionRow::new(handle, subject, created_at, idle_expiry, absolute_expiry);
+    row.idle = None;
     row.meta = SessionMeta::default();
-    row.meta.user_agent = rest.text()?;
-    row.meta.label = rest.text()?;
-    row.meta.ip = match rest.take()? {
-        [0] => None,
-        [4] => Some(IpAddr::from(rest.take::<4>()?)),
-        [6] => Some(IpAddr::from(rest.take::<16>()?)),
-        _ => return None,
-    };
-    row.data = rest.0.to_vec();
+    match value.first() {
+        Some(&FIRST_FORMAT) => read_first_format(rest, &mut row)?,
+        _ => {
+            read_changing_part(Rest(rest.bytes()??), &mut row)?;
+            read_fields(rest, &mut row)?;
+        }
+    }
     row.generation = generation;
     row.confirmed = confirmed;
     row.rotated_at = rotated_at;
@@ -135,9 +177,55 @@ fn read(handle: SessionHandle, value: &[u8]) -> Option<SessionRow> {
     Some(row)
 }
 
+fn read_changing_part(mut rest: Rest<'_>, row: &mut SessionRow) -> Option<()> {
+    row.claims_epoch = u32::from_be_bytes(rest.take()?);
+    row.binding = rest.bytes()?.map(SessionBinding::from_bytes);
+    row.data = rest.0.to_vec();
+    Some(())
+}
+
+fn read_fields(mut rest: Rest<'_>, row: &mut SessionRow) -> Option<()> {
+    while !rest.0.is_empty() {
+        let [tag] = rest.take()?;
+        let value = rest.bytes()??;
+        match tag {
+            USER_AGENT => row.meta.user_agent = Some(text(value)?),
+            LABEL => row.meta.label = Some(text(value)?),
+            IP => {
+                let v4 = <[u8; 4]>::try_from(value).map(IpAddr::from);
+                row.meta.ip = Some(v4.or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from)).ok()?);
+            }
+            AUTHENTICATED_AT => row.authenticated_at = Rest(value).time()?,
+            IDLE => row.idle = Some(Duration::from_millis(Rest(value).time()?.as_millis())),
+            NOT_PERSISTENT => row.persistent = false,
+            // A field of a later version.
+            _ => {}
+        }
+    }
+    Some(())
+}
+
+fn read_first_format(mut rest: Rest<'_>, row: &mut SessionRow) -> Option<()> {
+    let optional_text = |bytes: Option<&[u8]>| bytes.map_or(Some(None), |bytes| text(bytes).map(Some));
+    row.meta.user_agent = optional_text(rest.bytes()?)?;
+    row.meta.label = optional_text(rest.bytes()?)?;
+    row.meta.ip = match rest.take()? {
+        [0] => None,
+        [4] => Some(IpAddr::from(rest.take::<4>()?)),
+        [6] => Some(IpAddr::from(rest.take::<16>()?)),
+        _ => return None,
+    };
+    row.data = rest.0.to_vec();
+    Some(())
+}
+
+fn text(bytes: &[u8]) -> Option<String> {
+    str::from_utf8(bytes).ok().map(str::to_owned)
+}
+
 fn read_ended(rest: &mut Rest<'_>) -> Option<Option<Ended>> {
     let [format] = rest.take()?;
-    if format != FORMAT {
+    if ![FORMAT, FIRST_FORMAT].contains(&format) {
         return None;
     }
     rest.take::<8>()?;
@@ -146,7 +234,7 @@ fn read_ended(rest: &mut Rest<'_>) -> Option<Option<Ended>> {
     if code == 0 {
         return Some(None);
     }
-    Some(Some(Ended::new(reason(code)?, at)))
+    Some(Some(Ended::new(reason(code), at)))
 }
 
 fn code(reason: EndReason) -> u8 {
@@ -160,21 +248,21 @@ fn code(reason: EndReason) -> u8 {
     }
 }
 
-fn reason(code: u8) -> Option<EndReason> {
-    Some(match code {
+/// A reason that a later version wrote reads as revoked: the session has ended in any case.
+fn reason(code: u8) -> EndReason {
+    match code {
         1 => EndReason::Logout,
         2 => EndReason::Reuse,
         3 => EndReason::Disabled,
         4 => EndReason::Superseded,
-        5 => EndReason::Revoked,
-        _ => return None,
-    })
+        _ => EndReason::Revoked,
+    }
 }
 
 /// The bytes that are left to read.
 struct Rest<'a>(&'a [u8]);
 
-impl Rest<'_> {
+impl<'a> Rest<'a> {
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (bytes, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
@@ -185,13 +273,14 @@ impl Rest<'_> {
         self.take().map(u64::from_be_bytes).map(Timestamp::from_millis)
     }
 
-    fn text(&mut self) -> Option<Option<String>> {
+    /// Bytes with their length before them, or an absent value.
+    fn bytes(&mut self) -> Option<Option<&'a [u8]>> {
         let len = u32::from_be_bytes(self.take()?);
         if len == ABSENT {
             return Some(None);
         }
-        let (text, rest) = self.0.split_at_checked(usize::try_from(len).ok()?)?;
+        let (bytes, rest) = self.0.split_at_checked(usize::try_from(len).ok()?)?;
         self.0 = rest;
-        str::from_utf8(text).ok().map(|text| Some(text.to_owned()))
+        Some(Some(bytes))
     }
 }

@@ -17,6 +17,8 @@ use crate::{
 };
 
 const ENDS_AT_ONCE: usize = 128;
+/// The number of sessions of a subject after which a call returns.
+const ENOUGH: usize = 1000;
 
 /// Ends the session, if its subject is `only` or no subject is given. Returns its subject if this call ended it.
 pub(crate) async fn end(
@@ -24,15 +26,16 @@ pub(crate) async fn end(
     handle: SessionHandle,
     only: Option<&Subject>,
     ended: Ended,
+    version: u64,
 ) -> Result<Option<Subject>, StoreError> {
     let (key, channel) = (database.keys.row(handle), database.keys.channel());
-    let writer = database.next_writer().to_be_bytes();
+    let (writer, version) = (database.next_writer().to_be_bytes(), version.to_be_bytes());
     let expiry = database.key_expiry(ended.at);
     let message = message::encode(handle, ended.at);
     let encoded = row::encode_ended(Some(ended));
     let write_again: &[u8] = if database.waiting.is_some() { b"1" } else { b"0" };
     let mut arguments: Vec<&[u8]> =
-        vec![&encoded, &writer, expiry.as_bytes(), channel.as_bytes(), &message, write_again];
+        vec![&encoded, &writer, &version, expiry.as_bytes(), channel.as_bytes(), &message, write_again];
     arguments.extend(only.map(|subject| subject.as_str().as_bytes()));
     let subject: Option<Vec<u8>> = match &database.waiting {
         None => database.query(Request::script(&database.scripts.end, &key, &arguments)).await?,
@@ -53,24 +56,62 @@ pub(crate) async fn end(
         .map_err(|error| StoreError::with_source(StoreErrorKind::Corrupt, error))
 }
 
-/// Ends those of the sessions that belong to the subject, and returns the ones that this call ended.
-pub(crate) async fn end_all(
+/// Ends the session, unless it has ended or does not exist: then nothing is written, so that logouts with a dead token do not
+/// fill the log. Returns its subject if this call ended it.
+pub(crate) async fn end_live(
+    database: &Database,
+    handle: SessionHandle,
+    ended: Ended,
+    version: u64,
+) -> Result<Option<Subject>, StoreError> {
+    match log::state(database, handle).await? {
+        None => return Ok(None),
+        // The replicas may not have the end yet, and only a write makes them confirm it.
+        Some(Some(_)) if database.waiting.is_none() => return Ok(None),
+        Some(Some(_)) => {}
+        Some(None) => log::append(database, &[handle], ended.at).await?,
+    }
+    end(database, handle, None, ended, version).await
+}
+
+/// Ends about [`ENOUGH`] sessions of the subject, and returns those that this call ended. Returns none only after all were
+/// examined.
+pub(crate) async fn end_some(
+    database: &Database,
+    subject: &Subject,
+    except: Option<SessionHandle>,
+    ended: Ended,
+    version: u64,
+) -> Result<Vec<SessionHandle>, StoreError> {
+    let (mut all, mut cursor) = (Vec::new(), 0);
+    loop {
+        let (next, rows) = subject_index::rows(database, subject, cursor).await?;
+        let (live, over): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.ended.is_none());
+        let over: Vec<_> = over.iter().map(|row| row.handle).collect();
+        subject_index::remove(database, subject, &over).await;
+        let live = live.iter().map(|row| row.handle).filter(|&handle| Some(handle) != except);
+        all.extend(end_each(database, subject, &live.collect::<Vec<_>>(), ended, version).await?);
+        if next == 0 || all.len() >= ENOUGH {
+            return Ok(all);
+        }
+        cursor = next;
+    }
+}
+
+async fn end_each(
     database: &Database,
     subject: &Subject,
     handles: &[SessionHandle],
     ended: Ended,
+    version: u64,
 ) -> Result<Vec<SessionHandle>, StoreError> {
-    let mut all = Vec::new();
-    for handles in handles.chunks(ENDS_AT_ONCE * 4) {
-        log::append(database, handles, ended.at).await?;
-        let ends: Vec<_> =
-            handles.iter().map(|&handle| end_one_of(database, handle, subject, ended)).collect();
-        let ended: Vec<_> = stream::iter(ends).buffer_unordered(ENDS_AT_ONCE).try_collect().await?;
-        let ended: Vec<_> = ended.into_iter().flatten().collect();
-        subject_index::remove(database, subject, &ended).await;
-        all.extend(ended);
-    }
-    Ok(all)
+    log::append(database, handles, ended.at).await?;
+    let ends: Vec<_> =
+        handles.iter().map(|&handle| end_one_of(database, handle, subject, ended, version)).collect();
+    let ended: Vec<_> = stream::iter(ends).buffer_unordered(ENDS_AT_ONCE).try_collect().await?;
+    let ended: Vec<_> = ended.into_iter().flatten().collect();
+    subject_index::remove(database, subject, &ended).await;
+    Ok(ended)
 }
 
 async fn end_one_of(
@@ -78,6 +119,7 @@ async fn end_one_of(
     handle: SessionHandle,
     subject: &Subject,
     ended: Ended,
+    version: u64,
 ) -> Result<Option<SessionHandle>, StoreError> {
-    Ok(end(database, handle, Some(subject), ended).await?.map(|_| handle))
+    Ok(end(database, handle, Some(subject), ended, version).await?.map(|_| handle))
 }

@@ -3,3 +3,4 @@
 pub(crate) mod end;
 pub(crate) mod purge;
 pub(crate) mod subject_index;
+pub(crate) mod swap;

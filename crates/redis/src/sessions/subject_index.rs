@@ -4,10 +4,10 @@
 //! sessions, and may have others, which readers ignore. A handle without a row is kept, as its row may be about to be
 //! written.
 
-use std::{cmp::Reverse, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use redis::cmd;
-use tower_refresh_core::{SessionHandle, SessionRow, StoreError, StoreErrorKind, Subject, Timestamp};
+use redis::{Value, cmd};
+use tower_refresh_core::{Page, SessionHandle, SessionRow, StoreError, StoreErrorKind, Subject, Timestamp};
 
 use crate::{
     connection::Request,
@@ -42,43 +42,59 @@ pub(crate) async fn remove(database: &Database, subject: &Subject, handles: &[Se
     let _ = tokio::time::timeout(REMOVE_WITHIN, database.connection.send(&Request::Command(remove))).await;
 }
 
-pub(crate) async fn handles(
-    database: &Database,
-    subject: &Subject,
-) -> Result<Vec<SessionHandle>, StoreError> {
-    let mut range = cmd("ZRANGE");
-    range.arg(database.keys.index(subject)).arg(0).arg(-1);
-    let handles: Vec<Vec<u8>> = database.query(Request::Command(range)).await?;
-    handles
-        .into_iter()
-        .map(|bytes| bytes.try_into().map(SessionHandle::from_bytes))
-        .collect::<Result<_, _>>()
-        .map_err(|_| StoreError::new(StoreErrorKind::Corrupt))
-}
-
+/// The page of the subject's live sessions, newest login first.
 pub(crate) async fn live(
     database: &Database,
     subject: &Subject,
     now: Timestamp,
+    page: Page,
 ) -> Result<Vec<SessionRow>, StoreError> {
-    let (mut live, mut ended) = (Vec::new(), Vec::new());
-    for handles in handles(database, subject).await?.chunks(ROWS_AT_ONCE) {
-        for row in rows(database, handles).await?.into_iter().flatten().filter(|row| row.subject == *subject)
-        {
-            if row.is_live(now) {
-                live.push(row);
-            } else if row.ended.is_some() {
+    let (mut newest, mut cursor) = (BTreeMap::new(), 0);
+    loop {
+        let (next, rows) = rows(database, subject, cursor).await?;
+        let mut ended = Vec::new();
+        for row in rows {
+            if row.ended.is_some() {
                 ended.push(row.handle);
+            } else if row.is_live(now) && page.includes(&row) {
+                newest.insert((row.created_at, row.handle), row);
+                if newest.len() > page.limit {
+                    newest.pop_first();
+                }
             }
         }
+        remove(database, subject, &ended).await;
+        if next == 0 {
+            return Ok(newest.into_values().rev().collect());
+        }
+        cursor = next;
     }
-    remove(database, subject, &ended).await;
-    live.sort_by_key(|row| Reverse((row.created_at, row.handle)));
-    Ok(live)
+}
+
+/// Some rows of the subject, and the cursor for the next ones, which is 0 after the last. Sessions that are in the index from the
+/// first to the last call are found, even if others are added or removed meanwhile. Some may be found twice.
+pub(crate) async fn rows(
+    database: &Database,
+    subject: &Subject,
+    cursor: u64,
+) -> Result<(u64, Vec<SessionRow>), StoreError> {
+    let mut scan = cmd("ZSCAN");
+    scan.arg(database.keys.index(subject)).arg(cursor).arg("COUNT").arg(ROWS_AT_ONCE);
+    let (next, entries): (u64, Vec<(Vec<u8>, Value)>) = database.query(Request::Command(scan)).await?;
+    let handles: Vec<_> = entries
+        .into_iter()
+        .map(|(handle, _)| handle.try_into().map(SessionHandle::from_bytes))
+        .collect::<Result<_, _>>()
+        .map_err(|_| StoreError::new(StoreErrorKind::Corrupt))?;
+    let rows = load(database, &handles).await?;
+    Ok((next, rows.into_iter().flatten().filter(|row| row.subject == *subject).collect()))
 }
 
 /// The rows of the handles, in the same order.
-async fn rows(database: &Database, handles: &[SessionHandle]) -> Result<Vec<Option<SessionRow>>, StoreError> {
+async fn load(database: &Database, handles: &[SessionHandle]) -> Result<Vec<Option<SessionRow>>, StoreError> {
+    if handles.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut get = cmd("MGET");
     for &handle in handles {
         get.arg(database.keys.row(handle));

@@ -18,7 +18,7 @@ async fn fill(url: &str) -> RedisStore {
         store.create(&row(number)).await.unwrap();
     }
     for number in 0..SESSIONS / 2 {
-        assert!(store.end(handle(number), EndReason::Logout, NOW).await.unwrap());
+        assert!(store.end(handle(number), EndReason::Logout, NOW, 7).await.unwrap());
     }
     store
 }
@@ -36,7 +36,8 @@ async fn recovers(store: &RedisStore) {
                 assert!(loaded.ended.is_some(), "session {number} is still ended");
                 return true;
             }
-            store.compare_and_swap(&with(loaded, |row| row.generation = 1)).await.is_ok_and(|won| won)
+            let next = with(loaded, |row| row.generation = 1);
+            store.compare_and_swap(&next, next.version + 1).await.is_ok_and(|won| won)
         })
         .await;
     }

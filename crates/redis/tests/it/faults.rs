@@ -27,11 +27,14 @@ async fn scripts_are_loaded_again_if_the_server_lost_them() {
     forget();
     store.create(&row(2)).await.unwrap();
     forget();
-    assert!(store.compare_and_swap(&row(1)).await.unwrap());
+    assert!(store.compare_and_swap(&row(1), row(1).version + 1).await.unwrap());
     forget();
-    assert!(store.end(handle(1), EndReason::Logout, NOW).await.unwrap());
+    assert!(store.end(handle(1), EndReason::Logout, NOW, 7).await.unwrap());
     forget();
-    assert_eq!(store.end_subject(&row(1).subject, None, EndReason::Logout, NOW).await.unwrap(), [handle(2)]);
+    assert_eq!(
+        store.end_subject(&row(1).subject, None, EndReason::Logout, NOW, 7).await.unwrap(),
+        [handle(2)]
+    );
     forget();
     store.purge_dead(NOW).await.unwrap();
 }
@@ -60,14 +63,15 @@ async fn one(store: &RedisStore, number: u64, known: &mut Acknowledged) -> Resul
     store.create(&row(number)).await?;
     known.created = true;
     for version in 0..10 {
-        assert!(
-            store.compare_and_swap(&with(row(number), |row| row.version = version)).await?,
-            "no other task writes this row"
-        );
+        let row = with(row(number), |row| row.version = version);
+        assert!(store.compare_and_swap(&row, version + 1).await?, "no other task writes this row");
         known.version = version + 1;
     }
     if number.is_multiple_of(2) {
-        assert!(store.end(handle(number), EndReason::Logout, NOW).await?, "no other task ends this session");
+        assert!(
+            store.end(handle(number), EndReason::Logout, NOW, 7).await?,
+            "no other task ends this session"
+        );
         known.ended = true;
     }
     Ok(())
@@ -78,7 +82,10 @@ async fn check(store: &RedisStore, all: &[(u64, Acknowledged)]) {
         let row = store.load(handle(*number)).await.unwrap();
         assert!(row.is_some() || !known.created, "session {number} is there");
         let Some(row) = row else { continue };
-        assert!(row.version >= known.version, "session {number} has each write: {row:?} {known:?}");
+        assert!(
+            row.ended.is_some() || row.version >= known.version,
+            "session {number} has each write: {row:?} {known:?}"
+        );
         assert!(row.ended.is_some() || !known.ended, "session {number} is ended");
     }
 }
@@ -149,7 +156,7 @@ async fn a_frozen_server_delays_no_call_beyond_the_time_limit() {
         tasks.spawn(async move {
             while started.elapsed() < Duration::from_secs(5) {
                 let asked = Instant::now();
-                if store.compare_and_swap(&row(number)).await.is_err() {
+                if store.compare_and_swap(&row(number), row(number).version + 1).await.is_err() {
                     failures.fetch_add(1, Ordering::Relaxed);
                 }
                 assert!(asked.elapsed() < LIMIT + Duration::from_millis(500), "{:?}", asked.elapsed());
@@ -181,7 +188,7 @@ async fn futures_that_are_dropped_leave_rows_whole() {
     for round in 0..500 {
         let current = store.load(handle(1)).await.unwrap().unwrap();
         let next = with(current, |row| row.generation += 1);
-        let swap = store.compare_and_swap(&next);
+        let swap = store.compare_and_swap(&next, next.version + 1);
         let _ = tokio::time::timeout(Duration::from_micros(round), swap).await;
     }
     until_async("the requests that were sent are executed", async || {

@@ -13,7 +13,7 @@ async fn two_stores(url: &str) -> (RedisStore, RedisStore) {
 
 async fn end(store: &RedisStore, number: u64) {
     store.create(&row(number)).await.unwrap();
-    assert!(store.end(handle(number), EndReason::Logout, NOW).await.unwrap());
+    assert!(store.end(handle(number), EndReason::Logout, NOW, 7).await.unwrap());
 }
 
 #[tokio::test]

@@ -34,7 +34,11 @@ async fn one_wins_each_version(url: &str) {
             let stores = Arc::clone(&stores);
             let row = with(row(1), |row| (row.version, row.generation) = (version, task));
             tasks.spawn(async move {
-                stores[task as usize % 2].compare_and_swap(&row).await.unwrap().then_some(task)
+                stores[task as usize % 2]
+                    .compare_and_swap(&row, row.version + 1)
+                    .await
+                    .unwrap()
+                    .then_some(task)
             });
         }
         let winners: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
@@ -45,7 +49,7 @@ async fn one_wins_each_version(url: &str) {
     for task in 0..TASKS {
         let stores = Arc::clone(&stores);
         tasks.spawn(async move {
-            stores[task as usize % 2].end(handle(1), EndReason::Logout, NOW).await.unwrap()
+            stores[task as usize % 2].end(handle(1), EndReason::Logout, NOW, 7).await.unwrap()
         });
     }
     assert_eq!(tasks.join_all().await.into_iter().filter(|&ended| ended).count(), 1);

@@ -1,7 +1,7 @@
 //! Several stores on one server, and connections that the application already has.
 
 use redis::{Client, IntoConnectionInfo, aio::ConnectionManager};
-use tower_refresh_core::{EndReason, SessionStore};
+use tower_refresh_core::{EndReason, Page, SessionStore};
 use tower_refresh_redis::{RedisOptions, Server};
 
 use crate::support::{Cluster, NOW, Redis, follow, row, with};
@@ -19,12 +19,12 @@ async fn stores_of_two_prefixes_do_not_see_each_other() {
     forum.create(&dead).await.unwrap();
 
     assert_eq!(forum.load(row(1).handle).await.unwrap(), None);
-    assert_eq!(forum.list(&row(1).subject, NOW).await.unwrap(), []);
+    assert_eq!(forum.list(&row(1).subject, NOW, Page::first(10_000)).await.unwrap(), []);
     assert_eq!(shop.purge_dead(NOW.saturating_add(std::time::Duration::from_secs(1))).await.unwrap(), 0);
     assert_eq!(forum.load(dead.handle).await.unwrap(), Some(dead));
     let (seen, _following) = follow(&forum, NOW);
     seen.until_caught_up().await;
-    assert!(shop.end(row(1).handle, EndReason::Logout, NOW).await.unwrap());
+    assert!(shop.end(row(1).handle, EndReason::Logout, NOW, 7).await.unwrap());
     tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
     assert!(!seen.has_seen(row(1).handle));
 }
@@ -64,8 +64,8 @@ async fn works(server: Server) {
     let (seen, _following) = follow(&store, NOW);
     seen.until_caught_up().await;
     store.create(&row(1)).await.unwrap();
-    assert!(store.compare_and_swap(&row(1)).await.unwrap());
-    assert_eq!(store.list(&row(1).subject, NOW).await.unwrap().len(), 1);
-    assert!(store.end(row(1).handle, EndReason::Logout, NOW).await.unwrap());
+    assert!(store.compare_and_swap(&row(1), row(1).version + 1).await.unwrap());
+    assert_eq!(store.list(&row(1).subject, NOW, Page::first(10_000)).await.unwrap().len(), 1);
+    assert!(store.end(row(1).handle, EndReason::Logout, NOW, 7).await.unwrap());
     seen.until_reported(row(1).handle, NOW).await;
 }

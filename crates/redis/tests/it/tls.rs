@@ -37,7 +37,7 @@ async fn sessions_and_the_feed_use_tls() {
     let (seen, _following) = follow(&store, NOW);
     seen.until_caught_up().await;
     store.create(&row(1)).await.unwrap();
-    assert!(store.end(row(1).handle, EndReason::Logout, NOW).await.unwrap());
+    assert!(store.end(row(1).handle, EndReason::Logout, NOW, 7).await.unwrap());
     seen.until_reported(row(1).handle, NOW).await;
 }
 

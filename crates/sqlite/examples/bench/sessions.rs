@@ -70,7 +70,11 @@ pub(crate) async fn refresh(store: &SqliteStore, handle: SessionHandle) -> Resul
     row.generation += 1;
     row.rotated_at = row.rotated_at.saturating_add(Duration::from_millis(1));
     row.idle_expiry = row.idle_expiry.saturating_add(Duration::from_millis(1));
-    store.compare_and_swap(&row).await?.then_some(()).ok_or("another write came between".into())
+    store
+        .compare_and_swap(&row, row.version + 1)
+        .await?
+        .then_some(())
+        .ok_or("another write came between".into())
 }
 
 fn row(number: u64) -> SessionRow {

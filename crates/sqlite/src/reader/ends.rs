@@ -13,7 +13,7 @@ pub(crate) struct Ends {
 }
 
 const LAST_END: &str = "SELECT ifnull(max(number), 0) FROM ends";
-const ENDS: &str = "SELECT handle, at FROM ends WHERE at >= ?1";
+const ENDS: &str = "SELECT handle, at FROM ends WHERE at >= ?1 AND kind = 0";
 
 /// Reads the last number first: a session end between the two queries is reported twice, and none is missed.
 pub(super) fn ends(connection: &Connection, since: Timestamp) -> rusqlite::Result<Ends> {

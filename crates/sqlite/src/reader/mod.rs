@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use futures_channel::oneshot::Sender;
 use rusqlite::{Connection, TransactionBehavior};
-use tower_refresh_core::{SessionRow, StoreError, Subject, Timestamp};
+use tower_refresh_core::{Page, SessionRow, StoreError, Subject, Timestamp};
 
 pub(crate) use self::{ends::Ends, load::Load};
 use self::{ends::ends, list::list};
@@ -17,7 +17,7 @@ use crate::{error::store_error, queue::Queue};
 /// A query and the channel for its result.
 pub(crate) enum Read {
     Load(Load),
-    List(Subject, Timestamp, Sender<Result<Vec<SessionRow>, StoreError>>),
+    List(Subject, Timestamp, Page, Sender<Result<Vec<SessionRow>, StoreError>>),
     Ends(Timestamp, Sender<Result<Ends, StoreError>>),
 }
 
@@ -56,8 +56,8 @@ fn run_each(connection: &Connection, batch: Vec<Read>) {
         // The receiver of a dropped future is gone.
         match read {
             Read::Load(load) => load.run(connection),
-            Read::List(subject, now, reply) => {
-                drop(reply.send(list(connection, &subject, now).map_err(store_error)));
+            Read::List(subject, now, page, reply) => {
+                drop(reply.send(list(connection, &subject, now, page).map_err(store_error)));
             }
             Read::Ends(since, reply) => drop(reply.send(ends(connection, since).map_err(store_error))),
         }
@@ -68,7 +68,7 @@ impl Read {
     fn fail(self, error: StoreError) {
         match self {
             Self::Load(load) => drop(load.reply.send(Err(error))),
-            Self::List(_, _, reply) => drop(reply.send(Err(error))),
+            Self::List(_, _, _, reply) => drop(reply.send(Err(error))),
             Self::Ends(_, reply) => drop(reply.send(Err(error))),
         }
     }

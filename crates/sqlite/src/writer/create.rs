@@ -1,7 +1,7 @@
 //! Creating a session.
 
 use rusqlite::{Connection, ErrorCode, ffi::SQLITE_CONSTRAINT_UNIQUE, params};
-use tower_refresh_core::{SessionRow, StoreError, StoreErrorKind};
+use tower_refresh_core::{SessionBinding, SessionRow, StoreError, StoreErrorKind};
 
 use super::job::{Step, Write};
 use crate::{
@@ -14,7 +14,8 @@ pub(crate) struct Create(pub(crate) SessionRow);
 const CREATE: &str = concat!(
     "INSERT INTO sessions (",
     columns!(),
-    ", purge_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
+    ", purge_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+      ?21, ?22)"
 );
 
 impl Write for Create {
@@ -47,6 +48,11 @@ fn insert(connection: &Connection, row: &SessionRow) -> rusqlite::Result<usize> 
         row.meta.ip.map(|ip| ip.to_string()),
         row.meta.label,
         row.data,
+        Column(row.authenticated_at),
+        row.idle.map(Column),
+        row.persistent,
+        row.claims_epoch,
+        row.binding.as_ref().map(SessionBinding::as_bytes),
         Column(row.dead_since()),
     ])
 }

@@ -13,11 +13,15 @@ pub(crate) struct EndSubject {
     except: Option<SessionHandle>,
     reason: EndReason,
     now: Timestamp,
+    version: u64,
     ended: Vec<SessionHandle>,
 }
 
+/// The number of sessions after which a call returns.
+const ENOUGH: usize = 1000;
+
 const END_SUBJECT: &str = "
-    UPDATE sessions SET ended_reason = ?1, ended_at = ?2, version = version + 1, purge_at = min(purge_at, ?2)
+    UPDATE sessions SET ended_reason = ?1, ended_at = ?2, version = ?6, purge_at = min(purge_at, ?2)
     WHERE id IN (SELECT id FROM sessions WHERE subject = ?3 AND ended_at IS NULL AND handle IS NOT ?4 LIMIT ?5)
     RETURNING handle";
 
@@ -27,12 +31,14 @@ impl EndSubject {
         except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Self {
-        Self { subject, except, reason, now, ended: Vec::new() }
+        Self { subject, except, reason, now, version, ended: Vec::new() }
     }
 }
 
-/// A subject may have thousands of sessions. They are ended in steps, with refreshes in between.
+/// A subject may have thousands of sessions. They are ended in steps, with refreshes in between, and a call ends about
+/// [`ENOUGH`] of them.
 impl Write for EndSubject {
     type Output = Vec<SessionHandle>;
 
@@ -44,6 +50,7 @@ impl Write for EndSubject {
         let ended = self.end_some(connection, rows).map_err(store_error)?;
         let is_last = ended.len() < rows;
         self.ended.extend(ended);
+        let is_last = is_last || self.ended.len() >= ENOUGH;
         Ok(if is_last { Step::Done(mem::take(&mut self.ended)) } else { Step::More })
     }
 }
@@ -57,7 +64,8 @@ impl EndSubject {
                 Column(self.now),
                 self.subject.as_str(),
                 self.except.map(Column),
-                rows
+                rows,
+                self.version,
             ],
             |columns| columns.get(0).map(|Column(handle)| handle),
         )?;

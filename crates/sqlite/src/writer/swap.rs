@@ -1,7 +1,7 @@
 //! Compare-and-swap of a session.
 
 use rusqlite::{Connection, named_params};
-use tower_refresh_core::{SessionHandle, SessionRow, StoreError, Timestamp};
+use tower_refresh_core::{SessionBinding, SessionHandle, SessionRow, StoreError, Timestamp};
 
 use super::job::{Step, Write};
 use crate::{error::store_error, row::Column};
@@ -10,18 +10,23 @@ use crate::{error::store_error, row::Column};
 pub(crate) struct Swap {
     handle: SessionHandle,
     version: u64,
+    next_version: u64,
     generation: u32,
     rotated_at: Timestamp,
     confirmed: bool,
     late_budget: Timestamp,
     idle_expiry: Timestamp,
+    claims_epoch: u32,
+    binding: Option<SessionBinding>,
+    data: Vec<u8>,
 }
 
 macro_rules! swap {
     ($set:literal, $where:literal) => {
         concat!(
             "UPDATE sessions SET generation = :generation, rotated_at = :rotated_at, confirmed = :confirmed,
-               late_budget = :late_budget, idle_expiry = :idle_expiry, version = version + 1",
+               late_budget = :late_budget, idle_expiry = :idle_expiry, version = :next_version,
+               claims_epoch = :claims_epoch, binding = :binding, data = :data",
             $set,
             " WHERE handle = :handle AND version = :version AND ended_at IS NULL",
             $where
@@ -32,16 +37,20 @@ macro_rules! swap {
 const LONGER: &str = swap!("", " AND purge_at <= min(:idle_expiry, absolute_expiry)");
 const SHORTER: &str = swap!(", purge_at = min(:idle_expiry, absolute_expiry)", "");
 
-impl From<&SessionRow> for Swap {
-    fn from(row: &SessionRow) -> Self {
+impl Swap {
+    pub(crate) fn new(row: &SessionRow, next_version: u64) -> Self {
         Self {
             handle: row.handle,
             version: row.version,
+            next_version,
             generation: row.generation,
             rotated_at: row.rotated_at,
             confirmed: row.confirmed,
             late_budget: row.late_budget,
             idle_expiry: row.idle_expiry,
+            claims_epoch: row.claims_epoch,
+            binding: row.binding.clone(),
+            data: row.data.clone(),
         }
     }
 }
@@ -68,6 +77,10 @@ impl Swap {
             ":idle_expiry": Column(self.idle_expiry),
             ":handle": Column(self.handle),
             ":version": self.version,
+            ":next_version": self.next_version,
+            ":claims_epoch": self.claims_epoch,
+            ":binding": self.binding.as_ref().map(SessionBinding::as_bytes),
+            ":data": self.data,
         })?;
         Ok(rows == 1)
     }

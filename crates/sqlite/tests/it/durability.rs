@@ -102,12 +102,12 @@ async fn a_process_that_writes_until_it_is_killed() {
                 store.create(&row).await.unwrap();
                 acknowledge(number, "0");
                 while row.version < 3 {
-                    assert!(store.compare_and_swap(&row).await.unwrap());
+                    assert!(store.compare_and_swap(&row, row.version + 1).await.unwrap());
                     row.version += 1;
                     acknowledge(number, &row.version.to_string());
                 }
                 if number % 2 == 0 {
-                    assert!(store.end(row.handle, EndReason::Logout, NOW).await.unwrap());
+                    assert!(store.end(row.handle, EndReason::Logout, NOW, 7).await.unwrap());
                     acknowledge(number, "ended");
                 }
             }

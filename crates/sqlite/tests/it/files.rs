@@ -3,7 +3,7 @@
 use std::{error::Error, fs, path::Path, thread};
 
 use futures_executor::block_on;
-use tower_refresh_core::{EndReason, SessionStore, StoreErrorKind, Timestamp};
+use tower_refresh_core::{EndReason, Page, SessionStore, StoreErrorKind, Timestamp};
 use tower_refresh_sqlite::{OpenError, OpenErrorKind, SqliteOptions, SqliteStore};
 
 use crate::support::{NOW, handle, open, pragma, row, sqlite, temporary};
@@ -22,15 +22,15 @@ fn a_file_opened_again_has_every_session() {
         }
         let mut next = row(1);
         next.generation = 1;
-        assert!(store.compare_and_swap(&next).await.unwrap());
-        assert!(store.end(handle(2), EndReason::Reuse, NOW).await.unwrap());
+        assert!(store.compare_and_swap(&next, next.version + 1).await.unwrap());
+        assert!(store.end(handle(2), EndReason::Reuse, NOW, 7).await.unwrap());
         drop(store);
         assert!(!folder.path().join("sessions.db-wal").exists(), "closing leaves one file");
 
         let store = open(&path).await;
         assert_eq!(store.load(handle(1)).await.unwrap().unwrap().generation, 1);
         assert_eq!(store.load(handle(2)).await.unwrap().unwrap().ended.unwrap().reason, EndReason::Reuse);
-        assert_eq!(store.list(&"alice".into(), NOW).await.unwrap().len(), 99);
+        assert_eq!(store.list(&"alice".into(), NOW, Page::first(10_000)).await.unwrap().len(), 99);
     });
 }
 
@@ -63,7 +63,7 @@ fn many_threads_open_a_new_file_at_once() {
             }
         });
         let store = block_on(open(&path));
-        assert_eq!(block_on(store.list(&"alice".into(), NOW)).unwrap().len(), 8);
+        assert_eq!(block_on(store.list(&"alice".into(), NOW, Page::first(10_000))).unwrap().len(), 8);
     }
 }
 
@@ -79,7 +79,7 @@ fn a_new_file_has_the_newest_schema_and_opening_again_changes_nothing() {
     };
     drop(block_on(open(&path)));
     let new = schema();
-    assert_eq!(new.1, 1);
+    assert_eq!(new.1, 2);
     drop(block_on(open(&path)));
     assert_eq!(schema(), new);
 }
@@ -89,6 +89,7 @@ fn a_file_of_a_newer_version_is_rejected() {
     let (_folder, path) = temporary();
     drop(block_on(open(&path)));
     sqlite(&path).pragma_update(None, "user_version", 1_000).unwrap();
+    sqlite(&path).execute_batch("UPDATE compatibility SET oldest = 3").unwrap();
     let error = open_error(&path);
     assert_eq!(error.kind(), OpenErrorKind::Newer);
     assert_eq!(error.to_string(), "the session file was written by a newer version of tower-refresh-sqlite");
@@ -144,15 +145,22 @@ fn an_invalid_row_is_corrupt_and_others_are_not() {
         let store = open(&path).await;
         store.create(&row(0)).await.unwrap();
         store.create(&row(1)).await.unwrap();
-        for damage in ["ended_reason = 'boredom', ended_at = 0", "ended_at = 0", "version = -1", "ip = '::g'"]
-        {
+        for damage in [
+            "ended_reason = 'logout'",
+            "ended_at = 0",
+            "version = -1",
+            "ip = '::g'",
+            "idle = -1",
+            "claims_epoch = 4294967296",
+        ] {
             let damage = format!("UPDATE sessions SET {damage} WHERE id = 1");
             sqlite(&path).execute_batch(&damage).unwrap();
             let error = store.load(handle(0)).await.unwrap_err();
             assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{damage}");
             assert!(error.source().is_some());
             assert_eq!(store.load(handle(1)).await.unwrap(), Some(row(1)));
-            let repair = "UPDATE sessions SET ended_reason = NULL, ended_at = NULL, version = 0, ip = NULL";
+            let repair = "UPDATE sessions SET ended_reason = NULL, ended_at = NULL, version = 0, ip = NULL, idle = 604800000,
+                 claims_epoch = 0";
             sqlite(&path).execute_batch(repair).unwrap();
             assert_eq!(store.load(handle(0)).await.unwrap(), Some(row(0)));
         }
@@ -170,12 +178,12 @@ fn numbers_beyond_a_signed_column_are_errors_and_never_wrap() {
         let mut beyond = row(1);
         beyond.version = largest.version + 1;
         assert_eq!(store.create(&beyond).await.unwrap_err().kind(), StoreErrorKind::Unavailable);
-        store.compare_and_swap(&largest).await.unwrap_err();
-        store.compare_and_swap(&beyond).await.unwrap_err();
+        store.compare_and_swap(&largest, largest.version + 1).await.unwrap_err();
+        store.compare_and_swap(&beyond, beyond.version + 1).await.unwrap_err();
         let beyond = Timestamp::from_millis(u64::MAX);
-        store.end(handle(0), EndReason::Logout, beyond).await.unwrap_err();
+        store.end(handle(0), EndReason::Logout, beyond, 7).await.unwrap_err();
         store.purge_dead(beyond).await.unwrap_err();
-        store.list(&"alice".into(), beyond).await.unwrap_err();
+        store.list(&"alice".into(), beyond, Page::first(10_000)).await.unwrap_err();
         assert_eq!(store.load(handle(0)).await.unwrap(), Some(largest), "nothing has changed");
         assert_eq!(store.load(handle(1)).await.unwrap(), None);
     });

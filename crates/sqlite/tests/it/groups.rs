@@ -1,10 +1,13 @@
 //! Writes that wait at the same time are committed together.
 
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    time::{Duration, Instant},
+};
 
 use rusqlite::Connection;
 use tokio::task::{JoinSet, yield_now};
-use tower_refresh_core::{EndReason, SessionRow, SessionStore, StoreError, StoreErrorKind};
+use tower_refresh_core::{EndReason, Page, SessionRow, SessionStore, StoreError, StoreErrorKind};
 use tower_refresh_sqlite::{SqliteOptions, SqliteStore};
 
 use crate::support::{NOW, handle, open, row, sqlite, temporary};
@@ -73,7 +76,7 @@ async fn a_failed_write_does_not_affect_the_others_of_its_group() {
     let late = tokio::spawn(create(&store, row(3)));
     let ends = tokio::spawn({
         let store = store.clone();
-        async move { store.end(handle(0), EndReason::Logout, NOW).await }
+        async move { store.end(handle(0), EndReason::Logout, NOW, 7).await }
     });
     yield_now().await;
     drop(locked);
@@ -115,4 +118,56 @@ fn create(
 ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
     let store = store.clone();
     async move { store.create(&row).await }
+}
+
+#[tokio::test]
+#[ignore = "takes a minute"]
+async fn a_subject_with_200_000_sessions_is_listed_in_pages_and_ended_in_batches() {
+    const SESSIONS: usize = 200_000;
+    let (_folder, path) = temporary();
+    let store = open(&path).await;
+    sqlite(&path)
+        .execute_batch(&format!(
+            "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {SESSIONS})
+             INSERT INTO sessions (handle, subject, generation, rotated_at, confirmed, late_budget, created_at,
+                 idle_expiry, absolute_expiry, version, user_agent, data, purge_at)
+             SELECT unhex(printf('%032x', n)), 'robot', 0, {now}, 0, 0, {now} + n, {expiry}, {expiry}, 0,
+                 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', x'', {expiry} FROM numbers",
+            now = NOW.as_millis(),
+            expiry = row(0).idle_expiry.as_millis()
+        ))
+        .unwrap();
+    let robot = "robot".into();
+
+    let (start, mut longest, mut listed) = (Instant::now(), Duration::ZERO, 0);
+    let mut page = Page::first(10_000);
+    loop {
+        let begun = Instant::now();
+        let rows = store.list(&robot, NOW, page).await.unwrap();
+        longest = longest.max(begun.elapsed());
+        listed += rows.len();
+        match rows.last() {
+            Some(last) if rows.len() == page.limit => page = Page::after(last, page.limit),
+            _ => break,
+        }
+    }
+    println!("list of {listed}: {:?}, the longest call {longest:?}", start.elapsed());
+    assert_eq!(listed, SESSIONS);
+
+    let newest = handle(SESSIONS as u64);
+    let (start, mut longest, mut ended) = (Instant::now(), Duration::ZERO, 0);
+    loop {
+        let begun = Instant::now();
+        let some = store.end_subject(&robot, Some(newest), EndReason::Revoked, NOW, 5).await.unwrap();
+        longest = longest.max(begun.elapsed());
+        assert!(some.len() <= 2_000, "{} in one call", some.len());
+        ended += some.len();
+        if some.is_empty() {
+            break;
+        }
+    }
+    println!("end_subject of {ended}: {:?}, the longest call {longest:?}", start.elapsed());
+    assert_eq!(ended, SESSIONS - 1);
+    let left = store.list(&robot, NOW, Page::first(10)).await.unwrap();
+    assert_eq!(left.iter().map(|row| row.handle).collect::<Vec<_>>(), [newest]);
 }

@@ -9,3 +9,4 @@ mod groups;
 mod laws;
 mod several;
 mod support;
+mod upgrade;

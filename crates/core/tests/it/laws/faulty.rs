@@ -10,7 +10,7 @@ use std::{
 };
 
 use tower_refresh_core::{
-    EndReason, EndWatcher, Ended, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
+    EndReason, EndWatcher, Ended, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
     Subject, Timestamp,
 };
 
@@ -24,13 +24,15 @@ const MOST_ROWS: usize = 9_000;
 pub(crate) struct FaultyStore {
     fault: Option<Fault>,
     rows: Mutex<BTreeMap<String, SessionRow>>,
+    /// The version of each row before its last swap.
+    previous: Mutex<BTreeMap<SessionHandle, u64>>,
     /// When the sessions of a subject were ended.
     subjects: Mutex<BTreeMap<String, Timestamp>>,
 }
 
 impl FaultyStore {
     pub(crate) fn new(fault: Option<Fault>) -> Self {
-        Self { fault, rows: Mutex::default(), subjects: Mutex::default() }
+        Self { fault, rows: Mutex::default(), previous: Mutex::default(), subjects: Mutex::default() }
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -64,15 +66,20 @@ impl FaultyStore {
             || self.has(Fault::SubjectsByPrefix) && of.starts_with(subject)
     }
 
-    fn end_row(&self, row: &mut SessionRow, reason: EndReason, now: Timestamp) -> bool {
+    fn end_row(&self, row: &mut SessionRow, reason: EndReason, now: Timestamp, version: u64) -> bool {
         let spared = self.has(Fault::EndSparesExpired) && now >= row.expires_at()
-            || self.has(Fault::EndNeedsAnUnwrittenRow) && row.version > 0;
+            || self.has(Fault::EndNeedsAnUnwrittenRow) && row.generation > 0;
         if row.ended.is_some() && !self.has(Fault::EndAgain) || spared {
             return false;
         }
         row.ended = Some(Ended::new(reason, now));
-        if !self.has(Fault::EndKeepsVersion) {
-            row.version += 1;
+        match self.fault {
+            Some(Fault::EndKeepsVersion) => {}
+            Some(Fault::EndIncrementsVersion) => row.version += 1,
+            _ => row.version = version,
+        }
+        if self.has(Fault::EndForgetsBinding) {
+            row.binding = None;
         }
         true
     }
@@ -82,6 +89,21 @@ impl FaultyStore {
         let mut row = row.clone();
         if self.has(Fault::CreateLosesMilliseconds) {
             row.created_at = Timestamp::from_secs(row.created_at.as_secs());
+        }
+        match self.fault {
+            Some(Fault::CreateForgetsAuthentication) => row.authenticated_at = row.created_at,
+            Some(Fault::CreateForgetsIdle) => {
+                row.idle = Some(row.idle_expiry.saturating_since(row.created_at));
+            }
+            Some(Fault::CreateSetsIdle) => row.idle = row.idle.or(Some(Duration::ZERO)),
+            Some(Fault::CreateForgetsPersistence) => row.persistent = true,
+            Some(Fault::CreateForgetsEpoch) => row.claims_epoch = 0,
+            Some(Fault::CreateForgetsBinding) => row.binding = None,
+            Some(Fault::CreateForgetsVersion) => row.version = 0,
+            Some(Fault::CreateDropsEmptyBindings) => {
+                row.binding = row.binding.filter(|binding| !binding.as_bytes().is_empty());
+            }
+            _ => {}
         }
         if self.has(Fault::CreateTrimsTexts) {
             row.subject = row.subject.as_str().trim().into();
@@ -149,7 +171,7 @@ impl SessionStore for FaultyStore {
         Ok(rows.get(&self.key(handle)).or(invented).filter(|row| !hidden(row)).cloned())
     }
 
-    async fn compare_and_swap(&self, row: &SessionRow) -> Result<bool, StoreError> {
+    async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
         let mut rows = self.rows();
         let Some(old) = rows.get_mut(&self.key(row.handle)) else {
             if self.has(Fault::SwapInserts) {
@@ -157,17 +179,40 @@ impl SessionStore for FaultyStore {
             }
             return Ok(false);
         };
+        let mut previous = self.previous.lock().unwrap_or_else(PoisonError::into_inner);
         let ignores_all = self.has(Fault::SwapIgnoresAll);
         let same = old.version == row.version
             || self.has(Fault::SwapIgnoresVersion)
-            || self.has(Fault::SwapWinsTwice) && old.version == row.version + 1;
+            || self.has(Fault::SwapOrdersVersions) && old.version < row.version
+            || self.has(Fault::SwapComparesLowBits) && old.version as u32 == row.version as u32
+            || self.has(Fault::SwapWinsTwice) && previous.get(&row.handle) == Some(&row.version);
         let is_final = old.ended.is_some() && !self.has(Fault::SwapIgnoresEnd);
         if !ignores_all && (!same || is_final) {
             return Ok(false);
         }
-        let mut new = row.clone();
-        new.version = old.version + u64::from(!self.has(Fault::SwapKeepsVersion));
+        previous.insert(row.handle, old.version);
+        let mut new = old.clone();
+        new.version = version;
+        new.generation = row.generation;
+        new.rotated_at = row.rotated_at;
+        new.confirmed = row.confirmed;
+        new.late_budget = row.late_budget;
+        new.idle_expiry = row.idle_expiry;
+        new.claims_epoch = row.claims_epoch;
+        new.binding.clone_from(&row.binding);
+        new.data.clone_from(&row.data);
+        new.ended = row.ended;
         match self.fault {
+            Some(Fault::SwapKeepsVersion) => new.version = old.version,
+            Some(Fault::SwapIncrementsVersion) => new.version = old.version.wrapping_add(1),
+            Some(Fault::SwapForgetsEpoch) => new.claims_epoch = old.claims_epoch,
+            Some(Fault::SwapForgetsBinding) => new.binding = old.binding.clone(),
+            Some(Fault::SwapKeepsAnOldBinding) => new.binding = new.binding.or(old.binding.clone()),
+            Some(Fault::SwapForgetsData) => new.data = old.data.clone(),
+            Some(Fault::SwapWritesMeta) => new.meta = row.meta.clone(),
+            Some(Fault::SwapWritesAuthentication) => new.authenticated_at = row.authenticated_at,
+            Some(Fault::SwapWritesIdle) => new.idle = row.idle,
+            Some(Fault::SwapWritesPersistence) => new.persistent = row.persistent,
             Some(Fault::SwapForgetsGeneration) => new.generation = old.generation,
             Some(Fault::SwapForgetsTheTime) => new.rotated_at = old.rotated_at,
             Some(Fault::SwapForgetsConfirmation) => new.confirmed = old.confirmed,
@@ -190,18 +235,19 @@ impl SessionStore for FaultyStore {
         handle: SessionHandle,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Result<bool, StoreError> {
         let mut rows = self.rows();
         if self.has(Fault::EndEndsTheSubject) {
             return Ok(rows
                 .values_mut()
-                .map(|row| self.end_row(row, reason, now))
+                .map(|row| self.end_row(row, reason, now, version))
                 .filter(|ended| *ended)
                 .count()
                 > 0);
         }
         if let Some(row) = rows.get_mut(&self.key(handle)) {
-            return Ok(self.end_row(row, reason, now));
+            return Ok(self.end_row(row, reason, now, version));
         }
         if self.has(Fault::EndInserts) {
             let mut row = SessionRow::new(handle, "".into(), now, now, now);
@@ -217,9 +263,12 @@ impl SessionStore for FaultyStore {
         except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
+        version: u64,
     ) -> Result<Vec<SessionHandle>, StoreError> {
+        const MOST: usize = 700;
         let mut ended = Vec::new();
         let mut rows = self.rows();
+        let earlier = rows.values().filter(|row| self.is_of(row, subject) && row.ended.is_some()).count();
         let ends_all =
             self.has(Fault::EndOfUnknownSubjectEndsAll) && !rows.values().any(|row| self.is_of(row, subject));
         self.subjects().insert(subject.as_str().to_owned(), now);
@@ -228,10 +277,13 @@ impl SessionStore for FaultyStore {
                 continue;
             }
             let spared = self.has(Fault::EndSubjectSparesExpired) && now >= row.expires_at();
-            if spared || self.has(Fault::EndSubjectStopsEarly) && ended.len() == MOST_ROWS {
+            if spared || self.has(Fault::EndSubjectStopsEarly) && earlier + ended.len() >= MOST_ROWS {
                 continue;
             }
-            if self.end_row(row, reason, now) || self.has(Fault::EndSubjectReturnsAll) {
+            if ended.len() == MOST {
+                break;
+            }
+            if self.end_row(row, reason, now, version) || self.has(Fault::EndSubjectReturnsAll) {
                 ended.push(row.handle);
             }
         }
@@ -241,17 +293,32 @@ impl SessionStore for FaultyStore {
         Ok(ended)
     }
 
-    async fn list(&self, subject: &Subject, now: Timestamp) -> Result<Vec<SessionRow>, StoreError> {
+    async fn list(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Vec<SessionRow>, StoreError> {
         let now =
             if self.has(Fault::ListAtExpiry) { now.saturating_sub(Duration::from_millis(1)) } else { now };
         let mut rows: Vec<_> = self.rows().values().filter(|row| self.is_of(row, subject)).cloned().collect();
         rows.retain(|row| row.is_live(now) || self.has(Fault::ListShowsEnded) && row.ended.is_some());
-        rows.sort_by_key(|row| row.created_at);
+        rows.sort_by_key(|row| (row.created_at, row.handle));
         if !self.has(Fault::ListOldestFirst) {
             rows.reverse();
         }
         if self.has(Fault::ListStopsEarly) {
             rows.truncate(MOST_ROWS);
+        }
+        rows.retain(|row| match self.fault {
+            Some(Fault::ListRepeatsTheLastRow) => {
+                page.includes(row) || page.after == Some((row.created_at, row.handle))
+            }
+            Some(Fault::ListSkipsEqualTimes) => page.after.is_none_or(|(at, _)| row.created_at < at),
+            _ => page.includes(row),
+        });
+        if !self.has(Fault::ListIgnoresLimits) {
+            rows.truncate(page.limit);
         }
         Ok(rows)
     }

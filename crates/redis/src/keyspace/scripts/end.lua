@@ -1,11 +1,12 @@
 -- Ends a session and publishes it; returns its subject if this call ended it. KEYS: row. ARGV: reason and time (9 bytes),
--- writer (8 bytes), expiry of the key (ms), the feed's channel, its message, whether a session that was ended before is
--- written again so that WAIT includes it ('1'), and the subject, if only a session of this subject may be ended.
+-- writer (8 bytes), version (8 bytes), expiry of the key (ms), the feed's channel, its message, whether a session that was ended
+-- before is written again so that WAIT includes it ('1'), and the subject, if only a session of this subject may be ended.
 local old = redis.call('GETRANGE', KEYS[1], 0, 74)
 if old == '' then
   return false
 end
-if #old < 75 or string.byte(old, 1) ~= 1 then
+local format = string.byte(old, 1)
+if #old < 75 or (format ~= 1 and format ~= 2) then
   return redis.error_reply('UNREADABLE session row')
 end
 local a, b, c, d = string.byte(old, 72, 75)
@@ -13,11 +14,11 @@ local subject = redis.call('GETRANGE', KEYS[1], 75, 74 + ((a * 256 + b) * 256 + 
 if a + b + c + d == 0 then
   subject = ''
 end
-if ARGV[7] and ARGV[7] ~= subject then
+if ARGV[8] and ARGV[8] ~= subject then
   return false
 end
 if string.byte(old, 10) ~= 0 then
-  if ARGV[6] == '1' then
+  if ARGV[7] == '1' then
     redis.call('SETRANGE', KEYS[1], 0, string.sub(old, 1, 1))
   end
   -- This may be a repetition of a call whose answer was lost.
@@ -26,14 +27,7 @@ if string.byte(old, 10) ~= 0 then
   end
   return false
 end
-local version = { string.byte(old, 2, 9) }
-for i = 8, 1, -1 do
-  version[i] = (version[i] + 1) % 256
-  if version[i] ~= 0 then
-    break
-  end
-end
-redis.call('SETRANGE', KEYS[1], 1, string.char(unpack(version)) .. ARGV[1] .. ARGV[2])
-redis.call('PEXPIREAT', KEYS[1], ARGV[3], 'LT')
-redis.call('PUBLISH', ARGV[4], ARGV[5])
+redis.call('SETRANGE', KEYS[1], 1, ARGV[3] .. ARGV[1] .. ARGV[2])
+redis.call('PEXPIREAT', KEYS[1], ARGV[4], 'LT')
+redis.call('PUBLISH', ARGV[5], ARGV[6])
 return subject

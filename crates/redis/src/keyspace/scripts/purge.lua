@@ -1,7 +1,8 @@
 -- Deletes a session that was dead before a time, and returns its subject. KEYS: row. ARGV: the time (8 bytes). Times are
 -- big-endian, so they can be compared as bytes.
 local old = redis.call('GETRANGE', KEYS[1], 0, 74)
-if #old < 75 or string.byte(old, 1) ~= 1 then
+local format = string.byte(old, 1)
+if #old < 75 or (format ~= 1 and format ~= 2) then
   return false
 end
 local dead = string.sub(old, 48, 55)

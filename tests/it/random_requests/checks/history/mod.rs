@@ -20,7 +20,7 @@ use http::{Request, Response};
 use tower_refresh::{
     Clock, KeyRing,
     keys::{Algorithm, RefreshKey, SigningKey},
-    store::SessionStore,
+    store::{Page, SessionStore},
 };
 
 use self::{
@@ -157,7 +157,7 @@ impl History {
                 assert!(ended.is_ok() || self.fails.contains(&Call::EndSubject), "{ended:?}");
                 if ended.is_ok() {
                     let (store, now) = (&self.world.store.inner, self.world.clock.now());
-                    assert_eq!(store.list(&user.id().into(), now).await.unwrap(), []);
+                    assert_eq!(store.list(&user.id().into(), now, Page::first(10_000)).await.unwrap(), []);
                 }
             }
             Step::Break(call) => self.fail(call),

@@ -1,0 +1,220 @@
+//! Rows and notices of other versions: those of the first version, and those that a later one has added to.
+
+use std::time::Duration;
+
+use redis::{Commands, Connection};
+use tower_refresh_core::{
+    EndReason, Ended, Page, SessionBinding, SessionRow, SessionStore, Subject, Timestamp,
+};
+use tower_refresh_redis::RedisStore;
+
+use crate::support::{NOW, Redis, follow, handle, row, with};
+
+/// What the first version stored for [`golden_row`]: format 1, a session that was refreshed.
+const GOLDEN: &str = "\
+    01\
+    0000000000000009\
+    00\
+    0000000000000000\
+    5eed5eed5eed5eed\
+    00000003\
+    01\
+    000003a352a0ea60\
+    000003a356000000\
+    000003a376ac5660\
+    000003a3edffa000\
+    000003a352944000\
+    00000005616c696365\
+    0000000746697265666f78\
+    0000000570686f6e65\
+    04c0000201\
+    00ff64617461";
+/// The same session before its first refresh, without meta and data.
+const GOLDEN_PLAIN: &str = "\
+    01\
+    0000000000000000\
+    00\
+    0000000000000000\
+    5eed5eed5eed5eee\
+    00000000\
+    00\
+    000003a352944000\
+    0000000000000000\
+    000003a376a00000\
+    000003a3edffa000\
+    000003a352944000\
+    00000005616c696365\
+    ffffffff\
+    ffffffff\
+    00";
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<_> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
+}
+
+fn plain_row(number: u64) -> SessionRow {
+    let at = Timestamp::from_millis;
+    let (login, idle) = (at(0x03a3_5294_4000), at(0x03a3_76a0_0000));
+    let mut row = SessionRow::new(handle(number), Subject::new("alice"), login, idle, at(0x03a3_edff_a000));
+    row.idle = None;
+    row
+}
+
+/// How [`GOLDEN`] is read now.
+fn golden_row(number: u64) -> SessionRow {
+    with(plain_row(number), |row| {
+        (row.version, row.generation, row.confirmed) = (9, 3, true);
+        row.rotated_at = Timestamp::from_millis(0x03a3_52a0_ea60);
+        row.late_budget = Timestamp::from_millis(0x03a3_5600_0000);
+        row.idle_expiry = Timestamp::from_millis(0x03a3_76ac_5660);
+        row.meta.user_agent = Some("Firefox".into());
+        row.meta.label = Some("phone".into());
+        row.meta.ip = Some([192, 0, 2, 1].into());
+        row.data = b"\x00\xffdata".to_vec();
+    })
+}
+
+async fn start() -> (Redis, RedisStore, Connection) {
+    let server = Redis::start_with(&[]);
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    let raw = server.client().get_connection().unwrap();
+    (server, store, raw)
+}
+
+fn key(number: u64) -> String {
+    format!("tower-refresh:s:{}", handle(number))
+}
+
+/// Stores the value as a session of alice.
+fn put(raw: &mut Connection, number: u64, value: &[u8]) {
+    let _: () = raw.set(key(number), value).unwrap();
+    let _: () = raw.zadd("tower-refresh:u:alice", handle(number).as_bytes(), 4_002_592_000_000_u64).unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs Redis"]
+async fn rows_of_the_first_version_are_read_refreshed_and_ended() {
+    let (_server, store, mut raw) = start().await;
+    for number in [1, 3, 4] {
+        put(&mut raw, number, &bytes(GOLDEN));
+    }
+    put(&mut raw, 2, &bytes(GOLDEN_PLAIN));
+    let _: () = redis::cmd("PEXPIREAT").arg(key(1)).arg(4_002_000_000_000_u64).query(&mut raw).unwrap();
+    assert_eq!(store.load(handle(1)).await.unwrap(), Some(golden_row(1)));
+    assert_eq!(store.load(handle(2)).await.unwrap(), Some(plain_row(2)));
+    let listed = store.list(&Subject::new("alice"), NOW, Page::first(10)).await.unwrap();
+    assert_eq!(listed, [golden_row(4), golden_row(3), plain_row(2), golden_row(1)]);
+
+    assert!(!store.compare_and_swap(&with(golden_row(1), |row| row.version = 8), 5).await.unwrap());
+    let next = with(golden_row(1), |row| {
+        row.generation = 4;
+        row.idle_expiry = row.idle_expiry.saturating_add(Duration::from_secs(1));
+        row.claims_epoch = 6;
+        row.binding = Some(SessionBinding::from_bytes(*b"key"));
+    });
+    let other = with(next.clone(), |row| {
+        row.persistent = false;
+        row.meta.label = None;
+        row.subject = Subject::new("mallory");
+    });
+    assert!(store.compare_and_swap(&other, u64::MAX >> 1).await.unwrap());
+    let next = with(next, |row| row.version = u64::MAX >> 1);
+    assert_eq!(store.load(handle(1)).await.unwrap(), Some(next.clone()), "what never changes is kept");
+    let format: Vec<u8> = raw.getrange(key(1), 0, 0).unwrap();
+    assert_eq!(format, [2], "it has the new format");
+    let expiry: u64 = redis::cmd("PEXPIRETIME").arg(key(1)).query(&mut raw).unwrap();
+    assert_eq!(expiry, next.expires_at().as_millis() + 24 * 60 * 60 * 1000);
+    assert!(store.compare_and_swap(&next, 3).await.unwrap(), "the next swap is like any other");
+
+    assert!(store.compare_and_swap(&plain_row(2), 1).await.unwrap());
+    assert_eq!(store.load(handle(2)).await.unwrap(), Some(with(plain_row(2), |row| row.version = 1)));
+
+    let (seen, _following) = follow(&store, NOW);
+    seen.until_caught_up().await;
+    assert!(store.end(handle(3), EndReason::Reuse, NOW, 77).await.unwrap());
+    let ended = with(golden_row(3), |row| {
+        (row.ended, row.version) = (Some(Ended::new(EndReason::Reuse, NOW)), 77);
+    });
+    assert_eq!(store.load(handle(3)).await.unwrap(), Some(ended.clone()));
+    assert!(!store.compare_and_swap(&golden_row(3), 5).await.unwrap(), "ended is final");
+    seen.until_reported(handle(3), NOW).await;
+    let rest = store.end_subject(&Subject::new("alice"), None, EndReason::Logout, NOW, 1).await.unwrap();
+    assert_eq!(rest.len(), 3);
+    assert_eq!(store.purge_dead(NOW.saturating_add(Duration::from_secs(1))).await.unwrap(), 4);
+}
+
+#[tokio::test]
+#[ignore = "needs Redis"]
+async fn fields_of_a_later_version_are_passed_over_and_kept_through_swaps_and_ends() {
+    let (_server, store, mut raw) = start().await;
+    let row = with(row(1), |row| {
+        row.meta.label = Some("phone".into());
+        row.persistent = false;
+    });
+    store.create(&row).await.unwrap();
+    let unknown = [&[200, 0, 0, 0, 3][..], b"abc", &[99, 0, 0, 0, 0]].concat();
+    let _: () = raw.append(key(1), &unknown[..]).unwrap();
+    assert_eq!(store.load(handle(1)).await.unwrap(), Some(row.clone()), "they are passed over");
+
+    let changes: [fn(&mut SessionRow); 4] = [
+        |row| row.generation = 1,
+        |row| row.data = b"longer data".to_vec(),
+        |row| (row.data, row.binding) = (Vec::new(), Some(SessionBinding::from_bytes(*b"key"))),
+        |row| row.claims_epoch = 2,
+    ];
+    let mut known = row;
+    for (version, change) in (10..).zip(changes) {
+        change(&mut known);
+        assert!(store.compare_and_swap(&known, version).await.unwrap());
+        known.version = version;
+        assert_eq!(store.load(handle(1)).await.unwrap(), Some(known.clone()));
+    }
+    assert!(store.end(handle(1), EndReason::Logout, NOW, 1).await.unwrap());
+    let value: Vec<u8> = raw.get(key(1)).unwrap();
+    assert!(value.ends_with(&unknown), "they are kept");
+}
+
+#[tokio::test]
+#[ignore = "needs Redis"]
+async fn a_reason_of_a_later_version_reads_as_revoked() {
+    let (_server, store, mut raw) = start().await;
+    store.create(&row(1)).await.unwrap();
+    assert!(store.end(handle(1), EndReason::Logout, NOW, 1).await.unwrap());
+    let _: usize = raw.setrange(key(1), 9, &[250][..]).unwrap();
+    let ended = store.load(handle(1)).await.unwrap().unwrap().ended;
+    assert_eq!(ended, Some(Ended::new(EndReason::Revoked, NOW)));
+}
+
+#[tokio::test]
+#[ignore = "needs Redis"]
+async fn notices_of_unknown_kinds_are_passed_over() {
+    let (server, store, mut raw) = start().await;
+    for number in 0..3 {
+        store.create(&row(number)).await.unwrap();
+    }
+    let mut add = |fields: &[(&str, &[u8])]| {
+        let _: String =
+            redis::cmd("XADD").arg("tower-refresh:ends").arg("*").arg(fields).query(&mut raw).unwrap();
+    };
+    let (session, at) = (handle(0), NOW.as_millis().to_be_bytes());
+    let session = session.as_bytes().as_slice();
+    assert!(store.end(handle(1), EndReason::Logout, NOW, 1).await.unwrap());
+    let (seen, _following) = follow(&store, NOW);
+    add(&[("k", b"stale"), ("h", session), ("n", &[0, 0, 0, 4])]);
+    add(&[("h", session), ("n", &[0, 0, 0, 4])]);
+    add(&[("x", b"")]);
+    add(&[("h", b"short"), ("t", &at)]);
+    for message in ["stale: a session and its claims epoch", "k"] {
+        let _: i64 = server.ask(&["PUBLISH", "tower-refresh:ended", message]).unwrap();
+    }
+    let (late, _following) = follow(&store, NOW);
+    late.until_caught_up().await;
+    assert!(late.has_seen(handle(1)) && !late.has_seen(handle(0)));
+    assert!(store.end(handle(2), EndReason::Logout, NOW, 1).await.unwrap());
+    for seen in [seen, late] {
+        seen.until_reported(handle(2), NOW).await;
+        assert!(!seen.has_seen(handle(0)));
+    }
+}
