@@ -120,7 +120,7 @@ fn time_of_concurrent(world: &Ours, tokens: &Tokens) -> Duration {
     runtime.block_on(async {
         let start = Instant::now();
         let mut running: JoinSet<_> =
-            herd.into_iter().map(|request| router.clone().oneshot(request)).collect();
+            requests.into_iter().map(|request| router.clone().oneshot(request)).collect();
         while let Some(response) = running.join_next().await {
             let Ok(response) = response.unwrap();
             assert_eq!(response.status(), StatusCode::OK);
