@@ -10,8 +10,12 @@ use std::{
 
 use http::Extensions;
 
-use super::{Change, RequestState};
-use crate::{CustomClaims, Rejection, RejectionKind, auth_inner::AuthId, tokens::Issued};
+#[cfg(feature = "axum")]
+use super::Change;
+use super::RequestState;
+#[cfg(feature = "axum")]
+use crate::tokens::Issued;
+use crate::{CustomClaims, Rejection, RejectionKind, auth_inner::AuthId};
 
 #[derive(Clone)]
 pub(crate) struct RequestExtension(pub(crate) Arc<dyn AnyState>);
