@@ -42,7 +42,7 @@ impl SessionInfo {
     /// When the session was last used: the last rotation of its refresh token, rounded down to the hour; in a
     /// [list](crate::Session::list), for the session of the request itself, the time of the request.
     ///
-    /// The exact time would help a thief: whoever polls the list with a stolen access token could use a stolen refresh token
+    /// The exact time would help a thief: one who polls the list with a stolen access token could use a stolen refresh token
     /// just after each rotation, within the grace period, and stay unnoticed.
     pub fn last_used_at(&self) -> Timestamp {
         self.last_used_at

@@ -30,7 +30,7 @@ impl<C: CustomClaims> Session<C> {
     /// If the future is dropped before it completes, the session may have been rotated, which counts as a lost response.
     pub async fn refresh(&self) -> Result<TokenResponse, Rejection> {
         self.check_writable()?;
-        // Whoever started the navigation can discard its response, and the tokens with it.
+        // The site that started the navigation can discard its response, and the tokens with it.
         if self.state.is_read_only() {
             return Err(self.reject(RejectionKind::CrossSite));
         }

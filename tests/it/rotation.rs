@@ -160,7 +160,7 @@ async fn a_third_late_token_within_half_a_day_is_anonymous_and_changes_nothing()
     assert_eq!(browser.get(&world, "/optional").await.body(), "-");
     assert_eq!(world.store.row(session).await.unwrap(), row);
 
-    // Whoever has the successor goes on.
+    // The holder of the successor goes on.
     world.take_events();
     let response = holder.get(&world, "/me").await;
     assert_eq!((response.status(), response.body().as_ref()), (StatusCode::OK, b"alice".as_slice()));

@@ -36,7 +36,7 @@ pub struct RotationPolicy {
     pub late: LateBudget,
     /// Whether the previous token ends the session once the late budget is spent, although the current token was never
     /// presented. `false`: lost responses alone explain such a request, so it is anonymous and changes nothing, and
-    /// whoever has the current token goes on.
+    /// the holder of the current token goes on.
     pub end_when_spent: bool,
     /// The lifetime of an access token. 10 min; rounded down to whole seconds, and shortened by up to 5 %, by a different
     /// amount for each session, so that tokens issued at the same time do not all expire at the same time.
@@ -65,8 +65,9 @@ impl RotationPolicy {
         }
     }
 
-    /// A grace period of 10 s, no late budget, and `end_when_spent`: a stolen token is detected sooner, but a client that lost a
-    /// response and returns after the damping interval must log in again, which is reported as reuse. The damping interval stays 60 s.
+    /// A grace period of 10 s, no late budget, and `end_when_spent`: a stolen token is detected sooner, but a client that
+    /// lost a response and returns after the damping interval must log in again, which is reported as reuse. The damping
+    /// interval stays 60 s.
     pub fn strict() -> Self {
         Self {
             grace: Duration::from_secs(10),

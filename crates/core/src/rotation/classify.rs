@@ -21,14 +21,14 @@ pub enum TokenClass {
     Current,
     /// c4: the previous token, within the grace period.
     Previous,
-    /// c5: the previous token, after the grace period and within the damping interval. It authenticates like [`Previous`](Self::Previous).
-    /// If every request completes its transit within the grace period, a response was lost, so [`commit`](super::commit) sends
-    /// the successor only from the late budget.
+    /// c5: the previous token, after the grace period and within the damping interval. It authenticates like
+    /// [`Previous`](Self::Previous). If every request completes its transit within the grace period, a response was lost, so
+    /// [`commit`](super::commit) sends the successor only from the late budget.
     Overdue,
     /// c6: the previous token, after the damping interval; the current one was never presented, and late budget is left.
     Late,
-    /// c7: the previous token, after the damping interval; the current one was never presented, and no late budget is left. Lost
-    /// responses alone lead to this, so there need not be two copies: nobody is authenticated, and nothing is to be
+    /// c7: the previous token, after the damping interval; the current one was never presented, and no late budget is left.
+    /// Lost responses alone lead to this, so there need not be two copies: the request is anonymous, and nothing is to be
     /// changed. [`RotationPolicy::end_when_spent`] makes it [`Reuse`](Self::Reuse).
     Spent,
     /// c8: a token that an honest client can no longer have. The session is to be ended.
