@@ -42,10 +42,11 @@ pub enum EventKind {
     /// The refresh token was one generation old, and no client has used its successor: a response was lost, or somebody has a
     /// copy.
     Late,
-    /// The same, but no late budget is left: the request was anonymous, and nothing was changed. Lost responses alone lead to this.
-    /// So does a thief who obtained the successor, has not used it, and used up the budget: the owner is locked out.
+    /// The same, but no late budget is left: the token authenticated nothing, and nothing was changed. Lost responses alone lead to
+    /// this. So does a thief who obtained the successor, has not used it, and used up the budget: the owner is locked out.
     Spent,
-    /// A refresh token was used that an honest client no longer has. The session is ended.
+    /// A refresh token was used that an honest client no longer has. The session is ended, unless a valid access token authenticated
+    /// the request, or another site started it.
     Reuse,
     /// The store had lost a rotation, which was restored from the token.
     Ahead,

@@ -5,8 +5,8 @@
 //! cookies, and the client needs no code for it. The crate also has login and logout, detection of stolen refresh tokens, and
 //! revocation of sessions.
 //!
-//! It promises three things. Parallel requests, slow handlers and up to two lost responses in 12 hours log no honest user out. A
-//! stolen refresh token is detected, and its session ended, once the thief and the owner have used it in different generations. A
+//! It promises three things. Parallel requests, slow handlers and two lost responses, and one more for each 12 hours, log no
+//! honest user out. A stolen refresh token is detected, and its session ended, once the thief and the owner have used it in different generations. A
 //! request with a valid access token needs no store. `docs/model.md` and `SECURITY.md` in the repository have the limits. The
 //! crate does not check passwords, store users or draw a login page, and it is not an OAuth authorization server.
 //!

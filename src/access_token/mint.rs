@@ -1,6 +1,11 @@
 //! Issuing access tokens (RFC 9068 §2).
 
-use std::{collections::BTreeMap, error::Error, fmt};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, Serializer, de::IgnoredAny};
@@ -82,7 +87,9 @@ fn as_text<S: Serializer>(handle: &SessionHandle, serializer: S) -> Result<S::Ok
 /// The JSON of the custom members, without the braces. The text is checked after serialisation, so whatever the type does,
 /// no token is issued that would not verify.
 pub(super) fn custom_members<C: Serialize>(custom: &C) -> Result<String, MintError> {
-    let mut json = serde_json::to_string(custom).map_err(|_| MintError::Serialize)?;
+    // A panic would reach every request that shares the refresh, after its token was rotated.
+    let json = catch_unwind(AssertUnwindSafe(|| serde_json::to_string(custom)));
+    let Ok(Ok(mut json)) = json else { return Err(MintError::Serialize) };
     if json == "null" {
         return Ok(String::new());
     }
@@ -126,7 +133,7 @@ pub(crate) enum MintError {
     EmptySubject,
     /// The token would be longer than a verifier accepts.
     TooLarge,
-    /// The custom claims failed to serialise.
+    /// The custom claims failed to serialise, or panicked.
     Serialize,
     /// The cryptographic backend failed to sign.
     Sign,

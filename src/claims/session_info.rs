@@ -39,8 +39,8 @@ impl SessionInfo {
         self.row.created_at
     }
 
-    /// When the session was last used: the last rotation of its refresh token, rounded down to the hour; in a
-    /// [list](crate::Session::list), for the session of the request itself, the time of the request.
+    /// When the session was last used: the last rotation of its refresh token, rounded down to the hour, which can be before the
+    /// login; in a [list](crate::Session::list), for the session of the request itself, the time of the request.
     ///
     /// The exact time would help a thief: one who polls the list with a stolen access token could use a stolen refresh token
     /// just after each rotation, within the grace period, and stay unnoticed.

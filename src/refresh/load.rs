@@ -118,9 +118,9 @@ pub(super) async fn load<C: CustomClaims>(
                 return Loaded::Inactive(Inactive::of(&row, now));
             }
             TokenClass::Expired => return Loaded::Inactive(Inactive::SessionOver),
-            TokenClass::Reuse if mode != Mode::Advisory => {
+            TokenClass::Reuse => {
                 sessions.events.emit_for(EventKind::Reuse, &row);
-                if mode == Mode::ReadOnly {
+                if mode != Mode::Deciding {
                     return Loaded::Inactive(Inactive::TokenRejected);
                 }
                 return end(&sessions, row, EndReason::Reuse).await;

@@ -48,8 +48,9 @@ where
             return (shared, true);
         }
         let number = self.started.fetch_add(1, Ordering::Relaxed);
-        let remove = RemoveOnDrop { in_progress: self.in_progress.clone(), key, number };
+        // Before there is anything whose drop would lock the map again: `work` may panic.
         let work = work();
+        let remove = RemoveOnDrop { in_progress: self.in_progress.clone(), key, number };
         let shared = async move {
             let _remove = remove;
             work.await

@@ -13,7 +13,9 @@ use crate::{CustomClaims, claims::User, rejection::Rejection, state::state_of};
 /// `Option<Authenticated<C>>` is `None` for an anonymous request, and still rejects an invalid bearer token, cross-site cookies
 /// and a request during a failure of the store.
 ///
-/// `C` is the type of claims that the layer was built with.
+/// `C` is the type of claims that the layer was built with. An application with two `Auth`s gives each a claims type of its own,
+/// as only the type tells an extractor which of them a route belongs to. It also gives each an audience and cookie names of its
+/// own: with the same issuer, audience and keys, each accepts the other's access tokens.
 pub struct Authenticated<C>(Arc<User<C>>);
 
 impl<C> Authenticated<C> {

@@ -36,6 +36,7 @@ mod readiness;
 mod rotation;
 mod schedules;
 mod secrecy;
+mod serialization;
 mod servers;
 mod several_layers;
 mod slow;

@@ -20,7 +20,7 @@ pub(crate) async fn migrate(connection: &mut Object, table: &Table) -> Result<()
     let building = connection.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
     let transaction = building.start().await?;
     check_database(&transaction).await?;
-    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&table.lock()]).await?;
+    transaction.execute("SELECT pg_catalog.pg_advisory_xact_lock($1::bigint)", &[&table.lock()]).await?;
     let found = match version(&transaction, table).await? {
         Some(version) => version,
         None => {

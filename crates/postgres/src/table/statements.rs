@@ -6,10 +6,14 @@
 
 use super::{name::Table, row::COLUMNS};
 
+/// Another role may own a schema in the search path. PostgreSQL prefers an exact match there to a polymorphic one of its own, so
+/// that an operator or function of that role would run as this one: those with polymorphic arguments are qualified.
+///
 /// Notifies listeners of the handle and the time once the end is committed. The commit waits for the disk, whatever the
 /// database's default is, unless the default is stricter.
 const ENDED: &str = "SELECT handle, pg_notify('{channel}', \
-         translate(encode(handle, 'base64'), '+/=', '-_') || ' ' || ended_at), \
+         translate(encode(handle, 'base64'), '+/=', '-_') \
+         OPERATOR(pg_catalog.||) ' ' OPERATOR(pg_catalog.||) ended_at::text), \
      (SELECT set_config('synchronous_commit', \
          CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)) \
      FROM ended";
@@ -55,7 +59,7 @@ impl Statements {
             ),
             load: format!("SELECT {COLUMNS} FROM {path} WHERE handle = $1"),
             load_batch: format!(
-                "SELECT s.* FROM unnest($1::bytea[]) AS g(handle) \
+                "SELECT s.* FROM pg_catalog.unnest($1::bytea[]) AS g(handle) \
                  CROSS JOIN LATERAL (SELECT {COLUMNS} FROM {path} WHERE handle = g.handle OFFSET 0) AS s"
             ),
             swap: format!(

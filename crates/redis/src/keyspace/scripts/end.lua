@@ -29,5 +29,6 @@ if string.byte(old, 10) ~= 0 then
 end
 redis.call('SETRANGE', KEYS[1], 1, ARGV[3] .. ARGV[1] .. ARGV[2])
 redis.call('PEXPIREAT', KEYS[1], ARGV[4], 'LT')
-redis.call('PUBLISH', ARGV[5], ARGV[6])
+-- The session has ended, whether or not this user may publish.
+redis.pcall('PUBLISH', ARGV[5], ARGV[6])
 return subject
