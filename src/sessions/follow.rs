@@ -11,7 +11,7 @@ use futures_util::{
     FutureExt,
     future::{AbortHandle, Abortable},
 };
-use tower_refresh_core::{EndWatcher, SessionHandle, StoreErrorKind, Timestamp};
+use tower_refresh_core::{EndWatcher, SessionHandle, StoreError, StoreErrorKind, Timestamp};
 
 use super::{Sessions, feed::Status};
 use crate::{CustomClaims, event::EventKind, telemetry};
@@ -29,11 +29,13 @@ pub(crate) fn follow<C: CustomClaims>(
     let follow = async move {
         while let Some(since) = watcher.relevant_since() {
             let watch = AssertUnwindSafe(async { store.watch_ends(since, &watcher).await });
-            let result = watch.catch_unwind().await;
-            if matches!(result, Ok(Err(error)) if error.kind() == StoreErrorKind::Unsupported) {
-                return;
-            }
-            watcher.set_status(Status::Lost);
+            let error = match watch.catch_unwind().await {
+                Ok(Ok(never)) => match never {},
+                Ok(Err(error)) if error.kind() == StoreErrorKind::Unsupported => return,
+                Ok(Err(error)) => error,
+                Err(_panic) => StoreError::with_source(StoreErrorKind::Unavailable, "the store panicked"),
+            };
+            watcher.lost(&error);
             Delay::new(RECONNECT_AFTER).await;
         }
     };
@@ -52,14 +54,11 @@ impl<C: CustomClaims> Watcher<C> {
         Some(sessions.now().saturating_sub(sessions.denied_for()))
     }
 
-    /// Reports a change, except the first join, which is the normal case.
-    fn set_status(&self, status: Status) {
+    /// Reports why the feed is lost, the first time.
+    fn lost(&self, error: &StoreError) {
         let Some(sessions) = self.sessions.upgrade() else { return };
-        let was_lost = sessions.feed.set(status) == Status::Lost as u8;
-        match status {
-            Status::Lost if !was_lost => sessions.events.emit(EventKind::FeedLost, None, None, None),
-            Status::Up if was_lost => sessions.events.emit(EventKind::FeedRestored, None, None, None),
-            Status::NotJoined | Status::Lost | Status::Up => {}
+        if sessions.feed.set(Status::Lost) != Status::Lost as u8 {
+            sessions.events.failed(EventKind::FeedLost, None, None, error);
         }
     }
 }
@@ -84,7 +83,11 @@ impl<C: CustomClaims> EndWatcher for Watcher<C> {
         }
     }
 
+    /// Reports a change, except the first join, which is the normal case.
     fn caught_up(&self) {
-        self.set_status(Status::Up);
+        let Some(sessions) = self.sessions.upgrade() else { return };
+        if sessions.feed.set(Status::Up) == Status::Lost as u8 {
+            sessions.events.emit(EventKind::FeedRestored, None, None, None);
+        }
     }
 }

@@ -22,7 +22,7 @@ use tracing::{
 use crate::{
     search::{Secrets, noise},
     support::{
-        Browser, Claims, Op, TestStore, World,
+        Browser, Claims, ManualClock, Op, TestStore, World,
         probe::{alter_row, session_of},
         request,
         store::Fault,
@@ -251,4 +251,20 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
     }
     secrets.assert_absent("the log", &log.text());
     secrets.assert_absent("an event", &format!("{events:?} {events:#?}"));
+}
+
+#[tokio::test]
+async fn the_reason_why_the_feed_is_lost_is_logged() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let store = TestStore::default();
+    store.lose_feed();
+    let world = World::on(ManualClock::new(), store, |builder| builder);
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.take_events(), [EventKind::FeedLost]);
+    let text = log.text();
+    let reason = text.lines().find(|line| line.starts_with("ERROR tower_refresh "));
+    assert!(reason.is_some_and(|line| line.contains("the session store is unavailable")), "{text}");
 }
