@@ -64,7 +64,7 @@ async fn store() -> PostgresStore {
 }
 
 mod a_store_among_traps {
-    use super::*;
+    use super::{block_on, conformance_tests, store};
 
     conformance_tests! {
         #[ignore = "needs PostgreSQL"]

@@ -29,7 +29,7 @@ async fn store() -> PostgresStore {
 }
 
 mod by_transaction_with_unnamed_statements {
-    use super::*;
+    use super::{block_on, conformance_tests, store};
 
     conformance_tests! {
         #[ignore = "needs PostgreSQL and PgBouncer"]
