@@ -2,6 +2,9 @@
 //!
 //! The row of a session shows whether it was ended. Entries are removed when they are older than the feed's window, by the
 //! clock of Redis.
+//!
+//! An entry has the fields `h` (the handle) and `t` (when the session ended, eight bytes). Later versions may add fields, which are
+//! ignored. Entries of other kinds have a field `k`, and are ignored too.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -121,14 +124,16 @@ impl Log {
 
 impl Entry {
     fn read(fields: &[Vec<u8>]) -> Option<Self> {
-        let [first, handle, second, at] = fields else { return None };
-        if [first.as_slice(), second] != [b"h", b"t"] {
+        let value = |wanted: &[u8]| {
+            let mut pairs = fields.chunks_exact(2);
+            pairs.find_map(|pair| (pair[0] == wanted).then_some(pair[1].as_slice()))
+        };
+        if value(b"k").is_some() {
             return None;
         }
-        let at = u64::from_be_bytes(at.as_slice().try_into().ok()?);
         Some(Self {
-            handle: SessionHandle::from_bytes(handle.as_slice().try_into().ok()?),
-            at: Timestamp::from_millis(at),
+            handle: SessionHandle::from_bytes(value(b"h")?.try_into().ok()?),
+            at: Timestamp::from_millis(u64::from_be_bytes(value(b"t")?.try_into().ok()?)),
         })
     }
 }
