@@ -70,6 +70,23 @@ async fn a_subject_with_200_000_sessions_is_listed_in_pages_and_ended_in_batches
     println!("list of {listed} in pages of 50 000: {:?}, the longest call {longest:?}", start.elapsed());
     assert_eq!(listed, SESSIONS);
 
+    let mut pages = Vec::new();
+    let mut page = Page::first(100);
+    for _ in 0..50 {
+        let begun = Instant::now();
+        let rows = store.list(&robot, NOW, page).await.unwrap();
+        pages.push(begun.elapsed());
+        assert_eq!(rows.len(), 100);
+        page = Page::after(rows.last().unwrap(), 100);
+    }
+    pages.sort_unstable();
+    println!("a page of 100: median {:?}, longest {:?}", pages[25], pages[49]);
+    // Reading the whole index would take seconds.
+    assert!(
+        pages[25] < Duration::from_millis(100),
+        "a page does not take longer the more sessions there are"
+    );
+
     let newest = handle(SESSIONS - 1);
     let (start, mut longest, mut ended) = (Instant::now(), Duration::ZERO, 0);
     loop {
