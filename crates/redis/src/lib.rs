@@ -95,6 +95,7 @@ mod feed;
 mod keyspace;
 mod open;
 mod options;
+mod rights;
 mod server;
 mod sessions;
 mod store;

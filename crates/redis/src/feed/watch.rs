@@ -61,6 +61,11 @@ pub(crate) async fn watch(
     }
 }
 
+/// Subscribes once, to find out whether the store may.
+pub(crate) async fn try_to_subscribe(database: &Database) -> Result<(), StoreError> {
+    within(database.connection.timeout(), subscribe(database)).await.map(drop)
+}
+
 async fn subscribe(database: &Database) -> Result<PubSub, StoreError> {
     let info = some_node(database).await?;
     // The driver's subscriptions on a connection of their own need RESP2.
