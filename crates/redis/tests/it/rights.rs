@@ -83,6 +83,18 @@ async fn a_user_that_lacks_a_right_is_rejected_with_its_name() {
     assert_eq!(keys, 0, "nothing is left behind");
 }
 
+#[test]
+fn the_documentation_names_the_rights_that_are_tested() {
+    let tested: Vec<_> = LEAST_RIGHTS.split_whitespace().collect();
+    for name in ["README.md", "src/lib.rs", "../../src/guide/stores.md"] {
+        let text = std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).expect(name);
+        let (_, rights) = text.split_once("ACL SETUSER tower on >secret").expect(name);
+        let (rights, _) = rights.split_once("```").expect(name);
+        let words = rights.split_whitespace().filter(|&word| word != "//!");
+        assert_eq!(words.collect::<Vec<_>>(), tested, "{name}");
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs Redis"]
 async fn each_documented_right_is_needed() {
