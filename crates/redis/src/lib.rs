@@ -51,7 +51,7 @@
 //! ```text
 //! ACL SETUSER tower on >secret resetchannels &tower-refresh:ended ~tower-refresh:*
 //!     +ping +time +scan +get +mget +getrange +exists +zrange +zrem +xrange +xinfo|stream +subscribe +publish
-//!     +script|load +evalsha +set +setrange +pexpireat +unlink +zadd +zscore +zremrangebyscore +zcard +zcount
+//!     +script|load +evalsha +set +setrange +pexpireat +unlink +zadd +zscore +zremrangebyscore +zcount
 //!     +zrandmember +pexpiretime +xadd
 //! ```
 //!
@@ -69,7 +69,7 @@
 //! Redis removes a session's row when the session has been dead for [the retention](RedisOptions::with_retention), by its own
 //! clock. [`purge_dead`](tower_refresh_core::SessionStore::purge_dead) then has nothing to do and returns 0 at once. If it is
 //! called for a shorter time, it scans all keys, some hundreds at a time. The handles of rows that Redis removed leave the index when
-//! it is read, and of an index with more than 32 entries each login examines a few.
+//! it is read; while an index of more than 32 sessions grows, every sixteenth login examines 64 of them.
 //!
 //! Redis must not evict rows: the server needs **`maxmemory-policy noeviction`**. With any other policy it evicts sessions when
 //! its memory is full, and their users must log in again. With `noeviction`, logins and refreshes then fail until there is

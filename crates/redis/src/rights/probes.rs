@@ -32,7 +32,7 @@ pub(super) const COMMANDS: [Probe; 12] = [
     ("xinfo|stream", &["XINFO", "STREAM", LOG]),
 ];
 
-pub(super) const IN_SCRIPTS: [Probe; 14] = [
+pub(super) const IN_SCRIPTS: [Probe; 13] = [
     ("set", &["SET", ROW, "", "XX"]),
     ("setrange", &["SETRANGE", ROW, "0", ""]),
     ("pexpireat", &["PEXPIREAT", ROW, "1"]),
@@ -40,7 +40,6 @@ pub(super) const IN_SCRIPTS: [Probe; 14] = [
     ("zadd", &["ZADD", INDEX, "XX", "0", ""]),
     ("zscore", &["ZSCORE", INDEX, ""]),
     ("zremrangebyscore", &["ZREMRANGEBYSCORE", INDEX, "0", "0"]),
-    ("zcard", &["ZCARD", INDEX]),
     ("zcount", &["ZCOUNT", INDEX, "0", "0"]),
     ("zrandmember", &["ZRANDMEMBER", INDEX, "1"]),
     ("pexpiretime", &["PEXPIRETIME", INDEX]),

@@ -1,6 +1,6 @@
 -- Adds sessions to the index of their subject, unless they are in it. KEYS: index. ARGV: latest expiry of the rows' keys (ms), and
--- for each session its login (ms) and handle. Returns some members of a large index, so that the caller can remove those without
--- a row.
+-- for each session its login (ms) and handle. Returns some members of an index that has grown large, so that the caller can remove
+-- those without a row.
 -- A handle that is added gets a mark for a minute, which keeps readers from removing it before its row is written: a member of four
 -- bytes, whose score is the negative time (s).
 local now = redis.call('TIME')[1]
@@ -13,7 +13,8 @@ end
 if tonumber(ARGV[1]) > redis.call('PEXPIRETIME', KEYS[1]) then
   redis.call('PEXPIREAT', KEYS[1], ARGV[1])
 end
-if redis.call('ZCARD', KEYS[1]) > 32 then
-  return redis.call('ZRANDMEMBER', KEYS[1], 8)
+local sessions = redis.call('ZCOUNT', KEYS[1], 0, '+inf')
+if sessions >= 32 and sessions % 16 == 0 then
+  return redis.call('ZRANDMEMBER', KEYS[1], 64)
 end
 return {}
