@@ -238,6 +238,7 @@ async fn notices_of_unknown_kinds_are_passed_over() {
     for number in 0..3 {
         store.create(&row(number)).await.unwrap();
     }
+    let mut publisher = server.client().get_connection().unwrap();
     let mut add = |fields: &[(&str, &[u8])]| {
         let _: String =
             redis::cmd("XADD").arg("tower-refresh:ends").arg("*").arg(fields).query(&mut raw).unwrap();
@@ -246,11 +247,19 @@ async fn notices_of_unknown_kinds_are_passed_over() {
     let session = session.as_bytes().as_slice();
     assert!(store.end(handle(1), EndReason::Logout, NOW, 1).await.unwrap());
     let (seen, _following) = follow(&store, NOW);
+    seen.until_caught_up().await;
     add(&[("k", b"stale"), ("h", session), ("n", &[0, 0, 0, 4])]);
     add(&[("h", session), ("n", &[0, 0, 0, 4])]);
     add(&[("x", b"")]);
     add(&[("h", b"short"), ("t", &at)]);
-    for message in ["stale: a session and its claims epoch", "k", "", "\u{2}and 24 bytes, but not an end"] {
+    // A session end in all but its kind, of a session that does not exist.
+    let gone = handle(9);
+    add(&[("h", gone.as_bytes().as_slice()), ("t", &at), ("k", b"stale")]);
+    let message = [&[2][..], gone.as_bytes(), &at, b"more"].concat();
+    let heard: i64 =
+        redis::cmd("PUBLISH").arg("tower-refresh:ended").arg(message).query(&mut publisher).unwrap();
+    assert_eq!(heard, 1);
+    for message in ["stale: a session and its claims epoch", "k", ""] {
         let _: i64 = server.ask(&["PUBLISH", "tower-refresh:ended", message]).unwrap();
     }
     let (late, _following) = follow(&store, NOW);
@@ -259,7 +268,7 @@ async fn notices_of_unknown_kinds_are_passed_over() {
     assert!(store.end(handle(2), EndReason::Logout, NOW, 1).await.unwrap());
     for seen in [seen, late] {
         seen.until_reported(handle(2), NOW).await;
-        assert!(!seen.has_seen(handle(0)));
+        assert!(!seen.has_seen(handle(0)) && !seen.has_seen(gone));
     }
 }
 
