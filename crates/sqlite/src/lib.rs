@@ -56,6 +56,7 @@
 
 mod error;
 mod feed;
+mod location;
 mod open;
 mod options;
 mod queue;

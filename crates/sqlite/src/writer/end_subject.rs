@@ -14,6 +14,9 @@ pub(crate) struct EndSubject {
     reason: EndReason,
     now: Timestamp,
     version: u64,
+    /// What the earlier steps ended. Their transactions are committed.
+    committed: Vec<SessionHandle>,
+    /// What the last step ended.
     ended: Vec<SessionHandle>,
 }
 
@@ -33,7 +36,7 @@ impl EndSubject {
         now: Timestamp,
         version: u64,
     ) -> Self {
-        Self { subject, except, reason, now, version, ended: Vec::new() }
+        Self { subject, except, reason, now, version, committed: Vec::new(), ended: Vec::new() }
     }
 }
 
@@ -47,11 +50,16 @@ impl Write for EndSubject {
     const ENDS: bool = true;
 
     fn step(&mut self, connection: &Connection, rows: usize) -> Result<Step<Vec<SessionHandle>>, StoreError> {
-        let ended = self.end_some(connection, rows).map_err(store_error)?;
-        let is_last = ended.len() < rows;
-        self.ended.extend(ended);
-        let is_last = is_last || self.ended.len() >= ENOUGH;
-        Ok(if is_last { Step::Done(mem::take(&mut self.ended)) } else { Step::More })
+        // A step follows only after the one before it was committed.
+        self.committed.append(&mut self.ended);
+        self.ended = self.end_some(connection, rows).map_err(store_error)?;
+        let is_last = self.ended.len() < rows || self.committed.len() + self.ended.len() >= ENOUGH;
+        Ok(if is_last { Step::Done([&*self.committed, &*self.ended].concat()) } else { Step::More })
+    }
+
+    /// The caller must learn of these sessions, and the next call reports the failure if it persists.
+    fn committed_before(&mut self) -> Option<Vec<SessionHandle>> {
+        Some(mem::take(&mut self.committed)).filter(|committed| !committed.is_empty())
     }
 }
 

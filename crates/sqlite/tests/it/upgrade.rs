@@ -1,12 +1,13 @@
 //! Files of other versions: the first schema with live sessions, and one that a later version has added to.
 
-use std::{path::Path, pin::pin, sync::Mutex, task::Poll};
+use std::{path::Path, pin::pin, sync::Mutex, task::Poll, thread, time::Duration};
 
 use futures_executor::block_on;
 use tower_refresh_core::{
     EndReason, EndWatcher, Ended, Page, SessionBinding, SessionHandle, SessionMeta, SessionRow, SessionStore,
     Timestamp,
 };
+use tower_refresh_sqlite::SqliteOptions;
 
 use crate::support::{DAY, NOW, handle, open, pragma, row, sqlite, temporary};
 
@@ -97,6 +98,35 @@ fn a_file_of_the_first_version_opens_with_its_live_and_ended_sessions() {
         assert_eq!(ends.len(), 2, "the feed has the session ends of both versions");
         assert_eq!(store.purge_dead(NOW.saturating_add(DAY * 400)).await.unwrap(), 4);
     });
+}
+
+#[test]
+fn a_process_waits_longer_for_a_migration_than_for_a_write() {
+    let (_folder, path) = temporary();
+    first_file(&path);
+    let mut migrating = sqlite(&path);
+    let lock = migrating.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    let options = SqliteOptions::new().with_lock_timeout(Duration::ZERO);
+    thread::scope(|scope| {
+        let opening = scope.spawn(|| block_on(options.open(&path)).unwrap());
+        // Long enough for a store that does not wait to fail.
+        thread::sleep(Duration::from_millis(200));
+        assert!(!opening.is_finished(), "it waits");
+        drop(lock);
+        let store = opening.join().unwrap();
+        assert_eq!(block_on(store.load(handle(1))).unwrap(), Some(first_row(1)));
+    });
+}
+
+#[test]
+fn a_file_that_needs_no_migration_opens_although_another_process_is_writing() {
+    let (_folder, path) = temporary();
+    drop(block_on(open(&path)));
+    let mut writing = sqlite(&path);
+    let lock = writing.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    let store = block_on(SqliteOptions::new().with_lock_timeout(Duration::ZERO).open(&path)).unwrap();
+    assert_eq!(block_on(store.load(handle(0))).unwrap(), None);
+    drop(lock);
 }
 
 #[test]
