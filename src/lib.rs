@@ -162,6 +162,7 @@ pub use self::{
     native::{NativeTokenResponse, TokenError},
     rejection::{Rejection, RejectionKind},
     session::{Authenticated, LoginOptions, Session, TokenResponse},
+    sessions::SessionPage,
     settings::FeedLossPolicy,
 };
 

@@ -7,6 +7,7 @@
 //! | [`Unauthenticated`](RejectionKind::Unauthenticated) | 401 | `Bearer realm="…"` |
 //! | [`InvalidToken`](RejectionKind::InvalidToken) | 401 | `… error="invalid_token"` |
 //! | [`InvalidRequest`](RejectionKind::InvalidRequest) | 400 | `… error="invalid_request"` |
+//! | [`InvalidParameter`](RejectionKind::InvalidParameter) | 400 | |
 //! | [`InsufficientScope`](RejectionKind::InsufficientScope) | 403 | `… error="insufficient_scope", scope="…"` |
 //! | [`CrossSite`](RejectionKind::CrossSite), [`FromBrowser`](RejectionKind::FromBrowser), [`SubjectGone`](RejectionKind::SubjectGone) | 403 | |
 //! | [`SessionNotFound`](RejectionKind::SessionNotFound) | 404 | |
@@ -57,7 +58,7 @@ impl Rejection {
     pub fn status(&self) -> StatusCode {
         match self.kind {
             RejectionKind::Unauthenticated | RejectionKind::InvalidToken(_) => StatusCode::UNAUTHORIZED,
-            RejectionKind::InvalidRequest => StatusCode::BAD_REQUEST,
+            RejectionKind::InvalidRequest | RejectionKind::InvalidParameter => StatusCode::BAD_REQUEST,
             RejectionKind::InsufficientScope { .. }
             | RejectionKind::CrossSite
             | RejectionKind::FromBrowser
@@ -184,8 +185,11 @@ pub enum RejectionKind {
     /// [`Session::login`](crate::Session::login): the claims source returned `None` for the subject. Answer it as a wrong
     /// password; otherwise the response shows which users exist.
     SubjectGone,
-    /// [`Session::end`](crate::Session::end): the user has no such live session.
+    /// [`Session::end`](crate::Session::end): the user has no such live session. [`Session::list`](crate::Session::list): the user
+    /// has no session after which the page could begin.
     SessionNotFound,
+    /// `GET /auth/sessions`: the parameter `after` is not a session handle.
+    InvalidParameter,
     /// The handler is not behind [`Auth::layer`](crate::Auth::layer).
     MissingLayer,
     /// The route belongs to another [`Auth`](crate::Auth) than the layer that it is behind: an application with two of them has
@@ -251,6 +255,7 @@ impl fmt::Display for RejectionKind {
             Self::Overtaken => f.write_str("other requests are refreshing the session"),
             Self::SubjectGone => f.write_str("the user is unknown or disabled"),
             Self::SessionNotFound => f.write_str("no such session"),
+            Self::InvalidParameter => f.write_str("the parameter `after` is not a session handle"),
             Self::MissingLayer => f.write_str("this route is not behind tower_refresh::RefreshLayer"),
             Self::OtherAuth => f.write_str(
                 "this route is behind the tower_refresh::RefreshLayer of another tower_refresh::Auth",

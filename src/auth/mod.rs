@@ -11,7 +11,7 @@ use tower_refresh_core::{EndReason, SessionHandle, StoreError, Subject};
 
 pub use self::{builder::AuthBuilder, error::ConfigError};
 use crate::{
-    CustomClaims, SessionInfo,
+    CustomClaims, SessionInfo, SessionPage,
     auth_inner::AuthInner,
     keys::{Jwks, KeyError, KeyRing},
     middleware::{RefreshLayer, RequireAuthLayer},
@@ -114,13 +114,28 @@ impl<C: CustomClaims> Auth<C> {
         follow(self.inner.sessions())
     }
 
-    /// The live sessions of `subject`, newest login first.
+    /// A page of the live sessions of `subject`, newest login first. The first page if `after` is `None`, else the page after this
+    /// session of `subject`, which may have ended since. The page after a session that `subject` does not have is empty.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn sessions(&self, subject: impl Into<Subject>) -> Result<Vec<SessionInfo>, StoreError> {
-        let rows = self.inner.sessions().store.list(&subject.into(), self.inner.now()).await?;
-        Ok(rows.into_iter().map(SessionInfo::new).collect())
+    pub async fn sessions(
+        &self,
+        subject: impl Into<Subject>,
+        after: Option<SessionHandle>,
+    ) -> Result<SessionPage, StoreError> {
+        let page = self.inner.sessions().list(&subject.into(), after).await?;
+        Ok(page.unwrap_or_else(SessionPage::empty))
+    }
+
+    /// The session, if it is live. With it, a connection that outlives its request checks that the session has not ended.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn session(&self, session: SessionHandle) -> Result<Option<SessionInfo>, StoreError> {
+        let row = self.inner.sessions().store.load(session).await?;
+        let now = self.inner.now();
+        Ok(row.filter(|row| row.is_live(now)).map(SessionInfo::new))
     }
 
     /// Deletes the sessions that ended or expired longer than [`AuthBuilder::dead_session_retention`] ago from the store. Returns

@@ -1,6 +1,7 @@
 //! The handler's side: the user of a request, and its session.
 
 mod authenticated;
+mod list;
 mod login;
 mod login_options;
 mod logout;
@@ -17,7 +18,7 @@ pub use self::{authenticated::Authenticated, login_options::LoginOptions, token_
 #[cfg(feature = "axum")]
 use crate::Auth;
 use crate::{
-    CustomClaims, RejectionKind, SessionInfo,
+    CustomClaims, RejectionKind,
     rejection::Rejection,
     state::{Outcome, RequestState, owned_state_of},
 };
@@ -63,26 +64,6 @@ impl<C: CustomClaims> Session<C> {
     pub(crate) fn check_auth(&self, auth: &Auth<C>) -> Result<(), Rejection> {
         let is_of = self.state.auth.id == auth.inner.id;
         if is_of { Ok(()) } else { Err(self.reject(RejectionKind::OtherAuth)) }
-    }
-
-    /// The live sessions of the logged-in user, newest login first.
-    ///
-    /// Unlike `GET /auth/sessions` it sets no caching header, and does not mark the [`current`](Self::current) session.
-    ///
-    /// # Errors
-    /// As for a route that needs a user; [`RejectionKind::Unavailable`] if the store fails.
-    pub async fn list(&self) -> Result<Vec<SessionInfo>, Rejection> {
-        let (subject, current) = self.acting_user()?;
-        let sessions = self.state.auth.sessions();
-        let now = sessions.now();
-        let info = |row| {
-            let info = SessionInfo::new(row);
-            if info.handle() == current { info.used_now(now) } else { info }
-        };
-        match sessions.store.list(&subject, now).await {
-            Ok(rows) => Ok(rows.into_iter().map(info).collect()),
-            Err(_) => Err(self.reject(RejectionKind::Unavailable)),
-        }
     }
 
     /// The session of this request: the one that the handler has started, or else the logged-in user's.

@@ -3,6 +3,7 @@
 mod denylist;
 mod feed;
 mod follow;
+mod list;
 mod spawn;
 mod store;
 
@@ -10,6 +11,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tower_refresh_core::{EndReason, RotationPolicy, SessionHandle, StoreError, Subject, Timestamp};
 
+pub use self::list::SessionPage;
 use self::{denylist::Denylist, feed::Feed, spawn::spawn_detached};
 pub(crate) use self::{
     follow::follow,

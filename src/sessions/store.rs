@@ -15,9 +15,6 @@ use crate::{
     timeout::timeout,
 };
 
-/// How many rows of a list a call loads.
-const PAGE: usize = 10_000;
-
 /// The version of a write: 63 random bits, because the columns of databases are signed.
 pub(crate) fn random_version() -> Result<u64, RandomError> {
     crypto::random().map(|bytes| u64::from_be_bytes(bytes) >> 1)
@@ -82,18 +79,10 @@ impl GuardedStore {
         &self,
         subject: &Subject,
         now: Timestamp,
+        page: Page,
     ) -> Result<Vec<SessionRow>, StoreError> {
-        let (mut all, mut page) = (Vec::new(), Page::first(PAGE));
-        loop {
-            let call = async { self.inner.list(subject, now, page).await };
-            let rows = self.guard("list", None, Some(subject), call).await?;
-            let is_last = rows.len() < PAGE;
-            all.extend(rows);
-            match all.last() {
-                Some(last) if !is_last => page = Page::after(last, PAGE),
-                _ => return Ok(all),
-            }
-        }
+        let call = async { self.inner.list(subject, now, page).await };
+        self.guard("list", None, Some(subject), call).await
     }
 
     pub(crate) async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {

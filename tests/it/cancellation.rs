@@ -281,7 +281,7 @@ async fn a_login_that_is_dropped_at_any_point_leaves_the_old_session_or_none_and
         assert_eq!(world.send(browser.request("/optional")).await.body(), expected, "{polls}");
         let logged_in = world.take_events().contains(&EventKind::Login);
         assert!(!logged_in || served.load(Ordering::SeqCst) || ended.is_some(), "{polls}");
-        assert!(world.auth.sessions("bob").await.unwrap().len() <= 1);
+        assert!(world.auth.sessions("bob", None).await.unwrap().len() <= 1);
         assert_eq!(browser.get(&world, "/login/bob").await.status(), 200);
         browser.drop_access();
         assert_eq!(browser.get(&world, "/me").await.body(), "bob", "{polls}");

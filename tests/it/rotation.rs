@@ -364,7 +364,7 @@ async fn reuse_ends_one_session_and_the_others_of_the_user_live_on() {
     assert_eq!(phone.get(&world, "/me").await.status(), 401);
     assert_eq!(laptop.get(&world, "/me").await.body(), "alice");
     assert_eq!(stranger.get(&world, "/me").await.body(), "bob");
-    let sessions = world.auth.sessions("alice").await.unwrap();
+    let sessions = world.auth.sessions("alice", None).await.unwrap();
     assert_eq!(sessions.iter().map(|info| info.handle()).collect::<Vec<_>>(), [session_of(&laptop)]);
 }
 

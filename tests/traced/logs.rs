@@ -176,7 +176,7 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
 
     // A lost response, a copy, and stores that lost one write and several.
     let mut browser = Browser::logged_in(&world, "alice").await;
-    let session = world.auth.sessions("alice").await.unwrap()[0].handle();
+    let session = world.auth.sessions("alice", None).await.unwrap()[0].handle();
     let first_row = world.store.row(session).await.unwrap();
     let (mut lost, mut thief) = (browser.clone(), browser.clone());
     rotate(&world, &mut browser, &mut secrets).await;

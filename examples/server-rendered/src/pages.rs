@@ -2,6 +2,7 @@
 
 use axum::{
     body::Bytes,
+    extract::Query,
     http::{
         HeaderMap, HeaderValue, Response, StatusCode,
         header::{
@@ -11,6 +12,7 @@ use axum::{
     response::IntoResponse,
 };
 use maud::{DOCTYPE, Markup, html};
+use serde::Deserialize;
 use tower_refresh::{Authenticated, Rejection, RejectionKind, Session};
 
 use crate::{User, visitor::Visitor};
@@ -55,9 +57,20 @@ pub(crate) async fn account(Visitor(user): Visitor) -> impl IntoResponse {
     )
 }
 
-pub(crate) async fn sessions(_: Visitor, session: Session<User>) -> Result<impl IntoResponse, Rejection> {
+/// Of the session after which the page begins.
+#[derive(Deserialize)]
+pub(crate) struct After {
+    after: Option<String>,
+}
+
+pub(crate) async fn sessions(
+    _: Visitor,
+    session: Session<User>,
+    Query(After { after }): Query<After>,
+) -> Result<impl IntoResponse, Rejection> {
     let current = session.current();
-    let list = session.list().await?;
+    // What is no handle shows the first page.
+    let list = session.list(after.and_then(|after| after.parse().ok())).await?;
     Ok(page(
         StatusCode::OK,
         "Sessions",
@@ -73,6 +86,7 @@ pub(crate) async fn sessions(_: Visitor, session: Session<User>) -> Result<impl 
                     }
                 }
             }
+            @if let Some(next) = list.next() { a href=(format!("/sessions?after={next}")) { "More" } }
         },
     ))
 }
@@ -91,6 +105,7 @@ pub(crate) fn rejection(rejection: &Rejection) -> Response<Bytes> {
                 RejectionKind::InsufficientScope { .. } => "You do not have permission to view this page.",
                 RejectionKind::CrossSite => "The request came from another site and was ignored.",
                 RejectionKind::Unavailable => "Your login cannot be checked at the moment. Try again soon: you are still logged in.",
+                RejectionKind::SessionNotFound => "There is no such session.",
                 _ => "Please log in.",
             }) }
         },

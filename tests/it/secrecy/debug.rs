@@ -137,7 +137,7 @@ async fn no_public_type_shows_a_secret() {
     shown.of("SessionHandle", &user.session());
     shown.of("Timestamp", &user.expires_at());
     shown.of("TokenResponse", tokens);
-    shown.of("SessionInfo", &world.auth.sessions("alice").await.unwrap());
+    shown.of("SessionInfo", &world.auth.sessions("alice", None).await.unwrap());
     let row = world.store.row(user.session()).await.unwrap();
     shown.of("SessionRow", &row);
     shown.of("SessionMeta", &row.meta);

@@ -30,6 +30,23 @@ fn the_list_contains_every_session() {
 }
 
 #[test]
+fn a_page_of_the_list_begins_after_a_session_of_the_user() {
+    let server = Server::start(&[]);
+    let mut bob = server.logged_in("bob");
+    let strangers = bob.get("/me").json()["sid"].as_str().unwrap().to_owned();
+    let (mut older, mut newer) = (server.logged_in("alice"), server.logged_in("alice"));
+    let mut sid =
+        |client: &mut super::support::Client| client.get("/me").json()["sid"].as_str().unwrap().to_owned();
+    let (old, new) = (sid(&mut older), sid(&mut newer));
+
+    let page = newer.get(&format!("/auth/sessions?after={new}")).json();
+    assert_eq!((page.as_array().unwrap().len(), &page[0]["handle"]), (1, &json!(old)));
+    assert_eq!(newer.get(&format!("/auth/sessions?after={old}")).json(), json!([]));
+    newer.get("/auth/sessions?after=x").assert_problem(400);
+    newer.get(&format!("/auth/sessions?after={strangers}")).assert_problem(404);
+}
+
+#[test]
 fn a_session_is_ended_from_another_one() {
     let server = Server::start(&[]);
     let (mut here, mut there) = (server.logged_in("alice"), server.logged_in("alice"));
