@@ -76,7 +76,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// what it ended stays ended if a later call fails; repeat it until it returns none.
     ///
     /// # Errors
-    /// Any failure of the database. After an error some sessions may have ended; the call can be repeated.
+    /// Any failure of the database. After an error some sessions may have ended; the call can be repeated. A call that knows that it
+    /// has ended some sessions before a failure returns their handles instead of the error, so that none is lost to the caller.
     fn end_subject(
         &self,
         subject: &Subject,

@@ -1,6 +1,9 @@
 //! Ending the sessions of a subject.
 
-use std::mem;
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 use rusqlite::{Connection, params};
 use tower_refresh_core::{EndReason, SessionHandle, StoreError, Subject, Timestamp};
@@ -14,6 +17,7 @@ pub(crate) struct EndSubject {
     reason: EndReason,
     now: Timestamp,
     version: u64,
+    started: Option<Instant>,
     /// What the earlier steps ended. Their transactions are committed.
     committed: Vec<SessionHandle>,
     /// What the last step ended.
@@ -22,6 +26,8 @@ pub(crate) struct EndSubject {
 
 /// The number of sessions after which a call returns.
 const ENOUGH: usize = 1000;
+/// The time after which it returns with fewer: the caller waits two seconds at most, and each call makes some progress.
+const LONG_ENOUGH: Duration = Duration::from_millis(500);
 
 const END_SUBJECT: &str = "
     UPDATE sessions SET ended_reason = ?1, ended_at = ?2, version = ?6, purge_at = min(purge_at, ?2)
@@ -36,7 +42,8 @@ impl EndSubject {
         now: Timestamp,
         version: u64,
     ) -> Self {
-        Self { subject, except, reason, now, version, committed: Vec::new(), ended: Vec::new() }
+        let (committed, ended) = (Vec::new(), Vec::new());
+        Self { subject, except, reason, now, version, started: None, committed, ended }
     }
 }
 
@@ -53,7 +60,9 @@ impl Write for EndSubject {
         // A step follows only after the one before it was committed.
         self.committed.append(&mut self.ended);
         self.ended = self.end_some(connection, rows).map_err(store_error)?;
-        let is_last = self.ended.len() < rows || self.committed.len() + self.ended.len() >= ENOUGH;
+        let is_enough = self.committed.len() + self.ended.len() >= ENOUGH
+            || self.started.get_or_insert_with(Instant::now).elapsed() >= LONG_ENOUGH;
+        let is_last = is_enough || self.ended.len() < rows;
         Ok(if is_last { Step::Done([&*self.committed, &*self.ended].concat()) } else { Step::More })
     }
 
