@@ -63,7 +63,7 @@ pub enum EventKind {
     ClaimsFailed,
     /// The cryptographic backend failed to sign a token or to draw random bytes, and the token was not sent.
     CryptoFailed,
-    /// The store's feed of ended sessions was lost. Until it is back, access tokens of sessions that other servers end stay valid
+    /// The store's feed of ended sessions was lost, or reported more session ends than this server remembers. Until it is back, access tokens of sessions that other servers end stay valid
     /// here until they expire. A store without a feed, and a feed that is not followed, raise no event; the gauge
     /// `tower_refresh_feed_up` is 0.
     FeedLost,
@@ -168,6 +168,10 @@ impl Events {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    pub(crate) fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
     }
 
     pub(crate) fn emit(

@@ -176,7 +176,7 @@ pub(super) fn after_load<ReqBody, C: CustomClaims>(
     OnLoaded { token, fallback }: OnLoaded,
     loaded: Arc<Loaded<C>>,
 ) -> Arc<RequestState<C>> {
-    let is_denied = |session| auth.sessions().is_denied(session, auth.now());
+    let is_denied = |session| auth.sessions().is_denied(session);
     let outcome = Outcome::after_load(&loaded, fallback, |user| is_denied(user.session));
     let refresh = Refresh::Loaded(Box::new(LoadedRefresh { token, loaded }));
     let state = RequestState::new(auth, outcome, info, refresh);

@@ -76,7 +76,7 @@ pub(super) fn apply_change<C: CustomClaims>(
         Some(Change::Refreshed { .. }) => state.parse_refresh_tokens_once().token().map(|token| token.handle),
         Some(Change::LoggedOut) | None => None,
     };
-    if session.is_some_and(|session| state.auth.sessions().is_denied(session, state.auth.now())) {
+    if session.is_some_and(|session| state.auth.sessions().is_denied(session)) {
         // The handler has the access token, and may have put it into the body.
         tokens::forbid_caching(headers);
         return;

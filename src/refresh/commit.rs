@@ -74,7 +74,7 @@ async fn store_decision<C: CustomClaims>(
                 Err(_) => return Err(RefreshError::Unavailable),
             };
         }
-        let denied = sessions.is_denied(token.handle, now);
+        let denied = sessions.is_denied(token.handle);
         let row = if is_fresh { reloaded.as_deref() } else { Some(&*live.row) };
         let attempt = Attempt::new(row, token.generation, now).with_denied(denied);
         let decision = adapt(decide(&attempt, live.class, &sessions.policy));
@@ -131,7 +131,7 @@ pub(super) fn finish<C: CustomClaims>(
 ) -> Result<Issued, RefreshError> {
     let issued = result?;
     // A logout may have come after the swap; what it denied must not be sent.
-    if sessions.is_denied(live.row.handle, sessions.now()) {
+    if sessions.is_denied(live.row.handle) {
         return Err(RefreshError::Inactive);
     }
     sessions.events.emit_for(EventKind::Refresh(live.class), &live.row);

@@ -95,7 +95,7 @@ pub(super) async fn load<C: CustomClaims>(
         let Ok(row) = sessions.store.load(token.handle).await else { return Loaded::Unavailable };
         let row = row.map(Box::new);
         let now = sessions.now();
-        let denied = sessions.is_denied(token.handle, now);
+        let denied = sessions.is_denied(token.handle);
         let attempt = Attempt::new(row.as_deref(), token.generation, now).with_denied(denied);
         let class = classify(&attempt, &sessions.policy);
         let Some(row) = row else { return Loaded::Inactive(Inactive::TokenRejected) };

@@ -96,18 +96,25 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         .await
     }
 
-    /// Rejects the access tokens of a session that ended at `at`, while any of them can be valid. A time further ahead than
-    /// the clocks of servers may differ counts as that far ahead: anyone who can send on the store's feed chooses it.
+    /// Rejects the access tokens of a session that ended at `at` according to the store, while any of them can be valid.
     pub(crate) fn deny_ended(&self, session: SessionHandle, at: Timestamp) {
-        let now = self.now();
-        let until = at.min(now.saturating_add(MAX_CLOCK_SKEW)).saturating_add(self.denied_for());
-        if now < until {
-            self.denylist.deny(session, until, now);
+        let left = self.denied_for().saturating_sub(self.now().saturating_since(at));
+        if !left.is_zero() {
+            self.denylist.deny(session, left, self.events.monotonic());
         }
     }
 
     fn deny(&self, session: SessionHandle) {
-        self.deny_ended(session, self.now());
+        self.denylist.deny(session, self.denied_for(), self.events.monotonic());
+    }
+
+    /// Rejects the access tokens of a session that ended according to the feed. Returns whether there was room to remember it.
+    ///
+    /// For the full time, whatever the notice says of the time of the end: the wall clock may be wrong, and anyone who can send on
+    /// the feed chooses that time.
+    #[must_use]
+    fn deny_reported(&self, session: SessionHandle) -> bool {
+        self.denylist.deny_reported(session, self.denied_for(), self.events.monotonic())
     }
 
     /// How long after the end of a session one of its access tokens may still be unexpired, whatever the servers' clocks.
@@ -116,8 +123,8 @@ impl<C: Send + Sync + 'static> Sessions<C> {
     }
 
     #[inline]
-    pub(crate) fn is_denied(&self, session: SessionHandle, now: Timestamp) -> bool {
-        self.denylist.contains(session, now)
+    pub(crate) fn is_denied(&self, session: SessionHandle) -> bool {
+        self.denylist.contains(session, || self.events.monotonic())
     }
 
     /// Whether the store must be asked even about the session of a valid access token.

@@ -100,6 +100,11 @@ impl TestStore {
         self.state.lock().unwrap().reported.push((session, at));
     }
 
+    /// From now on new followers receive only what the store contains.
+    pub fn forget_reported_ends(&self) {
+        self.state.lock().unwrap().reported.clear();
+    }
+
     /// All calls work again.
     pub fn fix(&self) {
         self.state.lock().unwrap().faults.clear();
