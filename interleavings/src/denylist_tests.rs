@@ -52,6 +52,19 @@ fn a_session_denied_by_two_threads_is_found_after_either_acknowledgement() {
 }
 
 #[test]
+fn a_session_that_the_feed_reports_is_found_after_the_acknowledgement() {
+    explore(None, || {
+        check_acknowledged(
+            |list| {
+                assert!(list.deny_reported(session(0), TIME, NOW));
+                assert!(list.has_room(NOW));
+            },
+            0,
+        );
+    });
+}
+
+#[test]
 #[ignore = "deep: takes more than half a minute"]
 fn a_session_denied_by_two_threads_is_found_in_every_order() {
     explore(None, || check_acknowledged(|list| list.deny(session(0), TIME, NOW), 1));

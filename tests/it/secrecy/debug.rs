@@ -137,7 +137,9 @@ async fn no_public_type_shows_a_secret() {
     shown.of("SessionHandle", &user.session());
     shown.of("Timestamp", &user.expires_at());
     shown.of("TokenResponse", tokens);
-    shown.of("SessionInfo", &world.auth.sessions("alice", None).await.unwrap());
+    let page = world.auth.sessions("alice", None).await.unwrap();
+    shown.of("SessionPage", &page);
+    shown.of("SessionInfo", &page[0]);
     let row = world.store.row(user.session()).await.unwrap();
     shown.of("SessionRow", &row);
     shown.of("SessionMeta", &row.meta);

@@ -1,6 +1,13 @@
 //! Files of other versions: the first schema with live sessions, and one that a later version has added to.
 
-use std::{path::Path, pin::pin, sync::Mutex, task::Poll, thread, time::Duration};
+use std::{
+    path::Path,
+    pin::pin,
+    sync::Mutex,
+    task::Poll,
+    thread,
+    time::{Duration, Instant},
+};
 
 use futures_executor::block_on;
 use tower_refresh_core::{
@@ -98,6 +105,29 @@ fn a_file_of_the_first_version_opens_with_its_live_and_ended_sessions() {
         assert_eq!(ends.len(), 2, "the feed has the session ends of both versions");
         assert_eq!(store.purge_dead(NOW.saturating_add(DAY * 400)).await.unwrap(), 4);
     });
+}
+
+#[test]
+#[ignore = "takes some seconds"]
+fn a_file_of_the_first_version_with_200_000_sessions_is_migrated() {
+    const SESSIONS: i64 = 200_000;
+    let (_folder, path) = temporary();
+    first_file(&path);
+    sqlite(&path)
+        .execute_batch(&format!(
+            "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {SESSIONS})
+             INSERT INTO sessions (handle, subject, generation, rotated_at, confirmed, late_budget, created_at,
+                 idle_expiry, absolute_expiry, version, user_agent, data, look_at)
+             SELECT randomblob(16), 'user' || n % 100000, 0, {now}, 0, 0, {now} + n, {expiry}, {expiry}, 0,
+                 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', x'', {expiry} FROM numbers",
+            now = NOW.as_millis(),
+            expiry = row(0).idle_expiry.as_millis()
+        ))
+        .unwrap();
+    let started = Instant::now();
+    let store = block_on(open(&path));
+    println!("migration of {SESSIONS} sessions: {:?}", started.elapsed());
+    assert_eq!(block_on(store.load(handle(1))).unwrap(), Some(first_row(1)));
 }
 
 #[test]
