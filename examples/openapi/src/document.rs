@@ -102,7 +102,7 @@ pub(crate) struct ListedSession {
         (
             status = 200,
             description = "A page of the list",
-            body = [ListedSession],
+            body = Vec<ListedSession>,
             headers(("link" = String, description = "The next page, if there is one: `<?after=…>; rel=\"next\"` (RFC 8288)")),
         ),
         (

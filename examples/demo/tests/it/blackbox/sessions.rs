@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::support::Server;
+use super::support::{Client, Server};
 
 #[test]
 fn the_list_contains_every_session() {
