@@ -20,7 +20,7 @@ use crate::{
     writer,
 };
 
-/// How long to wait while another process migrates the file, which takes about a second for 200,000 sessions.
+/// How long to wait while another process migrates the file, which takes seconds for 200,000 sessions.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
 
 const PAGE_CACHE_KIB: i32 = 16 * 1024;
