@@ -35,8 +35,7 @@ fn a_page_of_the_list_begins_after_a_session_of_the_user() {
     let mut bob = server.logged_in("bob");
     let strangers = bob.get("/me").json()["sid"].as_str().unwrap().to_owned();
     let (mut older, mut newer) = (server.logged_in("alice"), server.logged_in("alice"));
-    let mut sid =
-        |client: &mut super::support::Client| client.get("/me").json()["sid"].as_str().unwrap().to_owned();
+    let sid = |client: &mut Client| client.get("/me").json()["sid"].as_str().unwrap().to_owned();
     let (old, new) = (sid(&mut older), sid(&mut newer));
 
     let page = newer.get(&format!("/auth/sessions?after={new}")).json();
