@@ -11,7 +11,11 @@ use std::{
 pub use tower_refresh_core::{EndReason, rotation::TokenClass};
 use tower_refresh_core::{SessionHandle, SessionRow, Subject, Timestamp};
 
-use crate::{RejectionKind, access_token::InvalidTokenReason, clock::Clock};
+use crate::{
+    RejectionKind,
+    access_token::{InvalidClaimsReason, InvalidTokenReason},
+    clock::Clock,
+};
 
 /// An event of a session, for an audit log. It contains no token and no secret.
 ///
@@ -58,8 +62,7 @@ pub enum EventKind {
     Rejected(RejectionReason),
     /// A call of the store failed or timed out. No session was ended and no cookie removed because of it.
     StoreFailed,
-    /// The claims source failed, panicked or timed out, and nothing was changed; or its claims do not fit into an access token,
-    /// and none was sent.
+    /// The claims source failed, panicked or timed out, and nothing was changed.
     ClaimsFailed,
     /// The cryptographic backend failed to sign a token or to draw random bytes, and the token was not sent.
     CryptoFailed,
@@ -69,6 +72,10 @@ pub enum EventKind {
     FeedLost,
     /// The feed is back, and this server has caught up with it.
     FeedRestored,
+    /// The claims source returned claims or a scope that do not fit into an access token, at a login or a refresh. No session was
+    /// written and no cookie touched. A request that needed them failed with
+    /// [`RejectionKind::InvalidClaims`](crate::RejectionKind::InvalidClaims), and succeeds as soon as they fit again.
+    InvalidClaims(InvalidClaimsReason),
 }
 
 impl EventKind {
@@ -89,16 +96,18 @@ impl EventKind {
             Self::CryptoFailed => "crypto_failed",
             Self::FeedRestored => "feed_restored",
             Self::FeedLost => "feed_lost",
+            Self::InvalidClaims(_) => "invalid_claims",
         }
     }
 
-    /// The class of a refresh, the reason of a session end or of a rejection, else empty.
+    /// The class of a refresh, the reason of a session end, of a rejection or of invalid claims, else empty.
     #[cfg(any(feature = "tracing", feature = "metrics"))]
     const fn detail(self) -> &'static str {
         match self {
             Self::Refresh(class) => class.as_str(),
             Self::End(reason) => reason.as_str(),
             Self::Rejected(reason) => reason.as_str(),
+            Self::InvalidClaims(reason) => reason.as_str(),
             _ => "",
         }
     }
@@ -263,6 +272,9 @@ fn trace(event: &Event) {
         | EventKind::Ahead
         | EventKind::Impossible
         | EventKind::FeedLost => at!(WARN),
-        EventKind::StoreFailed | EventKind::ClaimsFailed | EventKind::CryptoFailed => at!(ERROR),
+        EventKind::StoreFailed
+        | EventKind::ClaimsFailed
+        | EventKind::CryptoFailed
+        | EventKind::InvalidClaims(_) => at!(ERROR),
     }
 }

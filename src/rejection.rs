@@ -27,7 +27,7 @@ use http::{
 };
 use serde::Serialize;
 
-use crate::access_token::{InvalidTokenReason, scope};
+use crate::access_token::{InvalidClaimsReason, InvalidTokenReason, scope};
 
 /// Why a request is rejected.
 ///
@@ -199,11 +199,12 @@ pub enum RejectionKind {
         /// The type that the layer was built with.
         configured: &'static str,
     },
-    /// The claims or the scope from the claims source do not fit into an access token.
+    /// The claims or the scope from the claims source do not fit into an access token, at a login or at a refresh. Nothing was
+    /// changed: the session goes on as soon as they fit.
     #[non_exhaustive]
     InvalidClaims {
         /// What is wrong.
-        reason: &'static str,
+        reason: InvalidClaimsReason,
     },
     /// The [`Session`](crate::Session) can no longer be changed: the response head is ready.
     Sealed,

@@ -41,7 +41,8 @@ impl<C: CustomClaims> Auth<C> {
     /// [`TokenError::InvalidRequest`], [`UnsupportedGrantType`](TokenError::UnsupportedGrantType) and
     /// [`InvalidScope`](TokenError::InvalidScope) for an invalid form; [`InvalidGrant`](TokenError::InvalidGrant) for a token
     /// that is invalid, expired, revoked or reused, or is one of a refresh cookie; [`Unavailable`](TokenError::Unavailable) if
-    /// the store or the claims source fails; [`Overtaken`](TokenError::Overtaken).
+    /// the store or the claims source fails; [`InvalidClaims`](TokenError::InvalidClaims) if the user's claims do not fit into an
+    /// access token; [`Overtaken`](TokenError::Overtaken).
     ///
     /// # Cancel safety
     /// If the future is dropped before it completes, the session may have been rotated, which counts as a lost response.
@@ -53,7 +54,7 @@ impl<C: CustomClaims> Auth<C> {
         let loaded = self.inner.refresher.load(token, Mode::Deciding).await;
         let live = loaded.live()?;
         // Before the commit, so that a rejected request has rotated nothing.
-        if request.scope.is_some_and(|scope| !live.user.has_scope(&scope)) {
+        if request.scope.is_some_and(|scope| !live.user.user.has_scope(&scope)) {
             return Err(TokenError::InvalidScope);
         }
         let issued = self.inner.refresher.exchange(token, live).await?;

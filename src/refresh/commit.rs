@@ -1,39 +1,51 @@
 //! The commit: rotate, or send what another request rotated to. For an upgrade: spend late budget, and send nothing.
 
-use std::{error::Error, sync::Arc};
+use std::sync::Arc;
 
 use tower_refresh_core::{
     SessionRow, Timestamp,
     rotation::{Attempt, Decision, Rule, Tokens as TokensToSend, commit as decide},
 };
 
-use super::{error::RefreshError, load::Live};
+use super::{
+    committed::Committed,
+    error::RefreshError,
+    load::Live,
+    user::{load_user, report_invalid_claims},
+};
 use crate::{
     CustomClaims,
-    access_token::MintError,
-    claims::User,
     event::EventKind,
+    keys::PreparedKeys,
     refresh_token::RefreshToken,
     sessions::Sessions,
     telemetry::commit_span,
-    tokens::{Issued, Tokens},
+    tokens::{Issued, IssuedRefresh, PreparedUser, Tokens},
 };
 
 const MOST_RELOADS: usize = 3;
 
-/// Exchanges the token for the tokens of a response.
+/// Exchanges the token for the tokens of a response. Claims that do not fit into an access token are found before the swap, and
+/// then nothing is written.
 pub(super) async fn commit<C: CustomClaims>(
     sessions: &Arc<Sessions<C>>,
     tokens: &Tokens<C>,
     token: &RefreshToken,
     live: &Live<C>,
-) -> Result<Issued, RefreshError> {
-    let user = fresh_user(sessions, live).await;
+) -> Result<Arc<Committed<C>>, RefreshError> {
+    // The same keys throughout: they may be replaced meanwhile.
+    let keys = Arc::clone(&tokens.keys());
+    let user = fresh_user(sessions, tokens, &keys, live).await?;
     let decided = store_decision(sessions, token, live, |decision| decision).await?;
     match decided.rule {
         Rule::NotLive => Err(RefreshError::Inactive),
         Rule::Overtaken => Err(RefreshError::Overtaken),
-        _ => Ok(issue(sessions, tokens, token, user.as_deref(), &decided)),
+        _ => {
+            let refresh = issue_refresh(sessions, tokens, &keys, token, &decided);
+            let committed = Committed::new(decided.row, decided.now, keys, refresh);
+            committed.issue(sessions, tokens, user.as_ref());
+            Ok(Arc::new(committed))
+        }
     }
 }
 
@@ -95,55 +107,60 @@ async fn store_decision<C: CustomClaims>(
     Err(RefreshError::Overtaken)
 }
 
-fn issue<C: CustomClaims>(
+fn issue_refresh<C: CustomClaims>(
     sessions: &Sessions<C>,
     tokens: &Tokens<C>,
+    keys: &PreparedKeys,
     token: &RefreshToken,
-    user: Option<&User<C>>,
-    &Decided { ref row, to_send, now, .. }: &Decided,
-) -> Issued {
-    let keys = tokens.keys();
-    let mut issued = Issued::default();
-    let failed = |kind, error: &(dyn Error + 'static)| {
-        sessions.events.failed(kind, Some(row.handle), Some(&row.subject), error);
-    };
-    if let TokensToSend::AccessAndRefresh { generation, .. } = to_send {
-        match tokens.issue_refresh(&keys, &token.with_generation(generation), row, now) {
-            Ok(refresh) => issued.refresh = Some(refresh),
-            Err(error) => failed(EventKind::CryptoFailed, &error),
+    Decided { row, to_send, now, .. }: &Decided,
+) -> Option<IssuedRefresh> {
+    let TokensToSend::AccessAndRefresh { generation, .. } = to_send else { return None };
+    match tokens.issue_refresh(keys, &token.with_generation(*generation), row, *now) {
+        Ok(refresh) => Some(refresh),
+        Err(error) => {
+            let (session, subject) = (Some(row.handle), Some(&row.subject));
+            sessions.events.failed(EventKind::CryptoFailed, session, subject, &error);
+            None
         }
     }
-    if let Some(user) = user {
-        match tokens.issue_access(&keys, user, row, now) {
-            Ok(access) => issued.access = Some(access),
-            Err(error @ (MintError::Sign | MintError::Random)) => failed(EventKind::CryptoFailed, &error),
-            Err(error) => failed(EventKind::ClaimsFailed, &error),
-        }
-    }
-    issued
 }
 
 /// What each request does with the result of a commit, which others may share.
 pub(super) fn finish<C: CustomClaims>(
     sessions: &Sessions<C>,
+    tokens: &Tokens<C>,
     live: &Live<C>,
-    result: Result<Issued, RefreshError>,
+    result: Result<Arc<Committed<C>>, RefreshError>,
 ) -> Result<Issued, RefreshError> {
-    let issued = result?;
+    let committed = result?;
     // A logout may have come after the swap; what it denied must not be sent.
     if sessions.is_denied(live.row.handle, sessions.now()) {
         return Err(RefreshError::Inactive);
     }
+    let issued = committed.issued_to(sessions, tokens, live);
     sessions.events.emit_for(EventKind::Refresh(live.class), &live.row);
     Ok(issued)
 }
 
 /// The user for the new access token, reloaded if the handler took longer than an access token lives. `None` if that fails, and
 /// then no access token is sent.
-async fn fresh_user<C: CustomClaims>(sessions: &Sessions<C>, live: &Live<C>) -> Option<Arc<User<C>>> {
-    let age = sessions.now().saturating_since(live.claims_at);
-    if age < sessions.policy.access_lifetime {
-        return Some(live.user.clone());
+async fn fresh_user<C: CustomClaims>(
+    sessions: &Sessions<C>,
+    tokens: &Tokens<C>,
+    keys: &PreparedKeys,
+    live: &Live<C>,
+) -> Result<Option<PreparedUser<C>>, RefreshError> {
+    let user = if live.has_outdated_claims(sessions) {
+        match load_user(sessions, tokens, &live.row, live.user.transport).await {
+            Ok(Some(user)) => user,
+            Err(error @ RefreshError::InvalidClaims(_)) => return Err(error),
+            Ok(None) | Err(_) => return Ok(None),
+        }
+    } else {
+        live.user.clone()
+    };
+    match tokens.check_len(keys, &user) {
+        Ok(()) => Ok(Some(user)),
+        Err(error) => Err(report_invalid_claims(sessions, &live.row, &error)),
     }
-    sessions.claims.load_user(&live.row).await.ok().flatten().map(|load| load.user)
 }

@@ -7,6 +7,7 @@ use tower_refresh_core::{SessionHandle, rotation::TokenClass};
 
 use super::{
     commit::{commit, finish},
+    committed::Committed,
     error::RefreshError,
     load::Loaded,
     single_flight::{SharedWork, SingleFlight},
@@ -22,12 +23,14 @@ use crate::{
 /// A commit that is in progress, or its result.
 pub(crate) type Committing = BoxFuture<'static, Result<Issued, RefreshError>>;
 
+type CommitResult<C> = Result<Arc<Committed<C>>, RefreshError>;
+
 /// The commits in progress. Clones share them.
 pub(super) struct Commits<C> {
     sessions: Arc<Sessions<C>>,
     tokens: Arc<Tokens<C>>,
     /// By class too: what is due to a token depends on it.
-    flights: SingleFlight<(SessionHandle, u32, TokenClass), Result<Issued, RefreshError>>,
+    flights: SingleFlight<(SessionHandle, u32, TokenClass), CommitResult<C>>,
 }
 
 impl<C: CustomClaims> Commits<C> {
@@ -43,10 +46,12 @@ impl<C: CustomClaims> Commits<C> {
         let (handle, generation) = (token.handle, token.generation);
         let commit = async move {
             let result = match commit.await {
-                Err(RefreshError::Unavailable) if joined => commits.shared_commit(&token, &loaded).0.await,
+                Err(RefreshError::Unavailable | RefreshError::InvalidClaims(_)) if joined => {
+                    commits.shared_commit(&token, &loaded).0.await
+                }
                 result => result,
             };
-            finish(&commits.sessions, loaded.live()?, result)
+            finish(&commits.sessions, &commits.tokens, loaded.live()?, result)
         };
         commit_span(handle, generation, commit).boxed()
     }
@@ -55,7 +60,7 @@ impl<C: CustomClaims> Commits<C> {
         &self,
         token: &RefreshToken,
         loaded: &Arc<Loaded<C>>,
-    ) -> (SharedWork<Result<Issued, RefreshError>>, bool) {
+    ) -> (SharedWork<CommitResult<C>>, bool) {
         let class = loaded.live().map_or(TokenClass::Unknown, |live| live.class);
         self.flights.join_or_start((token.handle, token.generation, class), || {
             let (sessions, tokens) = (self.sessions.clone(), self.tokens.clone());

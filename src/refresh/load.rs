@@ -8,13 +8,14 @@ use tower_refresh_core::{
     rotation::{Attempt, TokenClass, classify, roll_forward},
 };
 
-use super::error::RefreshError;
+use super::{error::RefreshError, user::load_user};
 use crate::{
-    CustomClaims,
-    claims::{User, UserLoad},
+    CustomClaims, InvalidClaimsReason,
+    claims::User,
     event::EventKind,
-    refresh_token::RefreshToken,
+    refresh_token::{RefreshToken, RefreshTransport},
     sessions::Sessions,
+    tokens::{PreparedUser, Tokens},
 };
 
 /// The result of a load.
@@ -27,6 +28,8 @@ pub(crate) enum Loaded<C> {
     Inactive(Inactive),
     /// The store or the claims source failed (c11): the user cannot be identified, and nothing was changed.
     Unavailable,
+    /// The claims do not fit into an access token: the user can have none, and nothing was changed.
+    InvalidClaims(InvalidClaimsReason),
 }
 
 impl<C> Loaded<C> {
@@ -39,6 +42,7 @@ impl<C> Loaded<C> {
             Self::Live(live) => Ok(live),
             Self::SessionLive(_) | Self::Inactive(_) => Err(RefreshError::Inactive),
             Self::Unavailable => Err(RefreshError::Unavailable),
+            Self::InvalidClaims(reason) => Err(RefreshError::InvalidClaims(*reason)),
         }
     }
 }
@@ -46,9 +50,14 @@ impl<C> Loaded<C> {
 pub(crate) struct Live<C> {
     pub(crate) class: TokenClass,
     pub(crate) row: Box<SessionRow>,
-    pub(crate) user: Arc<User<C>>,
-    /// When the claims source was called.
-    pub(crate) claims_at: Timestamp,
+    pub(crate) user: PreparedUser<C>,
+}
+
+impl<C: CustomClaims> Live<C> {
+    /// Whether the claims are older than an access token may be, because the handler took that long.
+    pub(super) fn has_outdated_claims(&self, sessions: &Sessions<C>) -> bool {
+        sessions.now().saturating_since(self.user.claims_at) >= sessions.policy.access_lifetime
+    }
 }
 
 /// Why a token does not authenticate.
@@ -88,6 +97,7 @@ const MOST_ROUNDS: usize = 3;
 
 pub(super) async fn load<C: CustomClaims>(
     sessions: Arc<Sessions<C>>,
+    tokens: Arc<Tokens<C>>,
     token: RefreshToken,
     mode: Mode,
 ) -> Loaded<C> {
@@ -142,28 +152,33 @@ pub(super) async fn load<C: CustomClaims>(
             }
             _ => return Loaded::Inactive(Inactive::TokenRejected),
         };
-        return with_claims(&sessions, class, row, mode).await;
+        return with_claims(&sessions, &tokens, class, row, token.transport, mode).await;
     }
     Loaded::Unavailable
 }
 
 /// What was loaded before, with the claims as of now.
-pub(super) async fn reload_claims<C: CustomClaims>(sessions: &Arc<Sessions<C>>, live: &Live<C>) -> Loaded<C> {
-    with_claims(sessions, live.class, live.row.clone(), Mode::Deciding).await
+pub(super) async fn reload_claims<C: CustomClaims>(
+    sessions: &Arc<Sessions<C>>,
+    tokens: &Tokens<C>,
+    live: &Live<C>,
+) -> Loaded<C> {
+    with_claims(sessions, tokens, live.class, live.row.clone(), live.user.transport, Mode::Deciding).await
 }
 
 async fn with_claims<C: CustomClaims>(
     sessions: &Arc<Sessions<C>>,
+    tokens: &Tokens<C>,
     class: TokenClass,
     row: Box<SessionRow>,
+    transport: RefreshTransport,
     mode: Mode,
 ) -> Loaded<C> {
-    match sessions.claims.load_user(&row).await {
-        Ok(Some(UserLoad { user, claims_at })) => {
-            Loaded::Live(Box::new(Live { class, row, user, claims_at }))
-        }
+    match load_user(sessions, tokens, &row, transport).await {
+        Ok(Some(user)) => Loaded::Live(Box::new(Live { class, row, user })),
         Ok(None) if mode == Mode::Deciding => end(sessions, row, EndReason::Disabled).await,
         Ok(None) => Loaded::Inactive(Inactive::TokenRejected),
+        Err(RefreshError::InvalidClaims(reason)) => Loaded::InvalidClaims(reason),
         Err(_) => Loaded::Unavailable,
     }
 }

@@ -9,7 +9,9 @@ use super::{
     load::{Loaded, Mode, load},
     single_flight::{SharedWork, SingleFlight},
 };
-use crate::{CustomClaims, refresh_token::RefreshToken, sessions::Sessions, telemetry::load_span};
+use crate::{
+    CustomClaims, refresh_token::RefreshToken, sessions::Sessions, telemetry::load_span, tokens::Tokens,
+};
 
 /// A load that is in progress, or its result.
 pub(crate) type Loading<C> = BoxFuture<'static, Arc<Loaded<C>>>;
@@ -17,12 +19,13 @@ pub(crate) type Loading<C> = BoxFuture<'static, Arc<Loaded<C>>>;
 /// The loads in progress. Clones share them.
 pub(super) struct Loads<C> {
     sessions: Arc<Sessions<C>>,
+    tokens: Arc<Tokens<C>>,
     flights: SingleFlight<(SessionHandle, u32, Mode), Arc<Loaded<C>>>,
 }
 
 impl<C: CustomClaims> Loads<C> {
-    pub(super) fn new(sessions: Arc<Sessions<C>>) -> Self {
-        Self { sessions, flights: SingleFlight::new() }
+    pub(super) fn new(sessions: Arc<Sessions<C>>, tokens: Arc<Tokens<C>>) -> Self {
+        Self { sessions, tokens, flights: SingleFlight::new() }
     }
 
     /// Joins the load in progress for `token`, or starts one; also returns whether it joined. A request that joined a load that
@@ -35,7 +38,7 @@ impl<C: CustomClaims> Loads<C> {
         let (loads, token) = (self.clone(), token.clone());
         let load = async move {
             let loaded = load.await;
-            if !matches!(*loaded, Loaded::Unavailable) {
+            if !matches!(*loaded, Loaded::Unavailable | Loaded::InvalidClaims(_)) {
                 return loaded;
             }
             let (again, _) = loads.shared_load(&token, mode);
@@ -47,14 +50,15 @@ impl<C: CustomClaims> Loads<C> {
     fn shared_load(&self, token: &RefreshToken, mode: Mode) -> (SharedWork<Arc<Loaded<C>>>, bool) {
         self.flights.join_or_start((token.handle, token.generation, mode), || {
             let (handle, generation) = (token.handle, token.generation);
-            load_span(handle, generation, load(self.sessions.clone(), token.clone(), mode)).map(Arc::new)
+            let load = load(self.sessions.clone(), self.tokens.clone(), token.clone(), mode);
+            load_span(handle, generation, load).map(Arc::new)
         })
     }
 }
 
 impl<C> Clone for Loads<C> {
     fn clone(&self) -> Self {
-        Self { sessions: self.sessions.clone(), flights: self.flights.clone() }
+        Self { sessions: self.sessions.clone(), tokens: self.tokens.clone(), flights: self.flights.clone() }
     }
 }
 

@@ -5,19 +5,24 @@
 
 mod commit;
 mod commits;
+mod committed;
 mod confirm;
 mod error;
 mod load;
 mod loads;
 mod single_flight;
+mod user;
 
 use std::{fmt, sync::Arc};
+
+use tower_refresh_core::SessionRow;
 
 use self::{
     commit::{commit, finish, spend_for_upgrade},
     commits::Commits,
     load::reload_claims,
     loads::Loads,
+    user::load_user,
 };
 pub(crate) use self::{
     commits::Committing,
@@ -28,9 +33,9 @@ pub(crate) use self::{
 use crate::{
     CustomClaims,
     claims::User,
-    refresh_token::RefreshToken,
+    refresh_token::{RefreshToken, RefreshTransport},
     sessions::Sessions,
-    tokens::{Issued, Tokens},
+    tokens::{Issued, PreparedUser, Tokens},
 };
 
 /// Refreshes sessions.
@@ -44,7 +49,7 @@ pub(crate) struct Refresher<C> {
 impl<C: CustomClaims> Refresher<C> {
     pub(crate) fn new(sessions: Arc<Sessions<C>>, tokens: Arc<Tokens<C>>) -> Self {
         Self {
-            loads: Loads::new(sessions.clone()),
+            loads: Loads::new(sessions.clone(), tokens.clone()),
             commits: Commits::new(sessions.clone(), tokens.clone()),
             sessions,
             tokens,
@@ -74,7 +79,17 @@ impl<C: CustomClaims> Refresher<C> {
 
     /// What was loaded before, with the claims as of now.
     pub(crate) async fn reload_claims(&self, live: &Live<C>) -> Loaded<C> {
-        reload_claims(&self.sessions, live).await
+        reload_claims(&self.sessions, &self.tokens, live).await
+    }
+
+    /// The user of a new session, whose refresh tokens will have this transport; `None` if the claims source does not know the
+    /// subject. A failure has been reported.
+    pub(crate) async fn load_user(
+        &self,
+        row: &SessionRow,
+        transport: RefreshTransport,
+    ) -> Result<Option<PreparedUser<C>>, RefreshError> {
+        load_user(&self.sessions, &self.tokens, row, transport).await
     }
 
     /// Exchanges `token`, whose session was loaded, for the tokens of a response, together with concurrent requests that present
@@ -90,7 +105,7 @@ impl<C: CustomClaims> Refresher<C> {
         live: &Live<C>,
     ) -> Result<Issued, RefreshError> {
         let result = commit(&self.sessions, &self.tokens, token, live).await;
-        finish(&self.sessions, live, result)
+        finish(&self.sessions, &self.tokens, live, result)
     }
 
     /// Spends the late budget that authenticated a request whose response can carry no token. It sends nothing, and if it fails,

@@ -7,14 +7,12 @@ use tower_refresh_core::{EndReason, SessionHandle, SessionMeta, SessionRow, Subj
 use super::{LoginOptions, Session, TokenResponse};
 use crate::{
     CustomClaims, RejectionKind,
-    access_token::MintError,
-    claims::User,
     event::EventKind,
     refresh_token::{RefreshToken, RefreshTransport, SessionId},
     rejection::Rejection,
     sessions::random_version,
     state::Change,
-    tokens::{Issued, IssuedAccess, IssuedRefresh},
+    tokens::{Issued, IssuedAccess, IssuedRefresh, PreparedUser},
 };
 
 /// The longest user agent and label, in bytes.
@@ -78,10 +76,10 @@ impl<C: CustomClaims> Session<C> {
         row.data = options.data;
         row.version = random_version().map_err(|error| self.crypto_failed(None, &error))?;
 
-        let user = match self.state.auth.sessions().claims.load_user(&row).await {
-            Ok(Some(load)) => load.user,
+        let user = match self.state.auth.refresher.load_user(&row, transport).await {
+            Ok(Some(user)) => user,
             Ok(None) => return Err(self.reject(RejectionKind::SubjectGone)),
-            Err(_) => return Err(self.reject(RejectionKind::Unavailable)),
+            Err(error) => return Err(self.reject(error.into())),
         };
         let (access, refresh) = self.issue(&token, &user, &row, now)?;
         Ok(NewSession { row, access, refresh })
@@ -134,22 +132,15 @@ impl<C: CustomClaims> Session<C> {
     fn issue(
         &self,
         token: &RefreshToken,
-        user: &User<C>,
+        user: &PreparedUser<C>,
         row: &SessionRow,
         now: Timestamp,
     ) -> Result<(IssuedAccess, IssuedRefresh), Rejection> {
         let tokens = self.state.auth.tokens();
-        // The same keys issue both tokens and read the access token back: they may be replaced meanwhile.
         let keys = tokens.keys();
-        let access = tokens.issue_access(&keys, user, row, now).map_err(|error| match kind_of(&error) {
-            RejectionKind::Internal => self.crypto_failed(Some(row), &error),
-            kind => self.reject(kind),
-        })?;
-        // A user with unreadable claims would be logged in, and logged out by the next request.
-        if !tokens.is_readable(&keys, &access, now) {
-            let reason = "they cannot be deserialised from what they serialise to";
-            return Err(self.reject(RejectionKind::InvalidClaims { reason }));
-        }
+        let access = tokens
+            .issue_access(&keys, user, row, now)
+            .map_err(|error| self.crypto_failed(Some(row), &error))?;
         let refresh = tokens
             .issue_refresh(&keys, token, row, now)
             .map_err(|error| self.crypto_failed(Some(row), &error))?;
@@ -198,18 +189,4 @@ fn sanitize(text: &str) -> String {
         len <= LONGEST_TEXT
     };
     text.chars().filter(|c| !c.is_control()).take_while(fits).collect()
-}
-
-fn kind_of(error: &MintError) -> RejectionKind {
-    let reason = match error {
-        MintError::ReservedClaim => "a claim has the name of a standard claim",
-        MintError::NotAMap => "they are not a map, a struct or `()`",
-        MintError::DuplicateMember => "they have a duplicate member",
-        MintError::EmptySubject => "the subject is empty",
-        MintError::InvalidScope => "the scope is malformed (RFC 6749 §3.3)",
-        MintError::TooLarge => "the access token would be too large for a cookie or a header",
-        MintError::Serialize => "they cannot be serialised",
-        MintError::Sign | MintError::Random => return RejectionKind::Internal,
-    };
-    RejectionKind::InvalidClaims { reason }
 }

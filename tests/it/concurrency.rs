@@ -1,7 +1,7 @@
 //! Concurrent requests of one session: they share the load, and one of them rotates.
 
 use std::{
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -18,6 +18,7 @@ use tower_refresh::event::{EventKind, TokenClass};
 use crate::support::{
     Browser, Op, World,
     browser::{ACCESS, REFRESH, generation, set_cookie},
+    mint,
     probe::{
         GRACE, MILLISECOND, carries_nothing, expired_browser, poll_once, poll_until_stuck, refresh,
         with_refresh,
@@ -395,4 +396,78 @@ async fn a_load_that_read_the_row_before_a_logout_authenticates_no_request_after
         assert_eq!(response.status(), 401);
         assert!(carries_nothing(&response));
     }
+}
+
+/// Sends a request, and polls it until its commit waits for the store.
+fn in_commit(world: &World, browser: &Browser) -> Pin<Box<dyn Future<Output = Response<Bytes>>>> {
+    let (world, request) = (world.clone(), browser.request("/me"));
+    let mut request: Pin<Box<dyn Future<Output = _>>> = Box::pin(async move { world.send(request).await });
+    assert!(poll_until_stuck(&mut request).is_pending());
+    request
+}
+
+fn scope(response: &Response<Bytes>) -> String {
+    mint::claims(&set_cookie(response, ACCESS).unwrap())["scope"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn requests_that_share_a_commit_get_the_newest_claims_that_one_of_them_has_loaded() {
+    for (roles, expected) in [
+        (["user", "user", "user"], ["user", "user", "user"]),
+        (["user", "user admin", "user admin"], ["user", "user admin", "user admin"]),
+        (["user admin", "user", "user"], ["user admin", "user", "user"]),
+        (["user", "user admin", "user"], ["user", "user admin", "user"]),
+    ] {
+        let world = World::new();
+        world.users.set("alice", "Alice", "user");
+        let (browser, session) = expired_browser(&world, "alice").await;
+        world.store.hold(Op::Swap);
+        // Each of them has a load of its own, and the first one commits for all.
+        let requests = roles.map(|role| {
+            world.users.set("alice", "Alice", role);
+            in_commit(&world, &browser)
+        });
+        assert_eq!(world.store.take_calls(), [(Op::Load, 3), (Op::Swap, 1)]);
+        world.store.let_through(Op::Swap);
+
+        let mut tokens = Vec::new();
+        for (request, expected) in requests.into_iter().zip(expected) {
+            let response = request.await;
+            assert_eq!(scope(&response), expected, "{roles:?}");
+            assert_eq!(generation(&set_cookie(&response, REFRESH).unwrap()), 1);
+            tokens.push(set_cookie(&response, ACCESS).unwrap());
+        }
+
+        assert_eq!(world.store.writes(session), 1);
+        tokens.dedup();
+        let changes = roles.windows(2).filter(|roles| roles[0] != roles[1]).count();
+        assert_eq!(tokens.len(), 1 + changes, "equal claims share a token: {roles:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_with_older_claims_gets_the_newer_ones_of_the_commit_that_it_joins() {
+    let world = World::new();
+    let (browser, _) = expired_browser(&world, "alice").await;
+    let (proceed, wait) = tokio::sync::oneshot::channel::<()>();
+    let wait = Arc::new(tokio::sync::Mutex::new(Some(wait)));
+    let handler = move |request: Request<()>| {
+        let wait = wait.clone();
+        async move {
+            let wait = wait.lock().await.take().unwrap();
+            wait.await.unwrap();
+            crate::support::world::routes(request).await
+        }
+    };
+    let mut slow = Box::pin(world.send_to(handler, browser.request("/me")));
+    assert!(poll_until_stuck(&mut slow).is_pending());
+    world.users.set("alice", "Alice", "user admin");
+    world.store.hold(Op::Swap);
+    let fast = in_commit(&world, &browser);
+    proceed.send(()).unwrap();
+    assert!(poll_until_stuck(&mut slow).is_pending());
+    assert_eq!(world.store.calls(Op::Swap), 1);
+    world.store.let_through(Op::Swap);
+
+    assert_eq!([scope(&slow.await), scope(&fast.await)], ["user admin"; 2]);
 }

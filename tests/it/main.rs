@@ -21,6 +21,8 @@ mod generations;
 #[cfg(all(feature = "axum", any(feature = "aws_lc_rs", feature = "rust_crypto")))]
 mod guide;
 mod head;
+#[cfg(all(feature = "axum", any(feature = "aws_lc_rs", feature = "rust_crypto")))]
+mod invalid_claims;
 mod lifetimes;
 mod login;
 mod logout;
@@ -36,7 +38,6 @@ mod readiness;
 mod rotation;
 mod schedules;
 mod secrecy;
-mod serialization;
 mod servers;
 mod several_layers;
 mod slow;
