@@ -11,7 +11,7 @@
 //! | [`CrossSite`](RejectionKind::CrossSite), [`FromBrowser`](RejectionKind::FromBrowser), [`SubjectGone`](RejectionKind::SubjectGone) | 403 | |
 //! | [`SessionNotFound`](RejectionKind::SessionNotFound) | 404 | |
 //! | [`Unavailable`](RejectionKind::Unavailable), [`Overtaken`](RejectionKind::Overtaken) | 503, `Retry-After` | |
-//! | all others: mistakes in the application | 500 | |
+//! | all others: mistakes in the application, such as [`InvalidClaims`](RejectionKind::InvalidClaims) | 500 | |
 //!
 //! The document of a 500 describes the mistake. Names of types, which no client should see, are in `Display` only.
 //!

@@ -74,6 +74,10 @@ impl<C: CustomClaims> AuthBuilder<C> {
     /// disabled, which ends the session. After an error, a panic, or no result within
     /// [`backend_timeout`](Self::backend_timeout), when the call is dropped, the response is 503 and nothing is changed. The scope
     /// and the claims are copied into the access token, and apply while it lives. Required.
+    ///
+    /// At each call the claims are serialised once and read back, before anything is written. If they do not fit into an access token
+    /// (see [`InvalidClaimsReason`](crate::InvalidClaimsReason)), a login or a request that needs a refresh gets 500 with the reason, and
+    /// nothing is changed: sessions go on as soon as the claims fit.
     pub fn claims<F, Fut, E>(mut self, load: F) -> Self
     where
         F: Fn(Subject, SessionInfo) -> Fut + Send + Sync + 'static,

@@ -8,7 +8,7 @@ use std::{
 
 use http::{Response, StatusCode};
 use tower_refresh::{
-    KeyRing, Session, Timestamp,
+    InvalidClaimsReason, KeyRing, Session, Timestamp,
     event::{EndReason, EventKind},
     keys::RefreshKey,
     store::SessionStore,
@@ -174,6 +174,18 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
         world.users.break_loads(None);
     }
 
+    // Claims that fit into no access token.
+    let mut victim = Browser::logged_in(&world, "alice").await;
+    secrets.cookies(&victim);
+    world.clock.advance(Duration::from_secs(600));
+    let claim = "Alice's private name";
+    secrets.bytes("a claim", claim);
+    world.users.set("alice", &claim.repeat(500), "user");
+    for path in ["/me", "/refresh", "/login/alice"] {
+        get(&world, &mut victim, &mut secrets, path).await;
+    }
+    world.users.set("alice", "Alice", "user");
+
     // A lost response, a copy, and stores that lost one write and several.
     let mut browser = Browser::logged_in(&world, "alice").await;
     let session = world.auth.sessions("alice").await.unwrap()[0].handle();
@@ -245,6 +257,7 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
         EventKind::End(EndReason::Disabled),
         EventKind::StoreFailed,
         EventKind::ClaimsFailed,
+        EventKind::InvalidClaims(InvalidClaimsReason::TooLarge),
     ] {
         assert!(events.iter().any(|event| event.kind == kind), "no {kind:?} happened");
         assert!(log.text().contains(&format!("event={:?}", kind.as_str())), "{kind:?} is not in the log");

@@ -5,8 +5,9 @@ use std::{convert::Infallible, fmt::Debug, sync::Mutex, time::Duration};
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_refresh::{
-    Auth, Authenticated, ConfigError, FeedLossPolicy, Identity, InvalidTokenReason, KeyRing, LateBudget,
-    LoginOptions, MemoryStore, PolicyError, Rejection, RotationPolicy, Session, SessionHandle, SystemClock,
+    Auth, Authenticated, ConfigError, FeedLossPolicy, Identity, InvalidClaimsReason, InvalidTokenReason,
+    KeyRing, LateBudget, LoginOptions, MemoryStore, PolicyError, Rejection, RotationPolicy, Session,
+    SessionHandle, SystemClock,
     event::{EndReason, EventKind, RejectionReason, TokenClass},
     keys::{Algorithm, KeyError, RefreshKey, SigningKey, VerifyingKey},
     store::{Ended, StoreError, StoreErrorKind},
@@ -176,6 +177,7 @@ async fn no_public_type_shows_a_secret() {
     let rejection = rejected.extensions().get::<Rejection>().unwrap();
     shown.of("Rejection", rejection);
     shown.of("RejectionKind", rejection.kind());
+    shown.of("InvalidClaimsReason", &InvalidClaimsReason::TooLarge);
     shown.of("InvalidTokenReason", &InvalidTokenReason::BadSignature);
 
     shown.of("Auth", &world.auth);
