@@ -77,7 +77,7 @@ impl Users {
         let (fault, found, pauses) = {
             let mut table = self.0.lock().unwrap();
             table.loads += 1;
-            let is_too_long = table.is_fault_mixed && table.loads % 2 == 0;
+            let is_too_long = table.is_fault_mixed && table.loads.is_multiple_of(2);
             let fault = table.fault.filter(|_| !is_too_long);
             let mut found = table.known.get(subject.as_str()).cloned();
             if let Some((name, _)) = found.as_mut().filter(|_| is_too_long) {
