@@ -74,7 +74,7 @@ pub enum EventKind {
     FeedRestored,
     /// The claims source returned claims or a scope that do not fit into an access token, at a login or a refresh. No session was
     /// written and no cookie touched. A request that needed them failed with
-    /// [`RejectionKind::InvalidClaims`](crate::RejectionKind::InvalidClaims), and succeeds as soon as they fit again.
+    /// [`RejectionKind::InvalidClaims`], and succeeds as soon as they fit again.
     InvalidClaims(InvalidClaimsReason),
 }
 

@@ -3,7 +3,7 @@
 use std::{
     pin::{Pin, pin},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     task::Poll,
@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::poll_fn;
 use http::{Request, Response};
-use tokio::task::JoinSet;
+use tokio::{sync::oneshot, task::JoinSet};
 use tower_refresh::event::{EventKind, TokenClass};
 
 use crate::support::{
@@ -20,10 +20,11 @@ use crate::support::{
     browser::{ACCESS, REFRESH, generation, set_cookie},
     mint,
     probe::{
-        GRACE, MILLISECOND, carries_nothing, expired_browser, poll_once, poll_until_stuck, refresh,
-        with_refresh,
+        ACCESS_LIFETIME, GRACE, MILLISECOND, carries_nothing, expired_browser, poll_once, poll_until_stuck,
+        refresh, with_refresh,
     },
     store::Fault,
+    world::routes,
 };
 
 /// Runs `future`, and counts it as soon as it waits.
@@ -445,22 +446,34 @@ async fn requests_that_share_a_commit_get_the_newest_claims_that_one_of_them_has
     }
 }
 
+/// Sends a request whose handler waits until the sender is used, and polls it until then.
+fn in_handler(
+    world: &World,
+    browser: &Browser,
+) -> (oneshot::Sender<()>, Pin<Box<dyn Future<Output = Response<Bytes>>>>) {
+    let (proceed, wait) = oneshot::channel();
+    let wait = Arc::new(Mutex::new(Some(wait)));
+    let handler = move |request: Request<()>| {
+        let wait = wait.lock().unwrap().take();
+        async move {
+            if let Some(wait) = wait {
+                wait.await.unwrap();
+            }
+            routes(request).await
+        }
+    };
+    let (world, request) = (world.clone(), browser.request("/me"));
+    let mut request: Pin<Box<dyn Future<Output = _>>> =
+        Box::pin(async move { world.send_to(handler, request).await });
+    assert!(poll_until_stuck(&mut request).is_pending());
+    (proceed, request)
+}
+
 #[tokio::test]
 async fn a_request_with_older_claims_gets_the_newer_ones_of_the_commit_that_it_joins() {
     let world = World::new();
     let (browser, _) = expired_browser(&world, "alice").await;
-    let (proceed, wait) = tokio::sync::oneshot::channel::<()>();
-    let wait = Arc::new(tokio::sync::Mutex::new(Some(wait)));
-    let handler = move |request: Request<()>| {
-        let wait = wait.clone();
-        async move {
-            let wait = wait.lock().await.take().unwrap();
-            wait.await.unwrap();
-            crate::support::world::routes(request).await
-        }
-    };
-    let mut slow = Box::pin(world.send_to(handler, browser.request("/me")));
-    assert!(poll_until_stuck(&mut slow).is_pending());
+    let (proceed, mut slow) = in_handler(&world, &browser);
     world.users.set("alice", "Alice", "user admin");
     world.store.hold(Op::Swap);
     let fast = in_commit(&world, &browser);
@@ -470,4 +483,30 @@ async fn a_request_with_older_claims_gets_the_newer_ones_of_the_commit_that_it_j
     world.store.let_through(Op::Swap);
 
     assert_eq!([scope(&slow.await), scope(&fast.await)], ["user admin"; 2]);
+}
+
+#[tokio::test]
+async fn a_request_that_joins_a_commit_whose_claims_do_not_fit_commits_with_its_own() {
+    let world = World::new();
+    let (browser, session) = expired_browser(&world, "alice").await;
+    let (proceed, mut slow) = in_handler(&world, &browser);
+    world.clock.advance(ACCESS_LIFETIME);
+    world.users.set("alice", &"n".repeat(9000), "user");
+    world.users.pause_in_loads();
+    proceed.send(()).unwrap();
+    assert!(poll_once(&mut slow).is_pending(), "it loads the claims again, in the commit");
+    world.users.set("alice", "Alice", "user");
+    let loads = world.users.loads();
+
+    let fast = world.send(browser.request("/me")).await;
+
+    assert_eq!(world.users.loads(), loads + 1, "it has a load of its own");
+    assert_eq!(generation(&set_cookie(&fast, REFRESH).unwrap()), 1);
+    assert!(set_cookie(&fast, ACCESS).is_some());
+    assert!(is_alice(&fast));
+    let slow = slow.await;
+    assert!(is_alice(&slow) && carries_nothing(&slow), "{slow:?}");
+    assert_eq!(world.store.writes(session), 1);
+    let is_invalid = |event: &EventKind| matches!(event, EventKind::InvalidClaims(_));
+    assert_eq!(world.take_events().iter().filter(|event| is_invalid(event)).count(), 1);
 }

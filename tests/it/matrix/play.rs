@@ -182,6 +182,7 @@ async fn refresh_cookies(world: &World, alice: &Login, bob: &Login, refresh: Ref
         }
         Refresh::EndedHere => assert!(world.auth.end_session(alice.session).await.unwrap()),
         Refresh::Gone => world.users.remove("alice"),
+        Refresh::InvalidClaims => world.users.set("alice", &"n".repeat(9000), "user"),
         Refresh::Spent => {
             let refilled = world.clock.now().saturating_add(Duration::from_secs(24 * 60 * 60));
             alter_row(world, alice.session, |row| row.late_budget = refilled).await;
