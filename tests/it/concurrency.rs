@@ -399,10 +399,12 @@ async fn a_load_that_read_the_row_before_a_logout_authenticates_no_request_after
     }
 }
 
+type InFlight = Pin<Box<dyn Future<Output = Response<Bytes>>>>;
+
 /// Sends a request, and polls it until its commit waits for the store.
-fn in_commit(world: &World, browser: &Browser) -> Pin<Box<dyn Future<Output = Response<Bytes>>>> {
+fn in_commit(world: &World, browser: &Browser) -> InFlight {
     let (world, request) = (world.clone(), browser.request("/me"));
-    let mut request: Pin<Box<dyn Future<Output = _>>> = Box::pin(async move { world.send(request).await });
+    let mut request: InFlight = Box::pin(async move { world.send(request).await });
     assert!(poll_until_stuck(&mut request).is_pending());
     request
 }
@@ -447,10 +449,7 @@ async fn requests_that_share_a_commit_get_the_newest_claims_that_one_of_them_has
 }
 
 /// Sends a request whose handler waits until the sender is used, and polls it until then.
-fn in_handler(
-    world: &World,
-    browser: &Browser,
-) -> (oneshot::Sender<()>, Pin<Box<dyn Future<Output = Response<Bytes>>>>) {
+fn in_handler(world: &World, browser: &Browser) -> (oneshot::Sender<()>, InFlight) {
     let (proceed, wait) = oneshot::channel();
     let wait = Arc::new(Mutex::new(Some(wait)));
     let handler = move |request: Request<()>| {
@@ -463,8 +462,7 @@ fn in_handler(
         }
     };
     let (world, request) = (world.clone(), browser.request("/me"));
-    let mut request: Pin<Box<dyn Future<Output = _>>> =
-        Box::pin(async move { world.send_to(handler, request).await });
+    let mut request: InFlight = Box::pin(async move { world.send_to(handler, request).await });
     assert!(poll_until_stuck(&mut request).is_pending());
     (proceed, request)
 }
