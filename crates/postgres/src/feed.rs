@@ -84,8 +84,9 @@ impl Listener<'_> {
     fn report(&self, message: &AsyncMessage) {
         let AsyncMessage::Notification(notification) = message else { return };
         // Every user of the database may send to the channel, so other payloads are ignored.
-        if let Some((session, at)) = parse(notification.payload()) {
-            self.watcher.ended(session, at);
+        match parse(notification.payload()) {
+            Some((session, at)) => self.watcher.ended(session, at),
+            None => self.watcher.unknown_notice(),
         }
     }
 }

@@ -72,7 +72,7 @@ impl Log {
         watcher: &dyn EndWatcher,
     ) -> Result<(), StoreError> {
         loop {
-            let read = self.read_some(database).await?;
+            let read = self.read_some(database, watcher).await?;
             self.report_ended(database, watcher).await?;
             if read < ENTRIES_AT_ONCE {
                 return Ok(());
@@ -80,7 +80,11 @@ impl Log {
         }
     }
 
-    async fn read_some(&mut self, database: &Database) -> Result<usize, StoreError> {
+    async fn read_some(
+        &mut self,
+        database: &Database,
+        watcher: &dyn EndWatcher,
+    ) -> Result<usize, StoreError> {
         let mut range = cmd("XRANGE");
         range.arg(database.keys.log());
         match &self.last {
@@ -92,8 +96,10 @@ impl Log {
         let (read, now) = (entries.len(), Instant::now());
         for (id, fields) in entries {
             // An entry of another kind, which a later version wrote, is ignored.
-            if let Some(entry) = Entry::read(&fields).filter(|entry| entry.at >= self.since) {
-                self.pending.push((entry, now));
+            match Entry::read(&fields) {
+                Some(entry) if entry.at >= self.since => self.pending.push((entry, now)),
+                Some(_) => {}
+                None => watcher.unknown_notice(),
             }
             self.last = Some(id);
         }

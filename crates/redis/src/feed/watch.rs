@@ -44,10 +44,10 @@ pub(crate) async fn watch(
         match timeout_at(next_read, messages.next()).await {
             Ok(Some(message)) => {
                 // Every user of the server may publish, so other messages are ignored.
-                if let Some((handle, at)) = message::decode(message.get_payload_bytes())
-                    && at >= since
-                {
-                    watcher.ended(handle, at);
+                match message::decode(message.get_payload_bytes()) {
+                    Some((handle, at)) if at >= since => watcher.ended(handle, at),
+                    Some(_) => {}
+                    None => watcher.unknown_notice(),
                 }
             }
             Ok(None) => {

@@ -202,6 +202,7 @@ async fn notices_of_unknown_kinds_are_passed_over() {
     let session = session.as_bytes().as_slice();
     assert!(store.end(handle(1), EndReason::Logout, NOW, 1).await.unwrap());
     let (seen, _following) = follow(&store, NOW);
+    seen.until_caught_up().await;
     add(&[("k", b"stale"), ("h", session), ("n", &[0, 0, 0, 4])]);
     add(&[("h", session), ("n", &[0, 0, 0, 4])]);
     add(&[("x", b"")]);
@@ -213,8 +214,10 @@ async fn notices_of_unknown_kinds_are_passed_over() {
     late.until_caught_up().await;
     assert!(late.has_seen(handle(1)) && !late.has_seen(handle(0)));
     assert!(store.end(handle(2), EndReason::Logout, NOW, 1).await.unwrap());
-    for seen in [seen, late] {
+    // The entries of the log are read by both, and the messages are received by the first one.
+    for (seen, unknown) in [(seen, 6), (late, 4)] {
         seen.until_reported(handle(2), NOW).await;
+        seen.until_unknown_notices(unknown).await;
         assert!(!seen.has_seen(handle(0)));
     }
 }

@@ -178,7 +178,7 @@ fn a_watcher_passes_over_new_notices_of_unknown_kinds() {
         let mut step = 0;
         std::future::poll_fn(|context| {
             assert!(watching.as_mut().poll(context).is_pending(), "the feed is still open");
-            let (ends, caught_up) = recorder.0.lock().unwrap().clone();
+            let (ends, caught_up, _) = recorder.0.lock().unwrap().clone();
             if step == 0 && caught_up {
                 step = 1;
                 let unknown = "INSERT INTO ends (handle, at, kind) VALUES (x'05', 4102444800000, 9)";
@@ -188,6 +188,7 @@ fn a_watcher_passes_over_new_notices_of_unknown_kinds() {
             if ends == [(handle(0), NOW)] { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+        assert_eq!(recorder.0.lock().unwrap().2, 1, "the unknown notice is reported");
     });
 }
 
@@ -204,7 +205,7 @@ fn block_on_other(ending: impl Future<Output = Result<bool, tower_refresh_core::
 }
 
 #[derive(Default)]
-struct Recorder(Mutex<(Vec<(SessionHandle, Timestamp)>, bool)>);
+struct Recorder(Mutex<(Vec<(SessionHandle, Timestamp)>, bool, usize)>);
 
 impl EndWatcher for Recorder {
     fn ended(&self, session: SessionHandle, at: Timestamp) {
@@ -213,6 +214,10 @@ impl EndWatcher for Recorder {
 
     fn caught_up(&self) {
         self.0.lock().unwrap().1 = true;
+    }
+
+    fn unknown_notice(&self) {
+        self.0.lock().unwrap().2 += 1;
     }
 }
 

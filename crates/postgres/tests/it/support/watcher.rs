@@ -16,6 +16,7 @@ const LONG: Duration = Duration::from_secs(30);
 struct Reports {
     ends: Vec<(SessionHandle, Timestamp)>,
     times_caught_up: u32,
+    unknown: usize,
 }
 
 #[derive(Default)]
@@ -39,6 +40,10 @@ impl EndWatcher for Recorder {
     fn caught_up(&self) {
         self.reports().times_caught_up += 1;
         self.changed.notify_waiters();
+    }
+
+    fn unknown_notice(&self) {
+        self.reports().unknown += 1;
     }
 }
 
@@ -64,6 +69,10 @@ impl Watcher {
 
     pub(crate) fn has_seen(&self, session: SessionHandle) -> bool {
         self.recorder.reports().ends.iter().any(|(known, _)| *known == session)
+    }
+
+    pub(crate) fn unknown_notices(&self) -> usize {
+        self.recorder.reports().unknown
     }
 
     /// How the feed was lost.
