@@ -13,7 +13,8 @@
 //! | [`Unavailable`](RejectionKind::Unavailable), [`Overtaken`](RejectionKind::Overtaken) | 503, `Retry-After` | |
 //! | all others: mistakes in the application | 500 | |
 //!
-//! The document of a 500 describes the mistake. Names of types, which no client should see, are in `Display` only.
+//! The document of a 500 describes the mistake, which is also
+//! [reported](crate::event::EventKind::Misconfigured) as an error. Names of types, which no client should see, are in `Display` only.
 //!
 //! The same [`Rejection`] is in the response's extensions, for outer layers.
 //! [`AuthBuilder::on_rejection`](crate::AuthBuilder::on_rejection) replaces the response.

@@ -13,6 +13,7 @@ pub use self::{builder::AuthBuilder, error::ConfigError};
 use crate::{
     CustomClaims, SessionInfo,
     auth_inner::AuthInner,
+    event::ClientInfo,
     keys::{Jwks, KeyError, KeyRing},
     middleware::{RefreshLayer, RequireAuthLayer},
     sessions::follow,
@@ -90,7 +91,7 @@ impl<C: CustomClaims> Auth<C> {
     /// # Cancel safety
     /// Once polled, it completes although the future is dropped, with the feature `tokio` and inside a runtime.
     pub async fn end_session(&self, session: SessionHandle) -> Result<bool, StoreError> {
-        self.inner.sessions().end(session, None, EndReason::Revoked).await
+        self.inner.sessions().end(session, None, EndReason::Revoked, ClientInfo::NONE).await
     }
 
     /// Ends every session of `subject`, as [`end_session`](Self::end_session). Returns the number of sessions that it ended.
@@ -101,7 +102,8 @@ impl<C: CustomClaims> Auth<C> {
     /// # Cancel safety
     /// As [`end_session`](Self::end_session).
     pub async fn end_subject(&self, subject: impl Into<Subject>) -> Result<usize, StoreError> {
-        Ok(self.inner.sessions().end_subject(subject.into(), None, EndReason::Revoked).await?.len())
+        let (subject, client) = (subject.into(), ClientInfo::NONE);
+        Ok(self.inner.sessions().end_subject(subject, None, EndReason::Revoked, client).await?.len())
     }
 
     /// Follows the store's feed of ended sessions, so that this server rejects within moments the access tokens of sessions that
@@ -119,7 +121,8 @@ impl<C: CustomClaims> Auth<C> {
     /// # Errors
     /// If the store fails.
     pub async fn sessions(&self, subject: impl Into<Subject>) -> Result<Vec<SessionInfo>, StoreError> {
-        let rows = self.inner.sessions().store.list(&subject.into(), self.inner.now()).await?;
+        let (subject, now) = (subject.into(), self.inner.now());
+        let rows = self.inner.sessions().store.list(&subject, now, ClientInfo::NONE).await?;
         Ok(rows.into_iter().map(SessionInfo::new).collect())
     }
 

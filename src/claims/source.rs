@@ -7,7 +7,7 @@ use tower_refresh_core::{SessionRow, Subject, Timestamp};
 
 use super::{CustomClaims, Identity, SessionInfo, User};
 use crate::{
-    event::{EventKind, Events},
+    event::{About, ClientInfo, EventKind, Events},
     telemetry::Stopwatch,
     timeout::timeout,
 };
@@ -57,13 +57,18 @@ impl<C: CustomClaims> ClaimsSource<C> {
     }
 
     /// The user of a session as of now; `None` if the claims source does not know the subject (c12).
-    pub(crate) async fn load_user(&self, row: &SessionRow) -> Result<Option<UserLoad<C>>, ClaimsUnavailable> {
+    pub(crate) async fn load_user(
+        &self,
+        row: &SessionRow,
+        client: &ClientInfo,
+    ) -> Result<Option<UserLoad<C>>, ClaimsUnavailable> {
         let claims_at = self.events.now();
         let identity = match self.call(row.subject.clone(), SessionInfo::new(row.clone())).await {
             Ok(Some(identity)) => identity,
             Ok(None) => return Ok(None),
             Err(error) => {
-                self.events.failed(EventKind::ClaimsFailed, Some(row.handle), Some(&row.subject), &error);
+                let about = About::client(client).session(Some(row.handle), Some(&row.subject));
+                self.events.failed(EventKind::ClaimsFailed, about, &error);
                 return Err(ClaimsUnavailable);
             }
         };

@@ -1,17 +1,21 @@
 //! Events of sessions, for the application's audit log, for `tracing` and for `metrics`.
 
-use std::{
-    error::Error,
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Duration,
-};
+mod about;
+mod client;
+mod reason;
+mod reporter;
+
+use std::{net::IpAddr, time::Duration};
 
 pub use tower_refresh_core::{EndReason, rotation::TokenClass};
-use tower_refresh_core::{SessionHandle, SessionRow, Subject, Timestamp};
+use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
-use crate::{RejectionKind, access_token::InvalidTokenReason, clock::Clock};
+pub use self::reason::{ClientDifference, Misconfiguration, RejectionReason};
+pub(crate) use self::{
+    about::About,
+    client::{ClientInfo, displayable},
+    reporter::{Events, Listener, report_missing_layer},
+};
 
 /// An event of a session, for an audit log. It contains no token and no secret.
 ///
@@ -29,6 +33,13 @@ pub struct Event {
     pub at: Timestamp,
     /// For events of a refresh: the time since the last rotation of the refresh token.
     pub since_rotation: Option<Duration>,
+    /// The address of the client whose request caused the event, if a request did and [`AuthBuilder::client_ip`] is set. Of
+    /// concurrent requests that share a load or a commit, it is the first one's.
+    ///
+    /// [`AuthBuilder::client_ip`]: crate::AuthBuilder::client_ip
+    pub ip: Option<IpAddr>,
+    /// The `User-Agent` of that request, without control characters and cut to 256 bytes. The client chooses it.
+    pub user_agent: Option<String>,
 }
 
 /// The kinds of [`Event`].
@@ -69,6 +80,29 @@ pub enum EventKind {
     FeedLost,
     /// The feed is back, and this server has caught up with it.
     FeedRestored,
+    /// A response with a refresh token was lost once more, soon after another one of the same session: late budget was spent
+    /// that was not full, or the second time for the same token. Something between the layer and the client probably drops
+    /// `Set-Cookie` or replaces whole responses, and when the budget is spent, the user is logged out. A single lost response
+    /// raises only [`Late`](Self::Late). With a late budget of at most one, the user is logged out before this is known.
+    ResponsesLost,
+    /// A refresh token was sent to a second client within the grace period after the first one, and the two differ: somebody may
+    /// follow the session with a copy of its token. Only this server's own responses are compared.
+    Redelivered(ClientDifference),
+    /// The claims source returned `None` for a navigation that another site started. The request was anonymous, and the session
+    /// goes on until a request that no other site started ends it, with [`End`](Self::End).
+    Disabled,
+    /// The store's feed has a notice of an unknown kind, which was ignored: a later version of this library uses the same store,
+    /// or somebody else sends to the feed. Reported once for each connection of the feed.
+    UnknownNotice,
+    /// The head of a response with new tokens has more than 4096 bytes. nginx answers such a response with 502 unless its
+    /// `proxy_buffer_size` is larger, and other proxies have similar limits. Reported once for each [`Auth`](crate::Auth).
+    #[non_exhaustive]
+    LargeResponseHead {
+        /// The size of the head, as far as the layer sees it.
+        bytes: usize,
+    },
+    /// A mistake in the application, which a client received as a 500 that names it. Reported at most once for each request.
+    Misconfigured(Misconfiguration),
 }
 
 impl EventKind {
@@ -89,180 +123,25 @@ impl EventKind {
             Self::CryptoFailed => "crypto_failed",
             Self::FeedRestored => "feed_restored",
             Self::FeedLost => "feed_lost",
+            Self::ResponsesLost => "responses_lost",
+            Self::Redelivered(_) => "redelivered",
+            Self::Disabled => "disabled",
+            Self::UnknownNotice => "unknown_notice",
+            Self::LargeResponseHead { .. } => "large_response_head",
+            Self::Misconfigured(_) => "misconfigured",
         }
     }
 
-    /// The class of a refresh, the reason of a session end or of a rejection, else empty.
+    /// What the kind contains: a class, a reason, a difference or a mistake; else empty.
     #[cfg(any(feature = "tracing", feature = "metrics"))]
     const fn detail(self) -> &'static str {
         match self {
             Self::Refresh(class) => class.as_str(),
             Self::End(reason) => reason.as_str(),
             Self::Rejected(reason) => reason.as_str(),
+            Self::Redelivered(difference) => difference.as_str(),
+            Self::Misconfigured(mistake) => mistake.as_str(),
             _ => "",
         }
-    }
-}
-
-/// Why a request was rejected.
-///
-/// Any client can cause these events at any rate, so `tracing` logs them at DEBUG.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RejectionReason {
-    /// The bearer token is invalid, so its user is unknown.
-    InvalidToken(InvalidTokenReason),
-    /// The refresh token is malformed, was modified, or has another key, issuer or transport; or the request has refresh tokens of
-    /// two sessions. Such a refresh cookie counts as absent. Many of these events after a change of keys: the old key was
-    /// removed too early.
-    InvalidRefreshToken,
-    /// Two `Authorization` headers.
-    InvalidRequest,
-    /// A browser requested a login as a native client.
-    FromBrowser,
-    /// The cookies were ignored, because another site started the request.
-    CrossSite,
-    /// The user lacks a scope. The event has the user.
-    InsufficientScope,
-}
-
-impl RejectionReason {
-    /// The stable name in logs and metrics: that of the [`InvalidTokenReason`] for an invalid token.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidToken(reason) => reason.as_str(),
-            Self::InvalidRefreshToken => "invalid_refresh_token",
-            Self::InvalidRequest => "invalid_request",
-            Self::FromBrowser => "from_browser",
-            Self::CrossSite => "cross_site",
-            Self::InsufficientScope => "insufficient_scope",
-        }
-    }
-
-    pub(crate) fn of(kind: &RejectionKind) -> Option<Self> {
-        match kind {
-            RejectionKind::InvalidToken(InvalidTokenReason::Expired) => None,
-            RejectionKind::InvalidToken(reason) => Some(Self::InvalidToken(*reason)),
-            RejectionKind::InvalidRequest => Some(Self::InvalidRequest),
-            RejectionKind::FromBrowser => Some(Self::FromBrowser),
-            RejectionKind::CrossSite => Some(Self::CrossSite),
-            RejectionKind::InsufficientScope { .. } => Some(Self::InsufficientScope),
-            _ => None,
-        }
-    }
-}
-
-/// Reports events, with the time of the clock.
-#[derive(Clone)]
-pub(crate) struct Events {
-    listener: Option<Arc<Listener>>,
-    clock: Arc<dyn Clock>,
-}
-
-pub(crate) type Listener = dyn Fn(&Event) + Send + Sync;
-
-impl Events {
-    pub(crate) fn new(listener: Option<Arc<Listener>>, clock: Arc<dyn Clock>) -> Self {
-        Self { listener, clock }
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    pub(crate) fn emit(
-        &self,
-        kind: EventKind,
-        session: Option<SessionHandle>,
-        subject: Option<&Subject>,
-        rotated_at: Option<Timestamp>,
-    ) {
-        let at = self.now();
-        let since_rotation = rotated_at.map(|rotated_at| at.saturating_since(rotated_at));
-        let event = Event { kind, session, subject: subject.cloned(), at, since_rotation };
-        #[cfg(feature = "tracing")]
-        trace(&event);
-        #[cfg(feature = "metrics")]
-        metrics::counter!(
-            "tower_refresh_events_total",
-            "event" => event.kind.as_str(),
-            "detail" => event.kind.detail(),
-        )
-        .increment(1);
-        if let Some(listener) = &self.listener {
-            // A panic in the audit log must not fail the request.
-            let _ = catch_unwind(AssertUnwindSafe(|| listener(&event)));
-        }
-    }
-
-    /// An event of a refresh.
-    pub(crate) fn emit_for(&self, kind: EventKind, row: &SessionRow) {
-        self.emit(kind, Some(row.handle), Some(&row.subject), Some(row.rotated_at));
-    }
-
-    /// A request was rejected, unless only because its token has expired.
-    pub(crate) fn rejected(
-        &self,
-        kind: &RejectionKind,
-        session: Option<SessionHandle>,
-        subject: Option<&Subject>,
-    ) {
-        if let Some(reason) = RejectionReason::of(kind) {
-            self.emit(EventKind::Rejected(reason), session, subject, None);
-        }
-    }
-
-    /// A failure, with its cause for the log.
-    pub(crate) fn failed(
-        &self,
-        kind: EventKind,
-        session: Option<SessionHandle>,
-        subject: Option<&Subject>,
-        error: &(dyn Error + 'static),
-    ) {
-        #[cfg(feature = "tracing")]
-        tracing::error!(
-            target: "tower_refresh",
-            session = session.map(tracing::field::display),
-            error,
-            "{error}",
-        );
-        #[cfg(not(feature = "tracing"))]
-        let _ = error;
-        self.emit(kind, session, subject, None);
-    }
-}
-
-impl fmt::Debug for Events {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events").field("listener", &self.listener.is_some()).finish_non_exhaustive()
-    }
-}
-
-#[cfg(feature = "tracing")]
-fn trace(event: &Event) {
-    macro_rules! at {
-        ($level:ident) => {
-            tracing::event!(
-                target: "tower_refresh",
-                tracing::Level::$level,
-                event = event.kind.as_str(),
-                detail = event.kind.detail(),
-                session = event.session.map(tracing::field::display),
-                subject = event.subject.as_ref().map(Subject::as_str),
-                since_rotation_ms = event.since_rotation.map(|since| since.as_millis() as u64),
-            )
-        };
-    }
-    match event.kind {
-        EventKind::Refresh(_) | EventKind::Rejected(_) => at!(DEBUG),
-        EventKind::Login | EventKind::End(_) | EventKind::FeedRestored => at!(INFO),
-        EventKind::Late
-        | EventKind::Spent
-        | EventKind::Reuse
-        | EventKind::Ahead
-        | EventKind::Impossible
-        | EventKind::FeedLost => at!(WARN),
-        EventKind::StoreFailed | EventKind::ClaimsFailed | EventKind::CryptoFailed => at!(ERROR),
     }
 }

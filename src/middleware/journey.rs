@@ -21,13 +21,14 @@ use tower_refresh_core::{SessionHandle, Timestamp};
 
 use super::{
     access::{self, Access},
-    capacity, response, tokens,
+    capacity, response,
 };
 use crate::{
     CustomClaims, RejectionKind,
     access_token::InvalidTokenReason,
     auth_inner::AuthInner,
     credentials::{CookieHeaders, RequestHeaders, cross_site},
+    event::About,
     refresh::{Loaded, Loading, Mode},
     refresh_token::RefreshToken,
     settings::{AccessTransport, Settings},
@@ -131,7 +132,7 @@ fn load_or_serve<C: CustomClaims>(
                 AccessTransport::Header => (Fallback::InvalidBearer(InvalidTokenReason::Revoked), None),
                 AccessTransport::Cookie => (Fallback::Anonymous, cookie_token()),
             };
-            let load = auth.refresher.confirm_or_load(valid.user, token.clone(), deciding);
+            let load = auth.refresher.confirm_or_load(valid.user, token.clone(), deciding, info.client());
             return Arrival::Wait(load, info, OnLoaded { token, fallback });
         }
         Access::Valid(valid) => {
@@ -139,7 +140,7 @@ fn load_or_serve<C: CustomClaims>(
             let token = if is_due { token_of(valid.user.session) } else { None };
             let outcome = Outcome::Authenticated(valid.user);
             if let Some(token) = token {
-                let load = auth.refresher.load(&token, Mode::Advisory);
+                let load = auth.refresher.load(&token, Mode::Advisory, &info.client());
                 let state = RequestState::new(auth.clone(), outcome, info, Refresh::NotNeeded);
                 return Arrival::RefreshAhead(state, Box::new(RefreshAhead { token, load, loaded: None }));
             }
@@ -148,7 +149,7 @@ fn load_or_serve<C: CustomClaims>(
         Access::ExpiredBearer(session) => {
             let reason = InvalidTokenReason::Expired;
             if let Some(token) = token_of(session) {
-                let load = auth.refresher.load(&token, deciding);
+                let load = auth.refresher.load(&token, deciding, &info.client());
                 let fallback = Fallback::InvalidBearer(reason);
                 return Arrival::Wait(load, info, OnLoaded { token: Some(token), fallback });
             }
@@ -158,7 +159,7 @@ fn load_or_serve<C: CustomClaims>(
         Access::Absent if ignored_cookies => Outcome::Rejected(RejectionKind::CrossSite),
         Access::Absent => {
             if let Some(token) = cookie_token() {
-                let load = auth.refresher.load(&token, deciding);
+                let load = auth.refresher.load(&token, deciding, &info.client());
                 let fallback = Fallback::Anonymous;
                 return Arrival::Wait(load, info, OnLoaded { token: Some(token), fallback });
             }
@@ -190,7 +191,8 @@ fn hand_over<ReqBody, C: CustomClaims>(request: &mut Request<ReqBody>, state: &A
     let was_refreshed = matches!(state.loaded().map(Arc::as_ref), Some(Loaded::Live(_)));
     telemetry::request(state.outcome.label(was_refreshed));
     if let Outcome::Rejected(kind) = &state.outcome {
-        state.auth.sessions().events.rejected(kind, None, None);
+        let client = state.info.client();
+        state.auth.sessions().events.rejected(kind, About::client(&client));
     }
     let extensions = request.extensions_mut();
     capacity::reserve(extensions);
@@ -252,7 +254,7 @@ pub(super) fn after_commit<C: CustomClaims>(
     headers: &mut HeaderMap,
 ) {
     if let Some(issued) = issued {
-        tokens::add(headers, &state.auth.settings, state.info.transport, &issued);
+        response::add_tokens(state, headers, &issued);
     }
 }
 

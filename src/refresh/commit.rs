@@ -12,7 +12,7 @@ use crate::{
     CustomClaims,
     access_token::MintError,
     claims::User,
-    event::EventKind,
+    event::{About, ClientInfo, EventKind},
     refresh_token::RefreshToken,
     sessions::Sessions,
     telemetry::commit_span,
@@ -27,13 +27,21 @@ pub(super) async fn commit<C: CustomClaims>(
     tokens: &Tokens<C>,
     token: &RefreshToken,
     live: &Live<C>,
+    client: &ClientInfo,
 ) -> Result<Issued, RefreshError> {
-    let user = fresh_user(sessions, live).await;
-    let decided = store_decision(sessions, token, live, |decision| decision).await?;
+    let user = fresh_user(sessions, live, client).await;
+    let decided = store_decision(sessions, token, live, client, |decision| decision).await?;
     match decided.rule {
         Rule::NotLive => Err(RefreshError::Inactive),
         Rule::Overtaken => Err(RefreshError::Overtaken),
-        _ => Ok(issue(sessions, tokens, token, user.as_deref(), &decided)),
+        _ => {
+            if decided.lost_before.is_some() {
+                let Decided { row, lost_before, .. } = &decided;
+                let about = About::client(client).session(Some(row.handle), Some(&row.subject));
+                sessions.events.emit(EventKind::ResponsesLost, about.rotated_at(*lost_before));
+            }
+            Ok(issue(sessions, tokens, token, user.as_deref(), client, &decided))
+        }
     }
 }
 
@@ -42,8 +50,10 @@ pub(super) async fn spend_for_upgrade<C: CustomClaims>(
     sessions: &Arc<Sessions<C>>,
     token: &RefreshToken,
     live: &Live<C>,
+    client: &ClientInfo,
 ) -> Result<(), RefreshError> {
-    let spend = store_decision(sessions, token, live, |decision| decision.for_upgrade(live.class));
+    let adapt = |decision: Decision| decision.for_upgrade(live.class);
+    let spend = store_decision(sessions, token, live, client, adapt);
     commit_span(token.handle, token.generation, spend).await.map(drop)
 }
 
@@ -53,6 +63,8 @@ struct Decided {
     row: Box<SessionRow>,
     to_send: TokensToSend,
     now: Timestamp,
+    /// When the token was due before, if it is late, and not for the first time.
+    lost_before: Option<Timestamp>,
 }
 
 /// Decides first on the row of the load, and tries a write on it at once. Otherwise, and after a conflict, it decides on a
@@ -61,6 +73,7 @@ async fn store_decision<C: CustomClaims>(
     sessions: &Sessions<C>,
     token: &RefreshToken,
     live: &Live<C>,
+    client: &ClientInfo,
     adapt: impl Fn(Decision) -> Decision,
 ) -> Result<Decided, RefreshError> {
     let mut reloaded = None;
@@ -69,7 +82,7 @@ async fn store_decision<C: CustomClaims>(
         let now = sessions.now();
         let is_fresh = round > 0;
         if is_fresh {
-            reloaded = match sessions.store.load(token.handle).await {
+            reloaded = match sessions.store.load(token.handle, Some(&live.row.subject), client).await {
                 Ok(row) => row.map(Box::new),
                 Err(_) => return Err(RefreshError::Unavailable),
             };
@@ -80,19 +93,31 @@ async fn store_decision<C: CustomClaims>(
         let decision = adapt(decide(&attempt, live.class, &sessions.policy));
         let (rule, to_send) = (decision.rule, decision.send);
         let rotates = matches!(rule, Rule::Rotate | Rule::Late);
+        let lost_before = row.filter(|row| rule == Rule::Late && was_late_before(row, now));
+        let lost_before = lost_before.map(|row| row.rotated_at);
         let row = match (decision.write.map(Box::new), reloaded.take()) {
-            (Some(write), _) if is_fresh || rotates => match sessions.store.compare_and_swap(&write).await {
-                Ok(Some(_)) => write,
-                Ok(None) => continue,
-                Err(_) => return Err(RefreshError::Unavailable),
-            },
+            (Some(write), _) if is_fresh || rotates => {
+                match sessions.store.compare_and_swap(&write, client).await {
+                    Ok(Some(_)) => write,
+                    Ok(None) => continue,
+                    Err(_) => return Err(RefreshError::Unavailable),
+                }
+            }
             (None, Some(row)) if is_fresh => row,
             (None, None) if is_fresh => return Err(RefreshError::Inactive),
             _ => continue,
         };
-        return Ok(Decided { rule, row, to_send, now });
+        return Ok(Decided { rule, row, to_send, now, lost_before });
     }
     Err(RefreshError::Overtaken)
+}
+
+/// Whether late budget was spent before, so that this lost response is not the only one: some of the budget is still missing, or
+/// it was spent for the current generation. That alone moves `rotated_at` and not `idle_expiry`, which shows unless the absolute
+/// expiry limits it.
+fn was_late_before(row: &SessionRow, now: Timestamp) -> bool {
+    let moved = |idle| row.idle_expiry < row.rotated_at.saturating_add(idle).min(row.absolute_expiry);
+    row.late_budget > now || row.idle.is_some_and(moved)
 }
 
 fn issue<C: CustomClaims>(
@@ -100,12 +125,14 @@ fn issue<C: CustomClaims>(
     tokens: &Tokens<C>,
     token: &RefreshToken,
     user: Option<&User<C>>,
+    client: &ClientInfo,
     &Decided { ref row, to_send, now, .. }: &Decided,
 ) -> Issued {
     let keys = tokens.keys();
     let mut issued = Issued::default();
     let failed = |kind, error: &(dyn Error + 'static)| {
-        sessions.events.failed(kind, Some(row.handle), Some(&row.subject), error);
+        let about = About::client(client).session(Some(row.handle), Some(&row.subject));
+        sessions.events.failed(kind, about, error);
     };
     if let TokensToSend::AccessAndRefresh { generation, .. } = to_send {
         match tokens.issue_refresh(&keys, &token.with_generation(generation), row, now) {
@@ -126,24 +153,36 @@ fn issue<C: CustomClaims>(
 /// What each request does with the result of a commit, which others may share.
 pub(super) fn finish<C: CustomClaims>(
     sessions: &Sessions<C>,
+    token: &RefreshToken,
     live: &Live<C>,
+    client: &ClientInfo,
     result: Result<Issued, RefreshError>,
 ) -> Result<Issued, RefreshError> {
     let issued = result?;
     // A logout may have come after the swap; what it denied must not be sent.
-    if sessions.is_denied(live.row.handle, sessions.now()) {
+    let now = sessions.now();
+    if sessions.is_denied(live.row.handle, now) {
         return Err(RefreshError::Inactive);
     }
-    sessions.events.emit_for(EventKind::Refresh(live.class), &live.row);
+    sessions.events.emit_for(EventKind::Refresh(live.class), &live.row, client);
+    if issued.refresh.is_some()
+        && let Some(difference) = sessions.deliveries.record(token.handle, token.generation, client, now)
+    {
+        sessions.events.emit_for(EventKind::Redelivered(difference), &live.row, client);
+    }
     Ok(issued)
 }
 
 /// The user for the new access token, reloaded if the handler took longer than an access token lives. `None` if that fails, and
 /// then no access token is sent.
-async fn fresh_user<C: CustomClaims>(sessions: &Sessions<C>, live: &Live<C>) -> Option<Arc<User<C>>> {
+async fn fresh_user<C: CustomClaims>(
+    sessions: &Sessions<C>,
+    live: &Live<C>,
+    client: &ClientInfo,
+) -> Option<Arc<User<C>>> {
     let age = sessions.now().saturating_since(live.claims_at);
     if age < sessions.policy.access_lifetime {
         return Some(live.user.clone());
     }
-    sessions.claims.load_user(&live.row).await.ok().flatten().map(|load| load.user)
+    sessions.claims.load_user(&live.row, client).await.ok().flatten().map(|load| load.user)
 }

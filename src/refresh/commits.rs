@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     CustomClaims,
+    event::ClientInfo,
     refresh_token::RefreshToken,
     sessions::Sessions,
     telemetry::commit_span,
@@ -37,16 +38,23 @@ impl<C: CustomClaims> Commits<C> {
 
     /// Joins the commit in progress for `token`, or starts one with what this request has loaded. A request that joined a commit
     /// that failed tries once more: the failure may be older than the request.
-    pub(super) fn join_or_start(&self, token: RefreshToken, loaded: Arc<Loaded<C>>) -> Committing {
-        let (commit, joined) = self.shared_commit(&token, &loaded);
+    pub(super) fn join_or_start(
+        &self,
+        token: RefreshToken,
+        loaded: Arc<Loaded<C>>,
+        client: ClientInfo,
+    ) -> Committing {
+        let (commit, joined) = self.shared_commit(&token, &loaded, &client);
         let commits = self.clone();
         let (handle, generation) = (token.handle, token.generation);
         let commit = async move {
             let result = match commit.await {
-                Err(RefreshError::Unavailable) if joined => commits.shared_commit(&token, &loaded).0.await,
+                Err(RefreshError::Unavailable) if joined => {
+                    commits.shared_commit(&token, &loaded, &client).0.await
+                }
                 result => result,
             };
-            finish(&commits.sessions, loaded.live()?, result)
+            finish(&commits.sessions, &token, loaded.live()?, &client, result)
         };
         commit_span(handle, generation, commit).boxed()
     }
@@ -55,12 +63,13 @@ impl<C: CustomClaims> Commits<C> {
         &self,
         token: &RefreshToken,
         loaded: &Arc<Loaded<C>>,
+        client: &ClientInfo,
     ) -> (SharedWork<Result<Issued, RefreshError>>, bool) {
         let class = loaded.live().map_or(TokenClass::Unknown, |live| live.class);
         self.flights.join_or_start((token.handle, token.generation, class), || {
             let (sessions, tokens) = (self.sessions.clone(), self.tokens.clone());
-            let (token, loaded) = (token.clone(), loaded.clone());
-            async move { commit(&sessions, &tokens, &token, loaded.live()?).await }
+            let (token, loaded, client) = (token.clone(), loaded.clone(), client.clone());
+            async move { commit(&sessions, &tokens, &token, loaded.live()?, &client).await }
         })
     }
 }

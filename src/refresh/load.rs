@@ -12,7 +12,7 @@ use super::error::RefreshError;
 use crate::{
     CustomClaims,
     claims::{User, UserLoad},
-    event::EventKind,
+    event::{ClientInfo, EventKind},
     refresh_token::RefreshToken,
     sessions::Sessions,
 };
@@ -90,9 +90,13 @@ pub(super) async fn load<C: CustomClaims>(
     sessions: Arc<Sessions<C>>,
     token: RefreshToken,
     mode: Mode,
+    client: ClientInfo,
 ) -> Loaded<C> {
+    let report = |kind, row: &SessionRow| sessions.events.emit_for(kind, row, &client);
     for _ in 0..MOST_ROUNDS {
-        let Ok(row) = sessions.store.load(token.handle).await else { return Loaded::Unavailable };
+        let Ok(row) = sessions.store.load(token.handle, None, &client).await else {
+            return Loaded::Unavailable;
+        };
         let row = row.map(Box::new);
         let now = sessions.now();
         let denied = sessions.is_denied(token.handle, now);
@@ -107,7 +111,7 @@ pub(super) async fn load<C: CustomClaims>(
                 return Loaded::Inactive(Inactive::TokenRejected);
             }
             TokenClass::Late => {
-                sessions.events.emit_for(EventKind::Late, &row);
+                report(EventKind::Late, &row);
                 (row, class)
             }
             TokenClass::Ended => {
@@ -119,37 +123,41 @@ pub(super) async fn load<C: CustomClaims>(
             }
             TokenClass::Expired => return Loaded::Inactive(Inactive::SessionOver),
             TokenClass::Reuse => {
-                sessions.events.emit_for(EventKind::Reuse, &row);
+                report(EventKind::Reuse, &row);
                 if mode != Mode::Deciding {
                     return Loaded::Inactive(Inactive::TokenRejected);
                 }
-                return end(&sessions, row, EndReason::Reuse).await;
+                return end(&sessions, row, EndReason::Reuse, &client).await;
             }
             TokenClass::Ahead if mode == Mode::Deciding => {
-                match restore_lost_write(&sessions, &row, token.generation, now).await {
+                match restore_lost_write(&sessions, &row, token.generation, now, &client).await {
                     Ok(Some(restored)) => (restored, TokenClass::Current),
                     Ok(None) => continue,
                     Err(_) => return Loaded::Unavailable,
                 }
             }
             TokenClass::Spent => {
-                sessions.events.emit_for(EventKind::Spent, &row);
+                report(EventKind::Spent, &row);
                 return Loaded::Inactive(Inactive::TokenRejected);
             }
             TokenClass::Impossible => {
-                sessions.events.emit_for(EventKind::Impossible, &row);
+                report(EventKind::Impossible, &row);
                 return Loaded::Inactive(Inactive::TokenRejected);
             }
             _ => return Loaded::Inactive(Inactive::TokenRejected),
         };
-        return with_claims(&sessions, class, row, mode).await;
+        return with_claims(&sessions, class, row, mode, &client).await;
     }
     Loaded::Unavailable
 }
 
 /// What was loaded before, with the claims as of now.
-pub(super) async fn reload_claims<C: CustomClaims>(sessions: &Arc<Sessions<C>>, live: &Live<C>) -> Loaded<C> {
-    with_claims(sessions, live.class, live.row.clone(), Mode::Deciding).await
+pub(super) async fn reload_claims<C: CustomClaims>(
+    sessions: &Arc<Sessions<C>>,
+    live: &Live<C>,
+    client: &ClientInfo,
+) -> Loaded<C> {
+    with_claims(sessions, live.class, live.row.clone(), Mode::Deciding, client).await
 }
 
 async fn with_claims<C: CustomClaims>(
@@ -157,13 +165,19 @@ async fn with_claims<C: CustomClaims>(
     class: TokenClass,
     row: Box<SessionRow>,
     mode: Mode,
+    client: &ClientInfo,
 ) -> Loaded<C> {
-    match sessions.claims.load_user(&row).await {
+    match sessions.claims.load_user(&row, client).await {
         Ok(Some(UserLoad { user, claims_at })) => {
             Loaded::Live(Box::new(Live { class, row, user, claims_at }))
         }
-        Ok(None) if mode == Mode::Deciding => end(sessions, row, EndReason::Disabled).await,
-        Ok(None) => Loaded::Inactive(Inactive::TokenRejected),
+        Ok(None) if mode == Mode::Deciding => end(sessions, row, EndReason::Disabled, client).await,
+        Ok(None) => {
+            if mode == Mode::ReadOnly {
+                sessions.events.emit_for(EventKind::Disabled, &row, client);
+            }
+            Loaded::Inactive(Inactive::TokenRejected)
+        }
         Err(_) => Loaded::Unavailable,
     }
 }
@@ -174,22 +188,24 @@ async fn restore_lost_write<C: CustomClaims>(
     row: &SessionRow,
     generation: u32,
     now: Timestamp,
+    client: &ClientInfo,
 ) -> Result<Option<Box<SessionRow>>, StoreError> {
     let mut restored = Box::new(roll_forward(row, generation, now));
-    let Some(version) = sessions.store.compare_and_swap(&restored).await? else { return Ok(None) };
-    sessions.events.emit_for(EventKind::Ahead, &restored);
+    let Some(version) = sessions.store.compare_and_swap(&restored, client).await? else { return Ok(None) };
+    sessions.events.emit_for(EventKind::Ahead, &restored, client);
     restored.version = version;
     Ok(Some(restored))
 }
 
 /// Boxed, because the future of every refresh would be twice as large with room for it.
-fn end<C: CustomClaims>(
-    sessions: &Arc<Sessions<C>>,
+fn end<'a, C: CustomClaims>(
+    sessions: &'a Arc<Sessions<C>>,
     row: Box<SessionRow>,
     reason: EndReason,
-) -> BoxFuture<'_, Loaded<C>> {
+    client: &'a ClientInfo,
+) -> BoxFuture<'a, Loaded<C>> {
     let end = async move {
-        match sessions.end(row.handle, Some(row.subject), reason).await {
+        match sessions.end(row.handle, Some(row.subject), reason, client).await {
             Ok(_) => Loaded::Inactive(Inactive::TokenRejected),
             Err(_) => Loaded::Unavailable,
         }

@@ -9,7 +9,9 @@ use super::{
     load::{Loaded, Mode, load},
     single_flight::{SharedWork, SingleFlight},
 };
-use crate::{CustomClaims, refresh_token::RefreshToken, sessions::Sessions, telemetry::load_span};
+use crate::{
+    CustomClaims, event::ClientInfo, refresh_token::RefreshToken, sessions::Sessions, telemetry::load_span,
+};
 
 /// A load that is in progress, or its result.
 pub(crate) type Loading<C> = BoxFuture<'static, Arc<Loaded<C>>>;
@@ -27,27 +29,38 @@ impl<C: CustomClaims> Loads<C> {
 
     /// Joins the load in progress for `token`, or starts one; also returns whether it joined. A request that joined a load that
     /// failed tries once more: the failure may be older than the request.
-    pub(super) fn join_or_start(&self, token: &RefreshToken, mode: Mode) -> (Loading<C>, bool) {
-        let (load, joined) = self.shared_load(token, mode);
+    pub(super) fn join_or_start(
+        &self,
+        token: &RefreshToken,
+        mode: Mode,
+        client: &ClientInfo,
+    ) -> (Loading<C>, bool) {
+        let (load, joined) = self.shared_load(token, mode, client);
         if !joined {
             return (load.boxed(), false);
         }
-        let (loads, token) = (self.clone(), token.clone());
+        let (loads, token, client) = (self.clone(), token.clone(), client.clone());
         let load = async move {
             let loaded = load.await;
             if !matches!(*loaded, Loaded::Unavailable) {
                 return loaded;
             }
-            let (again, _) = loads.shared_load(&token, mode);
+            let (again, _) = loads.shared_load(&token, mode, &client);
             again.await
         };
         (load.boxed(), true)
     }
 
-    fn shared_load(&self, token: &RefreshToken, mode: Mode) -> (SharedWork<Arc<Loaded<C>>>, bool) {
+    fn shared_load(
+        &self,
+        token: &RefreshToken,
+        mode: Mode,
+        client: &ClientInfo,
+    ) -> (SharedWork<Arc<Loaded<C>>>, bool) {
         self.flights.join_or_start((token.handle, token.generation, mode), || {
             let (handle, generation) = (token.handle, token.generation);
-            load_span(handle, generation, load(self.sessions.clone(), token.clone(), mode)).map(Arc::new)
+            let load = load(self.sessions.clone(), token.clone(), mode, client.clone());
+            load_span(handle, generation, load).map(Arc::new)
         })
     }
 }

@@ -28,6 +28,7 @@ pub(crate) use self::{
 use crate::{
     CustomClaims,
     claims::User,
+    event::ClientInfo,
     refresh_token::RefreshToken,
     sessions::Sessions,
     tokens::{Issued, Tokens},
@@ -52,13 +53,18 @@ impl<C: CustomClaims> Refresher<C> {
     }
 
     /// Loads the session of `token`, together with concurrent requests that present the same token.
-    pub(crate) fn load(&self, token: &RefreshToken, mode: Mode) -> Loading<C> {
-        self.loads.join_or_start(token, mode).0
+    pub(crate) fn load(&self, token: &RefreshToken, mode: Mode, client: &ClientInfo) -> Loading<C> {
+        self.loads.join_or_start(token, mode, client).0
     }
 
     /// As [`load`](Self::load); also returns whether the load and its claims may be older than this call.
-    pub(crate) fn load_or_join(&self, token: &RefreshToken, mode: Mode) -> (Loading<C>, bool) {
-        self.loads.join_or_start(token, mode)
+    pub(crate) fn load_or_join(
+        &self,
+        token: &RefreshToken,
+        mode: Mode,
+        client: &ClientInfo,
+    ) -> (Loading<C>, bool) {
+        self.loads.join_or_start(token, mode, client)
     }
 
     /// Asks the store whether the session of a valid access token is live. If it is not, the access token counts for nothing,
@@ -68,19 +74,25 @@ impl<C: CustomClaims> Refresher<C> {
         user: Arc<User<C>>,
         token: Option<RefreshToken>,
         mode: Mode,
+        client: ClientInfo,
     ) -> Loading<C> {
-        confirm::confirm_or_load(self.sessions.clone(), self.loads.clone(), user, token, mode)
+        confirm::confirm_or_load(self.sessions.clone(), self.loads.clone(), user, token, mode, client)
     }
 
     /// What was loaded before, with the claims as of now.
-    pub(crate) async fn reload_claims(&self, live: &Live<C>) -> Loaded<C> {
-        reload_claims(&self.sessions, live).await
+    pub(crate) async fn reload_claims(&self, live: &Live<C>, client: &ClientInfo) -> Loaded<C> {
+        reload_claims(&self.sessions, live, client).await
     }
 
     /// Exchanges `token`, whose session was loaded, for the tokens of a response, together with concurrent requests that present
     /// the same token: the commit. It ends no session.
-    pub(crate) fn exchange_shared(&self, token: RefreshToken, loaded: Arc<Loaded<C>>) -> Committing {
-        self.commits.join_or_start(token, loaded)
+    pub(crate) fn exchange_shared(
+        &self,
+        token: RefreshToken,
+        loaded: Arc<Loaded<C>>,
+        client: ClientInfo,
+    ) -> Committing {
+        self.commits.join_or_start(token, loaded, client)
     }
 
     /// The same alone, so that the access token has the claims that this request has loaded.
@@ -88,15 +100,16 @@ impl<C: CustomClaims> Refresher<C> {
         &self,
         token: &RefreshToken,
         live: &Live<C>,
+        client: &ClientInfo,
     ) -> Result<Issued, RefreshError> {
-        let result = commit(&self.sessions, &self.tokens, token, live).await;
-        finish(&self.sessions, live, result)
+        let result = commit(&self.sessions, &self.tokens, token, live, client).await;
+        finish(&self.sessions, token, live, client, result)
     }
 
     /// Spends the late budget that authenticated a request whose response can carry no token. It sends nothing, and if it fails,
     /// nothing was spent or a write was not acknowledged.
-    pub(crate) async fn spend_for_upgrade(&self, token: &RefreshToken, live: &Live<C>) {
-        let _ = spend_for_upgrade(&self.sessions, token, live).await;
+    pub(crate) async fn spend_for_upgrade(&self, token: &RefreshToken, live: &Live<C>, client: &ClientInfo) {
+        let _ = spend_for_upgrade(&self.sessions, token, live, client).await;
     }
 }
 

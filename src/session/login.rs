@@ -9,16 +9,13 @@ use crate::{
     CustomClaims, RejectionKind,
     access_token::MintError,
     claims::User,
-    event::EventKind,
+    event::{About, EventKind, displayable},
     refresh_token::{RefreshToken, RefreshTransport, SessionId},
     rejection::Rejection,
     sessions::random_version,
     state::Change,
     tokens::{Issued, IssuedAccess, IssuedRefresh},
 };
-
-/// The longest user agent and label, in bytes.
-const LONGEST_TEXT: usize = 256;
 
 impl<C: CustomClaims> Session<C> {
     /// Logs `subject` in. The login always starts a new session with a new session id, so that no token from before the login is
@@ -78,7 +75,7 @@ impl<C: CustomClaims> Session<C> {
         row.data = options.data;
         row.version = random_version().map_err(|error| self.crypto_failed(None, &error))?;
 
-        let user = match self.state.auth.sessions().claims.load_user(&row).await {
+        let user = match self.state.auth.sessions().claims.load_user(&row, &self.client()).await {
             Ok(Some(load)) => load.user,
             Ok(None) => return Err(self.reject(RejectionKind::SubjectGone)),
             Err(_) => return Err(self.reject(RejectionKind::Unavailable)),
@@ -94,12 +91,13 @@ impl<C: CustomClaims> Session<C> {
         row: &SessionRow,
         change: Change,
     ) -> Result<(), Rejection> {
-        let sessions = self.state.auth.sessions();
-        if sessions.store.create(row).await.is_err() {
+        let (sessions, client) = (self.state.auth.sessions(), self.client());
+        if sessions.store.create(row, &client).await.is_err() {
             return Err(self.reject(RejectionKind::Unavailable));
         }
         for session in former {
-            if sessions.end(session, None, EndReason::Superseded).await.is_err() {
+            let subject = self.state.subject_of(session);
+            if sessions.end(session, subject, EndReason::Superseded, &client).await.is_err() {
                 self.discard(row).await;
                 return Err(self.reject(RejectionKind::Unavailable));
             }
@@ -108,7 +106,8 @@ impl<C: CustomClaims> Session<C> {
             self.discard(row).await;
             return Err(sealed);
         }
-        sessions.events.emit(EventKind::Login, Some(row.handle), Some(&row.subject), None);
+        let about = About::client(&client).session(Some(row.handle), Some(&row.subject));
+        sessions.events.emit(EventKind::Login, about);
         Ok(())
     }
 
@@ -157,21 +156,18 @@ impl<C: CustomClaims> Session<C> {
     }
 
     fn crypto_failed(&self, row: Option<&SessionRow>, error: &(dyn Error + 'static)) -> Rejection {
-        let (session, subject) = (row.map(|row| row.handle), row.map(|row| &row.subject));
-        self.state.auth.sessions().events.failed(EventKind::CryptoFailed, session, subject, error);
+        let client = self.client();
+        let about = About::client(&client).session(row.map(|row| row.handle), row.map(|row| &row.subject));
+        self.state.auth.sessions().events.failed(EventKind::CryptoFailed, about, error);
         self.reject(RejectionKind::Internal)
     }
 
     fn meta(&self, label: Option<String>) -> SessionMeta {
-        let info = &self.state.info;
-        let user_agent = info.headers.user_agent.as_ref().map(|header| {
-            let bytes = header.as_bytes();
-            sanitize(&String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_TEXT)]))
-        });
+        let client = self.client();
         let mut meta = SessionMeta::default();
-        meta.user_agent = user_agent;
-        meta.ip = info.ip;
-        meta.label = label.as_deref().map(sanitize);
+        meta.user_agent = client.displayable_user_agent();
+        meta.ip = client.ip;
+        meta.label = label.as_deref().map(displayable);
         meta
     }
 
@@ -179,7 +175,8 @@ impl<C: CustomClaims> Session<C> {
     async fn discard(&self, row: &SessionRow) {
         // If that fails too, the session remains until it expires, and no client has a token of it.
         let sessions = self.state.auth.sessions();
-        let _ = sessions.end(row.handle, Some(row.subject.clone()), EndReason::Superseded).await;
+        let subject = Some(row.subject.clone());
+        let _ = sessions.end(row.handle, subject, EndReason::Superseded, &self.client()).await;
     }
 }
 
@@ -188,16 +185,6 @@ pub(super) struct NewSession {
     pub(super) row: SessionRow,
     pub(super) access: IssuedAccess,
     pub(super) refresh: IssuedRefresh,
-}
-
-/// Removes control characters, which PostgreSQL rejects (U+0000) and lists cannot show, and cuts the text.
-fn sanitize(text: &str) -> String {
-    let mut len = 0;
-    let fits = |c: &char| {
-        len += c.len_utf8();
-        len <= LONGEST_TEXT
-    };
-    text.chars().filter(|c| !c.is_control()).take_while(fits).collect()
 }
 
 fn kind_of(error: &MintError) -> RejectionKind {

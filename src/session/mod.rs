@@ -18,6 +18,7 @@ pub use self::{authenticated::Authenticated, login_options::LoginOptions, token_
 use crate::Auth;
 use crate::{
     CustomClaims, RejectionKind, SessionInfo,
+    event::{About, ClientInfo},
     rejection::Rejection,
     state::{Outcome, RequestState, owned_state_of},
 };
@@ -79,7 +80,7 @@ impl<C: CustomClaims> Session<C> {
             let info = SessionInfo::new(row);
             if info.handle() == current { info.used_now(now) } else { info }
         };
-        match sessions.store.list(&subject, now).await {
+        match sessions.store.list(&subject, now, &self.client()).await {
             Ok(rows) => Ok(rows.into_iter().map(info).collect()),
             Err(_) => Err(self.reject(RejectionKind::Unavailable)),
         }
@@ -101,11 +102,20 @@ impl<C: CustomClaims> Session<C> {
             let kind = RejectionKind::CrossSite;
             // Already reported if the request had cookies.
             if !matches!(self.state.outcome, Outcome::Rejected(_)) {
-                self.state.auth.sessions().events.rejected(&kind, None, None);
+                self.report(&kind);
             }
             return Err(self.reject(kind));
         }
         self.state.change().map(|_| ())
+    }
+
+    fn client(&self) -> ClientInfo {
+        self.state.info.client()
+    }
+
+    /// Reports the rejection of a request whose user does not matter.
+    fn report(&self, kind: &RejectionKind) {
+        self.state.auth.sessions().events.rejected(kind, About::client(&self.client()));
     }
 
     fn reject(&self, kind: RejectionKind) -> Rejection {

@@ -43,7 +43,7 @@ impl<C: CustomClaims> Session<C> {
         self.check_writable()?;
         if self.state.info.is_from_browser {
             let kind = RejectionKind::FromBrowser;
-            self.state.auth.sessions().events.rejected(&kind, None, None);
+            self.report(&kind);
             return Err(self.reject(kind));
         }
         let NewSession { row, access, refresh } =

@@ -54,7 +54,7 @@ impl<C: CustomClaims> Session<C> {
         }
         let loaded = self.load(token).await;
         let live = loaded.live().map_err(|error| self.reject(error.into()))?;
-        let (issued, response) = match self.state.auth.refresher.exchange(token, live).await {
+        let (issued, response) = match self.state.auth.refresher.exchange(token, live, &self.client()).await {
             Ok(issued) => {
                 let response = self.token_response(&issued);
                 (issued, response)
@@ -68,17 +68,17 @@ impl<C: CustomClaims> Session<C> {
 
     /// The layer's load, or a new one, with the claims as of now.
     async fn load(&self, token: &RefreshToken) -> Arc<Loaded<C>> {
-        let refresher = &self.state.auth.refresher;
+        let (refresher, client) = (&self.state.auth.refresher, self.client());
         let (loaded, may_be_older) = match self.state.loaded() {
             Some(loaded) if !matches!(**loaded, Loaded::SessionLive(_)) => (loaded.clone(), true),
             _ => {
-                let (load, joined) = refresher.load_or_join(token, Mode::Deciding);
+                let (load, joined) = refresher.load_or_join(token, Mode::Deciding, &client);
                 (load.await, joined)
             }
         };
         // The handler may have changed a role since.
         match &*loaded {
-            Loaded::Live(live) if may_be_older => Arc::new(refresher.reload_claims(live).await),
+            Loaded::Live(live) if may_be_older => Arc::new(refresher.reload_claims(live, &client).await),
             _ => loaded,
         }
     }

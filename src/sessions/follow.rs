@@ -2,7 +2,10 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,7 +17,11 @@ use futures_util::{
 use tower_refresh_core::{EndWatcher, SessionHandle, StoreErrorKind, Timestamp};
 
 use super::{Sessions, feed::Status};
-use crate::{CustomClaims, event::EventKind, telemetry};
+use crate::{
+    CustomClaims,
+    event::{About, EventKind},
+    telemetry,
+};
 
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 
@@ -25,9 +32,10 @@ pub(crate) fn follow<C: CustomClaims>(
     let (abort, registration) = AbortHandle::new_pair();
     sessions.feed.abort_on_drop(abort);
     let store = sessions.store.clone();
-    let watcher = Watcher { sessions: Arc::downgrade(sessions) };
+    let watcher = Watcher { sessions: Arc::downgrade(sessions), unknown_notice_seen: AtomicBool::new(false) };
     let follow = async move {
         while let Some(since) = watcher.relevant_since() {
+            watcher.unknown_notice_seen.store(false, Ordering::Relaxed);
             let watch = AssertUnwindSafe(async { store.watch_ends(since, &watcher).await });
             let result = watch.catch_unwind().await;
             if matches!(result, Ok(Err(error)) if error.kind() == StoreErrorKind::Unsupported) {
@@ -43,6 +51,8 @@ pub(crate) fn follow<C: CustomClaims>(
 /// Has a weak reference, so that following does not keep the `Auth` alive.
 struct Watcher<C> {
     sessions: Weak<Sessions<C>>,
+    /// On this connection: who can send on the store's feed must not be able to fill the log.
+    unknown_notice_seen: AtomicBool,
 }
 
 impl<C: CustomClaims> Watcher<C> {
@@ -57,8 +67,8 @@ impl<C: CustomClaims> Watcher<C> {
         let Some(sessions) = self.sessions.upgrade() else { return };
         let was_lost = sessions.feed.set(status) == Status::Lost as u8;
         match status {
-            Status::Lost if !was_lost => sessions.events.emit(EventKind::FeedLost, None, None, None),
-            Status::Up if was_lost => sessions.events.emit(EventKind::FeedRestored, None, None, None),
+            Status::Lost if !was_lost => sessions.events.emit(EventKind::FeedLost, About::default()),
+            Status::Up if was_lost => sessions.events.emit(EventKind::FeedRestored, About::default()),
             Status::NotJoined | Status::Lost | Status::Up => {}
         }
     }
@@ -86,5 +96,13 @@ impl<C: CustomClaims> EndWatcher for Watcher<C> {
 
     fn caught_up(&self) {
         self.set_status(Status::Up);
+    }
+
+    fn unknown_notice(&self) {
+        if !self.unknown_notice_seen.swap(true, Ordering::Relaxed)
+            && let Some(sessions) = self.sessions.upgrade()
+        {
+            sessions.events.emit(EventKind::UnknownNotice, About::default());
+        }
     }
 }

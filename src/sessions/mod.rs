@@ -1,5 +1,6 @@
 //! The sessions of an application: how they are loaded, ended and denied.
 
+mod deliveries;
 mod denylist;
 mod feed;
 mod follow;
@@ -10,14 +11,14 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tower_refresh_core::{EndReason, RotationPolicy, SessionHandle, StoreError, Subject, Timestamp};
 
-use self::{denylist::Denylist, feed::Feed, spawn::spawn_detached};
+use self::{deliveries::Deliveries, denylist::Denylist, feed::Feed, spawn::spawn_detached};
 pub(crate) use self::{
     follow::follow,
     store::{DynStore, GuardedStore, random_version},
 };
 use crate::{
     claims::ClaimsSource,
-    event::{EventKind, Events},
+    event::{About, ClientInfo, EventKind, Events},
     settings::{FeedLossPolicy, MAX_CLOCK_SKEW},
 };
 
@@ -26,6 +27,7 @@ pub(crate) struct Sessions<C> {
     pub(crate) claims: ClaimsSource<C>,
     pub(crate) events: Events,
     pub(crate) policy: RotationPolicy,
+    pub(crate) deliveries: Deliveries,
     feed_loss_policy: FeedLossPolicy,
     denylist: Denylist,
     feed: Feed,
@@ -39,8 +41,9 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         policy: RotationPolicy,
         feed_loss_policy: FeedLossPolicy,
     ) -> Self {
+        let deliveries = Deliveries::new(policy.grace);
         let (denylist, feed) = (Denylist::new(), Feed::new());
-        Self { store, claims, events, policy, feed_loss_policy, denylist, feed }
+        Self { store, claims, events, policy, deliveries, feed_loss_policy, denylist, feed }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -56,13 +59,16 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         session: SessionHandle,
         subject: Option<Subject>,
         reason: EndReason,
+        client: &ClientInfo,
     ) -> Result<bool, StoreError> {
-        let sessions = self.clone();
+        let (sessions, client) = (self.clone(), client.clone());
         spawn_detached(async move {
-            let ended = sessions.store.end(session, subject.as_ref(), reason, sessions.now()).await?;
+            let ended =
+                sessions.store.end(session, subject.as_ref(), reason, sessions.now(), &client).await?;
             sessions.deny(session);
             if ended {
-                sessions.events.emit(EventKind::End(reason), Some(session), subject.as_ref(), None);
+                let about = About::client(&client).session(Some(session), subject.as_ref());
+                sessions.events.emit(EventKind::End(reason), about);
             }
             Ok(ended)
         })
@@ -75,18 +81,21 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         subject: Subject,
         except: Option<SessionHandle>,
         reason: EndReason,
+        client: &ClientInfo,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        let sessions = self.clone();
+        let (sessions, client) = (self.clone(), client.clone());
         spawn_detached(async move {
             let mut all = Vec::new();
             loop {
-                let ended = sessions.store.end_subject(&subject, except, reason, sessions.now()).await?;
+                let now = sessions.now();
+                let ended = sessions.store.end_subject(&subject, except, reason, now, &client).await?;
                 if ended.is_empty() {
                     return Ok(all);
                 }
                 for session in &ended {
                     sessions.deny(*session);
-                    sessions.events.emit(EventKind::End(reason), Some(*session), Some(&subject), None);
+                    let about = About::client(&client).session(Some(*session), Some(&subject));
+                    sessions.events.emit(EventKind::End(reason), about);
                 }
                 all.extend(ended);
             }

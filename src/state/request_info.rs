@@ -9,6 +9,7 @@ use crate::{
     CustomClaims,
     auth_inner::AuthInner,
     credentials::{RetainedHeaders, cross_site::Navigation},
+    event::ClientInfo,
     refresh_token::{PresentedTokens, RefreshTransport},
     settings::AccessTransport,
 };
@@ -24,7 +25,7 @@ pub(crate) struct RequestInfo {
     pub(crate) transport: AccessTransport,
     /// Without cookies if they do not count.
     pub(crate) headers: RetainedHeaders,
-    pub(crate) ip: Option<IpAddr>,
+    ip: Option<IpAddr>,
     is_connect: bool,
     refresh_tokens: OnceLock<Box<PresentedTokens>>,
 }
@@ -43,6 +44,11 @@ impl RequestInfo {
             is_connect: *method == Method::CONNECT,
             refresh_tokens: OnceLock::new(),
         }
+    }
+
+    /// The client, for events and the list of sessions.
+    pub(crate) fn client(&self) -> ClientInfo {
+        ClientInfo { ip: self.ip, user_agent: self.headers.user_agent.clone() }
     }
 
     /// Whether the layer must change nothing: another site started the request, and can discard its response.
@@ -65,7 +71,7 @@ impl RequestInfo {
     ) -> &PresentedTokens {
         self.refresh_tokens.get_or_init(|| {
             let texts = self.headers.cookies.values(auth.settings.cookies.refresh_name());
-            Box::new(auth.read_refresh_tokens(texts, RefreshTransport::Cookie, now))
+            Box::new(auth.read_refresh_tokens(texts, RefreshTransport::Cookie, &self.client(), now))
         })
     }
 

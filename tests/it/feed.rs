@@ -263,3 +263,18 @@ async fn a_logout_that_cannot_reach_the_store_is_unavailable() {
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(response.headers().get("set-cookie").is_none());
 }
+
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn notices_of_unknown_kinds_are_reported_once_for_each_connection_of_the_feed() {
+    use tower_refresh::event::EventKind;
+
+    let store = TestStore::default();
+    let quiet = World::on(ManualClock::new(), store.clone(), |builder| builder);
+    settle().await;
+    (0..3).for_each(|_| store.report_unknown_notice());
+    let world = World::on(ManualClock::new(), store, |builder| builder);
+    settle().await;
+    assert_eq!(world.take_events(), [EventKind::UnknownNotice]);
+    assert_eq!(quiet.take_events(), [], "it joined before");
+}

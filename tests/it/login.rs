@@ -8,7 +8,7 @@ use http::{HeaderValue, Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_refresh::{
     Auth, Identity, KeyRing, LoginOptions, MemoryStore, Rejection, RejectionKind, Session, SessionHandle,
-    event::{EndReason, EventKind},
+    event::{EndReason, EventKind, Misconfiguration},
 };
 
 use crate::support::{
@@ -303,7 +303,8 @@ async fn a_session_is_sealed_once_the_response_head_is_ready_and_no_longer_calls
             assert_eq!(*rejected.unwrap_err().kind(), RejectionKind::Sealed, "{path}");
         }
         assert_eq!(world.store.take_calls(), [], "{path}");
-        assert_eq!((world.take_events(), world.users.loads()), (vec![], claims_loads));
+        let events = vec![EventKind::Misconfigured(Misconfiguration::Sealed)];
+        assert_eq!((world.take_events(), world.users.loads()), (events, claims_loads));
     }
 }
 

@@ -235,7 +235,8 @@ async fn the_late_budget_grows_back_by_one_in_half_a_day() {
     world.clock.advance(HALF_A_DAY - DAMPING - MILLISECOND);
 
     lose_a_response(&world, &browser).await;
-    assert_eq!(world.take_events(), [EventKind::Late, EventKind::Refresh(TokenClass::Late)]);
+    let events = [EventKind::Late, EventKind::ResponsesLost, EventKind::Refresh(TokenClass::Late)];
+    assert_eq!(world.take_events(), events);
 
     world.clock.advance(DAMPING + MILLISECOND);
     assert_eq!(browser.get(&world, "/me").await.status(), 401);

@@ -37,6 +37,12 @@ impl Log {
         self.0.lock().unwrap().clone()
     }
 
+    /// The lines of level ERROR since the last call.
+    fn take_errors(&self) -> Vec<String> {
+        let text = std::mem::take(&mut *self.0.lock().unwrap());
+        text.lines().filter(|line| line.starts_with("ERROR")).map(str::to_owned).collect()
+    }
+
     fn line(&self, metadata: &Metadata<'_>, record: impl FnOnce(&mut Line)) {
         let mut line = Line(format!("{} {} {}", metadata.level(), metadata.target(), metadata.name()));
         record(&mut line);
@@ -117,6 +123,30 @@ async fn native_login(world: &World, secrets: &mut Secrets) -> String {
     let refresh = tokens["refresh_token"].as_str().unwrap();
     secrets.refresh_token(refresh);
     refresh.to_owned()
+}
+
+#[tokio::test]
+async fn a_mistake_of_the_application_is_one_error_that_names_it() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let world = World::new();
+    let handler = |request: http::Request<()>| async move {
+        let Err(rejection) = Session::<()>::from_extensions(request.extensions()) else { unreachable!() };
+        rejection.to_response()
+    };
+    let agent = [("user-agent", "an agent")];
+    world.send_to(handler, request("/", &agent)).await;
+    let other_claims = log.take_errors();
+    let [line] = &*other_claims else { panic!("{other_claims:?}") };
+    for part in ["misconfigured", "claims_type_mismatch", "support::users::Claims", "user_agent=\"an agent\""]
+    {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+
+    handler(request("/", &agent)).await;
+    let missing_layer = log.take_errors();
+    let [line] = &*missing_layer else { panic!("{missing_layer:?}") };
+    assert!(line.contains("missing_layer") && line.contains("RefreshLayer"), "{line}");
 }
 
 #[tokio::test]
