@@ -205,7 +205,10 @@ fn block_on_other(ending: impl Future<Output = Result<bool, tower_refresh_core::
 }
 
 #[derive(Default)]
-struct Recorder(Mutex<(Vec<(SessionHandle, Timestamp)>, bool, usize)>);
+struct Recorder(Mutex<Reports>);
+
+/// The session ends, whether the feed has caught up, and the number of unknown notices.
+type Reports = (Vec<(SessionHandle, Timestamp)>, bool, usize);
 
 impl EndWatcher for Recorder {
     fn ended(&self, session: SessionHandle, at: Timestamp) {
