@@ -163,6 +163,35 @@ impl<C: CustomClaims> AuthBuilder<C> {
         self
     }
 
+    /// Overrules which requests come from a browser, for [`Session::login_native`](crate::Session::login_native), which rejects
+    /// those. `Some(false)` lets the request log in, `Some(true)` rejects it, and `None` leaves the decision to the rule: a browser
+    /// sends `Origin` or `Sec-Fetch-Site`, which its scripts can neither forge nor omit. Default: the rule alone.
+    ///
+    /// Some native runtimes send an `Origin` too: with React Native it can be `file://`. Allow the origin of your own app, and no other:
+    ///
+    /// ```
+    /// # fn set(builder: tower_refresh::AuthBuilder<()>) -> tower_refresh::AuthBuilder<()> {
+    /// builder.insecure_is_browser(|headers, _| {
+    ///     let is_our_app = headers.get("origin")? == "file://" && !headers.contains_key("sec-fetch-site");
+    ///     is_our_app.then_some(false)
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// **Where `Some(false)` is returned for a page or a web view, every script in it can read the refresh token**, an injected one
+    /// as well, and use it elsewhere for as long as the session lives. `Origin: null` and `file://` are also sent by HTML files that
+    /// a user opens in a browser. Return `Some(true)` for more than the rule finds, such as a web view that sends neither header.
+    ///
+    /// Only native logins depend on it. Whether cookies count is decided by the cross-site rules, which it cannot overrule; for
+    /// those see [`trusted_origin`](Self::trusted_origin).
+    pub fn insecure_is_browser(
+        mut self,
+        is_browser: impl Fn(&HeaderMap, &Extensions) -> Option<bool> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.is_browser = Some(Box::new(is_browser));
+        self
+    }
+
     /// Limits the time of one call of the store or of the claims source; a call that exceeds it has failed. Default: 2 s, longer
     /// than a healthy database ever takes, and short enough that waiting requests do not accumulate.
     pub fn backend_timeout(mut self, limit: Duration) -> Self {

@@ -75,6 +75,10 @@ pub(super) fn arrive<ReqBody, C: CustomClaims>(
     let settings = &*auth.settings;
     let now = auth.now();
     let ip = settings.client_ip.as_ref().and_then(|ip| ip(request.headers(), request.extensions()));
+    let overruled = settings
+        .is_browser
+        .as_ref()
+        .and_then(|is_browser| is_browser(request.headers(), request.extensions()));
     let target = cross_site::Target::of(request);
     let mut info = RequestInfo::new(ip, request.method());
     let headers = RequestHeaders::read_and_mark_sensitive(request.headers_mut(), &mut info.headers);
@@ -83,6 +87,10 @@ pub(super) fn arrive<ReqBody, C: CustomClaims>(
         info.is_from_browser = true;
         info.navigation = cross_site::navigation(&headers, settings.cookies.domain.is_some());
         info.is_cross_site = cross_site::is_cross_site(&headers, &target, &settings.trusted_origins);
+    }
+    // After the rules for cookies, which it does not affect.
+    if let Some(overruled) = overruled {
+        info.is_from_browser = overruled;
     }
     let ignored_cookies = info.is_cross_site && has_our_cookies(&info.headers.cookies, settings);
     if info.is_cross_site {

@@ -16,7 +16,7 @@ impl<C: CustomClaims> Session<C> {
     /// # Cancel safety
     /// Once polled, the session is ended although the future is dropped, with the feature `tokio` and inside a runtime.
     pub async fn logout(&self) -> Result<(), Rejection> {
-        self.check_writable()?;
+        self.check_writable_without_cookies()?;
         for session in self.client_sessions()? {
             self.end_session(session).await?;
         }
@@ -56,7 +56,7 @@ impl<C: CustomClaims> Session<C> {
     /// # Cancel safety
     /// As [`logout`](Self::logout).
     pub async fn end(&self, session: SessionHandle) -> Result<(), Rejection> {
-        self.check_writable()?;
+        self.check_writable_without_cookies()?;
         let (subject, _) = self.acting_user()?;
         let sessions = self.state.auth.sessions();
         let Ok(row) = sessions.store.load(session).await else {
@@ -80,7 +80,7 @@ impl<C: CustomClaims> Session<C> {
     }
 
     async fn end_all_except(&self, except: Option<SessionHandle>) -> Result<usize, Rejection> {
-        self.check_writable()?;
+        self.check_writable_without_cookies()?;
         let (subject, _) = self.acting_user()?;
         match self.state.auth.sessions().end_subject(subject, except, EndReason::Logout).await {
             Ok(ended) => Ok(ended.len()),

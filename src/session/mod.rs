@@ -105,6 +105,16 @@ impl<C: CustomClaims> Session<C> {
             }
             return Err(self.reject(kind));
         }
+        self.check_not_sealed()
+    }
+
+    /// The same for a change that needs no cookies: a native client may have an `Origin` of its own. Its cookies were not read, and
+    /// none is set or removed.
+    fn check_writable_without_cookies(&self) -> Result<(), Rejection> {
+        if self.state.info.is_from_browser { self.check_writable() } else { self.check_not_sealed() }
+    }
+
+    fn check_not_sealed(&self) -> Result<(), Rejection> {
         self.state.change().map(|_| ())
     }
 
