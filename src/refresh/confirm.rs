@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::{
-    load::{Inactive, Loaded, Mode},
+    dead::DeadSessions,
+    load::{Loaded, Mode},
     loads::{Loading, Loads},
 };
 use crate::{CustomClaims, claims::User, refresh_token::RefreshToken, sessions::Sessions};
@@ -13,12 +14,13 @@ use crate::{CustomClaims, claims::User, refresh_token::RefreshToken, sessions::S
 pub(super) fn confirm_or_load<C: CustomClaims>(
     sessions: Arc<Sessions<C>>,
     loads: Loads<C>,
+    dead: Arc<DeadSessions>,
     user: Arc<User<C>>,
     token: Option<RefreshToken>,
     mode: Mode,
 ) -> Loading<C> {
     let confirm_or_load = async move {
-        let confirmed = confirm(&sessions, user).await;
+        let confirmed = confirm(&sessions, &dead, user).await;
         match (&confirmed, token) {
             (Loaded::Inactive(_), Some(token)) => loads.join_or_start(&token, mode).0.await,
             _ => Arc::new(confirmed),
@@ -27,11 +29,17 @@ pub(super) fn confirm_or_load<C: CustomClaims>(
     confirm_or_load.boxed()
 }
 
-async fn confirm<C: CustomClaims>(sessions: &Sessions<C>, user: Arc<User<C>>) -> Loaded<C> {
+async fn confirm<C: CustomClaims>(
+    sessions: &Sessions<C>,
+    dead: &DeadSessions,
+    user: Arc<User<C>>,
+) -> Loaded<C> {
+    if let Some(inactive) = dead.find(user.session, sessions.now()) {
+        return Loaded::Inactive(inactive);
+    }
     match sessions.store.load(user.session).await {
         Ok(Some(row)) if row.is_live(sessions.now()) => Loaded::SessionLive(user),
-        Ok(Some(row)) => Loaded::Inactive(Inactive::of(&row, sessions.now())),
-        Ok(None) => Loaded::Inactive(Inactive::TokenRejected),
+        Ok(row) => Loaded::Inactive(dead.remember_if_final(user.session, row.as_ref(), sessions.now())),
         Err(_) => Loaded::Unavailable,
     }
 }

@@ -8,7 +8,7 @@ use tower_refresh_core::{
     rotation::{Attempt, TokenClass, classify, roll_forward},
 };
 
-use super::error::RefreshError;
+use super::{dead::DeadSessions, error::RefreshError, inactive::Inactive};
 use crate::{
     CustomClaims,
     claims::{User, UserLoad},
@@ -51,27 +51,6 @@ pub(crate) struct Live<C> {
     pub(crate) claims_at: Timestamp,
 }
 
-/// Why a token does not authenticate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Inactive {
-    /// The session has ended or expired, and not because of this request: its cookies are useless.
-    SessionOver,
-    /// Any other reason. A newer login may be on its way to the same browser, or the session goes on (c7), so the cookies stay.
-    TokenRejected,
-}
-
-impl Inactive {
-    /// The reason for a session that has ended or expired, or is being ended. A session that a login in the same browser
-    /// superseded is no reason to remove cookies: by the time of the response the browser may have the newer ones.
-    pub(super) fn of(row: &SessionRow, now: Timestamp) -> Self {
-        match row.ended {
-            Some(ended) if ended.reason == EndReason::Superseded => Self::TokenRejected,
-            None if row.is_live(now) => Self::TokenRejected,
-            _ => Self::SessionOver,
-        }
-    }
-}
-
 /// What the load may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Mode {
@@ -88,6 +67,7 @@ const MOST_ROUNDS: usize = 3;
 
 pub(super) async fn load<C: CustomClaims>(
     sessions: Arc<Sessions<C>>,
+    dead: Arc<DeadSessions>,
     token: RefreshToken,
     mode: Mode,
 ) -> Loaded<C> {
@@ -98,7 +78,9 @@ pub(super) async fn load<C: CustomClaims>(
         let denied = sessions.is_denied(token.handle, now);
         let attempt = Attempt::new(row.as_deref(), token.generation, now).with_denied(denied);
         let class = classify(&attempt, &sessions.policy);
-        let Some(row) = row else { return Loaded::Inactive(Inactive::TokenRejected) };
+        let Some(row) = row else {
+            return Loaded::Inactive(dead.remember_if_final(token.handle, None, now));
+        };
         let (row, class) = match class {
             TokenClass::Current | TokenClass::Previous | TokenClass::Overdue => (row, class),
             // The token is genuine and newer than the row, which a request of our own restores.
@@ -115,9 +97,11 @@ pub(super) async fn load<C: CustomClaims>(
                 if let Some(ended) = row.ended {
                     sessions.deny_ended(row.handle, ended.at);
                 }
-                return Loaded::Inactive(Inactive::of(&row, now));
+                return Loaded::Inactive(dead.remember_if_final(row.handle, Some(&row), now));
             }
-            TokenClass::Expired => return Loaded::Inactive(Inactive::SessionOver),
+            TokenClass::Expired => {
+                return Loaded::Inactive(dead.remember_if_final(row.handle, Some(&row), now));
+            }
             TokenClass::Reuse => {
                 sessions.events.emit_for(EventKind::Reuse, &row);
                 if mode != Mode::Deciding {

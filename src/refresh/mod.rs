@@ -6,7 +6,9 @@
 mod commit;
 mod commits;
 mod confirm;
+mod dead;
 mod error;
+mod inactive;
 mod load;
 mod loads;
 mod single_flight;
@@ -16,13 +18,15 @@ use std::{fmt, sync::Arc};
 use self::{
     commit::{commit, finish, spend_for_upgrade},
     commits::Commits,
+    dead::DeadSessions,
     load::reload_claims,
     loads::Loads,
 };
 pub(crate) use self::{
     commits::Committing,
     error::RefreshError,
-    load::{Inactive, Live, Loaded, Mode},
+    inactive::Inactive,
+    load::{Live, Loaded, Mode},
     loads::Loading,
 };
 use crate::{
@@ -39,13 +43,16 @@ pub(crate) struct Refresher<C> {
     pub(crate) tokens: Arc<Tokens<C>>,
     loads: Loads<C>,
     commits: Commits<C>,
+    dead: Arc<DeadSessions>,
 }
 
 impl<C: CustomClaims> Refresher<C> {
     pub(crate) fn new(sessions: Arc<Sessions<C>>, tokens: Arc<Tokens<C>>) -> Self {
+        let dead = Arc::new(DeadSessions::new());
         Self {
-            loads: Loads::new(sessions.clone()),
+            loads: Loads::new(sessions.clone(), dead.clone()),
             commits: Commits::new(sessions.clone(), tokens.clone()),
+            dead,
             sessions,
             tokens,
         }
@@ -69,7 +76,8 @@ impl<C: CustomClaims> Refresher<C> {
         token: Option<RefreshToken>,
         mode: Mode,
     ) -> Loading<C> {
-        confirm::confirm_or_load(self.sessions.clone(), self.loads.clone(), user, token, mode)
+        let (sessions, dead) = (self.sessions.clone(), self.dead.clone());
+        confirm::confirm_or_load(sessions, self.loads.clone(), dead, user, token, mode)
     }
 
     /// What was loaded before, with the claims as of now.
@@ -107,6 +115,7 @@ impl<C> fmt::Debug for Refresher<C> {
             .field("tokens", &self.tokens)
             .field("loads", &self.loads)
             .field("commits", &self.commits)
+            .field("dead", &self.dead)
             .finish()
     }
 }

@@ -12,6 +12,7 @@ mod concurrency;
 mod config;
 mod cookies;
 mod cross_site;
+mod dead_sessions;
 mod faults;
 mod feed;
 #[cfg(feature = "axum")]
