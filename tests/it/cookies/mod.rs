@@ -1,6 +1,7 @@
 //! The exact bytes of cookies, as they are read and sent.
 
 mod cases;
+mod duplicates;
 
 use std::time::Duration;
 
