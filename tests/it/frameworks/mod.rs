@@ -2,5 +2,6 @@
 
 mod any_service;
 mod with_axum;
+mod with_http2;
 mod with_hyper;
 mod with_tonic;
