@@ -182,8 +182,9 @@ impl<C: CustomClaims> AuthBuilder<C> {
     /// as well, and use it elsewhere for as long as the session lives. `Origin: null` and `file://` are also sent by HTML files that
     /// a user opens in a browser. Return `Some(true)` for more than the rule finds, such as a web view that sends neither header.
     ///
-    /// Only native logins depend on it. Whether cookies count is decided by the cross-site rules, which it cannot overrule; for
-    /// those see [`trusted_origin`](Self::trusted_origin).
+    /// Only native logins depend on it, and whether a client with a foreign `Origin` may log out and end sessions with its access token.
+    /// Whether cookies count is decided by the cross-site rules, which it cannot overrule: cookies of a cross-site request are neither
+    /// read nor set nor removed. For those see [`trusted_origin`](Self::trusted_origin).
     pub fn insecure_is_browser(
         mut self,
         is_browser: impl Fn(&HeaderMap, &Extensions) -> Option<bool> + Send + Sync + 'static,
