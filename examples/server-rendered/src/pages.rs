@@ -104,10 +104,29 @@ pub(crate) fn rejection(rejection: &Rejection) -> Response<Bytes> {
     response
 }
 
-/// Every page contains user data, so no cache may store it. Pages load nothing from other sites, forms submit only to this
-/// site, and no other site can show a page in a frame, where it could trick the user into a click on *End*.
+/// A page that the browser keeps in its back/forward cache, `no-store` or not, is hidden when the user leaves it, and requested again
+/// when the user returns: the session may have ended meanwhile. It is requested as a GET, so that no form is sent again.
+pub(crate) async fn history_script() -> impl IntoResponse {
+    const SCRIPT: &str = "\
+addEventListener('pagehide', () => { document.documentElement.hidden = true; });
+addEventListener('pageshow', (event) => {
+  if (event.persisted) location.replace(location.pathname + location.search);
+});
+";
+    let headers = [
+        (CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (CACHE_CONTROL, "max-age=3600"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, SCRIPT)
+}
+
+/// Every page contains user data, so no cache may store it. Pages load nothing from other sites and run only the script above,
+/// forms submit only to this site, and no other site can show a page in a frame, where it could trick the user into a click on
+/// *End*.
 fn page(status: StatusCode, title: &str, content: &Markup) -> (StatusCode, HeaderMap, String) {
-    const POLICY: &str = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    const POLICY: &str =
+        "default-src 'none'; script-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CACHE_CONTROL, "private, no-store"),
@@ -118,7 +137,11 @@ fn page(status: StatusCode, title: &str, content: &Markup) -> (StatusCode, Heade
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            head { title { (title) } meta name="viewport" content="width=device-width"; }
+            head {
+                title { (title) }
+                meta name="viewport" content="width=device-width";
+                script src="/history.js" {}
+            }
             body {
                 nav {
                     a href="/" { "Home" } " " a href="/account" { "Account" } " "

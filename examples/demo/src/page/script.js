@@ -193,5 +193,10 @@ $("logout-everywhere").addEventListener("click", async () => {
   if ((await ask("POST", "/auth/logout-everywhere")).status === 204) lost("", "logged out");
 });
 
+// The browser may show the page again as it was left, and the session may have ended since.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
+
 prepare(ask, lost);
 checkLogin();
