@@ -4,6 +4,7 @@ mod cross_site;
 mod journey;
 mod module;
 mod navigations;
+mod service_worker;
 mod sessions;
 mod siblings;
 mod support;
