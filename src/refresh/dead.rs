@@ -23,7 +23,7 @@ use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
 use super::inactive::Inactive;
 use crate::settings::MAX_CLOCK_SKEW;
 
-/// A page's requests and their repetitions take less. Should an operator restore a row, the memory is gone before anybody notices.
+/// A page's requests and their repetitions take less. If an operator restores a row, its user waits no longer than this.
 const REMEMBERED: Duration = Duration::from_secs(10);
 
 /// A power of two. Each place takes about 50 bytes.

@@ -143,7 +143,7 @@ async fn the_setting_does_not_make_the_cookies_of_another_site_count() {
             assert!(carries_nothing(&response), "{client}: {path}");
         }
         assert_eq!(world.send(request("/public", &headers)).await.body(), "-", "{client}");
-        // It ends nobody's session, and takes nobody's cookies.
+        // It ends no session and removes no cookie.
         for path in ["/logout", "/status/200"] {
             let response = world.send(request(path, &headers)).await;
             assert_eq!(response.status(), StatusCode::OK, "{client}: {path}");

@@ -98,7 +98,7 @@ async fn login(session: Session<()>) -> Result<StatusCode, Rejection> {
 /// Shows the user, with a link and a form to pages of the application.
 async fn page(user: Result<Option<Authenticated<()>>, Rejection>) -> Response {
     let name = match user {
-        Ok(user) => user.map_or("nobody".to_owned(), |user| user.subject().to_string()),
+        Ok(user) => user.map_or("anonymous".to_owned(), |user| user.subject().to_string()),
         Err(rejection) => return rejection.into_response(),
     };
     let forms = "<a href=/other>other</a><form method=post action=/><button>send</button></form>";
@@ -119,7 +119,7 @@ async fn drop_access(browser: &Browser) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]
-async fn a_service_worker_that_passes_requests_on_locks_nobody_out_and_opens_nothing() {
+async fn a_service_worker_that_passes_requests_on_locks_no_user_out_and_opens_nothing() {
     let app = App::start().await;
     // Another site: browsers take an address and `localhost` for two.
     let link =
