@@ -29,6 +29,10 @@ use serde::Serialize;
 
 use crate::access_token::{InvalidTokenReason, scope};
 
+/// Platforms such as Cloud Run pass their own token on in this header.
+const BEARER_BESIDE_COOKIES: &str = "the access token in the Authorization header is invalid, so the cookies do not count; if a \
+                                     proxy or platform adds this header, the service needs `access_header(false)`";
+
 /// Why a request is rejected.
 ///
 /// With the feature `axum` it implements `IntoResponse`; without it, use [`to_response`](Self::to_response).
@@ -36,16 +40,22 @@ use crate::access_token::{InvalidTokenReason, scope};
 pub struct Rejection {
     kind: RejectionKind,
     presentation: Option<Arc<Presentation>>,
+    /// The request has cookies of the layer, which a bearer token of another issuer keeps from counting.
+    has_unused_cookies: bool,
 }
 
 impl Rejection {
     pub(crate) fn new(kind: RejectionKind, presentation: &Arc<Presentation>) -> Self {
-        Self { kind, presentation: Some(presentation.clone()) }
+        Self { kind, presentation: Some(presentation.clone()), has_unused_cookies: false }
+    }
+
+    pub(crate) fn with_unused_cookies(self) -> Self {
+        Self { has_unused_cookies: true, ..self }
     }
 
     /// For a request that has not passed the layer, which has the presentation.
     pub(crate) fn without_presentation(kind: RejectionKind) -> Self {
-        Self { kind, presentation: None }
+        Self { kind, presentation: None, has_unused_cookies: false }
     }
 
     /// The reason.
@@ -110,13 +120,17 @@ impl Rejection {
         }
     }
 
+    fn detail(&self) -> String {
+        if self.has_unused_cookies { BEARER_BESIDE_COOKIES.to_owned() } else { self.kind.detail() }
+    }
+
     fn problem(&self) -> Response<Bytes> {
         let status = self.status();
         let problem = Problem {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
-            detail: self.kind.detail(),
+            detail: self.detail(),
             error: self.kind.oauth_error(),
         };
         let mut response = Response::new(serde_json::to_vec(&problem).unwrap_or_default().into());

@@ -84,7 +84,7 @@ pub(super) fn arrive<ReqBody, C: CustomClaims>(
         info.navigation = cross_site::navigation(&headers, settings.cookies.domain.is_some());
         info.is_cross_site = cross_site::is_cross_site(&headers, &target, &settings.trusted_origins);
     }
-    let ignored_cookies = info.is_cross_site && has_our_cookies(&info.headers.cookies, settings);
+    let ignored_cookies = info.is_cross_site && info.has_our_cookies(settings);
     if info.is_cross_site {
         info.headers.cookies = CookieHeaders::default();
     }
@@ -254,11 +254,6 @@ pub(super) fn after_commit<C: CustomClaims>(
     if let Some(issued) = issued {
         tokens::add(headers, &state.auth.settings, state.info.transport, &issued);
     }
-}
-
-fn has_our_cookies(cookies: &CookieHeaders, settings: &Settings) -> bool {
-    cookies.contains(settings.cookies.refresh_name())
-        || settings.transports.cookie && cookies.contains(settings.cookies.access_name())
 }
 
 /// How a new access token is sent: as the request's was received, or else as a cookie, or else in the header.

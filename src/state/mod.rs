@@ -96,7 +96,13 @@ impl<C: CustomClaims> RequestState<C> {
     }
 
     pub(crate) fn reject(&self, kind: RejectionKind) -> Rejection {
-        Rejection::new(kind, &self.auth.presentation)
+        let is_foreign = matches!(&kind, RejectionKind::InvalidToken(reason) if reason.may_be_foreign());
+        let rejection = Rejection::new(kind, &self.auth.presentation);
+        if is_foreign && self.info.has_our_cookies(&self.auth.settings) {
+            rejection.with_unused_cookies()
+        } else {
+            rejection
+        }
     }
 
     /// The user on whose behalf the handler acts: the one that it logged in, or else the user of the request.

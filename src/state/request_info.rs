@@ -10,7 +10,7 @@ use crate::{
     auth_inner::AuthInner,
     credentials::{RetainedHeaders, cross_site::Navigation},
     refresh_token::{PresentedTokens, RefreshTransport},
-    settings::AccessTransport,
+    settings::{AccessTransport, Settings},
 };
 
 pub(crate) struct RequestInfo {
@@ -55,6 +55,12 @@ impl RequestInfo {
     /// or a 2xx to an extended CONNECT (RFC 8441, RFC 9220).
     pub(crate) fn is_upgrade(&self, status: StatusCode) -> bool {
         status == StatusCode::SWITCHING_PROTOCOLS || self.is_connect && status.is_success()
+    }
+
+    pub(crate) fn has_our_cookies(&self, settings: &Settings) -> bool {
+        let cookies = &self.headers.cookies;
+        cookies.contains(settings.cookies.refresh_name())
+            || settings.transports.cookie && cookies.contains(settings.cookies.access_name())
     }
 
     /// The refresh tokens of the request, parsed by the first call, which also reports invalid ones.
