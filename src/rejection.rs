@@ -175,7 +175,8 @@ impl axum_core::response::IntoResponse for Rejection {
 pub enum RejectionKind {
     /// The request is anonymous, and the route needs a user.
     Unauthenticated,
-    /// The bearer token is invalid, or has expired and was not refreshed.
+    /// The bearer token is invalid, or has expired and was not refreshed. If it is not one of ours, and the request has the layer's
+    /// cookies, the problem document names [`access_header(false)`](crate::AuthBuilder::access_header).
     InvalidToken(InvalidTokenReason),
     /// The request has two `Authorization` headers.
     InvalidRequest,

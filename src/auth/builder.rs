@@ -91,7 +91,8 @@ impl<C: CustomClaims> AuthBuilder<C> {
     }
 
     /// Whether access tokens are read from `Authorization: Bearer` (RFC 6750 §2.1), and new ones sent in a response header to
-    /// clients that sent one there. Default: on.
+    /// clients that sent one there. Default: on. Switch it off behind a platform that sends a token of its own there: it would be
+    /// rejected, and the cookies beside it would not count.
     pub fn access_header(mut self, on: bool) -> Self {
         self.settings.transports.header = on.then_some(AccessTransports::DEFAULT_HEADER);
         self
