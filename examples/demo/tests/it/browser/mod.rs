@@ -6,5 +6,5 @@ mod module;
 mod navigations;
 mod sessions;
 mod siblings;
-mod support;
+pub(crate) mod support;
 mod tabs;
