@@ -4,3 +4,5 @@ mod curl;
 mod reqwest_jar;
 mod server;
 mod tokens;
+
+pub(crate) use self::tokens::program;

@@ -10,7 +10,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::stores::support::Process;
+use crate::{interop::program, stores::support::Process};
 
 pub(crate) struct Program {
     // Dropped in this order: the program exits before its folder is removed.
@@ -61,7 +61,8 @@ impl Program {
 
     /// Node.js with these files, of which `server.mjs` is started with its port and `arguments`.
     pub(crate) fn node(files: &[(&str, &str)], arguments: &[&str]) -> Self {
-        let command = [&["node", "server.mjs", "8080"][..], arguments].concat();
+        let node = program("node");
+        let command = [&[node.to_str().unwrap(), "server.mjs", "8080"][..], arguments].concat();
         Self::start(&command, |_, folder| {
             for (name, text) in files {
                 fs::write(folder.join(name), text).unwrap();
