@@ -54,9 +54,9 @@ fn spend_if_late<C: CustomClaims>(state: Arc<RequestState<C>>) -> Option<BoxFutu
     }
     let spend = async move {
         if let Refresh::Loaded(refresh) = &state.refresh
-            && let (Some(token), Ok(live)) = (&refresh.token, refresh.loaded.live())
+            && let Some(token) = &refresh.token
         {
-            state.auth.refresher.spend_for_upgrade(token, live).await;
+            state.auth.refresher.spend_for_upgrade(token, &refresh.loaded).await;
         }
         None
     };

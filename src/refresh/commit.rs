@@ -15,7 +15,6 @@ use crate::{
     event::EventKind,
     refresh_token::RefreshToken,
     sessions::Sessions,
-    telemetry::commit_span,
     tokens::{Issued, Tokens},
 };
 
@@ -33,7 +32,11 @@ pub(super) async fn commit<C: CustomClaims>(
     match decided.rule {
         Rule::NotLive => Err(RefreshError::Inactive),
         Rule::Overtaken => Err(RefreshError::Overtaken),
-        _ => Ok(issue(sessions, tokens, token, user.as_deref(), &decided)),
+        _ => {
+            let issued = issue(sessions, tokens, token, user.as_deref(), &decided);
+            live.committed.record(&decided.row, &issued);
+            Ok(issued)
+        }
     }
 }
 
@@ -43,8 +46,7 @@ pub(super) async fn spend_for_upgrade<C: CustomClaims>(
     token: &RefreshToken,
     live: &Live<C>,
 ) -> Result<(), RefreshError> {
-    let spend = store_decision(sessions, token, live, |decision| decision.for_upgrade(live.class));
-    commit_span(token.handle, token.generation, spend).await.map(drop)
+    store_decision(sessions, token, live, |decision| decision.for_upgrade(live.class)).await.map(drop)
 }
 
 /// A decision whose row is stored.

@@ -1,4 +1,4 @@
-//! Concurrent requests with the same token share one commit.
+//! Concurrent requests with the same token share one commit, and those that share a load also its result.
 
 use std::{fmt, sync::Arc};
 
@@ -6,10 +6,10 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tower_refresh_core::{SessionHandle, rotation::TokenClass};
 
 use super::{
-    commit::{commit, finish},
+    commit::{commit, finish, spend_for_upgrade},
     error::RefreshError,
     load::Loaded,
-    single_flight::{SharedWork, SingleFlight},
+    single_flight::{SharedWork, SingleFlight, result},
 };
 use crate::{
     CustomClaims,
@@ -26,8 +26,19 @@ pub(crate) type Committing = BoxFuture<'static, Result<Issued, RefreshError>>;
 pub(super) struct Commits<C> {
     sessions: Arc<Sessions<C>>,
     tokens: Arc<Tokens<C>>,
-    /// By class too: what is due to a token depends on it.
-    flights: SingleFlight<(SessionHandle, u32, TokenClass), Result<Issued, RefreshError>>,
+    flights: SingleFlight<Key, Result<Issued, RefreshError>>,
+}
+
+/// By class too, and by the kind of response: what is due to a token depends on them.
+type Key = (SessionHandle, u32, TokenClass, Response);
+
+/// What a response can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Response {
+    /// Cookies.
+    Tokens,
+    /// Nothing, as it ends HTTP on the connection.
+    Upgrade,
 }
 
 impl<C: CustomClaims> Commits<C> {
@@ -35,32 +46,71 @@ impl<C: CustomClaims> Commits<C> {
         Self { sessions, tokens, flights: SingleFlight::new() }
     }
 
-    /// Joins the commit in progress for `token`, or starts one with what this request has loaded. A request that joined a commit
-    /// that failed tries once more: the failure may be older than the request.
+    /// Takes the result of an earlier commit on `loaded`, joins the commit in progress for `token`, or starts one with what this
+    /// request has loaded.
     pub(super) fn join_or_start(&self, token: RefreshToken, loaded: Arc<Loaded<C>>) -> Committing {
-        let (commit, joined) = self.shared_commit(&token, &loaded);
         let commits = self.clone();
         let (handle, generation) = (token.handle, token.generation);
         let commit = async move {
-            let result = match commit.await {
-                Err(RefreshError::Unavailable) if joined => commits.shared_commit(&token, &loaded).0.await,
-                result => result,
+            let live = loaded.live()?;
+            let result = match live.committed.redeliver(&commits.sessions, &token, live.class) {
+                Some(issued) => Ok(issued),
+                None => commits.shared(&token, &loaded, Response::Tokens).await,
             };
-            finish(&commits.sessions, loaded.live()?, result)
+            finish(&commits.sessions, live, result)
         };
         commit_span(handle, generation, commit).boxed()
     }
 
-    fn shared_commit(
+    /// Spends late budget for a response that carries no token, unless an earlier commit on `loaded` or the one in progress does.
+    pub(super) async fn spend_for_upgrade(
         &self,
         token: &RefreshToken,
         loaded: &Arc<Loaded<C>>,
+    ) -> Result<(), RefreshError> {
+        let spend = async {
+            let live = loaded.live()?;
+            match live.committed.redeliver(&self.sessions, token, live.class) {
+                Some(_) => Ok(()),
+                None => self.shared(token, loaded, Response::Upgrade).await.map(drop),
+            }
+        };
+        commit_span(token.handle, token.generation, spend).await
+    }
+
+    /// A request that joined a commit that failed tries once more: the failure may be older than the request.
+    async fn shared(
+        &self,
+        token: &RefreshToken,
+        loaded: &Arc<Loaded<C>>,
+        response: Response,
+    ) -> Result<Issued, RefreshError> {
+        let (commit, joined) = self.join(token, loaded, response);
+        match result(commit).await {
+            Err(RefreshError::Unavailable) if joined => result(self.join(token, loaded, response).0).await,
+            result => result,
+        }
+    }
+
+    fn join(
+        &self,
+        token: &RefreshToken,
+        loaded: &Arc<Loaded<C>>,
+        response: Response,
     ) -> (SharedWork<Result<Issued, RefreshError>>, bool) {
         let class = loaded.live().map_or(TokenClass::Unknown, |live| live.class);
-        self.flights.join_or_start((token.handle, token.generation, class), || {
+        self.flights.join_or_start((token.handle, token.generation, class, response), || {
             let (sessions, tokens) = (self.sessions.clone(), self.tokens.clone());
             let (token, loaded) = (token.clone(), loaded.clone());
-            async move { commit(&sessions, &tokens, &token, loaded.live()?).await }
+            async move {
+                let live = loaded.live()?;
+                match response {
+                    Response::Tokens => commit(&sessions, &tokens, &token, live).await,
+                    Response::Upgrade => {
+                        spend_for_upgrade(&sessions, &token, live).await.map(|()| Issued::default())
+                    }
+                }
+            }
         })
     }
 }

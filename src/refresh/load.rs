@@ -8,7 +8,7 @@ use tower_refresh_core::{
     rotation::{Attempt, TokenClass, classify, roll_forward},
 };
 
-use super::error::RefreshError;
+use super::{committed::Committed, error::RefreshError};
 use crate::{
     CustomClaims,
     claims::{User, UserLoad},
@@ -49,6 +49,7 @@ pub(crate) struct Live<C> {
     pub(crate) user: Arc<User<C>>,
     /// When the claims source was called.
     pub(crate) claims_at: Timestamp,
+    pub(super) committed: Committed,
 }
 
 /// Why a token does not authenticate.
@@ -160,7 +161,8 @@ async fn with_claims<C: CustomClaims>(
 ) -> Loaded<C> {
     match sessions.claims.load_user(&row).await {
         Ok(Some(UserLoad { user, claims_at })) => {
-            Loaded::Live(Box::new(Live { class, row, user, claims_at }))
+            let committed = Committed::not_yet();
+            Loaded::Live(Box::new(Live { class, row, user, claims_at, committed }))
         }
         Ok(None) if mode == Mode::Deciding => end(sessions, row, EndReason::Disabled).await,
         Ok(None) => Loaded::Inactive(Inactive::TokenRejected),

@@ -7,7 +7,7 @@ use tower_refresh_core::SessionHandle;
 
 use super::{
     load::{Loaded, Mode, load},
-    single_flight::{SharedWork, SingleFlight},
+    single_flight::{SharedWork, SingleFlight, result},
 };
 use crate::{CustomClaims, refresh_token::RefreshToken, sessions::Sessions, telemetry::load_span};
 
@@ -30,16 +30,15 @@ impl<C: CustomClaims> Loads<C> {
     pub(super) fn join_or_start(&self, token: &RefreshToken, mode: Mode) -> (Loading<C>, bool) {
         let (load, joined) = self.shared_load(token, mode);
         if !joined {
-            return (load.boxed(), false);
+            return (wait(load, mode).boxed(), false);
         }
         let (loads, token) = (self.clone(), token.clone());
         let load = async move {
-            let loaded = load.await;
+            let loaded = wait(load, mode).await;
             if !matches!(*loaded, Loaded::Unavailable) {
                 return loaded;
             }
-            let (again, _) = loads.shared_load(&token, mode);
-            again.await
+            wait(loads.shared_load(&token, mode).0, mode).await
         };
         (load.boxed(), true)
     }
@@ -49,6 +48,14 @@ impl<C: CustomClaims> Loads<C> {
             let (handle, generation) = (token.handle, token.generation);
             load_span(handle, generation, load(self.sessions.clone(), token.clone(), mode)).map(Arc::new)
         })
+    }
+}
+
+async fn wait<C: CustomClaims>(load: SharedWork<Arc<Loaded<C>>>, mode: Mode) -> Arc<Loaded<C>> {
+    match mode {
+        Mode::Deciding | Mode::ReadOnly => result(load).await,
+        // It runs beside the handler, and starts before it.
+        Mode::Advisory => load.await,
     }
 }
 

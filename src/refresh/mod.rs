@@ -5,6 +5,7 @@
 
 mod commit;
 mod commits;
+mod committed;
 mod confirm;
 mod error;
 mod load;
@@ -14,7 +15,7 @@ mod single_flight;
 use std::{fmt, sync::Arc};
 
 use self::{
-    commit::{commit, finish, spend_for_upgrade},
+    commit::{commit, finish},
     commits::Commits,
     load::reload_claims,
     loads::Loads,
@@ -77,8 +78,8 @@ impl<C: CustomClaims> Refresher<C> {
         reload_claims(&self.sessions, live).await
     }
 
-    /// Exchanges `token`, whose session was loaded, for the tokens of a response, together with concurrent requests that present
-    /// the same token: the commit. It ends no session.
+    /// Exchanges `token`, whose session was loaded, for the tokens of a response, together with requests that present the same
+    /// token at the same time or have shared its load: the commit. It ends no session.
     pub(crate) fn exchange_shared(&self, token: RefreshToken, loaded: Arc<Loaded<C>>) -> Committing {
         self.commits.join_or_start(token, loaded)
     }
@@ -95,8 +96,8 @@ impl<C: CustomClaims> Refresher<C> {
 
     /// Spends the late budget that authenticated a request whose response can carry no token. It sends nothing, and if it fails,
     /// nothing was spent or a write was not acknowledged.
-    pub(crate) async fn spend_for_upgrade(&self, token: &RefreshToken, live: &Live<C>) {
-        let _ = spend_for_upgrade(&self.sessions, token, live).await;
+    pub(crate) async fn spend_for_upgrade(&self, token: &RefreshToken, loaded: &Arc<Loaded<C>>) {
+        let _ = self.commits.spend_for_upgrade(token, loaded).await;
     }
 }
 

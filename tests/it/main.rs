@@ -39,6 +39,7 @@ mod secrecy;
 mod serialization;
 mod servers;
 mod several_layers;
+mod shared_commits;
 mod slow;
 mod structure;
 mod support;
