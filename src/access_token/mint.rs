@@ -145,7 +145,8 @@ impl fmt::Display for MintError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ReservedClaim => {
-                "a custom claim has a reserved name: iss, sub, aud, exp, nbf, iat, jti, sid or scope"
+                "a custom claim has a reserved name: iss, sub, aud, exp, nbf, iat, jti, sid, scope, auth_time, epoch or \
+                 dbsc"
             }
             Self::DuplicateMember => "the claims have a duplicate member, or are nested too deep",
             Self::NotAMap => "the claims must serialise as a map, a struct or a unit",

@@ -102,7 +102,9 @@ fn custom_claims_are_a_map_or_nothing_and_none_of_ours() {
     assert_eq!(check_custom(&User { name: "a".into(), tags: None }), Ok(()));
     assert_eq!(check_custom(&Some(BTreeMap::from([(1, "a")]))), Ok(()));
     assert_eq!(check_custom(&flattened("other")), Ok(()));
-    for name in ["iss", "aud", "sub", "exp", "nbf", "iat", "jti", "sid", "scope"] {
+    for name in
+        ["iss", "aud", "sub", "exp", "nbf", "iat", "jti", "sid", "scope", "auth_time", "epoch", "dbsc"]
+    {
         assert_eq!(check_custom(&BTreeMap::from([(name, 1)])), Err(MintError::ReservedClaim), "{name}");
         assert_eq!(check_custom(&flattened(name)), Err(MintError::ReservedClaim), "{name}");
     }
