@@ -1,13 +1,16 @@
 //! What all requests of one layer share.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use tower_refresh_core::Timestamp;
 
 use crate::{
     CustomClaims,
     clock::Clock,
-    event::{EventKind, RejectionReason},
+    event::{About, ClientInfo, EventKind, RejectionReason},
     keys::PreparedKeys,
     refresh::Refresher,
     refresh_token::{PresentedTokens, RefreshTransport},
@@ -38,6 +41,7 @@ pub(crate) struct AuthInner<C> {
     pub(crate) settings: Arc<Settings>,
     pub(crate) presentation: Arc<Presentation>,
     pub(crate) refresher: Refresher<C>,
+    pub(crate) large_head_reported: AtomicBool,
     clock: Arc<dyn Clock>,
 }
 
@@ -56,6 +60,7 @@ impl<C: CustomClaims> AuthInner<C> {
             settings,
             presentation: Arc::new(presentation),
             refresher: Refresher::new(Arc::new(sessions), tokens),
+            large_head_reported: AtomicBool::new(false),
             clock,
         }
     }
@@ -80,12 +85,13 @@ impl<C: CustomClaims> AuthInner<C> {
         &self,
         texts: impl Iterator<Item = &'a [u8]>,
         transport: RefreshTransport,
+        client: &ClientInfo,
         now: Timestamp,
     ) -> PresentedTokens {
         let presented = self.tokens().read_refresh(texts, transport, now);
         if matches!(presented, PresentedTokens::Invalid | PresentedTokens::Several(_)) {
             let kind = EventKind::Rejected(RejectionReason::InvalidRefreshToken);
-            self.sessions().events.emit(kind, None, None, None);
+            self.sessions().events.emit(kind, About::client(client));
         }
         presented
     }

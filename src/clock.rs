@@ -1,8 +1,8 @@
 //! The source of the time.
 
 use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use tower_refresh_core::Timestamp;
@@ -28,11 +28,23 @@ use tower_refresh_core::Timestamp;
 pub trait Clock: Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> Timestamp;
+
+    /// The time since some fixed moment, which never goes back: how long this server remembers which sessions have ended does not
+    /// depend on the date. The default is the monotonic clock of the operating system. A clock for tests overrides it, so that
+    /// what is remembered is also forgotten.
+    fn monotonic(&self) -> Duration {
+        static FIRST_USE: OnceLock<Instant> = OnceLock::new();
+        FIRST_USE.get_or_init(Instant::now).elapsed()
+    }
 }
 
 impl<T: Clock + ?Sized> Clock for Arc<T> {
     fn now(&self) -> Timestamp {
         T::now(self)
+    }
+
+    fn monotonic(&self) -> Duration {
+        T::monotonic(self)
     }
 }
 

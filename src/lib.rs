@@ -153,7 +153,7 @@ pub use tower_refresh_core::{
 };
 
 pub use self::{
-    access_token::InvalidTokenReason,
+    access_token::{InvalidClaimsReason, InvalidTokenReason},
     auth::{Auth, AuthBuilder, ConfigError},
     claims::{CustomClaims, Identity, SessionInfo},
     clock::{Clock, SystemClock},
@@ -162,6 +162,7 @@ pub use self::{
     native::{NativeTokenResponse, TokenError},
     rejection::{Rejection, RejectionKind},
     session::{Authenticated, LoginOptions, Session, TokenResponse},
+    sessions::SessionPage,
     settings::FeedLossPolicy,
 };
 

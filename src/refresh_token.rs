@@ -77,7 +77,7 @@ impl SessionId {
 #[derive(Clone)]
 pub(crate) struct RefreshToken {
     session_id: SessionId,
-    transport: RefreshTransport,
+    pub(crate) transport: RefreshTransport,
     pub(crate) handle: SessionHandle,
     pub(crate) generation: u32,
     pub(crate) absolute_expiry: Timestamp,

@@ -7,13 +7,15 @@
 //! | [`Unauthenticated`](RejectionKind::Unauthenticated) | 401 | `Bearer realm="…"` |
 //! | [`InvalidToken`](RejectionKind::InvalidToken) | 401 | `… error="invalid_token"` |
 //! | [`InvalidRequest`](RejectionKind::InvalidRequest) | 400 | `… error="invalid_request"` |
+//! | [`InvalidParameter`](RejectionKind::InvalidParameter) | 400 | |
 //! | [`InsufficientScope`](RejectionKind::InsufficientScope) | 403 | `… error="insufficient_scope", scope="…"` |
 //! | [`CrossSite`](RejectionKind::CrossSite), [`FromBrowser`](RejectionKind::FromBrowser), [`SubjectGone`](RejectionKind::SubjectGone) | 403 | |
 //! | [`SessionNotFound`](RejectionKind::SessionNotFound) | 404 | |
 //! | [`Unavailable`](RejectionKind::Unavailable), [`Overtaken`](RejectionKind::Overtaken) | 503, `Retry-After` | |
-//! | all others: mistakes in the application | 500 | |
+//! | all others: mistakes in the application, such as [`InvalidClaims`](RejectionKind::InvalidClaims) | 500 | |
 //!
-//! The document of a 500 describes the mistake. Names of types, which no client should see, are in `Display` only.
+//! The document of a 500 describes the mistake, which is also
+//! [reported](crate::event::EventKind::Misconfigured) as an error. Names of types, which no client should see, are in `Display` only.
 //!
 //! The same [`Rejection`] is in the response's extensions, for outer layers.
 //! [`AuthBuilder::on_rejection`](crate::AuthBuilder::on_rejection) replaces the response.
@@ -27,7 +29,11 @@ use http::{
 };
 use serde::Serialize;
 
-use crate::access_token::{InvalidTokenReason, scope};
+use crate::access_token::{InvalidClaimsReason, InvalidTokenReason, scope};
+
+/// Platforms such as Cloud Run pass their own token on in this header.
+const BEARER_BESIDE_COOKIES: &str = "the access token in the Authorization header is invalid, so the cookies do not count; if a \
+                                     proxy or platform adds this header, the service needs `access_header(false)`";
 
 /// Why a request is rejected.
 ///
@@ -36,16 +42,22 @@ use crate::access_token::{InvalidTokenReason, scope};
 pub struct Rejection {
     kind: RejectionKind,
     presentation: Option<Arc<Presentation>>,
+    /// The request has cookies of the layer, which a bearer token of another issuer keeps from counting.
+    has_unused_cookies: bool,
 }
 
 impl Rejection {
     pub(crate) fn new(kind: RejectionKind, presentation: &Arc<Presentation>) -> Self {
-        Self { kind, presentation: Some(presentation.clone()) }
+        Self { kind, presentation: Some(presentation.clone()), has_unused_cookies: false }
+    }
+
+    pub(crate) fn with_unused_cookies(self) -> Self {
+        Self { has_unused_cookies: true, ..self }
     }
 
     /// For a request that has not passed the layer, which has the presentation.
     pub(crate) fn without_presentation(kind: RejectionKind) -> Self {
-        Self { kind, presentation: None }
+        Self { kind, presentation: None, has_unused_cookies: false }
     }
 
     /// The reason.
@@ -57,7 +69,7 @@ impl Rejection {
     pub fn status(&self) -> StatusCode {
         match self.kind {
             RejectionKind::Unauthenticated | RejectionKind::InvalidToken(_) => StatusCode::UNAUTHORIZED,
-            RejectionKind::InvalidRequest => StatusCode::BAD_REQUEST,
+            RejectionKind::InvalidRequest | RejectionKind::InvalidParameter => StatusCode::BAD_REQUEST,
             RejectionKind::InsufficientScope { .. }
             | RejectionKind::CrossSite
             | RejectionKind::FromBrowser
@@ -110,13 +122,17 @@ impl Rejection {
         }
     }
 
+    fn detail(&self) -> String {
+        if self.has_unused_cookies { BEARER_BESIDE_COOKIES.to_owned() } else { self.kind.detail() }
+    }
+
     fn problem(&self) -> Response<Bytes> {
         let status = self.status();
         let problem = Problem {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
-            detail: self.kind.detail(),
+            detail: self.detail(),
             error: self.kind.oauth_error(),
         };
         let mut response = Response::new(serde_json::to_vec(&problem).unwrap_or_default().into());
@@ -161,7 +177,8 @@ impl axum_core::response::IntoResponse for Rejection {
 pub enum RejectionKind {
     /// The request is anonymous, and the route needs a user.
     Unauthenticated,
-    /// The bearer token is invalid, or has expired and was not refreshed.
+    /// The bearer token is invalid, or has expired and was not refreshed. If it is not one of ours, and the request has the layer's
+    /// cookies, the problem document names [`access_header(false)`](crate::AuthBuilder::access_header).
     InvalidToken(InvalidTokenReason),
     /// The request has two `Authorization` headers.
     InvalidRequest,
@@ -184,8 +201,11 @@ pub enum RejectionKind {
     /// [`Session::login`](crate::Session::login): the claims source returned `None` for the subject. Answer it as a wrong
     /// password; otherwise the response shows which users exist.
     SubjectGone,
-    /// [`Session::end`](crate::Session::end): the user has no such live session.
+    /// [`Session::end`](crate::Session::end): the user has no such live session. [`Session::list`](crate::Session::list): the user
+    /// has no session after which the page could begin.
     SessionNotFound,
+    /// `GET /auth/sessions`: the parameter `after` is not a session handle.
+    InvalidParameter,
     /// The handler is not behind [`Auth::layer`](crate::Auth::layer).
     MissingLayer,
     /// The route belongs to another [`Auth`](crate::Auth) than the layer that it is behind: an application with two of them has
@@ -199,11 +219,12 @@ pub enum RejectionKind {
         /// The type that the layer was built with.
         configured: &'static str,
     },
-    /// The claims or the scope from the claims source do not fit into an access token.
+    /// The claims or the scope from the claims source do not fit into an access token, at a login or at a refresh. Nothing was
+    /// changed: the session goes on as soon as they fit.
     #[non_exhaustive]
     InvalidClaims {
         /// What is wrong.
-        reason: &'static str,
+        reason: InvalidClaimsReason,
     },
     /// The [`Session`](crate::Session) can no longer be changed: the response head is ready.
     Sealed,
@@ -251,6 +272,7 @@ impl fmt::Display for RejectionKind {
             Self::Overtaken => f.write_str("other requests are refreshing the session"),
             Self::SubjectGone => f.write_str("the user is unknown or disabled"),
             Self::SessionNotFound => f.write_str("no such session"),
+            Self::InvalidParameter => f.write_str("the parameter `after` is not a session handle"),
             Self::MissingLayer => f.write_str("this route is not behind tower_refresh::RefreshLayer"),
             Self::OtherAuth => f.write_str(
                 "this route is behind the tower_refresh::RefreshLayer of another tower_refresh::Auth",

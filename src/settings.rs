@@ -19,6 +19,7 @@ pub(crate) struct Settings {
     pub(crate) cookies: Cookies,
     pub(crate) trusted_origins: Vec<String>,
     pub(crate) client_ip: Option<Box<ClientIp>>,
+    pub(crate) is_browser: Option<Box<IsBrowser>>,
     pub(crate) backend_timeout: Duration,
     pub(crate) dead_session_retention: Duration,
     pub(crate) feed_loss_policy: FeedLossPolicy,
@@ -26,6 +27,8 @@ pub(crate) struct Settings {
 }
 
 pub(crate) type ClientIp = dyn Fn(&HeaderMap, &Extensions) -> Option<IpAddr> + Send + Sync;
+
+pub(crate) type IsBrowser = dyn Fn(&HeaderMap, &Extensions) -> Option<bool> + Send + Sync;
 
 impl Settings {
     pub(crate) fn expected(&self) -> Expected<'_> {
@@ -48,6 +51,7 @@ impl Default for Settings {
             cookies: Cookies::default(),
             trusted_origins: Vec::new(),
             client_ip: None,
+            is_browser: None,
             backend_timeout: Duration::from_secs(2),
             dead_session_retention: Duration::from_secs(24 * 60 * 60),
             feed_loss_policy: FeedLossPolicy::default(),

@@ -18,6 +18,7 @@ pub(crate) enum RequestOutcome {
     Refreshed,
     Anonymous,
     Unavailable,
+    InvalidClaims,
     CrossSite,
     Rejected,
 }
@@ -51,6 +52,7 @@ pub(crate) fn request(outcome: RequestOutcome) {
         RequestOutcome::Refreshed => "refreshed",
         RequestOutcome::Anonymous => "anonymous",
         RequestOutcome::Unavailable => "unavailable",
+        RequestOutcome::InvalidClaims => "invalid_claims",
         RequestOutcome::CrossSite => "cross_site",
         RequestOutcome::Rejected => "rejected",
     });

@@ -12,3 +12,5 @@ pub mod ours;
 pub mod requests;
 pub mod scenarios;
 pub mod store;
+#[cfg(feature = "stores")]
+pub mod stores;

@@ -71,7 +71,15 @@ impl Ours {
         algorithm: Algorithm,
         configure: impl FnOnce(AuthBuilder<User>) -> AuthBuilder<User>,
     ) -> Self {
-        let runtime = requests::runtime();
+        Self::on(requests::runtime(), algorithm, configure)
+    }
+
+    /// A service on another runtime.
+    pub fn on(
+        runtime: Rc<Runtime>,
+        algorithm: Algorithm,
+        configure: impl FnOnce(AuthBuilder<User>) -> AuthBuilder<User>,
+    ) -> Self {
         let builder = Auth::builder(algorithm.ring())
             .issuer(ISSUER)
             .audience(AUDIENCE)

@@ -1,4 +1,4 @@
-//! A store in memory that counts its calls, and yields before it responds, like a database.
+//! A store that counts the calls of another.
 
 use std::{
     convert::Infallible,
@@ -15,9 +15,9 @@ use tower_refresh::{
 };
 
 /// Counts loads, swaps and other calls.
-#[derive(Clone, Debug, Default)]
-pub struct CountingStore {
-    inner: MemoryStore,
+#[derive(Debug)]
+pub struct CountingStore<S = MemoryStore> {
+    inner: Arc<S>,
     calls: Arc<Calls>,
 }
 
@@ -28,36 +28,51 @@ struct Calls {
     others: AtomicUsize,
 }
 
-impl CountingStore {
+impl<S> CountingStore<S> {
+    /// Counts the calls of `inner`.
+    pub fn new(inner: S) -> Self {
+        Self { inner: Arc::new(inner), calls: Arc::default() }
+    }
+
     /// The number of loads, swaps and other calls since the last call of this function.
     pub fn take_calls(&self) -> [usize; 3] {
         let Calls { loads, swaps, others } = &*self.calls;
         [loads, swaps, others].map(|calls| calls.swap(0, Ordering::Relaxed))
     }
 
-    async fn other(&self) -> &MemoryStore {
-        self.count(&self.calls.others).await
+    fn other(&self) -> &S {
+        self.count(&self.calls.others)
     }
 
-    async fn count(&self, calls: &AtomicUsize) -> &MemoryStore {
+    fn count(&self, calls: &AtomicUsize) -> &S {
         calls.fetch_add(1, Ordering::Relaxed);
-        // The new task runs after all tasks that are ready now. `yield_now` would not: a second poll could come first.
-        _ = tokio::spawn(async {}).await;
         &self.inner
     }
 }
 
-impl SessionStore for CountingStore {
+impl Default for CountingStore {
+    fn default() -> Self {
+        Self::new(MemoryStore::new())
+    }
+}
+
+impl<S> Clone for CountingStore<S> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), calls: self.calls.clone() }
+    }
+}
+
+impl<S: SessionStore> SessionStore for CountingStore<S> {
     async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
-        self.other().await.create(row).await
+        self.other().create(row).await
     }
 
     async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
-        self.count(&self.calls.loads).await.load(handle).await
+        self.count(&self.calls.loads).load(handle).await
     }
 
     async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
-        self.count(&self.calls.swaps).await.compare_and_swap(row, version).await
+        self.count(&self.calls.swaps).compare_and_swap(row, version).await
     }
 
     async fn end(
@@ -67,7 +82,7 @@ impl SessionStore for CountingStore {
         now: Timestamp,
         version: u64,
     ) -> Result<bool, StoreError> {
-        self.other().await.end(handle, reason, now, version).await
+        self.other().end(handle, reason, now, version).await
     }
 
     async fn end_subject(
@@ -78,7 +93,7 @@ impl SessionStore for CountingStore {
         now: Timestamp,
         version: u64,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        self.other().await.end_subject(subject, except, reason, now, version).await
+        self.other().end_subject(subject, except, reason, now, version).await
     }
 
     async fn list(
@@ -87,11 +102,11 @@ impl SessionStore for CountingStore {
         now: Timestamp,
         page: Page,
     ) -> Result<Vec<SessionRow>, StoreError> {
-        self.other().await.list(subject, now, page).await
+        self.other().list(subject, now, page).await
     }
 
     async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
-        self.other().await.purge_dead(dead_before).await
+        self.other().purge_dead(dead_before).await
     }
 
     async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {

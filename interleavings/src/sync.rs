@@ -11,6 +11,8 @@ pub(crate) use loom::sync::{
 /// Enough for a race for one place, and for a free place.
 pub(crate) const WAYS: usize = 2;
 
+pub(crate) const SHARDS: usize = 2;
+
 /// Like std's, in two steps that are visible to loom: initialisation holds a lock, and a read of the value is an acquire load.
 pub(crate) struct OnceLock<T> {
     value: std::sync::OnceLock<T>,

@@ -1,25 +1,17 @@
 //! Issuing access tokens (RFC 9068 §2).
 
-use std::{
-    collections::BTreeMap,
-    error::Error,
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::{error::Error, fmt};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Serialize, Serializer, de::IgnoredAny};
+use base64::{Engine, encoded_len, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Serialize, Serializer};
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
-use super::{
-    scope,
-    verify::{MAX_TOKEN_LEN, StandardClaim, reject_duplicates},
-};
+use super::custom_members::CustomMembers;
 use crate::{crypto, keys::PreparedKeys};
 
-/// The content of a new token. Times are rounded down to seconds.
+/// The content of a new token, which the caller has checked. Times are rounded down to seconds.
 #[derive(Debug)]
-pub(crate) struct NewAccessToken<'a, C> {
+pub(crate) struct NewAccessToken<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) audience: &'a str,
     pub(crate) subject: &'a Subject,
@@ -28,42 +20,54 @@ pub(crate) struct NewAccessToken<'a, C> {
     pub(crate) scope: &'a str,
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
-    pub(crate) custom: &'a C,
+    pub(crate) custom: &'a CustomMembers,
 }
 
 /// A token with these claims, signed with the active key.
-pub(crate) fn mint<C: Serialize>(
-    keys: &PreparedKeys,
-    claims: &NewAccessToken<'_, C>,
-) -> Result<String, MintError> {
-    if !claims.scope.is_empty() && !scope::is_valid(claims.scope) {
-        return Err(MintError::InvalidScope);
-    }
-    if claims.subject.as_str().is_empty() {
-        return Err(MintError::EmptySubject);
-    }
-    let custom = custom_members(claims.custom)?;
-    let token_id: [u8; 16] = crypto::random().map_err(|_| MintError::Random)?;
-    let standard = serde_json::to_string(&Standard {
-        iss: claims.issuer,
-        sub: claims.subject.as_str(),
-        aud: claims.audience,
-        exp: claims.expires_at.as_secs(),
-        iat: claims.issued_at.as_secs(),
-        jti: &URL_SAFE_NO_PAD.encode(token_id),
-        sid: claims.session,
-        scope: claims.scope,
-    })
-    .map_err(|_| MintError::Serialize)?;
-
-    let mut token = String::with_capacity(MAX_TOKEN_LEN.min(512 + 2 * (standard.len() + custom.len())));
+pub(crate) fn mint(keys: &PreparedKeys, claims: &NewAccessToken<'_>) -> Result<String, MintError> {
+    let token_id: TokenId = crypto::random().map_err(|_| MintError::Random)?;
+    let payload = claims.payload(&token_id);
+    let mut token = String::with_capacity(token_len(keys, payload.len()));
     token.push_str(keys.header());
     token.push('.');
-    URL_SAFE_NO_PAD.encode_string(join(standard, &custom), &mut token);
+    URL_SAFE_NO_PAD.encode_string(payload, &mut token);
     let signature = keys.sign(token.as_bytes()).map_err(|_| MintError::Sign)?;
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-    if token.len() > MAX_TOKEN_LEN { Err(MintError::TooLarge) } else { Ok(token) }
+    Ok(token)
+}
+
+/// The length of a token with a payload of this length, which the active key signs.
+pub(crate) fn token_len(keys: &PreparedKeys, payload_len: usize) -> usize {
+    let encoded = |len| encoded_len(len, false).unwrap_or(usize::MAX);
+    [keys.header().len(), 1, encoded(payload_len), 1, encoded(keys.signature_len())]
+        .into_iter()
+        .fold(0, usize::saturating_add)
+}
+
+type TokenId = [u8; 16];
+
+impl NewAccessToken<'_> {
+    /// The length of the payload. The random token id has the same length in every token.
+    pub(crate) fn payload_len(&self) -> usize {
+        self.payload(&TokenId::default()).len()
+    }
+
+    fn payload(&self, token_id: &TokenId) -> String {
+        let standard = Standard {
+            iss: self.issuer,
+            sub: self.subject.as_str(),
+            aud: self.audience,
+            exp: self.expires_at.as_secs(),
+            iat: self.issued_at.as_secs(),
+            jti: &URL_SAFE_NO_PAD.encode(token_id),
+            sid: self.session,
+            scope: self.scope,
+        };
+        // It cannot fail: every member is a string or a number.
+        let standard = serde_json::to_string(&standard).unwrap_or_default();
+        join(standard, self.custom.as_str())
+    }
 }
 
 #[derive(Serialize)]
@@ -84,29 +88,6 @@ fn as_text<S: Serializer>(handle: &SessionHandle, serializer: S) -> Result<S::Ok
     serializer.collect_str(handle)
 }
 
-/// The JSON of the custom members, without the braces. The text is checked after serialisation, so whatever the type does,
-/// no token is issued that would not verify.
-pub(super) fn custom_members<C: Serialize>(custom: &C) -> Result<String, MintError> {
-    // A panic would reach every request that shares the refresh, after its token was rotated.
-    let json = catch_unwind(AssertUnwindSafe(|| serde_json::to_string(custom)));
-    let Ok(Ok(mut json)) = json else { return Err(MintError::Serialize) };
-    if json == "null" {
-        return Ok(String::new());
-    }
-    if !json.starts_with('{') {
-        return Err(MintError::NotAMap);
-    }
-    reject_duplicates(&json).map_err(|_| MintError::DuplicateMember)?;
-    let members: BTreeMap<String, IgnoredAny> =
-        serde_json::from_str(&json).map_err(|_| MintError::Serialize)?;
-    if members.keys().any(|name| StandardClaim::from_name(name).is_some()) {
-        return Err(MintError::ReservedClaim);
-    }
-    json.pop();
-    json.remove(0);
-    Ok(json)
-}
-
 /// Appends members to a JSON object that is not empty.
 fn join(mut object: String, members: &str) -> String {
     if !members.is_empty() {
@@ -121,20 +102,6 @@ fn join(mut object: String, members: &str) -> String {
 /// Why no token was issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MintError {
-    /// A custom claim has the name of a standard claim.
-    ReservedClaim,
-    /// The custom claims have a duplicate member, or are nested too deep to be read again.
-    DuplicateMember,
-    /// The custom claims are neither a map nor a unit.
-    NotAMap,
-    /// The scope is malformed (RFC 6749 §3.3).
-    InvalidScope,
-    /// The subject is empty.
-    EmptySubject,
-    /// The token would be longer than a verifier accepts.
-    TooLarge,
-    /// The custom claims failed to serialise, or panicked.
-    Serialize,
     /// The cryptographic backend failed to sign.
     Sign,
     /// No random bytes are available for the token id.
@@ -144,17 +111,6 @@ pub(crate) enum MintError {
 impl fmt::Display for MintError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ReservedClaim => {
-                "a custom claim has a reserved name: iss, sub, aud, exp, nbf, iat, jti, sid or scope"
-            }
-            Self::DuplicateMember => "the claims have a duplicate member, or are nested too deep",
-            Self::NotAMap => "the claims must serialise as a map, a struct or a unit",
-            Self::InvalidScope => {
-                "the scope is malformed: scope tokens are printable ASCII, separated by single spaces"
-            }
-            Self::EmptySubject => "the subject is empty",
-            Self::TooLarge => "the access token would be longer than 8192 bytes",
-            Self::Serialize => "the claims failed to serialise",
             Self::Sign => "the access token could not be signed",
             Self::Random => "no random bytes are available",
         })

@@ -1,15 +1,20 @@
 //! Access tokens: signed JWTs (RFC 9068) that are verified without a store.
 
 mod cache;
+mod custom_members;
+mod invalid_claims;
 mod mint;
 mod reason;
 pub(crate) mod scope;
+mod serde_message;
 mod verifier;
 mod verify;
 
-pub use self::reason::InvalidTokenReason;
 pub(crate) use self::{
-    mint::{MintError, NewAccessToken, mint},
+    custom_members::CustomMembers,
+    invalid_claims::InvalidClaims,
+    mint::{MintError, NewAccessToken, mint, token_len},
     verifier::TokenVerifier,
-    verify::{AccessToken, Expected, Verdict, is_expired_unverified, verify},
+    verify::{AccessToken, Expected, MAX_TOKEN_LEN, Verdict, is_expired_unverified, verify},
 };
+pub use self::{invalid_claims::InvalidClaimsReason, reason::InvalidTokenReason};

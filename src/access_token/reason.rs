@@ -61,6 +61,11 @@ impl InvalidTokenReason {
             Self::Revoked => "revoked",
         }
     }
+
+    /// Whether the token may be that of another issuer, and not one of ours.
+    pub(crate) const fn may_be_foreign(self) -> bool {
+        !matches!(self, Self::NotYetValid | Self::BadCustomClaims | Self::Expired | Self::Revoked)
+    }
 }
 
 impl fmt::Display for InvalidTokenReason {

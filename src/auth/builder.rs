@@ -74,6 +74,10 @@ impl<C: CustomClaims> AuthBuilder<C> {
     /// disabled, which ends the session. After an error, a panic, or no result within
     /// [`backend_timeout`](Self::backend_timeout), when the call is dropped, the response is 503 and nothing is changed. The scope
     /// and the claims are copied into the access token, and apply while it lives. Required.
+    ///
+    /// At each call the claims are serialised once and read back, before anything is written. If they do not fit into an access token
+    /// (see [`InvalidClaimsReason`](crate::InvalidClaimsReason)), a login or a request that needs a refresh gets 500 with the reason, and
+    /// nothing is changed: sessions go on as soon as the claims fit.
     pub fn claims<F, Fut, E>(mut self, load: F) -> Self
     where
         F: Fn(Subject, SessionInfo) -> Fut + Send + Sync + 'static,
@@ -91,7 +95,8 @@ impl<C: CustomClaims> AuthBuilder<C> {
     }
 
     /// Whether access tokens are read from `Authorization: Bearer` (RFC 6750 §2.1), and new ones sent in a response header to
-    /// clients that sent one there. Default: on.
+    /// clients that sent one there. Default: on. Switch it off behind a platform that sends a token of its own there: it would be
+    /// rejected, and the cookies beside it would not count.
     pub fn access_header(mut self, on: bool) -> Self {
         self.settings.transports.header = on.then_some(AccessTransports::DEFAULT_HEADER);
         self
@@ -153,13 +158,43 @@ impl<C: CustomClaims> AuthBuilder<C> {
         self
     }
 
-    /// Sets how the client's address is determined, for the list of sessions; no decision depends on it. Default: none, since
+    /// Sets how the client's address is determined, for the list of sessions and for events; no decision depends on it. Default: none, since
     /// behind a proxy only the application knows which header to trust.
     pub fn client_ip(
         mut self,
         ip: impl Fn(&HeaderMap, &Extensions) -> Option<IpAddr> + Send + Sync + 'static,
     ) -> Self {
         self.settings.client_ip = Some(Box::new(ip));
+        self
+    }
+
+    /// Overrules which requests come from a browser, for [`Session::login_native`](crate::Session::login_native), which rejects
+    /// those. `Some(false)` lets the request log in, `Some(true)` rejects it, and `None` leaves the decision to the rule: a browser
+    /// sends `Origin` or `Sec-Fetch-Site`, which its scripts can neither forge nor omit. Default: the rule alone.
+    ///
+    /// Some native runtimes send an `Origin` too: with React Native it can be `file://`. Allow the origin of your own app, and no other:
+    ///
+    /// ```
+    /// # fn set(builder: tower_refresh::AuthBuilder<()>) -> tower_refresh::AuthBuilder<()> {
+    /// builder.insecure_is_browser(|headers, _| {
+    ///     let is_our_app = headers.get("origin")? == "file://" && !headers.contains_key("sec-fetch-site");
+    ///     is_our_app.then_some(false)
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// **Where `Some(false)` is returned for a page or a web view, every script in it can read the refresh token**, an injected one
+    /// as well, and use it elsewhere for as long as the session lives. `Origin: null` and `file://` are also sent by HTML files that
+    /// a user opens in a browser. Return `Some(true)` for more than the rule finds, such as a web view that sends neither header.
+    ///
+    /// Only native logins depend on it, and whether a client with a foreign `Origin` may log out and end sessions with its access token.
+    /// Whether cookies count is decided by the cross-site rules, which it cannot overrule: cookies of a cross-site request are neither
+    /// read nor set nor removed. For those see [`trusted_origin`](Self::trusted_origin).
+    pub fn insecure_is_browser(
+        mut self,
+        is_browser: impl Fn(&HeaderMap, &Extensions) -> Option<bool> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.is_browser = Some(Box::new(is_browser));
         self
     }
 

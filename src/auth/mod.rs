@@ -11,8 +11,9 @@ use tower_refresh_core::{EndReason, SessionHandle, StoreError, Subject};
 
 pub use self::{builder::AuthBuilder, error::ConfigError};
 use crate::{
-    CustomClaims, SessionInfo,
+    CustomClaims, SessionInfo, SessionPage,
     auth_inner::AuthInner,
+    event::ClientInfo,
     keys::{Jwks, KeyError, KeyRing},
     middleware::{RefreshLayer, RequireAuthLayer},
     sessions::follow,
@@ -90,7 +91,7 @@ impl<C: CustomClaims> Auth<C> {
     /// # Cancel safety
     /// Once polled, it completes although the future is dropped, with the feature `tokio` and inside a runtime.
     pub async fn end_session(&self, session: SessionHandle) -> Result<bool, StoreError> {
-        self.inner.sessions().end(session, None, EndReason::Revoked).await
+        self.inner.sessions().end(session, None, EndReason::Revoked, ClientInfo::NONE).await
     }
 
     /// Ends every session of `subject`, as [`end_session`](Self::end_session). Returns the number of sessions that it ended.
@@ -101,7 +102,8 @@ impl<C: CustomClaims> Auth<C> {
     /// # Cancel safety
     /// As [`end_session`](Self::end_session).
     pub async fn end_subject(&self, subject: impl Into<Subject>) -> Result<usize, StoreError> {
-        Ok(self.inner.sessions().end_subject(subject.into(), None, EndReason::Revoked).await?.len())
+        let (subject, client) = (subject.into(), ClientInfo::NONE);
+        Ok(self.inner.sessions().end_subject(subject, None, EndReason::Revoked, client).await?.len())
     }
 
     /// Follows the store's feed of ended sessions, so that this server rejects within moments the access tokens of sessions that
@@ -114,13 +116,28 @@ impl<C: CustomClaims> Auth<C> {
         follow(self.inner.sessions())
     }
 
-    /// The live sessions of `subject`, newest login first.
+    /// A page of the live sessions of `subject`, newest login first. The first page if `after` is `None`, else the page after this
+    /// session of `subject`, which may have ended since. The page after a session that `subject` does not have is empty.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn sessions(&self, subject: impl Into<Subject>) -> Result<Vec<SessionInfo>, StoreError> {
-        let rows = self.inner.sessions().store.list(&subject.into(), self.inner.now()).await?;
-        Ok(rows.into_iter().map(SessionInfo::new).collect())
+    pub async fn sessions(
+        &self,
+        subject: impl Into<Subject>,
+        after: Option<SessionHandle>,
+    ) -> Result<SessionPage, StoreError> {
+        let page = self.inner.sessions().list(&subject.into(), after, ClientInfo::NONE).await?;
+        Ok(page.unwrap_or_else(SessionPage::empty))
+    }
+
+    /// The session, if it is live. With it, a connection that outlives its request checks that the session has not ended.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn session(&self, session: SessionHandle) -> Result<Option<SessionInfo>, StoreError> {
+        let row = self.inner.sessions().store.load(session, None, ClientInfo::NONE).await?;
+        let now = self.inner.now();
+        Ok(row.filter(|row| row.is_live(now)).map(SessionInfo::new))
     }
 
     /// Deletes the sessions that ended or expired longer than [`AuthBuilder::dead_session_retention`] ago from the store. Returns

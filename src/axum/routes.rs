@@ -3,10 +3,10 @@
 use axum::{
     Router,
     body::Body,
-    extract::{Path, State, rejection::PathRejection},
+    extract::{Path, RawQuery, State, rejection::PathRejection},
     http::{
         HeaderValue, Response, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+        header::{CACHE_CONTROL, CONTENT_TYPE, LINK, X_CONTENT_TYPE_OPTIONS},
     },
     response::IntoResponse,
     routing::{delete, get, post},
@@ -23,13 +23,18 @@ impl<C: CustomClaims> Auth<C> {
     /// | `POST /auth/refresh` | [`Session::refresh`]: 200 with a [`TokenResponse`](crate::TokenResponse), which a script can read |
     /// | `POST /auth/logout` | [`Session::logout`]: 204 |
     /// | `POST /auth/logout-everywhere` | [`Session::logout_everywhere`]: 204 |
-    /// | `GET /auth/sessions` | [`Session::list`]: 200 with a JSON array |
+    /// | `GET /auth/sessions` | [`Session::list`]: 200 with a JSON array of at most 100 sessions; `?after={handle}` for the next page |
     /// | `DELETE /auth/sessions/{handle}` | [`Session::end`]: 204 |
     /// | `GET /.well-known/jwks.json` | [`Auth::jwks`]: 200 |
     ///
     /// A session of the list is `{handle, created_at, last_used_at, user_agent, ip, current}`, with `label` if it has one; times are
     /// strings of RFC 3339. The list is sent with `Cache-Control: private, no-store`, and every response with
     /// `X-Content-Type-Options: nosniff`.
+    ///
+    /// If the list has another page, the response has its address: `Link: <?after={handle}>; rel="next"` (RFC 8288), relative to the
+    /// address of the request, so it is right below any prefix. The handle is that of the last session of the page. A client that
+    /// does not read `Link` requests the page after a page of 100, which may be empty. The response is 404 if the user has no session
+    /// `after`, and 400 if that is not a handle.
     pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         Router::new()
             .route("/auth/refresh", post(refresh::<C>))
@@ -71,17 +76,23 @@ async fn logout_everywhere<C: CustomClaims>(
 async fn list<C: CustomClaims>(
     State(auth): State<Auth<C>>,
     session: Session<C>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response<Body>, Rejection> {
     session.check_auth(&auth)?;
     let current = session.current();
-    let sessions = session.list().await?;
+    let page = session.list_for(&query.unwrap_or_default()).await?;
     let mut response = json(
-        &sessions
+        &page
             .iter()
             .map(|info| ListedSession { info, current: Some(info.handle()) == current })
             .collect::<Vec<_>>(),
     );
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    if let Some(link) = page.next().and_then(|next| format!("<?after={next}>; rel=\"next\"").try_into().ok())
+    {
+        headers.insert(LINK, link);
+    }
     Ok(response)
 }
 

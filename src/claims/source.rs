@@ -1,13 +1,22 @@
 //! The claims source, with its types erased, its calls limited in time, its panics caught and its failures reported.
 
-use std::{error::Error, fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tower_refresh_core::{SessionRow, Subject, Timestamp};
 
 use super::{CustomClaims, Identity, SessionInfo, User};
 use crate::{
-    event::{EventKind, Events},
+    event::{About, ClientInfo, EventKind, Events},
     telemetry::Stopwatch,
     timeout::timeout,
 };
@@ -23,6 +32,7 @@ pub(crate) struct ClaimsSource<C> {
     events: Events,
     timeout: Duration,
     access_lifetime: Duration,
+    calls: AtomicU64,
 }
 
 /// A user that was loaded.
@@ -30,6 +40,8 @@ pub(crate) struct UserLoad<C> {
     pub(crate) user: Arc<User<C>>,
     /// When the claims source was called.
     pub(crate) claims_at: Timestamp,
+    /// The number of the call. Of two loads, the one with the higher number was called later, whatever the clock says.
+    pub(crate) call: u64,
 }
 
 /// The claims source failed, which has been reported.
@@ -43,7 +55,7 @@ impl<C: CustomClaims> ClaimsSource<C> {
         timeout: Duration,
         access_lifetime: Duration,
     ) -> Self {
-        Self { load, events, timeout, access_lifetime }
+        Self { load, events, timeout, access_lifetime, calls: AtomicU64::new(0) }
     }
 
     /// Erases the types of the application's closure.
@@ -57,19 +69,25 @@ impl<C: CustomClaims> ClaimsSource<C> {
     }
 
     /// The user of a session as of now; `None` if the claims source does not know the subject (c12).
-    pub(crate) async fn load_user(&self, row: &SessionRow) -> Result<Option<UserLoad<C>>, ClaimsUnavailable> {
+    pub(crate) async fn load_user(
+        &self,
+        row: &SessionRow,
+        client: &ClientInfo,
+    ) -> Result<Option<UserLoad<C>>, ClaimsUnavailable> {
         let claims_at = self.events.now();
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let identity = match self.call(row.subject.clone(), SessionInfo::new(row.clone())).await {
             Ok(Some(identity)) => identity,
             Ok(None) => return Ok(None),
             Err(error) => {
-                self.events.failed(EventKind::ClaimsFailed, Some(row.handle), Some(&row.subject), &error);
+                let about = About::client(client).session(Some(row.handle), Some(&row.subject));
+                self.events.failed(EventKind::ClaimsFailed, about, &error);
                 return Err(ClaimsUnavailable);
             }
         };
         let expires_at = claims_at.saturating_add(self.access_lifetime).min(row.expires_at());
         let user = User::new(row.subject.clone(), row.handle, identity, expires_at);
-        Ok(Some(UserLoad { user: Arc::new(user), claims_at }))
+        Ok(Some(UserLoad { user: Arc::new(user), claims_at, call }))
     }
 
     fn call(

@@ -5,8 +5,11 @@
 //! |---|---|
 //! | decide where sessions are stored | [Choosing a store](stores) |
 //! | serve pages, a single-page application, a native app or other services | [Browsers and other clients](clients) |
+//! | add a second factor, support staff or several accounts | [Special logins](logins) |
 //! | decide where the layer goes | [Wrapping a service](wrapping) |
 //! | run behind nginx, a load balancer or a CDN | [Behind a proxy](proxies) |
+//! | let a proxy ask whether a request may pass | [Forward auth](forward_auth) |
+//! | render pages with Next.js, Nuxt, SvelteKit or the like | [SSR frameworks](ssr) |
 //! | run more than one server | [Several servers](servers) |
 //! | replace a key, as planned or in an emergency | [Rotating keys](keys) |
 //! | revoke a role, or lock a user out | [Roles, and changing them](roles) |
@@ -25,11 +28,20 @@ pub mod stores {}
 #[doc = include_str!("clients.md")]
 pub mod clients {}
 
+#[doc = include_str!("logins.md")]
+pub mod logins {}
+
 #[doc = include_str!("wrapping.md")]
 pub mod wrapping {}
 
 #[doc = include_str!("proxies.md")]
 pub mod proxies {}
+
+#[doc = include_str!("forward_auth.md")]
+pub mod forward_auth {}
+
+#[doc = include_str!("ssr.md")]
+pub mod ssr {}
 
 #[doc = include_str!("servers.md")]
 pub mod servers {}

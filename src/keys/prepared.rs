@@ -12,6 +12,7 @@ use crate::crypto::{self, Algorithm, CryptoError, MacKey};
 #[derive(Debug)]
 pub(crate) struct PreparedKeys {
     signing: SigningKey,
+    signature_len: usize,
     header: String,
     /// The signing key comes first, because most tokens name it.
     verifiers: Vec<PreparedVerifier>,
@@ -23,6 +24,7 @@ pub(crate) struct PreparedKeys {
 impl PreparedKeys {
     pub(super) fn new(
         signing: SigningKey,
+        signature_len: usize,
         accepted: Vec<VerifyingKey>,
         refresh: RefreshKey,
         accepted_refresh: Vec<RefreshKey>,
@@ -57,6 +59,7 @@ impl PreparedKeys {
         Ok(Self {
             header: header(&signing.verifying_key())?,
             signing,
+            signature_len,
             verifiers,
             active_mac,
             accepted_macs,
@@ -67,6 +70,11 @@ impl PreparedKeys {
     /// The encoded header of the tokens that the active key signs.
     pub(crate) fn header(&self) -> &str {
         &self.header
+    }
+
+    /// The length of the active key's signatures, in bytes.
+    pub(crate) fn signature_len(&self) -> usize {
+        self.signature_len
     }
 
     /// Signs with the active key.

@@ -137,7 +137,7 @@ impl KeyRing {
     /// its public key. Public keys were checked when they were read.
     pub(crate) fn prepare(self) -> Result<PreparedKeys, KeyError> {
         let Self { signing, mut accepted, retired, refresh, mut accepted_refresh } = self;
-        signing.probe()?;
+        let signature_len = signing.probe()?;
         for key in &retired {
             key.probe()?;
             accepted.push(key.verifying_key());
@@ -147,6 +147,6 @@ impl KeyRing {
             Some(key) => key,
             None => RefreshKey::derive(&signing)?,
         };
-        PreparedKeys::new(signing, accepted, refresh, accepted_refresh)
+        PreparedKeys::new(signing, signature_len, accepted, refresh, accepted_refresh)
     }
 }

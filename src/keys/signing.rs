@@ -93,11 +93,16 @@ impl SigningKey {
         self.signer.sign(message)
     }
 
-    /// Signs and verifies once, so that a key that cannot do both is rejected before it is used.
-    pub(super) fn probe(&self) -> Result<(), KeyError> {
+    /// Signs and verifies once, so that a key that cannot do both is rejected before it is used. Returns the length of its
+    /// signatures, which is the same for all.
+    pub(super) fn probe(&self) -> Result<usize, KeyError> {
         const MESSAGE: &[u8] = b"tower-refresh/1 probe";
         let signature = self.sign(MESSAGE).map_err(|_| KeyError::UnusableKey)?;
-        if self.verifying.accepts(MESSAGE, &signature) { Ok(()) } else { Err(KeyError::UnusableKey) }
+        if self.verifying.accepts(MESSAGE, &signature) {
+            Ok(signature.len())
+        } else {
+            Err(KeyError::UnusableKey)
+        }
     }
 }
 

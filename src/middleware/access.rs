@@ -131,7 +131,7 @@ fn check<C: CustomClaims>(
 ) -> Verdict<ValidAccess<C>> {
     if let Some(verdict) = user.check_times(now) {
         record(verdict, was_cached)
-    } else if auth.sessions().is_denied(user.session, now) {
+    } else if auth.sessions().is_denied(user.session) {
         record(Verdict::Invalid(InvalidTokenReason::Revoked), was_cached)
     } else {
         let refresh_ahead_due = user.is_refresh_ahead_due(now);

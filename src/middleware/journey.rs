@@ -21,13 +21,14 @@ use tower_refresh_core::{SessionHandle, Timestamp};
 
 use super::{
     access::{self, Access},
-    capacity, response, tokens,
+    capacity, response,
 };
 use crate::{
     CustomClaims, RejectionKind,
     access_token::InvalidTokenReason,
     auth_inner::AuthInner,
     credentials::{CookieHeaders, RequestHeaders, cross_site},
+    event::About,
     refresh::{Loaded, Loading, Mode},
     refresh_token::RefreshToken,
     settings::{AccessTransport, Settings},
@@ -75,6 +76,10 @@ pub(super) fn arrive<ReqBody, C: CustomClaims>(
     let settings = &*auth.settings;
     let now = auth.now();
     let ip = settings.client_ip.as_ref().and_then(|ip| ip(request.headers(), request.extensions()));
+    let overruled = settings
+        .is_browser
+        .as_ref()
+        .and_then(|is_browser| is_browser(request.headers(), request.extensions()));
     let target = cross_site::Target::of(request);
     let mut info = RequestInfo::new(ip, request.method());
     let headers = RequestHeaders::read_and_mark_sensitive(request.headers_mut(), &mut info.headers);
@@ -84,7 +89,11 @@ pub(super) fn arrive<ReqBody, C: CustomClaims>(
         info.navigation = cross_site::navigation(&headers, settings.cookies.domain.is_some());
         info.is_cross_site = cross_site::is_cross_site(&headers, &target, &settings.trusted_origins);
     }
-    let ignored_cookies = info.is_cross_site && has_our_cookies(&info.headers.cookies, settings);
+    // After the rules for cookies, which it does not affect.
+    if let Some(overruled) = overruled {
+        info.is_from_browser = overruled;
+    }
+    let ignored_cookies = info.is_cross_site && info.has_our_cookies(settings);
     if info.is_cross_site {
         info.headers.cookies = CookieHeaders::default();
     }
@@ -131,7 +140,7 @@ fn load_or_serve<C: CustomClaims>(
                 AccessTransport::Header => (Fallback::InvalidBearer(InvalidTokenReason::Revoked), None),
                 AccessTransport::Cookie => (Fallback::Anonymous, cookie_token()),
             };
-            let load = auth.refresher.confirm_or_load(valid.user, token.clone(), deciding);
+            let load = auth.refresher.confirm_or_load(valid.user, token.clone(), deciding, info.client());
             return Arrival::Wait(load, info, OnLoaded { token, fallback });
         }
         Access::Valid(valid) => {
@@ -139,7 +148,7 @@ fn load_or_serve<C: CustomClaims>(
             let token = if is_due { token_of(valid.user.session) } else { None };
             let outcome = Outcome::Authenticated(valid.user);
             if let Some(token) = token {
-                let load = auth.refresher.load(&token, Mode::Advisory);
+                let load = auth.refresher.load(&token, Mode::Advisory, &info.client());
                 let state = RequestState::new(auth.clone(), outcome, info, Refresh::NotNeeded);
                 return Arrival::RefreshAhead(state, Box::new(RefreshAhead { token, load, loaded: None }));
             }
@@ -148,7 +157,7 @@ fn load_or_serve<C: CustomClaims>(
         Access::ExpiredBearer(session) => {
             let reason = InvalidTokenReason::Expired;
             if let Some(token) = token_of(session) {
-                let load = auth.refresher.load(&token, deciding);
+                let load = auth.refresher.load(&token, deciding, &info.client());
                 let fallback = Fallback::InvalidBearer(reason);
                 return Arrival::Wait(load, info, OnLoaded { token: Some(token), fallback });
             }
@@ -158,7 +167,7 @@ fn load_or_serve<C: CustomClaims>(
         Access::Absent if ignored_cookies => Outcome::Rejected(RejectionKind::CrossSite),
         Access::Absent => {
             if let Some(token) = cookie_token() {
-                let load = auth.refresher.load(&token, deciding);
+                let load = auth.refresher.load(&token, deciding, &info.client());
                 let fallback = Fallback::Anonymous;
                 return Arrival::Wait(load, info, OnLoaded { token: Some(token), fallback });
             }
@@ -176,7 +185,7 @@ pub(super) fn after_load<ReqBody, C: CustomClaims>(
     OnLoaded { token, fallback }: OnLoaded,
     loaded: Arc<Loaded<C>>,
 ) -> Arc<RequestState<C>> {
-    let is_denied = |session| auth.sessions().is_denied(session, auth.now());
+    let is_denied = |session| auth.sessions().is_denied(session);
     let outcome = Outcome::after_load(&loaded, fallback, |user| is_denied(user.session));
     let refresh = Refresh::Loaded(Box::new(LoadedRefresh { token, loaded }));
     let state = RequestState::new(auth, outcome, info, refresh);
@@ -190,7 +199,8 @@ fn hand_over<ReqBody, C: CustomClaims>(request: &mut Request<ReqBody>, state: &A
     let was_refreshed = matches!(state.loaded().map(Arc::as_ref), Some(Loaded::Live(_)));
     telemetry::request(state.outcome.label(was_refreshed));
     if let Outcome::Rejected(kind) = &state.outcome {
-        state.auth.sessions().events.rejected(kind, None, None);
+        let client = state.info.client();
+        state.auth.sessions().events.rejected(kind, About::client(&client));
     }
     let extensions = request.extensions_mut();
     capacity::reserve(extensions);
@@ -252,13 +262,8 @@ pub(super) fn after_commit<C: CustomClaims>(
     headers: &mut HeaderMap,
 ) {
     if let Some(issued) = issued {
-        tokens::add(headers, &state.auth.settings, state.info.transport, &issued);
+        response::add_tokens(state, headers, &issued);
     }
-}
-
-fn has_our_cookies(cookies: &CookieHeaders, settings: &Settings) -> bool {
-    cookies.contains(settings.cookies.refresh_name())
-        || settings.transports.cookie && cookies.contains(settings.cookies.access_name())
 }
 
 /// How a new access token is sent: as the request's was received, or else as a cookie, or else in the header.

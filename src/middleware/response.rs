@@ -1,21 +1,28 @@
 //! Steps 5 and 6: whether the response needs a commit, and what it carries otherwise.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tower_refresh_core::rotation::TokenClass;
 
 use super::tokens;
 use crate::{
     CustomClaims,
     credentials::cross_site::Navigation,
+    event::EventKind,
     refresh::{Inactive, Loaded},
     refresh_token::{PresentedTokens, RefreshToken},
     state::{Change, Outcome, Refresh, RequestState},
     timeout::timeout,
     tokens::Issued,
 };
+
+/// What nginx reads of a response head by default, where a memory page has this size (`proxy_buffer_size`).
+const LARGEST_HEAD: usize = 4096;
+
+/// The status line, `Date`, `Content-Length` and the empty line.
+const SERVERS_OWN_SIZE: usize = 100;
 
 /// The commit, if one is due: not after the handler has changed the session, which takes precedence, and not in a navigation that
 /// another site started. A response that ends HTTP on the connection, where browsers do not reliably store cookies, sends
@@ -37,13 +44,14 @@ pub(super) fn commit_if_due<C: CustomClaims>(
         let limit = state.auth.settings.backend_timeout;
         let commit = async move {
             let (token, loaded) = ahead.await;
-            state.auth.refresher.exchange_shared(token, loaded).await.ok()
+            state.auth.refresher.exchange_shared(token, loaded, state.info.client()).await.ok()
         };
         return Some(timeout(limit, commit).map(Option::flatten).boxed());
     }
     let Refresh::Loaded(refresh) = &state.refresh else { return None };
     let token = refresh.token.as_ref().filter(|_| matches!(*refresh.loaded, Loaded::Live(_)))?;
-    let commit = state.auth.refresher.exchange_shared(token.clone(), refresh.loaded.clone());
+    let (token, loaded) = (token.clone(), refresh.loaded.clone());
+    let commit = state.auth.refresher.exchange_shared(token, loaded, state.info.client());
     Some(commit.map(Result::ok).boxed())
 }
 
@@ -54,9 +62,9 @@ fn spend_if_late<C: CustomClaims>(state: Arc<RequestState<C>>) -> Option<BoxFutu
     }
     let spend = async move {
         if let Refresh::Loaded(refresh) = &state.refresh
-            && let (Some(token), Ok(live)) = (&refresh.token, refresh.loaded.live())
+            && let Some(token) = &refresh.token
         {
-            state.auth.refresher.spend_for_upgrade(token, live).await;
+            state.auth.refresher.spend_for_upgrade(token, &refresh.loaded, &state.info.client()).await;
         }
         None
     };
@@ -76,22 +84,40 @@ pub(super) fn apply_change<C: CustomClaims>(
         Some(Change::Refreshed { .. }) => state.parse_refresh_tokens_once().token().map(|token| token.handle),
         Some(Change::LoggedOut) | None => None,
     };
-    if session.is_some_and(|session| state.auth.sessions().is_denied(session, state.auth.now())) {
+    if session.is_some_and(|session| state.auth.sessions().is_denied(session)) {
         // The handler has the access token, and may have put it into the body.
         tokens::forbid_caching(headers);
         return;
     }
     match change.as_deref() {
         Some(Change::LoggedIn { issued, .. } | Change::Refreshed { issued }) => {
-            tokens::add(headers, settings, state.info.transport, issued);
+            add_tokens(state, headers, issued);
         }
         Some(Change::LoggedInNative { .. }) => tokens::forbid_caching(headers),
+        // Of a cross-site request, the cookies were not read.
+        Some(Change::LoggedOut) if state.info.is_cross_site => {}
         Some(Change::LoggedOut) => tokens::remove_cookies(headers, settings),
         None if state.info.navigation == Navigation::Own && is_session_over(state) => {
             tokens::remove_cookies(headers, settings);
         }
         None => {}
     }
+}
+
+/// Adds the issued tokens.
+pub(super) fn add_tokens<C: CustomClaims>(state: &RequestState<C>, headers: &mut HeaderMap, issued: &Issued) {
+    tokens::add(headers, &state.auth.settings, state.info.transport, issued);
+    let bytes = head_size(headers);
+    if bytes > LARGEST_HEAD && !state.auth.large_head_reported.swap(true, Ordering::Relaxed) {
+        state.emit(EventKind::LargeResponseHead { bytes });
+    }
+}
+
+/// The size in HTTP/1.1, with what the server adds to the headers.
+fn head_size(headers: &HeaderMap) -> usize {
+    let size =
+        |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
+    SERVERS_OWN_SIZE + headers.iter().map(size).sum::<usize>()
 }
 
 /// Whether the session of the request has ended or expired, according to the store or to the refresh token itself.

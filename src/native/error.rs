@@ -7,7 +7,7 @@ use http::{HeaderValue, Response, StatusCode, header::RETRY_AFTER};
 use serde::Serialize;
 
 use super::response::json;
-use crate::refresh::RefreshError;
+use crate::{InvalidClaimsReason, refresh::RefreshError};
 
 /// Why a token request is rejected, and the response for it: JSON with `error` and `error_description` (RFC 6749 §5.2).
 ///
@@ -15,8 +15,8 @@ use crate::refresh::RefreshError;
 /// it, so it is not a problem document, and [`AuthBuilder::on_rejection`](crate::AuthBuilder::on_rejection) does not apply. The
 /// same error is in the response's extensions, for outer layers.
 ///
-/// `temporarily_unavailable` is registered for another endpoint (RFC 6749 §4.1.2.1), because §5.2 has no code for a server that
-/// cannot answer. A client that knows only the codes of §5.2 uses the status, 503, and `Retry-After`.
+/// `temporarily_unavailable` and `server_error` are registered for another endpoint (RFC 6749 §4.1.2.1), because §5.2 has no code
+/// for a server that cannot answer. A client that knows only the codes of §5.2 uses the status, 503 or 500, and `Retry-After`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenError {
@@ -39,6 +39,13 @@ pub enum TokenError {
     /// 503 `temporarily_unavailable`: other requests kept rotating the session meanwhile, or the refresh token is the previous one,
     /// after the grace period, and no late budget is left. The client repeats the request with the newest token that it has.
     Overtaken,
+    /// 500 `server_error`: the claims or the scope from the claims source do not fit into an access token. The client keeps its
+    /// refresh token, which is valid again as soon as they fit.
+    #[non_exhaustive]
+    InvalidClaims {
+        /// What is wrong.
+        reason: InvalidClaimsReason,
+    },
 }
 
 impl TokenError {
@@ -50,6 +57,7 @@ impl TokenError {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidGrant => "invalid_grant",
             Self::Unavailable | Self::Overtaken => "temporarily_unavailable",
+            Self::InvalidClaims { .. } => "server_error",
         }
     }
 
@@ -57,6 +65,7 @@ impl TokenError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Unavailable | Self::Overtaken => StatusCode::SERVICE_UNAVAILABLE,
+            Self::InvalidClaims { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::InvalidRequest { .. }
             | Self::UnsupportedGrantType
             | Self::InvalidScope
@@ -93,6 +102,9 @@ impl fmt::Display for TokenError {
             Self::InvalidGrant => "the refresh token is invalid, expired or revoked",
             Self::Unavailable => "sessions cannot be checked at the moment",
             Self::Overtaken => "other requests are refreshing the session",
+            Self::InvalidClaims { reason } => {
+                return write!(f, "the claims do not fit into an access token: {reason}");
+            }
         })
     }
 }
@@ -105,6 +117,7 @@ impl From<RefreshError> for TokenError {
             RefreshError::Inactive => Self::InvalidGrant,
             RefreshError::Overtaken => Self::Overtaken,
             RefreshError::Unavailable => Self::Unavailable,
+            RefreshError::InvalidClaims(reason) => Self::InvalidClaims { reason },
         }
     }
 }

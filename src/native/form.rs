@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
-use super::TokenError;
+use super::{TokenError, urlencoded::pairs};
 
 /// The largest form that is accepted, in bytes: many times the size of a token and a scope.
 pub(super) const LARGEST_FORM: usize = 4096;
@@ -44,40 +44,12 @@ type Parameters = BTreeMap<Vec<u8>, Zeroizing<Vec<u8>>>;
 /// All parameters, unknown ones too: none may occur twice (RFC 6749 §3.2), since parsers disagree on which one counts.
 fn parameters(form: &[u8]) -> Result<Parameters, TokenError> {
     let mut parameters = Parameters::new();
-    for pair in form.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
-        let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-        let (name, value) = pair.split_at(equals);
-        let (Some(name), Some(value)) = (decode(name), decode(value.strip_prefix(b"=").unwrap_or_default()))
-        else {
-            return Err(TokenError::InvalidRequest { reason: "the form is not correctly percent-encoded" });
-        };
+    for pair in pairs(form) {
+        let (name, value) =
+            pair.ok_or(TokenError::InvalidRequest { reason: "the form is not correctly percent-encoded" })?;
         if parameters.insert(name, Zeroizing::new(value)).is_some() {
             return Err(TokenError::InvalidRequest { reason: "a parameter occurs twice" });
         }
     }
     Ok(parameters)
-}
-
-/// Strict `application/x-www-form-urlencoded`: an invalid escape is an error, not literal text.
-fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    // Allocated once: a growing vector would leave copies of a token in memory.
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.iter();
-    while let Some(&byte) = rest.next() {
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => hex(*rest.next()?)? << 4 | hex(*rest.next()?)?,
-            byte => byte,
-        });
-    }
-    Some(decoded)
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
 }

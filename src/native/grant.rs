@@ -3,7 +3,7 @@
 use std::iter;
 
 use super::{NativeTokenResponse, TokenError, form::TokenRequest};
-use crate::{Auth, CustomClaims, refresh::Mode, refresh_token::RefreshTransport};
+use crate::{Auth, CustomClaims, event::ClientInfo, refresh::Mode, refresh_token::RefreshTransport};
 
 impl<C: CustomClaims> Auth<C> {
     /// Exchanges the refresh token of a native client (RFC 6749 §6), which it received from
@@ -37,26 +37,39 @@ impl<C: CustomClaims> Auth<C> {
     /// has**. Concurrent requests with one token, and a request that is repeated because its response was lost, all receive the
     /// same successor.
     ///
+    /// Its events have neither the address nor the user agent of the client, unlike those of `Auth::token_route`.
+    ///
     /// # Errors
     /// [`TokenError::InvalidRequest`], [`UnsupportedGrantType`](TokenError::UnsupportedGrantType) and
     /// [`InvalidScope`](TokenError::InvalidScope) for an invalid form; [`InvalidGrant`](TokenError::InvalidGrant) for a token
     /// that is invalid, expired, revoked or reused, or is one of a refresh cookie; [`Unavailable`](TokenError::Unavailable) if
-    /// the store or the claims source fails; [`Overtaken`](TokenError::Overtaken).
+    /// the store or the claims source fails; [`InvalidClaims`](TokenError::InvalidClaims) if the user's claims do not fit into an
+    /// access token; [`Overtaken`](TokenError::Overtaken).
     ///
     /// # Cancel safety
     /// If the future is dropped before it completes, the session may have been rotated, which counts as a lost response.
     pub async fn refresh_token_grant(&self, form: &[u8]) -> Result<NativeTokenResponse, TokenError> {
+        self.grant(form, ClientInfo::NONE).await
+    }
+
+    /// [`refresh_token_grant`](Self::refresh_token_grant) for a request of `client`.
+    pub(super) async fn grant(
+        &self,
+        form: &[u8],
+        client: &ClientInfo,
+    ) -> Result<NativeTokenResponse, TokenError> {
         let request = TokenRequest::read(form)?;
         let text = iter::once(request.refresh_token.as_slice());
-        let presented = self.inner.read_refresh_tokens(text, RefreshTransport::Body, self.inner.now());
+        let presented =
+            self.inner.read_refresh_tokens(text, RefreshTransport::Body, client, self.inner.now());
         let token = presented.token().ok_or(TokenError::InvalidGrant)?;
-        let loaded = self.inner.refresher.load(token, Mode::Deciding).await;
+        let loaded = self.inner.refresher.load(token, Mode::Deciding, client).await;
         let live = loaded.live()?;
         // Before the commit, so that a rejected request has rotated nothing.
-        if request.scope.is_some_and(|scope| !live.user.has_scope(&scope)) {
+        if request.scope.is_some_and(|scope| !live.user.user.has_scope(&scope)) {
             return Err(TokenError::InvalidScope);
         }
-        let issued = self.inner.refresher.exchange(token, live).await?;
+        let issued = self.inner.refresher.exchange(token, live, client).await?;
         let access = issued.access.ok_or(TokenError::Unavailable)?;
         Ok(NativeTokenResponse::new(access, issued.refresh))
     }

@@ -10,5 +10,8 @@ mod grant;
 mod response;
 #[cfg(feature = "axum")]
 mod route;
+mod urlencoded;
 
+#[cfg(feature = "axum")]
+pub(crate) use self::urlencoded::pairs as urlencoded_pairs;
 pub use self::{error::TokenError, response::NativeTokenResponse};

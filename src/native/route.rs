@@ -4,12 +4,15 @@ use axum::{
     Router,
     body::to_bytes,
     extract::{Request, State},
-    http::{HeaderMap, header::CONTENT_TYPE},
+    http::{
+        HeaderMap,
+        header::{CONTENT_TYPE, USER_AGENT},
+    },
     routing::post,
 };
 
 use super::{NativeTokenResponse, TokenError, form::LARGEST_FORM};
-use crate::{Auth, CustomClaims, state::suppress_tokens};
+use crate::{Auth, CustomClaims, event::ClientInfo, state::suppress_tokens};
 
 impl<C: CustomClaims> Auth<C> {
     /// `POST /auth/token` for axum: native, mobile and command line clients exchange their refresh token, with
@@ -49,6 +52,7 @@ async fn token<C: CustomClaims>(
     State(auth): State<Auth<C>>,
     request: Request,
 ) -> Result<NativeTokenResponse, TokenError> {
+    let client = client(&auth, &request);
     // If the client has cookies as well, their session must not be refreshed here.
     suppress_tokens(request.extensions());
     if !is_form(request.headers()) {
@@ -58,7 +62,15 @@ async fn token<C: CustomClaims>(
     let form = to_bytes(request.into_body(), LARGEST_FORM).await;
     let form =
         form.map_err(|_| TokenError::InvalidRequest { reason: "the form is too large or truncated" })?;
-    auth.refresh_token_grant(&form).await
+    auth.grant(&form, &client).await
+}
+
+fn client<C: CustomClaims>(auth: &Auth<C>, request: &Request) -> ClientInfo {
+    let ip = auth.inner.settings.client_ip.as_ref();
+    ClientInfo {
+        ip: ip.and_then(|ip| ip(request.headers(), request.extensions())),
+        user_agent: request.headers().get(USER_AGENT).cloned(),
+    }
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

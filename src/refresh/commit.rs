@@ -1,39 +1,60 @@
 //! The commit: rotate, or send what another request rotated to. For an upgrade: spend late budget, and send nothing.
 
-use std::{error::Error, sync::Arc};
+use std::sync::Arc;
 
 use tower_refresh_core::{
     SessionRow, Timestamp,
     rotation::{Attempt, Decision, Rule, Tokens as TokensToSend, commit as decide},
 };
 
-use super::{error::RefreshError, load::Live};
+use super::{
+    committed::Committed,
+    error::RefreshError,
+    load::Live,
+    user::{load_user, report_invalid_claims},
+};
 use crate::{
     CustomClaims,
-    access_token::MintError,
-    claims::User,
-    event::EventKind,
+    event::{About, ClientInfo, EventKind},
+    keys::PreparedKeys,
     refresh_token::RefreshToken,
     sessions::Sessions,
-    telemetry::commit_span,
-    tokens::{Issued, Tokens},
+    tokens::{Issued, IssuedRefresh, PreparedUser, Tokens},
 };
 
 const MOST_RELOADS: usize = 3;
 
-/// Exchanges the token for the tokens of a response.
+/// Exchanges the token for the tokens of a response. Claims that do not fit into an access token are found before the swap, and
+/// then nothing is written.
 pub(super) async fn commit<C: CustomClaims>(
     sessions: &Arc<Sessions<C>>,
     tokens: &Tokens<C>,
     token: &RefreshToken,
     live: &Live<C>,
-) -> Result<Issued, RefreshError> {
-    let user = fresh_user(sessions, live).await;
-    let decided = store_decision(sessions, token, live, |decision| decision).await?;
+    client: &ClientInfo,
+) -> Result<Arc<Committed<C>>, RefreshError> {
+    // The same keys throughout: they may be replaced meanwhile.
+    let keys = Arc::clone(&tokens.keys());
+    let user = fresh_user(sessions, tokens, &keys, live, client).await?;
+    let decided = store_decision(sessions, token, live, client, |decision| decision).await?;
     match decided.rule {
         Rule::NotLive => Err(RefreshError::Inactive),
         Rule::Overtaken => Err(RefreshError::Overtaken),
-        _ => Ok(issue(sessions, tokens, token, user.as_deref(), &decided)),
+        _ => {
+            if decided.lost_before.is_some() {
+                let Decided { row, lost_before, .. } = &decided;
+                let about = About::client(client).session(Some(row.handle), Some(&row.subject));
+                sessions.events.emit(EventKind::ResponsesLost, about.rotated_at(*lost_before));
+            }
+            let refresh = issue_refresh(sessions, tokens, &keys, token, client, &decided);
+            let committed = Arc::new(Committed::new(decided.row, decided.now, keys, refresh));
+            let issued = committed.issue(sessions, tokens, user.as_ref(), client);
+            // A commit that could not make all tokens leaves them to the next request.
+            if issued.access.is_some() && issued.refresh.is_some() {
+                let _ = live.committed.set(committed.clone());
+            }
+            Ok(committed)
+        }
     }
 }
 
@@ -42,9 +63,10 @@ pub(super) async fn spend_for_upgrade<C: CustomClaims>(
     sessions: &Arc<Sessions<C>>,
     token: &RefreshToken,
     live: &Live<C>,
+    client: &ClientInfo,
 ) -> Result<(), RefreshError> {
-    let spend = store_decision(sessions, token, live, |decision| decision.for_upgrade(live.class));
-    commit_span(token.handle, token.generation, spend).await.map(drop)
+    let adapt = |decision: Decision| decision.for_upgrade(live.class);
+    store_decision(sessions, token, live, client, adapt).await.map(drop)
 }
 
 /// A decision whose row is stored.
@@ -53,6 +75,8 @@ struct Decided {
     row: Box<SessionRow>,
     to_send: TokensToSend,
     now: Timestamp,
+    /// When the token was due before, if it is late, and not for the first time.
+    lost_before: Option<Timestamp>,
 }
 
 /// Decides first on the row of the load, and tries a write on it at once. Otherwise, and after a conflict, it decides on a
@@ -61,6 +85,7 @@ async fn store_decision<C: CustomClaims>(
     sessions: &Sessions<C>,
     token: &RefreshToken,
     live: &Live<C>,
+    client: &ClientInfo,
     adapt: impl Fn(Decision) -> Decision,
 ) -> Result<Decided, RefreshError> {
     let mut reloaded = None;
@@ -69,81 +94,109 @@ async fn store_decision<C: CustomClaims>(
         let now = sessions.now();
         let is_fresh = round > 0;
         if is_fresh {
-            reloaded = match sessions.store.load(token.handle).await {
+            reloaded = match sessions.store.load(token.handle, Some(&live.row.subject), client).await {
                 Ok(row) => row.map(Box::new),
                 Err(_) => return Err(RefreshError::Unavailable),
             };
         }
-        let denied = sessions.is_denied(token.handle, now);
+        let denied = sessions.is_denied(token.handle);
         let row = if is_fresh { reloaded.as_deref() } else { Some(&*live.row) };
         let attempt = Attempt::new(row, token.generation, now).with_denied(denied);
         let decision = adapt(decide(&attempt, live.class, &sessions.policy));
         let (rule, to_send) = (decision.rule, decision.send);
         let rotates = matches!(rule, Rule::Rotate | Rule::Late);
+        let lost_before = row.filter(|row| rule == Rule::Late && was_late_before(row, now));
+        let lost_before = lost_before.map(|row| row.rotated_at);
         let row = match (decision.write.map(Box::new), reloaded.take()) {
-            (Some(write), _) if is_fresh || rotates => match sessions.store.compare_and_swap(&write).await {
-                Ok(Some(_)) => write,
-                Ok(None) => continue,
-                Err(_) => return Err(RefreshError::Unavailable),
-            },
+            (Some(write), _) if is_fresh || rotates => {
+                match sessions.store.compare_and_swap(&write, client).await {
+                    Ok(Some(_)) => write,
+                    Ok(None) => continue,
+                    Err(_) => return Err(RefreshError::Unavailable),
+                }
+            }
             (None, Some(row)) if is_fresh => row,
             (None, None) if is_fresh => return Err(RefreshError::Inactive),
             _ => continue,
         };
-        return Ok(Decided { rule, row, to_send, now });
+        return Ok(Decided { rule, row, to_send, now, lost_before });
     }
     Err(RefreshError::Overtaken)
 }
 
-fn issue<C: CustomClaims>(
+/// Whether late budget was spent before, so that this lost response is not the only one: some of the budget is still missing, or
+/// it was spent for the current generation. That alone moves `rotated_at` and not `idle_expiry`, which shows unless the absolute
+/// expiry limits it.
+fn was_late_before(row: &SessionRow, now: Timestamp) -> bool {
+    let moved = |idle| row.idle_expiry < row.rotated_at.saturating_add(idle).min(row.absolute_expiry);
+    row.late_budget > now || row.idle.is_some_and(moved)
+}
+
+fn issue_refresh<C: CustomClaims>(
     sessions: &Sessions<C>,
     tokens: &Tokens<C>,
+    keys: &PreparedKeys,
     token: &RefreshToken,
-    user: Option<&User<C>>,
-    &Decided { ref row, to_send, now, .. }: &Decided,
-) -> Issued {
-    let keys = tokens.keys();
-    let mut issued = Issued::default();
-    let failed = |kind, error: &(dyn Error + 'static)| {
-        sessions.events.failed(kind, Some(row.handle), Some(&row.subject), error);
-    };
-    if let TokensToSend::AccessAndRefresh { generation, .. } = to_send {
-        match tokens.issue_refresh(&keys, &token.with_generation(generation), row, now) {
-            Ok(refresh) => issued.refresh = Some(refresh),
-            Err(error) => failed(EventKind::CryptoFailed, &error),
+    client: &ClientInfo,
+    Decided { row, to_send, now, .. }: &Decided,
+) -> Option<IssuedRefresh> {
+    let TokensToSend::AccessAndRefresh { generation, .. } = to_send else { return None };
+    match tokens.issue_refresh(keys, &token.with_generation(*generation), row, *now) {
+        Ok(refresh) => Some(refresh),
+        Err(error) => {
+            let about = About::client(client).session(Some(row.handle), Some(&row.subject));
+            sessions.events.failed(EventKind::CryptoFailed, about, &error);
+            None
         }
     }
-    if let Some(user) = user {
-        match tokens.issue_access(&keys, user, row, now) {
-            Ok(access) => issued.access = Some(access),
-            Err(error @ (MintError::Sign | MintError::Random)) => failed(EventKind::CryptoFailed, &error),
-            Err(error) => failed(EventKind::ClaimsFailed, &error),
-        }
-    }
-    issued
 }
 
 /// What each request does with the result of a commit, which others may share.
 pub(super) fn finish<C: CustomClaims>(
     sessions: &Sessions<C>,
+    tokens: &Tokens<C>,
+    token: &RefreshToken,
     live: &Live<C>,
-    result: Result<Issued, RefreshError>,
+    client: &ClientInfo,
+    result: Result<Arc<Committed<C>>, RefreshError>,
 ) -> Result<Issued, RefreshError> {
-    let issued = result?;
+    let committed = result?;
     // A logout may have come after the swap; what it denied must not be sent.
-    if sessions.is_denied(live.row.handle, sessions.now()) {
+    let now = sessions.now();
+    if sessions.is_denied(live.row.handle) {
         return Err(RefreshError::Inactive);
     }
-    sessions.events.emit_for(EventKind::Refresh(live.class), &live.row);
+    let user = (!live.has_outdated_claims(sessions)).then_some(&live.user);
+    let issued = committed.issue(sessions, tokens, user, client);
+    sessions.events.emit_for(EventKind::Refresh(live.class), &live.row, client);
+    if issued.refresh.is_some()
+        && let Some(difference) = sessions.deliveries.record(token.handle, token.generation, client, now)
+    {
+        sessions.events.emit_for(EventKind::Redelivered(difference), &live.row, client);
+    }
     Ok(issued)
 }
 
 /// The user for the new access token, reloaded if the handler took longer than an access token lives. `None` if that fails, and
 /// then no access token is sent.
-async fn fresh_user<C: CustomClaims>(sessions: &Sessions<C>, live: &Live<C>) -> Option<Arc<User<C>>> {
-    let age = sessions.now().saturating_since(live.claims_at);
-    if age < sessions.policy.access_lifetime {
-        return Some(live.user.clone());
+async fn fresh_user<C: CustomClaims>(
+    sessions: &Sessions<C>,
+    tokens: &Tokens<C>,
+    keys: &PreparedKeys,
+    live: &Live<C>,
+    client: &ClientInfo,
+) -> Result<Option<PreparedUser<C>>, RefreshError> {
+    let user = if live.has_outdated_claims(sessions) {
+        match load_user(sessions, tokens, &live.row, live.user.transport, client).await {
+            Ok(Some(user)) => user,
+            Err(error @ RefreshError::InvalidClaims(_)) => return Err(error),
+            Ok(None) | Err(_) => return Ok(None),
+        }
+    } else {
+        live.user.clone()
+    };
+    match tokens.check_len(keys, &user) {
+        Ok(()) => Ok(Some(user)),
+        Err(error) => Err(report_invalid_claims(sessions, &live.row, client, &error)),
     }
-    sessions.claims.load_user(&live.row).await.ok().flatten().map(|load| load.user)
 }

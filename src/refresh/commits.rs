@@ -1,4 +1,4 @@
-//! Concurrent requests with the same token share one commit.
+//! Concurrent requests with the same token share one commit, and those that share a load also its result.
 
 use std::{fmt, sync::Arc};
 
@@ -6,13 +6,15 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tower_refresh_core::{SessionHandle, rotation::TokenClass};
 
 use super::{
-    commit::{commit, finish},
+    commit::{commit, finish, spend_for_upgrade},
+    committed::Committed,
     error::RefreshError,
-    load::Loaded,
-    single_flight::{SharedWork, SingleFlight},
+    load::{Live, Loaded},
+    single_flight::{SharedWork, SingleFlight, result},
 };
 use crate::{
     CustomClaims,
+    event::ClientInfo,
     refresh_token::RefreshToken,
     sessions::Sessions,
     telemetry::commit_span,
@@ -26,53 +28,118 @@ pub(crate) type Committing = BoxFuture<'static, Result<Issued, RefreshError>>;
 pub(super) struct Commits<C> {
     sessions: Arc<Sessions<C>>,
     tokens: Arc<Tokens<C>>,
-    /// By class too: what is due to a token depends on it.
-    flights: SingleFlight<(SessionHandle, u32, TokenClass), Result<Issued, RefreshError>>,
+    commits: Flights<Arc<Committed<C>>>,
+    /// Those for responses that can carry no cookies, because they end HTTP on the connection.
+    upgrades: Flights<()>,
 }
+
+/// By class too: what is due to a token depends on it.
+type Flights<V> = SingleFlight<(SessionHandle, u32, TokenClass), Result<V, RefreshError>>;
 
 impl<C: CustomClaims> Commits<C> {
     pub(super) fn new(sessions: Arc<Sessions<C>>, tokens: Arc<Tokens<C>>) -> Self {
-        Self { sessions, tokens, flights: SingleFlight::new() }
+        Self { sessions, tokens, commits: SingleFlight::new(), upgrades: SingleFlight::new() }
     }
 
-    /// Joins the commit in progress for `token`, or starts one with what this request has loaded. A request that joined a commit
-    /// that failed tries once more: the failure may be older than the request.
-    pub(super) fn join_or_start(&self, token: RefreshToken, loaded: Arc<Loaded<C>>) -> Committing {
-        let (commit, joined) = self.shared_commit(&token, &loaded);
+    /// Takes the result of an earlier commit on `loaded`, joins the commit in progress for `token`, or starts one with what this
+    /// request has loaded.
+    pub(super) fn join_or_start(
+        &self,
+        token: RefreshToken,
+        loaded: Arc<Loaded<C>>,
+        client: ClientInfo,
+    ) -> Committing {
         let commits = self.clone();
         let (handle, generation) = (token.handle, token.generation);
         let commit = async move {
-            let result = match commit.await {
-                Err(RefreshError::Unavailable) if joined => commits.shared_commit(&token, &loaded).0.await,
-                result => result,
+            let live = loaded.live()?;
+            let result = match commits.earlier(&token, live) {
+                Some(committed) => Ok(committed.clone()),
+                None => shared(|| commits.join_commit(&token, live, &loaded, &client)).await,
             };
-            finish(&commits.sessions, loaded.live()?, result)
+            finish(&commits.sessions, &commits.tokens, &token, live, &client, result)
         };
         commit_span(handle, generation, commit).boxed()
     }
 
-    fn shared_commit(
+    /// Spends late budget for a response that carries no token, unless an earlier commit on `loaded` or the one in progress does.
+    pub(super) async fn spend_for_upgrade(
         &self,
         token: &RefreshToken,
         loaded: &Arc<Loaded<C>>,
-    ) -> (SharedWork<Result<Issued, RefreshError>>, bool) {
-        let class = loaded.live().map_or(TokenClass::Unknown, |live| live.class);
-        self.flights.join_or_start((token.handle, token.generation, class), || {
+        client: &ClientInfo,
+    ) -> Result<(), RefreshError> {
+        let spend = async {
+            let live = loaded.live()?;
+            match self.earlier(token, live) {
+                Some(_) => Ok(()),
+                None => shared(|| self.join_upgrade(token, live, loaded, client)).await,
+            }
+        };
+        commit_span(token.handle, token.generation, spend).await
+    }
+
+    /// An earlier commit on the same load, while its tokens are sent again.
+    fn earlier<'a>(&self, token: &RefreshToken, live: &'a Live<C>) -> Option<&'a Arc<Committed<C>>> {
+        live.committed.get().filter(|committed| committed.is_due_again(&self.sessions, token, live.class))
+    }
+
+    fn join_commit(
+        &self,
+        token: &RefreshToken,
+        live: &Live<C>,
+        loaded: &Arc<Loaded<C>>,
+        client: &ClientInfo,
+    ) -> (SharedWork<Result<Arc<Committed<C>>, RefreshError>>, bool) {
+        self.commits.join_or_start((token.handle, token.generation, live.class), || {
             let (sessions, tokens) = (self.sessions.clone(), self.tokens.clone());
-            let (token, loaded) = (token.clone(), loaded.clone());
-            async move { commit(&sessions, &tokens, &token, loaded.live()?).await }
+            let (token, loaded, client) = (token.clone(), loaded.clone(), client.clone());
+            async move { commit(&sessions, &tokens, &token, loaded.live()?, &client).await }
         })
+    }
+
+    fn join_upgrade(
+        &self,
+        token: &RefreshToken,
+        live: &Live<C>,
+        loaded: &Arc<Loaded<C>>,
+        client: &ClientInfo,
+    ) -> (SharedWork<Result<(), RefreshError>>, bool) {
+        self.upgrades.join_or_start((token.handle, token.generation, live.class), || {
+            let (sessions, token) = (self.sessions.clone(), token.clone());
+            let (loaded, client) = (loaded.clone(), client.clone());
+            async move { spend_for_upgrade(&sessions, &token, loaded.live()?, &client).await }
+        })
+    }
+}
+
+/// A request that joined work that failed tries once more: the failure may be older than the request.
+async fn shared<V: Clone>(
+    join: impl Fn() -> (SharedWork<Result<V, RefreshError>>, bool),
+) -> Result<V, RefreshError> {
+    let (work, joined) = join();
+    match result(work).await {
+        Err(RefreshError::Unavailable | RefreshError::InvalidClaims(_)) if joined => result(join().0).await,
+        result => result,
     }
 }
 
 impl<C> Clone for Commits<C> {
     fn clone(&self) -> Self {
-        Self { sessions: self.sessions.clone(), tokens: self.tokens.clone(), flights: self.flights.clone() }
+        Self {
+            sessions: self.sessions.clone(),
+            tokens: self.tokens.clone(),
+            commits: self.commits.clone(),
+            upgrades: self.upgrades.clone(),
+        }
     }
 }
 
 impl<C> fmt::Debug for Commits<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Commits").field("flights", &self.flights).finish_non_exhaustive()
+        f.debug_struct("Commits")
+            .field("commits", &self.commits)
+            .field("upgrades", &self.upgrades)
+            .finish_non_exhaustive()
     }
 }

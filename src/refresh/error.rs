@@ -1,6 +1,6 @@
 //! Why a refresh issued no tokens.
 
-use crate::RejectionKind;
+use crate::{InvalidClaimsReason, RejectionKind};
 
 /// Why no tokens were issued. Nothing was ended, and no response fails because of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub(crate) enum RefreshError {
     Overtaken,
     /// The store or the claims source failed. A write may have happened, which counts as a lost response.
     Unavailable,
+    /// The claims do not fit into an access token. Nothing was written.
+    InvalidClaims(InvalidClaimsReason),
 }
 
 impl From<RefreshError> for RejectionKind {
@@ -20,6 +22,7 @@ impl From<RefreshError> for RejectionKind {
             RefreshError::Inactive => Self::Unauthenticated,
             RefreshError::Overtaken => Self::Overtaken,
             RefreshError::Unavailable => Self::Unavailable,
+            RefreshError::InvalidClaims(reason) => Self::InvalidClaims { reason },
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The load: load the session, classify the token, load the claims.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tower_refresh_core::{
@@ -8,13 +8,16 @@ use tower_refresh_core::{
     rotation::{Attempt, TokenClass, classify, roll_forward},
 };
 
-use super::error::RefreshError;
+use super::{
+    committed::Committed, dead::DeadSessions, error::RefreshError, inactive::Inactive, user::load_user,
+};
 use crate::{
-    CustomClaims,
-    claims::{User, UserLoad},
-    event::EventKind,
-    refresh_token::RefreshToken,
+    CustomClaims, InvalidClaimsReason,
+    claims::User,
+    event::{ClientInfo, EventKind},
+    refresh_token::{RefreshToken, RefreshTransport},
     sessions::Sessions,
+    tokens::{PreparedUser, Tokens},
 };
 
 /// The result of a load.
@@ -27,6 +30,8 @@ pub(crate) enum Loaded<C> {
     Inactive(Inactive),
     /// The store or the claims source failed (c11): the user cannot be identified, and nothing was changed.
     Unavailable,
+    /// The claims do not fit into an access token: the user can have none, and nothing was changed.
+    InvalidClaims(InvalidClaimsReason),
 }
 
 impl<C> Loaded<C> {
@@ -39,6 +44,7 @@ impl<C> Loaded<C> {
             Self::Live(live) => Ok(live),
             Self::SessionLive(_) | Self::Inactive(_) => Err(RefreshError::Inactive),
             Self::Unavailable => Err(RefreshError::Unavailable),
+            Self::InvalidClaims(reason) => Err(RefreshError::InvalidClaims(*reason)),
         }
     }
 }
@@ -46,29 +52,15 @@ impl<C> Loaded<C> {
 pub(crate) struct Live<C> {
     pub(crate) class: TokenClass,
     pub(crate) row: Box<SessionRow>,
-    pub(crate) user: Arc<User<C>>,
-    /// When the claims source was called.
-    pub(crate) claims_at: Timestamp,
+    pub(crate) user: PreparedUser<C>,
+    /// The first commit on this load.
+    pub(super) committed: OnceLock<Arc<Committed<C>>>,
 }
 
-/// Why a token does not authenticate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Inactive {
-    /// The session has ended or expired, and not because of this request: its cookies are useless.
-    SessionOver,
-    /// Any other reason. A newer login may be on its way to the same browser, or the session goes on (c7), so the cookies stay.
-    TokenRejected,
-}
-
-impl Inactive {
-    /// The reason for a session that has ended or expired, or is being ended. A session that a login in the same browser
-    /// superseded is no reason to remove cookies: by the time of the response the browser may have the newer ones.
-    pub(super) fn of(row: &SessionRow, now: Timestamp) -> Self {
-        match row.ended {
-            Some(ended) if ended.reason == EndReason::Superseded => Self::TokenRejected,
-            None if row.is_live(now) => Self::TokenRejected,
-            _ => Self::SessionOver,
-        }
+impl<C: CustomClaims> Live<C> {
+    /// Whether the claims are older than an access token may be, because the handler took that long.
+    pub(super) fn has_outdated_claims(&self, sessions: &Sessions<C>) -> bool {
+        sessions.now().saturating_since(self.user.claims_at) >= sessions.policy.access_lifetime
     }
 }
 
@@ -88,17 +80,25 @@ const MOST_ROUNDS: usize = 3;
 
 pub(super) async fn load<C: CustomClaims>(
     sessions: Arc<Sessions<C>>,
+    tokens: Arc<Tokens<C>>,
+    dead: Arc<DeadSessions>,
     token: RefreshToken,
     mode: Mode,
+    client: ClientInfo,
 ) -> Loaded<C> {
+    let report = |kind, row: &SessionRow| sessions.events.emit_for(kind, row, &client);
     for _ in 0..MOST_ROUNDS {
-        let Ok(row) = sessions.store.load(token.handle).await else { return Loaded::Unavailable };
+        let Ok(row) = sessions.store.load(token.handle, None, &client).await else {
+            return Loaded::Unavailable;
+        };
         let row = row.map(Box::new);
         let now = sessions.now();
-        let denied = sessions.is_denied(token.handle, now);
+        let denied = sessions.is_denied(token.handle);
         let attempt = Attempt::new(row.as_deref(), token.generation, now).with_denied(denied);
         let class = classify(&attempt, &sessions.policy);
-        let Some(row) = row else { return Loaded::Inactive(Inactive::TokenRejected) };
+        let Some(row) = row else {
+            return Loaded::Inactive(dead.remember_if_final(token.handle, None, now));
+        };
         let (row, class) = match class {
             TokenClass::Current | TokenClass::Previous | TokenClass::Overdue => (row, class),
             // The token is genuine and newer than the row, which a request of our own restores.
@@ -107,7 +107,7 @@ pub(super) async fn load<C: CustomClaims>(
                 return Loaded::Inactive(Inactive::TokenRejected);
             }
             TokenClass::Late => {
-                sessions.events.emit_for(EventKind::Late, &row);
+                report(EventKind::Late, &row);
                 (row, class)
             }
             TokenClass::Ended => {
@@ -115,55 +115,70 @@ pub(super) async fn load<C: CustomClaims>(
                 if let Some(ended) = row.ended {
                     sessions.deny_ended(row.handle, ended.at);
                 }
-                return Loaded::Inactive(Inactive::of(&row, now));
+                return Loaded::Inactive(dead.remember_if_final(row.handle, Some(&row), now));
             }
-            TokenClass::Expired => return Loaded::Inactive(Inactive::SessionOver),
+            TokenClass::Expired => {
+                return Loaded::Inactive(dead.remember_if_final(row.handle, Some(&row), now));
+            }
             TokenClass::Reuse => {
-                sessions.events.emit_for(EventKind::Reuse, &row);
+                report(EventKind::Reuse, &row);
                 if mode != Mode::Deciding {
                     return Loaded::Inactive(Inactive::TokenRejected);
                 }
-                return end(&sessions, row, EndReason::Reuse).await;
+                return end(&sessions, row, EndReason::Reuse, &client).await;
             }
             TokenClass::Ahead if mode == Mode::Deciding => {
-                match restore_lost_write(&sessions, &row, token.generation, now).await {
+                match restore_lost_write(&sessions, &row, token.generation, now, &client).await {
                     Ok(Some(restored)) => (restored, TokenClass::Current),
                     Ok(None) => continue,
                     Err(_) => return Loaded::Unavailable,
                 }
             }
             TokenClass::Spent => {
-                sessions.events.emit_for(EventKind::Spent, &row);
+                report(EventKind::Spent, &row);
                 return Loaded::Inactive(Inactive::TokenRejected);
             }
             TokenClass::Impossible => {
-                sessions.events.emit_for(EventKind::Impossible, &row);
+                report(EventKind::Impossible, &row);
                 return Loaded::Inactive(Inactive::TokenRejected);
             }
             _ => return Loaded::Inactive(Inactive::TokenRejected),
         };
-        return with_claims(&sessions, class, row, mode).await;
+        return with_claims(&sessions, &tokens, class, row, token.transport, mode, &client).await;
     }
     Loaded::Unavailable
 }
 
 /// What was loaded before, with the claims as of now.
-pub(super) async fn reload_claims<C: CustomClaims>(sessions: &Arc<Sessions<C>>, live: &Live<C>) -> Loaded<C> {
-    with_claims(sessions, live.class, live.row.clone(), Mode::Deciding).await
+pub(super) async fn reload_claims<C: CustomClaims>(
+    sessions: &Arc<Sessions<C>>,
+    tokens: &Tokens<C>,
+    live: &Live<C>,
+    client: &ClientInfo,
+) -> Loaded<C> {
+    let (row, transport) = (live.row.clone(), live.user.transport);
+    with_claims(sessions, tokens, live.class, row, transport, Mode::Deciding, client).await
 }
 
 async fn with_claims<C: CustomClaims>(
     sessions: &Arc<Sessions<C>>,
+    tokens: &Tokens<C>,
     class: TokenClass,
     row: Box<SessionRow>,
+    transport: RefreshTransport,
     mode: Mode,
+    client: &ClientInfo,
 ) -> Loaded<C> {
-    match sessions.claims.load_user(&row).await {
-        Ok(Some(UserLoad { user, claims_at })) => {
-            Loaded::Live(Box::new(Live { class, row, user, claims_at }))
+    match load_user(sessions, tokens, &row, transport, client).await {
+        Ok(Some(user)) => Loaded::Live(Box::new(Live { class, row, user, committed: OnceLock::new() })),
+        Ok(None) if mode == Mode::Deciding => end(sessions, row, EndReason::Disabled, client).await,
+        Ok(None) => {
+            if mode == Mode::ReadOnly {
+                sessions.events.emit_for(EventKind::Disabled, &row, client);
+            }
+            Loaded::Inactive(Inactive::TokenRejected)
         }
-        Ok(None) if mode == Mode::Deciding => end(sessions, row, EndReason::Disabled).await,
-        Ok(None) => Loaded::Inactive(Inactive::TokenRejected),
+        Err(RefreshError::InvalidClaims(reason)) => Loaded::InvalidClaims(reason),
         Err(_) => Loaded::Unavailable,
     }
 }
@@ -174,22 +189,24 @@ async fn restore_lost_write<C: CustomClaims>(
     row: &SessionRow,
     generation: u32,
     now: Timestamp,
+    client: &ClientInfo,
 ) -> Result<Option<Box<SessionRow>>, StoreError> {
     let mut restored = Box::new(roll_forward(row, generation, now));
-    let Some(version) = sessions.store.compare_and_swap(&restored).await? else { return Ok(None) };
-    sessions.events.emit_for(EventKind::Ahead, &restored);
+    let Some(version) = sessions.store.compare_and_swap(&restored, client).await? else { return Ok(None) };
+    sessions.events.emit_for(EventKind::Ahead, &restored, client);
     restored.version = version;
     Ok(Some(restored))
 }
 
 /// Boxed, because the future of every refresh would be twice as large with room for it.
-fn end<C: CustomClaims>(
-    sessions: &Arc<Sessions<C>>,
+fn end<'a, C: CustomClaims>(
+    sessions: &'a Arc<Sessions<C>>,
     row: Box<SessionRow>,
     reason: EndReason,
-) -> BoxFuture<'_, Loaded<C>> {
+    client: &'a ClientInfo,
+) -> BoxFuture<'a, Loaded<C>> {
     let end = async move {
-        match sessions.end(row.handle, Some(row.subject), reason).await {
+        match sessions.end(row.handle, Some(row.subject), reason, client).await {
             Ok(_) => Loaded::Inactive(Inactive::TokenRejected),
             Err(_) => Loaded::Unavailable,
         }

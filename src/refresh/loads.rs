@@ -2,14 +2,21 @@
 
 use std::{fmt, sync::Arc};
 
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, ready},
+};
 use tower_refresh_core::SessionHandle;
 
 use super::{
+    dead::DeadSessions,
     load::{Loaded, Mode, load},
-    single_flight::{SharedWork, SingleFlight},
+    single_flight::{SharedWork, SingleFlight, result},
 };
-use crate::{CustomClaims, refresh_token::RefreshToken, sessions::Sessions, telemetry::load_span};
+use crate::{
+    CustomClaims, event::ClientInfo, refresh_token::RefreshToken, sessions::Sessions, telemetry::load_span,
+    tokens::Tokens,
+};
 
 /// A load that is in progress, or its result.
 pub(crate) type Loading<C> = BoxFuture<'static, Arc<Loaded<C>>>;
@@ -17,44 +24,74 @@ pub(crate) type Loading<C> = BoxFuture<'static, Arc<Loaded<C>>>;
 /// The loads in progress. Clones share them.
 pub(super) struct Loads<C> {
     sessions: Arc<Sessions<C>>,
+    tokens: Arc<Tokens<C>>,
+    dead: Arc<DeadSessions>,
     flights: SingleFlight<(SessionHandle, u32, Mode), Arc<Loaded<C>>>,
 }
 
 impl<C: CustomClaims> Loads<C> {
-    pub(super) fn new(sessions: Arc<Sessions<C>>) -> Self {
-        Self { sessions, flights: SingleFlight::new() }
+    pub(super) fn new(sessions: Arc<Sessions<C>>, tokens: Arc<Tokens<C>>, dead: Arc<DeadSessions>) -> Self {
+        Self { sessions, tokens, dead, flights: SingleFlight::new() }
     }
 
-    /// Joins the load in progress for `token`, or starts one; also returns whether it joined. A request that joined a load that
+    /// Joins the load in progress for `token`, or starts one, unless its session is known to be over; also returns whether it joined.
+    /// A request that joined a load that
     /// failed tries once more: the failure may be older than the request.
-    pub(super) fn join_or_start(&self, token: &RefreshToken, mode: Mode) -> (Loading<C>, bool) {
-        let (load, joined) = self.shared_load(token, mode);
-        if !joined {
-            return (load.boxed(), false);
+    pub(super) fn join_or_start(
+        &self,
+        token: &RefreshToken,
+        mode: Mode,
+        client: &ClientInfo,
+    ) -> (Loading<C>, bool) {
+        if let Some(inactive) = self.dead.find(token.handle, self.sessions.now()) {
+            return (ready(Arc::new(Loaded::Inactive(inactive))).boxed(), false);
         }
-        let (loads, token) = (self.clone(), token.clone());
+        let (load, joined) = self.shared_load(token, mode, client);
+        if !joined {
+            return (wait(load, mode).boxed(), false);
+        }
+        let (loads, token, client) = (self.clone(), token.clone(), client.clone());
         let load = async move {
-            let loaded = load.await;
-            if !matches!(*loaded, Loaded::Unavailable) {
+            let loaded = wait(load, mode).await;
+            if !matches!(*loaded, Loaded::Unavailable | Loaded::InvalidClaims(_)) {
                 return loaded;
             }
-            let (again, _) = loads.shared_load(&token, mode);
-            again.await
+            wait(loads.shared_load(&token, mode, &client).0, mode).await
         };
         (load.boxed(), true)
     }
 
-    fn shared_load(&self, token: &RefreshToken, mode: Mode) -> (SharedWork<Arc<Loaded<C>>>, bool) {
+    fn shared_load(
+        &self,
+        token: &RefreshToken,
+        mode: Mode,
+        client: &ClientInfo,
+    ) -> (SharedWork<Arc<Loaded<C>>>, bool) {
         self.flights.join_or_start((token.handle, token.generation, mode), || {
             let (handle, generation) = (token.handle, token.generation);
-            load_span(handle, generation, load(self.sessions.clone(), token.clone(), mode)).map(Arc::new)
+            let (sessions, tokens, dead) = (self.sessions.clone(), self.tokens.clone(), self.dead.clone());
+            let load = load(sessions, tokens, dead, token.clone(), mode, client.clone());
+            load_span(handle, generation, load).map(Arc::new)
         })
+    }
+}
+
+async fn wait<C: CustomClaims>(load: SharedWork<Arc<Loaded<C>>>, mode: Mode) -> Arc<Loaded<C>> {
+    match mode {
+        Mode::Deciding | Mode::ReadOnly => result(load).await,
+        // It runs beside the handler, and starts before it.
+        Mode::Advisory => load.await,
     }
 }
 
 impl<C> Clone for Loads<C> {
     fn clone(&self) -> Self {
-        Self { sessions: self.sessions.clone(), flights: self.flights.clone() }
+        Self {
+            sessions: self.sessions.clone(),
+            tokens: self.tokens.clone(),
+            dead: self.dead.clone(),
+            flights: self.flights.clone(),
+        }
     }
 }
 

@@ -5,32 +5,42 @@
 
 mod commit;
 mod commits;
+mod committed;
 mod confirm;
+mod dead;
 mod error;
+mod inactive;
 mod load;
 mod loads;
 mod single_flight;
+mod user;
 
 use std::{fmt, sync::Arc};
 
+use tower_refresh_core::SessionRow;
+
 use self::{
-    commit::{commit, finish, spend_for_upgrade},
+    commit::{commit, finish},
     commits::Commits,
+    dead::DeadSessions,
     load::reload_claims,
     loads::Loads,
+    user::load_user,
 };
 pub(crate) use self::{
     commits::Committing,
     error::RefreshError,
-    load::{Inactive, Live, Loaded, Mode},
+    inactive::Inactive,
+    load::{Live, Loaded, Mode},
     loads::Loading,
 };
 use crate::{
     CustomClaims,
     claims::User,
-    refresh_token::RefreshToken,
+    event::ClientInfo,
+    refresh_token::{RefreshToken, RefreshTransport},
     sessions::Sessions,
-    tokens::{Issued, Tokens},
+    tokens::{Issued, PreparedUser, Tokens},
 };
 
 /// Refreshes sessions.
@@ -39,26 +49,34 @@ pub(crate) struct Refresher<C> {
     pub(crate) tokens: Arc<Tokens<C>>,
     loads: Loads<C>,
     commits: Commits<C>,
+    dead: Arc<DeadSessions>,
 }
 
 impl<C: CustomClaims> Refresher<C> {
     pub(crate) fn new(sessions: Arc<Sessions<C>>, tokens: Arc<Tokens<C>>) -> Self {
+        let dead = Arc::new(DeadSessions::new());
         Self {
-            loads: Loads::new(sessions.clone()),
+            loads: Loads::new(sessions.clone(), tokens.clone(), dead.clone()),
             commits: Commits::new(sessions.clone(), tokens.clone()),
+            dead,
             sessions,
             tokens,
         }
     }
 
     /// Loads the session of `token`, together with concurrent requests that present the same token.
-    pub(crate) fn load(&self, token: &RefreshToken, mode: Mode) -> Loading<C> {
-        self.loads.join_or_start(token, mode).0
+    pub(crate) fn load(&self, token: &RefreshToken, mode: Mode, client: &ClientInfo) -> Loading<C> {
+        self.loads.join_or_start(token, mode, client).0
     }
 
     /// As [`load`](Self::load); also returns whether the load and its claims may be older than this call.
-    pub(crate) fn load_or_join(&self, token: &RefreshToken, mode: Mode) -> (Loading<C>, bool) {
-        self.loads.join_or_start(token, mode)
+    pub(crate) fn load_or_join(
+        &self,
+        token: &RefreshToken,
+        mode: Mode,
+        client: &ClientInfo,
+    ) -> (Loading<C>, bool) {
+        self.loads.join_or_start(token, mode, client)
     }
 
     /// Asks the store whether the session of a valid access token is live. If it is not, the access token counts for nothing,
@@ -68,19 +86,37 @@ impl<C: CustomClaims> Refresher<C> {
         user: Arc<User<C>>,
         token: Option<RefreshToken>,
         mode: Mode,
+        client: ClientInfo,
     ) -> Loading<C> {
-        confirm::confirm_or_load(self.sessions.clone(), self.loads.clone(), user, token, mode)
+        let (sessions, dead) = (self.sessions.clone(), self.dead.clone());
+        confirm::confirm_or_load(sessions, self.loads.clone(), dead, user, token, mode, client)
     }
 
     /// What was loaded before, with the claims as of now.
-    pub(crate) async fn reload_claims(&self, live: &Live<C>) -> Loaded<C> {
-        reload_claims(&self.sessions, live).await
+    pub(crate) async fn reload_claims(&self, live: &Live<C>, client: &ClientInfo) -> Loaded<C> {
+        reload_claims(&self.sessions, &self.tokens, live, client).await
     }
 
-    /// Exchanges `token`, whose session was loaded, for the tokens of a response, together with concurrent requests that present
-    /// the same token: the commit. It ends no session.
-    pub(crate) fn exchange_shared(&self, token: RefreshToken, loaded: Arc<Loaded<C>>) -> Committing {
-        self.commits.join_or_start(token, loaded)
+    /// The user of a new session, whose refresh tokens will have this transport; `None` if the claims source does not know the
+    /// subject. A failure has been reported.
+    pub(crate) async fn load_user(
+        &self,
+        row: &SessionRow,
+        transport: RefreshTransport,
+        client: &ClientInfo,
+    ) -> Result<Option<PreparedUser<C>>, RefreshError> {
+        load_user(&self.sessions, &self.tokens, row, transport, client).await
+    }
+
+    /// Exchanges `token`, whose session was loaded, for the tokens of a response, together with requests that present the same
+    /// token at the same time or have shared its load: the commit. It ends no session.
+    pub(crate) fn exchange_shared(
+        &self,
+        token: RefreshToken,
+        loaded: Arc<Loaded<C>>,
+        client: ClientInfo,
+    ) -> Committing {
+        self.commits.join_or_start(token, loaded, client)
     }
 
     /// The same alone, so that the access token has the claims that this request has loaded.
@@ -88,15 +124,21 @@ impl<C: CustomClaims> Refresher<C> {
         &self,
         token: &RefreshToken,
         live: &Live<C>,
+        client: &ClientInfo,
     ) -> Result<Issued, RefreshError> {
-        let result = commit(&self.sessions, &self.tokens, token, live).await;
-        finish(&self.sessions, live, result)
+        let result = commit(&self.sessions, &self.tokens, token, live, client).await;
+        finish(&self.sessions, &self.tokens, token, live, client, result)
     }
 
     /// Spends the late budget that authenticated a request whose response can carry no token. It sends nothing, and if it fails,
     /// nothing was spent or a write was not acknowledged.
-    pub(crate) async fn spend_for_upgrade(&self, token: &RefreshToken, live: &Live<C>) {
-        let _ = spend_for_upgrade(&self.sessions, token, live).await;
+    pub(crate) async fn spend_for_upgrade(
+        &self,
+        token: &RefreshToken,
+        loaded: &Arc<Loaded<C>>,
+        client: &ClientInfo,
+    ) {
+        let _ = self.commits.spend_for_upgrade(token, loaded, client).await;
     }
 }
 
@@ -107,6 +149,7 @@ impl<C> fmt::Debug for Refresher<C> {
             .field("tokens", &self.tokens)
             .field("loads", &self.loads)
             .field("commits", &self.commits)
+            .field("dead", &self.dead)
             .finish()
     }
 }

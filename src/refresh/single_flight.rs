@@ -7,16 +7,18 @@ use std::{
     collections::HashMap,
     fmt,
     hash::Hash,
+    mem,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    task::Poll,
 };
 
 use foldhash::quality::RandomState;
 use futures_util::{
     FutureExt,
-    future::{BoxFuture, Shared, WeakShared},
+    future::{BoxFuture, Shared, WeakShared, poll_fn},
 };
 
 /// Work that is in progress, or its result.
@@ -62,6 +64,21 @@ where
         }
         (shared, false)
     }
+}
+
+/// Waits for the result. Each request first lets those that are ready to run have their turn, so that they can join: work that
+/// completes in its first poll, as with a store in memory, would otherwise never be shared.
+pub(super) async fn result<V: Clone>(work: SharedWork<V>) -> V {
+    let mut had_its_turn = false;
+    poll_fn(|context| {
+        if mem::replace(&mut had_its_turn, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+    work.await
 }
 
 impl<K, V> Clone for SingleFlight<K, V> {

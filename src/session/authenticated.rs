@@ -11,7 +11,8 @@ use crate::{CustomClaims, claims::User, rejection::Rejection, state::state_of};
 ///
 /// With the feature `axum` it is an extractor. As an argument it rejects requests without a user with a [`Rejection`].
 /// `Option<Authenticated<C>>` is `None` for an anonymous request, and still rejects an invalid bearer token, cross-site cookies
-/// and a request during a failure of the store.
+/// and a request whose user could not be loaded: during a failure of the store or the claims source, or because of
+/// [claims that do not fit into a token](crate::RejectionKind::InvalidClaims).
 ///
 /// `C` is the type of claims that the layer was built with. An application with two `Auth`s gives each a claims type of its own,
 /// as only the type tells an extractor which of them a route belongs to. It also gives each an audience and cookie names of its
@@ -62,8 +63,8 @@ impl<C: CustomClaims> Authenticated<C> {
     /// anonymous.
     ///
     /// # Errors
-    /// A [`Rejection`] for an invalid bearer token, cross-site cookies or a failure of the store, and if the layer is missing or
-    /// was built with other claims.
+    /// A [`Rejection`] for an invalid bearer token, cross-site cookies, a failure of the store or the claims source, or claims that do
+    /// not fit into a token, and if the layer is missing or was built with other claims.
     pub fn from_extensions(extensions: &Extensions) -> Result<Option<Self>, Rejection> {
         state_of::<C>(extensions)?.user().map(|user| user.map(Self))
     }

@@ -7,18 +7,13 @@ use tower_refresh_core::{EndReason, SessionHandle, SessionMeta, SessionRow, Subj
 use super::{LoginOptions, Session, TokenResponse};
 use crate::{
     CustomClaims, RejectionKind,
-    access_token::MintError,
-    claims::User,
-    event::EventKind,
+    event::{About, EventKind, displayable},
     refresh_token::{RefreshToken, RefreshTransport, SessionId},
     rejection::Rejection,
     sessions::random_version,
     state::Change,
-    tokens::{Issued, IssuedAccess, IssuedRefresh},
+    tokens::{Issued, IssuedAccess, IssuedRefresh, PreparedUser},
 };
-
-/// The longest user agent and label, in bytes.
-const LONGEST_TEXT: usize = 256;
 
 impl<C: CustomClaims> Session<C> {
     /// Logs `subject` in. The login always starts a new session with a new session id, so that no token from before the login is
@@ -78,10 +73,10 @@ impl<C: CustomClaims> Session<C> {
         row.data = options.data;
         row.version = random_version().map_err(|error| self.crypto_failed(None, &error))?;
 
-        let user = match self.state.auth.sessions().claims.load_user(&row).await {
-            Ok(Some(load)) => load.user,
+        let user = match self.state.auth.refresher.load_user(&row, transport, &self.client()).await {
+            Ok(Some(user)) => user,
             Ok(None) => return Err(self.reject(RejectionKind::SubjectGone)),
-            Err(_) => return Err(self.reject(RejectionKind::Unavailable)),
+            Err(error) => return Err(self.reject(error.into())),
         };
         let (access, refresh) = self.issue(&token, &user, &row, now)?;
         Ok(NewSession { row, access, refresh })
@@ -94,12 +89,13 @@ impl<C: CustomClaims> Session<C> {
         row: &SessionRow,
         change: Change,
     ) -> Result<(), Rejection> {
-        let sessions = self.state.auth.sessions();
-        if sessions.store.create(row).await.is_err() {
+        let (sessions, client) = (self.state.auth.sessions(), self.client());
+        if sessions.store.create(row, &client).await.is_err() {
             return Err(self.reject(RejectionKind::Unavailable));
         }
         for session in former {
-            if sessions.end(session, None, EndReason::Superseded).await.is_err() {
+            let subject = self.state.subject_of(session);
+            if sessions.end(session, subject, EndReason::Superseded, &client).await.is_err() {
                 self.discard(row).await;
                 return Err(self.reject(RejectionKind::Unavailable));
             }
@@ -108,7 +104,8 @@ impl<C: CustomClaims> Session<C> {
             self.discard(row).await;
             return Err(sealed);
         }
-        sessions.events.emit(EventKind::Login, Some(row.handle), Some(&row.subject), None);
+        let about = About::client(&client).session(Some(row.handle), Some(&row.subject));
+        sessions.events.emit(EventKind::Login, about);
         Ok(())
     }
 
@@ -134,22 +131,15 @@ impl<C: CustomClaims> Session<C> {
     fn issue(
         &self,
         token: &RefreshToken,
-        user: &User<C>,
+        user: &PreparedUser<C>,
         row: &SessionRow,
         now: Timestamp,
     ) -> Result<(IssuedAccess, IssuedRefresh), Rejection> {
         let tokens = self.state.auth.tokens();
-        // The same keys issue both tokens and read the access token back: they may be replaced meanwhile.
         let keys = tokens.keys();
-        let access = tokens.issue_access(&keys, user, row, now).map_err(|error| match kind_of(&error) {
-            RejectionKind::Internal => self.crypto_failed(Some(row), &error),
-            kind => self.reject(kind),
-        })?;
-        // A user with unreadable claims would be logged in, and logged out by the next request.
-        if !tokens.is_readable(&keys, &access, now) {
-            let reason = "they cannot be deserialised from what they serialise to";
-            return Err(self.reject(RejectionKind::InvalidClaims { reason }));
-        }
+        let access = tokens
+            .issue_access(&keys, user, row, now)
+            .map_err(|error| self.crypto_failed(Some(row), &error))?;
         let refresh = tokens
             .issue_refresh(&keys, token, row, now)
             .map_err(|error| self.crypto_failed(Some(row), &error))?;
@@ -157,21 +147,18 @@ impl<C: CustomClaims> Session<C> {
     }
 
     fn crypto_failed(&self, row: Option<&SessionRow>, error: &(dyn Error + 'static)) -> Rejection {
-        let (session, subject) = (row.map(|row| row.handle), row.map(|row| &row.subject));
-        self.state.auth.sessions().events.failed(EventKind::CryptoFailed, session, subject, error);
+        let client = self.client();
+        let about = About::client(&client).session(row.map(|row| row.handle), row.map(|row| &row.subject));
+        self.state.auth.sessions().events.failed(EventKind::CryptoFailed, about, error);
         self.reject(RejectionKind::Internal)
     }
 
     fn meta(&self, label: Option<String>) -> SessionMeta {
-        let info = &self.state.info;
-        let user_agent = info.headers.user_agent.as_ref().map(|header| {
-            let bytes = header.as_bytes();
-            sanitize(&String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_TEXT)]))
-        });
+        let client = self.client();
         let mut meta = SessionMeta::default();
-        meta.user_agent = user_agent;
-        meta.ip = info.ip;
-        meta.label = label.as_deref().map(sanitize);
+        meta.user_agent = client.displayable_user_agent();
+        meta.ip = client.ip;
+        meta.label = label.as_deref().map(displayable);
         meta
     }
 
@@ -179,7 +166,8 @@ impl<C: CustomClaims> Session<C> {
     async fn discard(&self, row: &SessionRow) {
         // If that fails too, the session remains until it expires, and no client has a token of it.
         let sessions = self.state.auth.sessions();
-        let _ = sessions.end(row.handle, Some(row.subject.clone()), EndReason::Superseded).await;
+        let subject = Some(row.subject.clone());
+        let _ = sessions.end(row.handle, subject, EndReason::Superseded, &self.client()).await;
     }
 }
 
@@ -188,28 +176,4 @@ pub(super) struct NewSession {
     pub(super) row: SessionRow,
     pub(super) access: IssuedAccess,
     pub(super) refresh: IssuedRefresh,
-}
-
-/// Removes control characters, which PostgreSQL rejects (U+0000) and lists cannot show, and cuts the text.
-fn sanitize(text: &str) -> String {
-    let mut len = 0;
-    let fits = |c: &char| {
-        len += c.len_utf8();
-        len <= LONGEST_TEXT
-    };
-    text.chars().filter(|c| !c.is_control()).take_while(fits).collect()
-}
-
-fn kind_of(error: &MintError) -> RejectionKind {
-    let reason = match error {
-        MintError::ReservedClaim => "a claim has the name of a standard claim",
-        MintError::NotAMap => "they are not a map, a struct or `()`",
-        MintError::DuplicateMember => "they have a duplicate member",
-        MintError::EmptySubject => "the subject is empty",
-        MintError::InvalidScope => "the scope is malformed (RFC 6749 §3.3)",
-        MintError::TooLarge => "the access token would be too large for a cookie or a header",
-        MintError::Serialize => "they cannot be serialised",
-        MintError::Sign | MintError::Random => return RejectionKind::Internal,
-    };
-    RejectionKind::InvalidClaims { reason }
 }

@@ -1,6 +1,6 @@
 //! Logging out, and ending other sessions.
 
-use tower_refresh_core::{EndReason, SessionHandle};
+use tower_refresh_core::{EndReason, SessionHandle, Subject};
 
 use super::Session;
 use crate::{CustomClaims, RejectionKind, rejection::Rejection, state::Change};
@@ -16,9 +16,9 @@ impl<C: CustomClaims> Session<C> {
     /// # Cancel safety
     /// Once polled, the session is ended although the future is dropped, with the feature `tokio` and inside a runtime.
     pub async fn logout(&self) -> Result<(), Rejection> {
-        self.check_writable()?;
+        self.check_writable_without_cookies()?;
         for session in self.client_sessions()? {
-            self.end_session(session).await?;
+            self.end_session(session, self.state.subject_of(session)).await?;
         }
         self.state.set_change(Change::LoggedOut)
     }
@@ -56,10 +56,12 @@ impl<C: CustomClaims> Session<C> {
     /// # Cancel safety
     /// As [`logout`](Self::logout).
     pub async fn end(&self, session: SessionHandle) -> Result<(), Rejection> {
-        self.check_writable()?;
+        self.check_writable_without_cookies()?;
         let (subject, _) = self.acting_user()?;
         let sessions = self.state.auth.sessions();
-        let Ok(row) = sessions.store.load(session).await else {
+        let Ok(row) =
+            sessions.store.load(session, self.state.subject_of(session).as_ref(), &self.client()).await
+        else {
             return Err(self.reject(RejectionKind::Unavailable));
         };
         let now = sessions.now();
@@ -68,7 +70,7 @@ impl<C: CustomClaims> Session<C> {
         if self.client_sessions()?.contains(&session) {
             return self.logout().await;
         }
-        self.end_session(session).await
+        self.end_session(session, Some(subject)).await
     }
 
     /// Ends the session whose handle is `text`, as [`end`](Self::end). A malformed handle is that of no session.
@@ -80,18 +82,18 @@ impl<C: CustomClaims> Session<C> {
     }
 
     async fn end_all_except(&self, except: Option<SessionHandle>) -> Result<usize, Rejection> {
-        self.check_writable()?;
+        self.check_writable_without_cookies()?;
         let (subject, _) = self.acting_user()?;
-        match self.state.auth.sessions().end_subject(subject, except, EndReason::Logout).await {
+        let sessions = self.state.auth.sessions();
+        match sessions.end_subject(subject, except, EndReason::Logout, &self.client()).await {
             Ok(ended) => Ok(ended.len()),
             Err(_) => Err(self.reject(RejectionKind::Unavailable)),
         }
     }
 
-    async fn end_session(&self, session: SessionHandle) -> Result<(), Rejection> {
-        let acting_user = self.acting_user().ok().filter(|(_, own)| *own == session);
-        let subject = acting_user.map(|(subject, _)| subject);
-        match self.state.auth.sessions().end(session, subject, EndReason::Logout).await {
+    async fn end_session(&self, session: SessionHandle, subject: Option<Subject>) -> Result<(), Rejection> {
+        let sessions = self.state.auth.sessions();
+        match sessions.end(session, subject, EndReason::Logout, &self.client()).await {
             Ok(_) => Ok(()),
             Err(_) => Err(self.reject(RejectionKind::Unavailable)),
         }

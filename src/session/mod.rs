@@ -1,6 +1,7 @@
 //! The handler's side: the user of a request, and its session.
 
 mod authenticated;
+mod list;
 mod login;
 mod login_options;
 mod logout;
@@ -17,7 +18,8 @@ pub use self::{authenticated::Authenticated, login_options::LoginOptions, token_
 #[cfg(feature = "axum")]
 use crate::Auth;
 use crate::{
-    CustomClaims, RejectionKind, SessionInfo,
+    CustomClaims, RejectionKind,
+    event::{About, ClientInfo},
     rejection::Rejection,
     state::{Outcome, RequestState, owned_state_of},
 };
@@ -65,26 +67,6 @@ impl<C: CustomClaims> Session<C> {
         if is_of { Ok(()) } else { Err(self.reject(RejectionKind::OtherAuth)) }
     }
 
-    /// The live sessions of the logged-in user, newest login first.
-    ///
-    /// Unlike `GET /auth/sessions` it sets no caching header, and does not mark the [`current`](Self::current) session.
-    ///
-    /// # Errors
-    /// As for a route that needs a user; [`RejectionKind::Unavailable`] if the store fails.
-    pub async fn list(&self) -> Result<Vec<SessionInfo>, Rejection> {
-        let (subject, current) = self.acting_user()?;
-        let sessions = self.state.auth.sessions();
-        let now = sessions.now();
-        let info = |row| {
-            let info = SessionInfo::new(row);
-            if info.handle() == current { info.used_now(now) } else { info }
-        };
-        match sessions.store.list(&subject, now).await {
-            Ok(rows) => Ok(rows.into_iter().map(info).collect()),
-            Err(_) => Err(self.reject(RejectionKind::Unavailable)),
-        }
-    }
-
     /// The session of this request: the one that the handler has started, or else the logged-in user's.
     pub fn current(&self) -> Option<SessionHandle> {
         self.state.acting_user().ok().flatten().map(|(_, session)| session)
@@ -101,11 +83,30 @@ impl<C: CustomClaims> Session<C> {
             let kind = RejectionKind::CrossSite;
             // Already reported if the request had cookies.
             if !matches!(self.state.outcome, Outcome::Rejected(_)) {
-                self.state.auth.sessions().events.rejected(&kind, None, None);
+                self.report(&kind);
             }
             return Err(self.reject(kind));
         }
+        self.check_not_sealed()
+    }
+
+    /// The same for a change that needs no cookies: a native client may have an `Origin` of its own. Its cookies were not read, and
+    /// none is set or removed.
+    fn check_writable_without_cookies(&self) -> Result<(), Rejection> {
+        if self.state.info.is_from_browser { self.check_writable() } else { self.check_not_sealed() }
+    }
+
+    fn check_not_sealed(&self) -> Result<(), Rejection> {
         self.state.change().map(|_| ())
+    }
+
+    fn client(&self) -> ClientInfo {
+        self.state.info.client()
+    }
+
+    /// Reports the rejection of a request whose user does not matter.
+    fn report(&self, kind: &RejectionKind) {
+        self.state.auth.sessions().events.rejected(kind, About::client(&self.client()));
     }
 
     fn reject(&self, kind: RejectionKind) -> Rejection {

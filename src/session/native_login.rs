@@ -19,7 +19,8 @@ impl<C: CustomClaims> Session<C> {
     /// **A browser never receives a refresh token this way**, because a script of the page could read it. Requests with `Origin`
     /// or `Sec-Fetch-Site` are rejected, those of [trusted origins](crate::AuthBuilder::trusted_origin) too. Browsers send one of
     /// these headers with every POST, and scripts can neither forge nor omit them. (A GET over plain HTTP may have neither: use
-    /// POST.) Applications whose requests a web view sends use [`login`](Self::login), and keep cookies.
+    /// POST.) Applications whose requests a web view sends use [`login`](Self::login), and keep cookies. A native client that sends
+    /// an `Origin` needs [`AuthBuilder::insecure_is_browser`](crate::AuthBuilder::insecure_is_browser).
     ///
     /// # Errors
     /// [`RejectionKind::FromBrowser`]; otherwise as [`login`](Self::login).
@@ -40,10 +41,10 @@ impl<C: CustomClaims> Session<C> {
         subject: impl Into<Subject>,
         options: LoginOptions,
     ) -> Result<NativeTokenResponse, Rejection> {
-        self.check_writable()?;
+        self.check_writable_without_cookies()?;
         if self.state.info.is_from_browser {
             let kind = RejectionKind::FromBrowser;
-            self.state.auth.sessions().events.rejected(&kind, None, None);
+            self.report(&kind);
             return Err(self.reject(kind));
         }
         let NewSession { row, access, refresh } =

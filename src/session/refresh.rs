@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Session, TokenResponse};
 use crate::{
     CustomClaims, RejectionKind,
-    refresh::{Loaded, Mode},
+    refresh::{Loaded, Mode, RefreshError},
     refresh_token::RefreshToken,
     rejection::Rejection,
     settings::AccessTransport,
@@ -21,7 +21,8 @@ impl<C: CustomClaims> Session<C> {
     /// # Errors
     /// [`RejectionKind::CrossSite`], also in a navigation that another site started; the request's own rejection if its bearer token is rejected;
     /// [`RejectionKind::Unauthenticated`] without a valid refresh token; [`RejectionKind::Unavailable`] if the store or the
-    /// claims source fails; [`RejectionKind::Overtaken`] if other requests kept rotating the session, or an overdue token has no late budget left;
+    /// claims source fails; [`RejectionKind::InvalidClaims`] if its claims do not fit into an access token, and then nothing was
+    /// changed; [`RejectionKind::Overtaken`] if other requests kept rotating the session, or an overdue token has no late budget left;
     /// [`RejectionKind::Sealed`].
     ///
     /// The result is final for this request: the layer does not try again.
@@ -52,9 +53,7 @@ impl<C: CustomClaims> Session<C> {
         {
             return Err(self.reject(RejectionKind::Unauthenticated));
         }
-        let loaded = self.load(token).await;
-        let live = loaded.live().map_err(|error| self.reject(error.into()))?;
-        let (issued, response) = match self.state.auth.refresher.exchange(token, live).await {
+        let (issued, response) = match self.exchange(token).await {
             Ok(issued) => {
                 let response = self.token_response(&issued);
                 (issued, response)
@@ -66,19 +65,24 @@ impl<C: CustomClaims> Session<C> {
         response
     }
 
+    async fn exchange(&self, token: &RefreshToken) -> Result<Issued, RefreshError> {
+        let loaded = self.load(token).await;
+        self.state.auth.refresher.exchange(token, loaded.live()?, &self.client()).await
+    }
+
     /// The layer's load, or a new one, with the claims as of now.
     async fn load(&self, token: &RefreshToken) -> Arc<Loaded<C>> {
-        let refresher = &self.state.auth.refresher;
+        let (refresher, client) = (&self.state.auth.refresher, self.client());
         let (loaded, may_be_older) = match self.state.loaded() {
             Some(loaded) if !matches!(**loaded, Loaded::SessionLive(_)) => (loaded.clone(), true),
             _ => {
-                let (load, joined) = refresher.load_or_join(token, Mode::Deciding);
+                let (load, joined) = refresher.load_or_join(token, Mode::Deciding, &client);
                 (load.await, joined)
             }
         };
         // The handler may have changed a role since.
         match &*loaded {
-            Loaded::Live(live) if may_be_older => Arc::new(refresher.reload_claims(live).await),
+            Loaded::Live(live) if may_be_older => Arc::new(refresher.reload_claims(live, &client).await),
             _ => loaded,
         }
     }

@@ -7,24 +7,43 @@ use std::{
     time::Duration,
 };
 
-use tower_refresh_core::{SessionHandle, Timestamp};
+use tower_refresh_core::SessionHandle;
 
-use crate::sync::{ArcSwap, AtomicU64, AtomicUsize, Mutex};
-
-const SHARDS: usize = 64;
+use crate::sync::{ArcSwap, AtomicU64, AtomicUsize, Mutex, SHARDS};
 
 /// Expired entries are harmless; scanning for them on every request is not.
 const BETWEEN_REMOVALS: Duration = Duration::from_secs(1);
 
+/// How much longer than necessary an entry stays, so that a session that is denied again and again costs a write a minute: the
+/// feed reports this server's own session ends too, and a client may keep presenting a dead token.
+const SURPLUS: Duration = Duration::from_secs(60);
+
+/// The entries of a shard that only the feed has reported. Anyone who can send on the feed chooses them, so they are bounded: 458,752 in
+/// all shards, which 600 logouts a second on all other servers together do not reach, and which take 20 MB. A shard of so many fills its
+/// table, and a larger one would make each write copy twice as much.
+const MAX_REPORTED: usize = 448;
+
 /// The handles whose access tokens are rejected, each until none of its access tokens can still be valid.
+///
+/// All times are those of a monotonic clock: if the wall clock jumps ahead and back, no entry is lost.
 ///
 /// Readers take no lock: one atomic read while the list is empty, else a lookup in the shard's current map. Writers (logouts)
 /// copy one shard.
 pub(super) struct Denylist {
     entries: AtomicUsize,
     next_removal: AtomicU64,
-    shards: Box<[ArcSwap<HashMap<SessionHandle, Timestamp>>]>,
+    shards: Box<[ArcSwap<Shard>]>,
     writer: Mutex<()>,
+}
+
+type Shard = HashMap<SessionHandle, Entry>;
+
+#[derive(Clone, Copy)]
+struct Entry {
+    /// In milliseconds.
+    until: u64,
+    /// Whether nothing but the feed says that the session has ended.
+    is_reported: bool,
 }
 
 impl Denylist {
@@ -37,64 +56,103 @@ impl Denylist {
         }
     }
 
-    /// Rejects access tokens of `handle` until `until`.
-    pub(super) fn deny(&self, handle: SessionHandle, until: Timestamp, now: Timestamp) {
-        // A client that keeps presenting the token of an ended session causes one write.
-        if self.shard(handle).load().get(&handle).is_some_and(|known| *known >= until) {
-            return;
+    /// Rejects access tokens of a session that has ended, for this time at least.
+    pub(super) fn deny(&self, handle: SessionHandle, time: Duration, now: Duration) {
+        self.insert(handle, time, now, false);
+    }
+
+    /// The same, for a session that has ended according to the feed. Returns whether there was room for it.
+    #[must_use]
+    pub(super) fn deny_reported(&self, handle: SessionHandle, time: Duration, now: Duration) -> bool {
+        self.insert(handle, time, now, true)
+    }
+
+    /// Whether there is room for many more entries of the feed.
+    pub(super) fn has_room(&self, now: Duration) -> bool {
+        if millis(now) >= self.next_removal.load(Ordering::Relaxed) {
+            let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            self.remove_expired(now);
+        }
+        self.shards.iter().all(|shard| reported(&shard.load()) <= MAX_REPORTED / 2)
+    }
+
+    fn insert(&self, handle: SessionHandle, time: Duration, now: Duration, is_reported: bool) -> bool {
+        let needed = millis(now.saturating_add(time));
+        let is_known = |known: &Entry| known.until >= needed && (is_reported || !known.is_reported);
+        if self.shard(handle).load().get(&handle).is_some_and(is_known) {
+            return true;
         }
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.as_millis() >= self.next_removal.load(Ordering::Relaxed) {
+        if millis(now) >= self.next_removal.load(Ordering::Relaxed) {
             self.remove_expired(now);
         }
         let shard = self.shard(handle);
-        let mut map = HashMap::clone(&shard.load());
-        let known = map.get(&handle).copied();
-        map.insert(handle, known.map_or(until, |known| known.max(until)));
+        let current = shard.load();
+        let known = current.get(&handle).copied();
+        if is_reported && known.is_none() && reported(&current) >= MAX_REPORTED {
+            return false;
+        }
+        let mut map = Shard::clone(&current);
+        let until = needed.saturating_add(millis(SURPLUS));
+        let is_reported = is_reported && known.is_none_or(|known| known.is_reported);
+        map.insert(handle, Entry { until, is_reported });
         // Counted before the entry is visible: the early return above relies on every reader finding an entry that is there.
         if known.is_none() {
             self.entries.fetch_add(1, Ordering::Release);
         }
         shard.store(map.into());
         self.next_removal
-            .fetch_min(until.max(now.saturating_add(BETWEEN_REMOVALS)).as_millis(), Ordering::Relaxed);
+            .fetch_min(until.max(millis(now.saturating_add(BETWEEN_REMOVALS))), Ordering::Relaxed);
+        true
     }
 
     #[inline]
-    pub(super) fn contains(&self, handle: SessionHandle, now: Timestamp) -> bool {
-        self.entries.load(Ordering::Acquire) != 0 && self.lists(handle, now)
+    pub(super) fn contains(&self, handle: SessionHandle, now: impl FnOnce() -> Duration) -> bool {
+        self.entries.load(Ordering::Acquire) != 0 && self.lists(handle, now())
     }
 
-    fn lists(&self, handle: SessionHandle, now: Timestamp) -> bool {
-        if now.as_millis() >= self.next_removal.load(Ordering::Relaxed)
+    fn lists(&self, handle: SessionHandle, now: Duration) -> bool {
+        if millis(now) >= self.next_removal.load(Ordering::Relaxed)
             && let Ok(_writer) = self.writer.try_lock()
         {
             self.remove_expired(now);
         }
-        self.shard(handle).load().get(&handle).is_some_and(|until| now < *until)
+        self.shard(handle).load().get(&handle).is_some_and(|entry| millis(now) < entry.until)
     }
 
-    fn remove_expired(&self, now: Timestamp) {
+    fn remove_expired(&self, now: Duration) {
         let (mut entries, mut next) = (0, u64::MAX);
         for shard in &self.shards {
             let map = shard.load();
-            let live = || map.iter().filter(|(_, until)| now < **until);
-            next = live().map(|(_, until)| until.as_millis()).min().unwrap_or(u64::MAX).min(next);
+            let live = || map.iter().filter(|(_, entry)| millis(now) < entry.until);
+            next = live().map(|(_, entry)| entry.until).min().unwrap_or(u64::MAX).min(next);
             let count = live().count();
             entries += count;
             if count < map.len() {
-                shard
-                    .store(live().map(|(handle, until)| (*handle, *until)).collect::<HashMap<_, _>>().into());
+                shard.store(live().map(|(handle, entry)| (*handle, *entry)).collect::<Shard>().into());
             }
         }
-        let soonest = now.saturating_add(BETWEEN_REMOVALS).as_millis();
+        let soonest = millis(now.saturating_add(BETWEEN_REMOVALS));
         self.next_removal.store(next.max(soonest), Ordering::Relaxed);
         self.entries.store(entries, Ordering::Release);
     }
 
-    fn shard(&self, handle: SessionHandle) -> &ArcSwap<HashMap<SessionHandle, Timestamp>> {
-        &self.shards[usize::from(handle.as_bytes()[0]) % SHARDS]
+    fn shard(&self, handle: SessionHandle) -> &ArcSwap<Shard> {
+        let [first, second, ..] = *handle.as_bytes();
+        &self.shards[usize::from(u16::from_be_bytes([first, second])) % SHARDS]
     }
+}
+
+fn reported(shard: &Shard) -> usize {
+    // Counting is for shards that may be full.
+    if shard.len() <= MAX_REPORTED / 2 {
+        return shard.len();
+    }
+    shard.values().filter(|entry| entry.is_reported).count()
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Debug for Denylist {

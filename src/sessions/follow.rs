@@ -1,8 +1,13 @@
 //! Following the store's feed, so that this server rejects the access tokens of sessions that other servers end.
 
 use std::{
+    error::Error,
+    fmt,
     panic::AssertUnwindSafe,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,10 +16,14 @@ use futures_util::{
     FutureExt,
     future::{AbortHandle, Abortable},
 };
-use tower_refresh_core::{EndWatcher, SessionHandle, StoreErrorKind, Timestamp};
+use tower_refresh_core::{EndWatcher, SessionHandle, StoreError, StoreErrorKind, Timestamp};
 
 use super::{Sessions, feed::Status};
-use crate::{CustomClaims, event::EventKind, telemetry};
+use crate::{
+    CustomClaims,
+    event::{About, EventKind},
+    telemetry,
+};
 
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 
@@ -25,46 +34,63 @@ pub(crate) fn follow<C: CustomClaims>(
     let (abort, registration) = AbortHandle::new_pair();
     sessions.feed.abort_on_drop(abort);
     let store = sessions.store.clone();
-    let watcher = Watcher { sessions: Arc::downgrade(sessions) };
+    let follower =
+        Follower { sessions: Arc::downgrade(sessions), unknown_notice_seen: AtomicBool::new(false) };
     let follow = async move {
-        while let Some(since) = watcher.relevant_since() {
+        while let Some(since) = follower.relevant_since() {
+            follower.unknown_notice_seen.store(false, Ordering::Relaxed);
+            let (stop, stopped) = AbortHandle::new_pair();
+            let watcher = Watcher { follower: &follower, stop };
             let watch = AssertUnwindSafe(async { store.watch_ends(since, &watcher).await });
-            let result = watch.catch_unwind().await;
-            if matches!(result, Ok(Err(error)) if error.kind() == StoreErrorKind::Unsupported) {
-                return;
+            match Abortable::new(watch.catch_unwind(), stopped).await {
+                Ok(Ok(Ok(never))) => match never {},
+                Ok(Ok(Err(error))) if error.kind() == StoreErrorKind::Unsupported => return,
+                Ok(Ok(Err(error))) => follower.lost(&error),
+                Ok(Err(_panic)) => {
+                    let error = StoreError::with_source(StoreErrorKind::Unavailable, "the store panicked");
+                    follower.lost(&error);
+                }
+                Err(_stopped) => follower.lost(&TooManyEnds),
             }
-            watcher.set_status(Status::Lost);
             Delay::new(RECONNECT_AFTER).await;
+            // What the feed reports until then has no room, and is reported again after it.
+            while follower.is_full() {
+                Delay::new(RECONNECT_AFTER).await;
+            }
         }
     };
     Abortable::new(follow, registration).map(drop)
 }
 
 /// Has a weak reference, so that following does not keep the `Auth` alive.
-struct Watcher<C> {
+struct Follower<C> {
     sessions: Weak<Sessions<C>>,
+    /// On this connection: who can send on the store's feed must not be able to fill the log.
+    unknown_notice_seen: AtomicBool,
 }
 
-impl<C: CustomClaims> Watcher<C> {
+impl<C: CustomClaims> Follower<C> {
     /// Access tokens of sessions that ended earlier have expired.
     fn relevant_since(&self) -> Option<Timestamp> {
         let sessions = self.sessions.upgrade()?;
         Some(sessions.now().saturating_sub(sessions.denied_for()))
     }
 
-    /// Reports a change, except the first join, which is the normal case.
-    fn set_status(&self, status: Status) {
+    fn is_full(&self) -> bool {
+        let sessions = self.sessions.upgrade();
+        sessions.is_some_and(|sessions| !sessions.denylist.has_room(sessions.events.monotonic()))
+    }
+
+    /// Reports why the feed is lost, the first time.
+    fn lost(&self, error: &(dyn Error + 'static)) {
         let Some(sessions) = self.sessions.upgrade() else { return };
-        let was_lost = sessions.feed.set(status) == Status::Lost as u8;
-        match status {
-            Status::Lost if !was_lost => sessions.events.emit(EventKind::FeedLost, None, None, None),
-            Status::Up if was_lost => sessions.events.emit(EventKind::FeedRestored, None, None, None),
-            Status::NotJoined | Status::Lost | Status::Up => {}
+        if sessions.feed.set(Status::Lost) != Status::Lost as u8 {
+            sessions.events.failed(EventKind::FeedLost, About::default(), error);
         }
     }
 }
 
-impl<C> Drop for Watcher<C> {
+impl<C> Drop for Follower<C> {
     /// The application stopped following, or is shutting down: that is not a loss to report.
     fn drop(&mut self) {
         if let Some(sessions) = self.sessions.upgrade() {
@@ -73,18 +99,51 @@ impl<C> Drop for Watcher<C> {
     }
 }
 
-impl<C: CustomClaims> EndWatcher for Watcher<C> {
+/// Receives the session ends until it is stopped.
+struct Watcher<'a, C> {
+    follower: &'a Follower<C>,
+    stop: AbortHandle,
+}
+
+impl<C: CustomClaims> EndWatcher for Watcher<'_, C> {
     fn ended(&self, session: SessionHandle, at: Timestamp) {
-        if let Some(sessions) = self.sessions.upgrade() {
-            // While it catches up, notices are old for another reason than lag.
-            if sessions.feed.is_up() {
-                telemetry::feed_lag(sessions.now().saturating_since(at));
-            }
-            sessions.deny_ended(session, at);
+        let Some(sessions) = self.follower.sessions.upgrade() else { return };
+        // While it catches up, notices are old for another reason than lag.
+        if sessions.feed.is_up() {
+            telemetry::feed_lag(sessions.now().saturating_since(at));
+        }
+        if !sessions.deny_reported(session) {
+            // A session end that is dropped is a lost feed. Nothing makes room for it: it could be the end that matters.
+            self.stop.abort();
+            self.follower.lost(&TooManyEnds);
         }
     }
 
+    /// Reports a change, except the first join, which is the normal case.
     fn caught_up(&self) {
-        self.set_status(Status::Up);
+        let Some(sessions) = self.follower.sessions.upgrade() else { return };
+        if !self.stop.is_aborted() && sessions.feed.set(Status::Up) == Status::Lost as u8 {
+            sessions.events.emit(EventKind::FeedRestored, About::default());
+        }
+    }
+
+    fn unknown_notice(&self) {
+        if !self.follower.unknown_notice_seen.swap(true, Ordering::Relaxed)
+            && let Some(sessions) = self.follower.sessions.upgrade()
+        {
+            sessions.events.emit(EventKind::UnknownNotice, About::default());
+        }
     }
 }
+
+/// Why a feed that works counts as lost.
+#[derive(Debug)]
+struct TooManyEnds;
+
+impl fmt::Display for TooManyEnds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the feed reported more ended sessions than this server remembers")
+    }
+}
+
+impl Error for TooManyEnds {}

@@ -1,8 +1,10 @@
 //! The sessions of an application: how they are loaded, ended and denied.
 
+mod deliveries;
 mod denylist;
 mod feed;
 mod follow;
+mod list;
 mod spawn;
 mod store;
 
@@ -10,14 +12,15 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tower_refresh_core::{EndReason, RotationPolicy, SessionHandle, StoreError, Subject, Timestamp};
 
-use self::{denylist::Denylist, feed::Feed, spawn::spawn_detached};
+pub use self::list::SessionPage;
+use self::{deliveries::Deliveries, denylist::Denylist, feed::Feed, spawn::spawn_detached};
 pub(crate) use self::{
     follow::follow,
     store::{DynStore, GuardedStore, random_version},
 };
 use crate::{
     claims::ClaimsSource,
-    event::{EventKind, Events},
+    event::{About, ClientInfo, EventKind, Events},
     settings::{FeedLossPolicy, MAX_CLOCK_SKEW},
 };
 
@@ -26,6 +29,7 @@ pub(crate) struct Sessions<C> {
     pub(crate) claims: ClaimsSource<C>,
     pub(crate) events: Events,
     pub(crate) policy: RotationPolicy,
+    pub(crate) deliveries: Deliveries,
     feed_loss_policy: FeedLossPolicy,
     denylist: Denylist,
     feed: Feed,
@@ -39,8 +43,9 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         policy: RotationPolicy,
         feed_loss_policy: FeedLossPolicy,
     ) -> Self {
+        let deliveries = Deliveries::new(policy.grace);
         let (denylist, feed) = (Denylist::new(), Feed::new());
-        Self { store, claims, events, policy, feed_loss_policy, denylist, feed }
+        Self { store, claims, events, policy, deliveries, feed_loss_policy, denylist, feed }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -56,13 +61,16 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         session: SessionHandle,
         subject: Option<Subject>,
         reason: EndReason,
+        client: &ClientInfo,
     ) -> Result<bool, StoreError> {
-        let sessions = self.clone();
+        let (sessions, client) = (self.clone(), client.clone());
         spawn_detached(async move {
-            let ended = sessions.store.end(session, subject.as_ref(), reason, sessions.now()).await?;
+            let ended =
+                sessions.store.end(session, subject.as_ref(), reason, sessions.now(), &client).await?;
             sessions.deny(session);
             if ended {
-                sessions.events.emit(EventKind::End(reason), Some(session), subject.as_ref(), None);
+                let about = About::client(&client).session(Some(session), subject.as_ref());
+                sessions.events.emit(EventKind::End(reason), about);
             }
             Ok(ended)
         })
@@ -75,18 +83,21 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         subject: Subject,
         except: Option<SessionHandle>,
         reason: EndReason,
+        client: &ClientInfo,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        let sessions = self.clone();
+        let (sessions, client) = (self.clone(), client.clone());
         spawn_detached(async move {
             let mut all = Vec::new();
             loop {
-                let ended = sessions.store.end_subject(&subject, except, reason, sessions.now()).await?;
+                let now = sessions.now();
+                let ended = sessions.store.end_subject(&subject, except, reason, now, &client).await?;
                 if ended.is_empty() {
                     return Ok(all);
                 }
                 for session in &ended {
                     sessions.deny(*session);
-                    sessions.events.emit(EventKind::End(reason), Some(*session), Some(&subject), None);
+                    let about = About::client(&client).session(Some(*session), Some(&subject));
+                    sessions.events.emit(EventKind::End(reason), about);
                 }
                 all.extend(ended);
             }
@@ -94,18 +105,25 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         .await
     }
 
-    /// Rejects the access tokens of a session that ended at `at`, while any of them can be valid. A time further ahead than
-    /// the clocks of servers may differ counts as that far ahead: anyone who can send on the store's feed chooses it.
+    /// Rejects the access tokens of a session that ended at `at` according to the store, while any of them can be valid.
     pub(crate) fn deny_ended(&self, session: SessionHandle, at: Timestamp) {
-        let now = self.now();
-        let until = at.min(now.saturating_add(MAX_CLOCK_SKEW)).saturating_add(self.denied_for());
-        if now < until {
-            self.denylist.deny(session, until, now);
+        let left = self.denied_for().saturating_sub(self.now().saturating_since(at));
+        if !left.is_zero() {
+            self.denylist.deny(session, left, self.events.monotonic());
         }
     }
 
     fn deny(&self, session: SessionHandle) {
-        self.deny_ended(session, self.now());
+        self.denylist.deny(session, self.denied_for(), self.events.monotonic());
+    }
+
+    /// Rejects the access tokens of a session that ended according to the feed. Returns whether there was room to remember it.
+    ///
+    /// For the full time, whatever the notice says of the time of the end: the wall clock may be wrong, and anyone who can send on
+    /// the feed chooses that time.
+    #[must_use]
+    fn deny_reported(&self, session: SessionHandle) -> bool {
+        self.denylist.deny_reported(session, self.denied_for(), self.events.monotonic())
     }
 
     /// How long after the end of a session one of its access tokens may still be unexpired, whatever the servers' clocks.
@@ -114,8 +132,8 @@ impl<C: Send + Sync + 'static> Sessions<C> {
     }
 
     #[inline]
-    pub(crate) fn is_denied(&self, session: SessionHandle, now: Timestamp) -> bool {
-        self.denylist.contains(session, now)
+    pub(crate) fn is_denied(&self, session: SessionHandle) -> bool {
+        self.denylist.contains(session, || self.events.monotonic())
     }
 
     /// Whether the store must be asked even about the session of a valid access token.

@@ -10,13 +10,10 @@ use tower_refresh_core::{
 
 use crate::{
     crypto::{self, RandomError},
-    event::{EventKind, Events},
+    event::{About, ClientInfo, EventKind, Events},
     telemetry::Stopwatch,
     timeout::timeout,
 };
-
-/// How many rows of a list a call loads.
-const PAGE: usize = 10_000;
 
 /// The version of a write: 63 random bits, because the columns of databases are signed.
 pub(crate) fn random_version() -> Result<u64, RandomError> {
@@ -36,23 +33,34 @@ impl GuardedStore {
         Self { inner, events, timeout }
     }
 
-    pub(crate) async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
+    pub(crate) async fn create(&self, row: &SessionRow, client: &ClientInfo) -> Result<(), StoreError> {
         let call = async { self.inner.create(row).await };
-        self.guard("create", Some(row.handle), Some(&row.subject), call).await
+        self.guard("create", About::client(client).session(Some(row.handle), Some(&row.subject)), call).await
     }
 
-    pub(crate) async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
+    /// `subject` is that of the session, if it is known.
+    pub(crate) async fn load(
+        &self,
+        handle: SessionHandle,
+        subject: Option<&Subject>,
+        client: &ClientInfo,
+    ) -> Result<Option<SessionRow>, StoreError> {
         let call = async { self.inner.load(handle).await };
-        self.guard("load", Some(handle), None, call).await
+        self.guard("load", About::client(client).session(Some(handle), subject), call).await
     }
 
     /// Returns the new version of the row, or `None` if the row was not replaced.
-    pub(crate) async fn compare_and_swap(&self, row: &SessionRow) -> Result<Option<u64>, StoreError> {
+    pub(crate) async fn compare_and_swap(
+        &self,
+        row: &SessionRow,
+        client: &ClientInfo,
+    ) -> Result<Option<u64>, StoreError> {
         let call = async {
             let version = new_version()?;
             Ok(self.inner.compare_and_swap(row, version).await?.then_some(version))
         };
-        self.guard("compare_and_swap", Some(row.handle), Some(&row.subject), call).await
+        let about = About::client(client).session(Some(row.handle), Some(&row.subject));
+        self.guard("compare_and_swap", about, call).await
     }
 
     pub(crate) async fn end(
@@ -61,9 +69,10 @@ impl GuardedStore {
         subject: Option<&Subject>,
         reason: EndReason,
         now: Timestamp,
+        client: &ClientInfo,
     ) -> Result<bool, StoreError> {
         let call = async { self.inner.end(handle, reason, now, new_version()?).await };
-        self.guard("end", Some(handle), subject, call).await
+        self.guard("end", About::client(client).session(Some(handle), subject), call).await
     }
 
     /// Ends some sessions. The caller repeats it until it returns none.
@@ -73,32 +82,26 @@ impl GuardedStore {
         except: Option<SessionHandle>,
         reason: EndReason,
         now: Timestamp,
+        client: &ClientInfo,
     ) -> Result<Vec<SessionHandle>, StoreError> {
         let call = async { self.inner.end_subject(subject, except, reason, now, new_version()?).await };
-        self.guard("end_subject", None, Some(subject), call).await
+        self.guard("end_subject", About::client(client).session(None, Some(subject)), call).await
     }
 
     pub(crate) async fn list(
         &self,
         subject: &Subject,
         now: Timestamp,
+        page: Page,
+        client: &ClientInfo,
     ) -> Result<Vec<SessionRow>, StoreError> {
-        let (mut all, mut page) = (Vec::new(), Page::first(PAGE));
-        loop {
-            let call = async { self.inner.list(subject, now, page).await };
-            let rows = self.guard("list", None, Some(subject), call).await?;
-            let is_last = rows.len() < PAGE;
-            all.extend(rows);
-            match all.last() {
-                Some(last) if !is_last => page = Page::after(last, PAGE),
-                _ => return Ok(all),
-            }
-        }
+        let call = async { self.inner.list(subject, now, page).await };
+        self.guard("list", About::client(client).session(None, Some(subject)), call).await
     }
 
     pub(crate) async fn purge_dead(&self, dead_before: Timestamp) -> Result<u64, StoreError> {
         let call = async { self.inner.purge_dead(dead_before).await };
-        self.guard("purge_dead", None, None, call).await
+        self.guard("purge_dead", About::default(), call).await
     }
 
     /// Follows the feed without a time limit. The caller reports its loss.
@@ -113,8 +116,7 @@ impl GuardedStore {
     async fn guard<T>(
         &self,
         name: &'static str,
-        session: Option<SessionHandle>,
-        subject: Option<&Subject>,
+        about: About<'_>,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let stopwatch = Stopwatch::start();
@@ -127,7 +129,7 @@ impl GuardedStore {
         };
         stopwatch.record_store_call(name, result.is_ok());
         if let Err(error) = &result {
-            self.events.failed(EventKind::StoreFailed, session, subject, error);
+            self.events.failed(EventKind::StoreFailed, about, error);
         }
         result
     }

@@ -15,7 +15,11 @@ use super::Change;
 use super::RequestState;
 #[cfg(feature = "axum")]
 use crate::tokens::Issued;
-use crate::{CustomClaims, Rejection, RejectionKind, auth_inner::AuthId};
+use crate::{
+    CustomClaims, Rejection, RejectionKind,
+    auth_inner::AuthId,
+    event::{About, report_missing_layer},
+};
 
 #[derive(Clone)]
 pub(crate) struct RequestExtension(pub(crate) Arc<dyn AnyState>);
@@ -27,7 +31,7 @@ impl RequestExtension {
     /// [`RejectionKind::MissingLayer`].
     #[inline]
     pub(crate) fn of(extensions: &Extensions) -> Result<&Self, Rejection> {
-        extensions.get().ok_or_else(|| Rejection::without_presentation(RejectionKind::MissingLayer))
+        extensions.get().ok_or_else(missing_layer)
     }
 
     /// Checks that `auth` has identified a user, with `scope` if one is required.
@@ -68,6 +72,12 @@ pub(crate) fn suppress_tokens(extensions: &Extensions) {
     }
 }
 
+#[cold]
+fn missing_layer() -> Rejection {
+    report_missing_layer(&RejectionKind::MissingLayer);
+    Rejection::without_presentation(RejectionKind::MissingLayer)
+}
+
 fn claims_type_mismatch<C>(state: &dyn AnyState) -> Rejection {
     state.reject(RejectionKind::ClaimsTypeMismatch {
         requested: type_name::<C>(),
@@ -101,7 +111,7 @@ impl<C: CustomClaims> AnyState for RequestState<C> {
     #[cfg(feature = "axum")]
     fn suppress_tokens(&self) {
         // After the response head nothing is sent anyway.
-        let _ = self.set_change(Change::Refreshed { issued: Issued::default() });
+        self.changes.set(Change::Refreshed { issued: Issued::default() });
     }
 
     fn check(&self, scope: Option<&Arc<str>>) -> Result<(), Rejection> {
@@ -109,7 +119,9 @@ impl<C: CustomClaims> AnyState for RequestState<C> {
         match scope {
             Some(scope) if !user.has_scope(scope) => {
                 let kind = RejectionKind::InsufficientScope { scope: scope.clone() };
-                self.auth.sessions().events.rejected(&kind, Some(user.session), Some(&user.subject));
+                let client = self.info.client();
+                let about = About::client(&client).session(Some(user.session), Some(&user.subject));
+                self.auth.sessions().events.rejected(&kind, about);
                 Err(self.reject(kind))
             }
             _ => Ok(()),

@@ -5,7 +5,10 @@ mod extension;
 mod outcome;
 mod request_info;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tower_refresh_core::{SessionHandle, Subject};
 
@@ -22,6 +25,7 @@ use crate::{
     CustomClaims, Rejection, RejectionKind,
     auth_inner::AuthInner,
     claims::User,
+    event::{About, ClientInfo, EventKind, Misconfiguration},
     refresh::Loaded,
     refresh_token::{PresentedTokens, RefreshToken},
 };
@@ -33,6 +37,7 @@ pub(crate) struct RequestState<C> {
     pub(crate) info: RequestInfo,
     pub(crate) refresh: Refresh<C>,
     changes: ChangeSlot,
+    mistake_reported: AtomicBool,
 }
 
 /// What was loaded for a request before the inner service was called.
@@ -55,7 +60,8 @@ impl<C: CustomClaims> RequestState<C> {
         info: RequestInfo,
         refresh: Refresh<C>,
     ) -> Arc<Self> {
-        Arc::new(Self { auth, outcome, info, refresh, changes: ChangeSlot::default() })
+        let (changes, mistake_reported) = (ChangeSlot::default(), AtomicBool::new(false));
+        Arc::new(Self { auth, outcome, info, refresh, changes, mistake_reported })
     }
 
     /// The user; `None` for an anonymous request; an error for rejected credentials.
@@ -95,8 +101,51 @@ impl<C: CustomClaims> RequestState<C> {
         }
     }
 
+    /// A rejection of the request. The first one for a mistake of the application is reported.
     pub(crate) fn reject(&self, kind: RejectionKind) -> Rejection {
-        Rejection::new(kind, &self.auth.presentation)
+        if let Some(mistake) = Misconfiguration::of(&kind)
+            && !self.mistake_reported.swap(true, Ordering::Relaxed)
+        {
+            let client = self.info.client();
+            self.auth.sessions().events.misconfigured(mistake, &kind, self.about(&client));
+        }
+        let is_foreign = matches!(&kind, RejectionKind::InvalidToken(reason) if reason.may_be_foreign());
+        let rejection = Rejection::new(kind, &self.auth.presentation);
+        if is_foreign && self.info.has_our_cookies(&self.auth.settings) {
+            rejection.with_unused_cookies()
+        } else {
+            rejection
+        }
+    }
+
+    /// An event of this request.
+    pub(crate) fn emit(&self, kind: EventKind) {
+        let client = self.info.client();
+        self.auth.sessions().events.emit(kind, self.about(&client));
+    }
+
+    fn about<'a>(&'a self, client: &'a ClientInfo) -> About<'a> {
+        let about = About::client(client);
+        match &self.outcome {
+            Outcome::Authenticated(user) => about.session(Some(user.session), Some(&user.subject)),
+            Outcome::Anonymous | Outcome::Rejected(_) => about,
+        }
+    }
+
+    /// The subject of `session`, if the request shows it.
+    pub(crate) fn subject_of(&self, session: SessionHandle) -> Option<Subject> {
+        let started = match self.changes.peek() {
+            Some(Change::LoggedIn { session, subject, .. } | Change::LoggedInNative { session, subject }) => {
+                Some((subject, session))
+            }
+            Some(Change::Refreshed { .. } | Change::LoggedOut) | None => None,
+        };
+        let user = match &self.outcome {
+            Outcome::Authenticated(user) => Some((user.subject.clone(), user.session)),
+            Outcome::Anonymous | Outcome::Rejected(_) => None,
+        };
+        let known = [started, user].into_iter().flatten().find(|(_, own)| *own == session);
+        known.map(|(subject, _)| subject)
     }
 
     /// The user on whose behalf the handler acts: the one that it logged in, or else the user of the request.

@@ -28,9 +28,12 @@ impl<C> Outcome<C> {
         is_denied: impl FnOnce(&User<C>) -> bool,
     ) -> Self {
         let user = match loaded {
-            Loaded::Live(live) => Some(&live.user),
+            Loaded::Live(live) => Some(&live.user.user),
             Loaded::SessionLive(user) => Some(user),
             Loaded::Unavailable => return Self::Rejected(RejectionKind::Unavailable),
+            Loaded::InvalidClaims(reason) => {
+                return Self::Rejected(RejectionKind::InvalidClaims { reason: *reason });
+            }
             Loaded::Inactive(_) => None,
         };
         match (user, fallback) {
@@ -48,6 +51,7 @@ impl<C> Outcome<C> {
             Self::Authenticated(_) => RequestOutcome::Authenticated,
             Self::Anonymous => RequestOutcome::Anonymous,
             Self::Rejected(RejectionKind::Unavailable) => RequestOutcome::Unavailable,
+            Self::Rejected(RejectionKind::InvalidClaims { .. }) => RequestOutcome::InvalidClaims,
             Self::Rejected(RejectionKind::CrossSite) => RequestOutcome::CrossSite,
             Self::Rejected(_) => RequestOutcome::Rejected,
         }

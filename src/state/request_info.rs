@@ -9,8 +9,9 @@ use crate::{
     CustomClaims,
     auth_inner::AuthInner,
     credentials::{RetainedHeaders, cross_site::Navigation},
+    event::ClientInfo,
     refresh_token::{PresentedTokens, RefreshTransport},
-    settings::AccessTransport,
+    settings::{AccessTransport, Settings},
 };
 
 pub(crate) struct RequestInfo {
@@ -24,7 +25,7 @@ pub(crate) struct RequestInfo {
     pub(crate) transport: AccessTransport,
     /// Without cookies if they do not count.
     pub(crate) headers: RetainedHeaders,
-    pub(crate) ip: Option<IpAddr>,
+    ip: Option<IpAddr>,
     is_connect: bool,
     refresh_tokens: OnceLock<Box<PresentedTokens>>,
 }
@@ -45,6 +46,11 @@ impl RequestInfo {
         }
     }
 
+    /// The client, for events and the list of sessions.
+    pub(crate) fn client(&self) -> ClientInfo {
+        ClientInfo { ip: self.ip, user_agent: self.headers.user_agent.clone() }
+    }
+
     /// Whether the layer must change nothing: another site started the request, and can discard its response.
     #[inline]
     pub(crate) fn is_read_only(&self) -> bool {
@@ -57,6 +63,12 @@ impl RequestInfo {
         status == StatusCode::SWITCHING_PROTOCOLS || self.is_connect && status.is_success()
     }
 
+    pub(crate) fn has_our_cookies(&self, settings: &Settings) -> bool {
+        let cookies = &self.headers.cookies;
+        cookies.contains(settings.cookies.refresh_name())
+            || settings.transports.cookie && cookies.contains(settings.cookies.access_name())
+    }
+
     /// The refresh tokens of the request, parsed by the first call, which also reports invalid ones.
     pub(crate) fn parse_refresh_tokens_once<C: CustomClaims>(
         &self,
@@ -65,7 +77,7 @@ impl RequestInfo {
     ) -> &PresentedTokens {
         self.refresh_tokens.get_or_init(|| {
             let texts = self.headers.cookies.values(auth.settings.cookies.refresh_name());
-            Box::new(auth.read_refresh_tokens(texts, RefreshTransport::Cookie, now))
+            Box::new(auth.read_refresh_tokens(texts, RefreshTransport::Cookie, &self.client(), now))
         })
     }
 

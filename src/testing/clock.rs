@@ -15,7 +15,14 @@ use crate::Clock;
 /// A clock that moves only when a test moves it. Clones share the same time: pass one to
 /// [`AuthBuilder::clock`](crate::AuthBuilder::clock), and move the other.
 #[derive(Clone, Debug)]
-pub struct ManualClock(Arc<AtomicU64>);
+pub struct ManualClock(Arc<Times>);
+
+/// In milliseconds.
+#[derive(Debug)]
+struct Times {
+    now: AtomicU64,
+    elapsed: AtomicU64,
+}
 
 impl ManualClock {
     /// A clock at 1 January 2024, 00:00 UTC. The start is fixed, so that failures are reproducible.
@@ -25,17 +32,19 @@ impl ManualClock {
 
     /// A clock at `now`.
     pub fn at(now: Timestamp) -> Self {
-        Self(Arc::new(AtomicU64::new(now.as_millis())))
+        Self(Arc::new(Times { now: AtomicU64::new(now.as_millis()), elapsed: AtomicU64::new(0) }))
     }
 
-    /// Moves it forward, in whole milliseconds. It saturates at the maximum of [`Timestamp`].
+    /// Lets this much time pass, in whole milliseconds. It saturates at the maximum of [`Timestamp`].
     pub fn advance(&self, by: Duration) {
+        let elapsed = u64::try_from(self.monotonic().saturating_add(by).as_millis()).unwrap_or(u64::MAX);
+        self.0.elapsed.store(elapsed, Ordering::SeqCst);
         self.set(self.now().saturating_add(by));
     }
 
-    /// Sets it to `now`, which may be earlier.
+    /// Sets the date to `now`, which may be earlier. As on a server whose clock is corrected, no time passes.
     pub fn set(&self, now: Timestamp) {
-        self.0.store(now.as_millis(), Ordering::SeqCst);
+        self.0.now.store(now.as_millis(), Ordering::SeqCst);
     }
 }
 
@@ -47,6 +56,10 @@ impl Default for ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+        Timestamp::from_millis(self.0.now.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.0.elapsed.load(Ordering::SeqCst))
     }
 }

@@ -4,7 +4,12 @@ use std::{error::Error, fmt, sync::Arc};
 
 use tower_refresh_core::{SessionHandle, SessionRow, Subject, Timestamp};
 
-use crate::{Auth, Authenticated, CustomClaims, Identity, claims::User, crypto};
+use crate::{
+    Auth, Authenticated, CustomClaims, Identity,
+    claims::{User, UserLoad},
+    crypto,
+    refresh_token::RefreshTransport,
+};
 
 /// Issues an access token for `subject`, like a login. The layer of `auth` accepts it until it expires.
 ///
@@ -23,6 +28,8 @@ pub fn access_token<C: CustomClaims>(
     let user = User::new(subject.into(), session, identity, expires_at);
     let row = SessionRow::new(session, user.subject.clone(), now, expires_at, expires_at);
     let tokens = auth.inner.tokens();
+    let load = UserLoad { user: Arc::new(user), claims_at: now, call: 0 };
+    let user = tokens.prepare(load, RefreshTransport::Cookie).map_err(TestTokenError::new)?;
     let access = tokens.issue_access(&tokens.keys(), &user, &row, now).map_err(TestTokenError::new)?;
     Ok(access.token.to_string())
 }

@@ -5,12 +5,10 @@ use std::fmt;
 use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
 use zeroize::Zeroizing;
 
-use super::Tokens;
+use super::{PreparedUser, Tokens};
 use crate::{
     CustomClaims,
-    access_token::{MintError, NewAccessToken, Verdict, mint, verify},
-    claims::User,
-    cookies::LONGEST_NAME_AND_VALUE,
+    access_token::{MintError, mint},
     crypto::CryptoError,
     keys::PreparedKeys,
     refresh_token::RefreshToken,
@@ -51,39 +49,22 @@ impl fmt::Debug for IssuedRefresh {
 }
 
 impl<C: CustomClaims> Tokens<C> {
-    /// An access token for `user` in the session of `row`.
+    /// An access token in the session of `row`.
     ///
     /// It lives for the access lifetime less a jitter, and never longer than the session.
     pub(crate) fn issue_access(
         &self,
         keys: &PreparedKeys,
-        user: &User<C>,
+        PreparedUser { user, custom, .. }: &PreparedUser<C>,
         row: &SessionRow,
         now: Timestamp,
     ) -> Result<IssuedAccess, MintError> {
-        let settings = &self.settings;
-        let lifetime = settings.policy.access_lifetime.as_secs();
+        let lifetime = self.settings.policy.access_lifetime.as_secs();
         let expires_at = now
             .as_secs()
             .saturating_add(lifetime - jitter(lifetime, row.handle))
             .min(row.expires_at().as_secs());
-        let token = mint(
-            keys,
-            &NewAccessToken {
-                issuer: &settings.issuer,
-                audience: &settings.audience,
-                subject: &user.subject,
-                session: user.session,
-                scope: &user.scope,
-                issued_at: now,
-                expires_at: Timestamp::from_secs(expires_at),
-                custom: &user.claims,
-            },
-        )?;
-        let cookie_len = settings.cookies.access_name().len() + token.len();
-        if settings.transports.cookie && cookie_len > LONGEST_NAME_AND_VALUE {
-            return Err(MintError::TooLarge);
-        }
+        let token = mint(keys, &self.new_access(user, custom, now, Timestamp::from_secs(expires_at)))?;
         Ok(IssuedAccess {
             token: Zeroizing::new(token),
             expires_in: expires_at.saturating_sub(now.as_secs()),
@@ -103,14 +84,6 @@ impl<C: CustomClaims> Tokens<C> {
             token: token.encode(keys, &self.context)?,
             max_age: row.expires_at().saturating_since(now).as_secs(),
         })
-    }
-
-    /// Whether the claims of an issued token can be deserialised from what they serialise to.
-    pub(crate) fn is_readable(&self, keys: &PreparedKeys, access: &IssuedAccess, now: Timestamp) -> bool {
-        match verify::<C>(access.token.as_bytes(), keys, &self.settings.expected(), now) {
-            Verdict::Valid(_) | Verdict::Expired { .. } => true,
-            Verdict::Invalid(_) => false,
-        }
     }
 }
 

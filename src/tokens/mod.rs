@@ -1,12 +1,16 @@
 //! The tokens of a layer: access and refresh tokens are verified and issued with the keys in use.
 
 mod issue;
+mod prepare;
 
 use std::{fmt, sync::Arc};
 
 use tower_refresh_core::Timestamp;
 
-pub(crate) use self::issue::{Issued, IssuedAccess, IssuedRefresh};
+pub(crate) use self::{
+    issue::{Issued, IssuedAccess, IssuedRefresh},
+    prepare::PreparedUser,
+};
 use crate::{
     CustomClaims,
     access_token::{TokenVerifier, Verdict, verify},

@@ -190,6 +190,39 @@ async fn a_bearer_header_is_the_only_access_token() {
 }
 
 #[tokio::test]
+async fn an_invalid_bearer_header_beside_cookies_names_the_setting_for_platforms_that_add_one() {
+    const SETTING: &str = "`access_header(false)`";
+    let world = World::new();
+    let browser = Browser::logged_in(&world, "alice").await;
+    let expired = format!("Bearer {}", browser.access().unwrap());
+    let cookies = browser.cookie_header();
+    let access_alone = format!("{ACCESS}={}", browser.access().unwrap());
+    let refresh_alone = format!("{REFRESH}={}", browser.refresh().unwrap());
+    world.clock.advance(Duration::from_secs(600));
+    let foreign = "Bearer a.b.c";
+    for (bearer, cookies, named, reason) in [
+        (foreign, Some(&*cookies), true, "a platform's token keeps the user's cookies from counting"),
+        (foreign, Some(&*access_alone), true, "the access cookie alone"),
+        (foreign, Some(&*refresh_alone), true, "the refresh cookie alone"),
+        (foreign, Some("theme=dark"), false, "cookies of others would not log the user in"),
+        (foreign, None, false, "a client without cookies sent an invalid token"),
+        (&expired, None, false, "a token of ours, which has expired"),
+        (&expired, Some(&*access_alone), false, "a token of ours has its own reason"),
+    ] {
+        let response = world.send(authorized("/me", &[bearer], cookies)).await;
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{reason}");
+        let problem: Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(problem["detail"].as_str().unwrap().contains(SETTING), named, "{reason}: {problem}");
+        assert!(!challenge(&response).contains(SETTING), "{reason}");
+    }
+
+    let world = World::with(|builder| builder.access_header(false));
+    let browser = Browser::logged_in(&world, "alice").await;
+    let response = world.send(authorized("/me", &[foreign], Some(&browser.cookie_header()))).await;
+    assert_eq!(response.body(), "alice", "the setting that the detail names");
+}
+
+#[tokio::test]
 async fn a_transport_that_is_off_is_not_read() {
     let world = World::with(|builder| builder.access_header(false));
     let browser = Browser::logged_in(&world, "alice").await;

@@ -1,9 +1,9 @@
 //! Concurrent requests of one session: they share the load, and one of them rotates.
 
 use std::{
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     task::Poll,
@@ -12,17 +12,19 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::poll_fn;
 use http::{Request, Response};
-use tokio::task::JoinSet;
+use tokio::{sync::oneshot, task::JoinSet};
 use tower_refresh::event::{EventKind, TokenClass};
 
 use crate::support::{
     Browser, Op, World,
     browser::{ACCESS, REFRESH, generation, set_cookie},
+    mint,
     probe::{
-        GRACE, MILLISECOND, carries_nothing, expired_browser, poll_once, poll_until_stuck, refresh,
-        with_refresh,
+        ACCESS_LIFETIME, GRACE, MILLISECOND, carries_nothing, expired_browser, poll_once, poll_until_stuck,
+        refresh, with_refresh,
     },
     store::Fault,
+    world::routes,
 };
 
 /// Runs `future`, and counts it as soon as it waits.
@@ -137,7 +139,8 @@ async fn two_hundred_commits_at_once_share_one_swap() {
 #[tokio::test]
 async fn a_thousand_requests_at_once_take_one_load_and_one_swap_whichever_of_them_are_dropped() {
     for dropped in [0, 1, 999] {
-        let world = World::new();
+        // The store is held for as long as a thousand requests take on a busy machine.
+        let world = World::with(|builder| builder.backend_timeout(std::time::Duration::from_secs(30)));
         let (browser, session) = expired_browser(&world, "alice").await;
         world.store.hold(Op::Load);
         world.store.hold(Op::Swap);
@@ -395,4 +398,115 @@ async fn a_load_that_read_the_row_before_a_logout_authenticates_no_request_after
         assert_eq!(response.status(), 401);
         assert!(carries_nothing(&response));
     }
+}
+
+type InFlight = Pin<Box<dyn Future<Output = Response<Bytes>>>>;
+
+/// Sends a request, and polls it until its commit waits for the store.
+fn in_commit(world: &World, browser: &Browser) -> InFlight {
+    let (world, request) = (world.clone(), browser.request("/me"));
+    let mut request: InFlight = Box::pin(async move { world.send(request).await });
+    assert!(poll_until_stuck(&mut request).is_pending());
+    request
+}
+
+fn scope(response: &Response<Bytes>) -> String {
+    mint::claims(&set_cookie(response, ACCESS).unwrap())["scope"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn requests_that_share_a_commit_get_the_newest_claims_that_one_of_them_has_loaded() {
+    for (roles, expected) in [
+        (["user", "user", "user"], ["user", "user", "user"]),
+        (["user", "user admin", "user admin"], ["user", "user admin", "user admin"]),
+        (["user admin", "user", "user"], ["user admin", "user", "user"]),
+        (["user", "user admin", "user"], ["user", "user admin", "user"]),
+    ] {
+        let world = World::new();
+        world.users.set("alice", "Alice", "user");
+        let (browser, session) = expired_browser(&world, "alice").await;
+        world.store.hold(Op::Swap);
+        // Each of them has a load of its own, and the first one commits for all.
+        let requests = roles.map(|role| {
+            world.users.set("alice", "Alice", role);
+            in_commit(&world, &browser)
+        });
+        assert_eq!(world.store.take_calls(), [(Op::Load, 3), (Op::Swap, 1)]);
+        world.store.let_through(Op::Swap);
+
+        let mut tokens = Vec::new();
+        for (request, expected) in requests.into_iter().zip(expected) {
+            let response = request.await;
+            assert_eq!(scope(&response), expected, "{roles:?}");
+            assert_eq!(generation(&set_cookie(&response, REFRESH).unwrap()), 1);
+            tokens.push(set_cookie(&response, ACCESS).unwrap());
+        }
+
+        assert_eq!(world.store.writes(session), 1);
+        tokens.dedup();
+        let changes = roles.windows(2).filter(|roles| roles[0] != roles[1]).count();
+        assert_eq!(tokens.len(), 1 + changes, "equal claims share a token: {roles:?}");
+    }
+}
+
+/// Sends a request whose handler waits until the sender is used, and polls it until then.
+fn in_handler(world: &World, browser: &Browser) -> (oneshot::Sender<()>, InFlight) {
+    let (proceed, wait) = oneshot::channel();
+    let wait = Arc::new(Mutex::new(Some(wait)));
+    let handler = move |request: Request<()>| {
+        let wait = wait.lock().unwrap().take();
+        async move {
+            if let Some(wait) = wait {
+                wait.await.unwrap();
+            }
+            routes(request).await
+        }
+    };
+    let (world, request) = (world.clone(), browser.request("/me"));
+    let mut request: InFlight = Box::pin(async move { world.send_to(handler, request).await });
+    assert!(poll_until_stuck(&mut request).is_pending());
+    (proceed, request)
+}
+
+#[tokio::test]
+async fn a_request_with_older_claims_gets_the_newer_ones_of_the_commit_that_it_joins() {
+    let world = World::new();
+    let (browser, _) = expired_browser(&world, "alice").await;
+    let (proceed, mut slow) = in_handler(&world, &browser);
+    world.users.set("alice", "Alice", "user admin");
+    world.store.hold(Op::Swap);
+    let fast = in_commit(&world, &browser);
+    proceed.send(()).unwrap();
+    assert!(poll_until_stuck(&mut slow).is_pending());
+    assert_eq!(world.store.calls(Op::Swap), 1);
+    world.store.let_through(Op::Swap);
+
+    assert_eq!([scope(&slow.await), scope(&fast.await)], ["user admin"; 2]);
+}
+
+#[tokio::test]
+async fn a_request_that_joins_a_commit_whose_claims_do_not_fit_commits_with_its_own() {
+    let world = World::new();
+    let (browser, session) = expired_browser(&world, "alice").await;
+    let (proceed, mut slow) = in_handler(&world, &browser);
+    world.clock.advance(ACCESS_LIFETIME);
+    world.users.set("alice", &"n".repeat(9000), "user");
+    world.users.pause_in_loads();
+    proceed.send(()).unwrap();
+    assert!(poll_once(&mut slow).is_pending(), "it lets others join the commit");
+    assert!(poll_once(&mut slow).is_pending(), "it loads the claims again, in the commit");
+    world.users.set("alice", "Alice", "user");
+    let loads = world.users.loads();
+
+    let fast = world.send(browser.request("/me")).await;
+
+    assert_eq!(world.users.loads(), loads + 1, "it has a load of its own");
+    assert_eq!(generation(&set_cookie(&fast, REFRESH).unwrap()), 1);
+    assert!(set_cookie(&fast, ACCESS).is_some());
+    assert!(is_alice(&fast));
+    let slow = slow.await;
+    assert!(is_alice(&slow) && carries_nothing(&slow), "{slow:?}");
+    assert_eq!(world.store.writes(session), 1);
+    let is_invalid = |event: &EventKind| matches!(event, EventKind::InvalidClaims(_));
+    assert_eq!(world.take_events().iter().filter(|event| is_invalid(event)).count(), 1);
 }

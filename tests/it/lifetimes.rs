@@ -416,7 +416,7 @@ async fn a_subject_that_is_gone_is_logged_out_at_its_next_refresh() {
     assert_eq!((ended.reason, ended.at), (EndReason::Disabled, world.clock.now()));
     assert_eq!(world.take_events(), [EventKind::End(EndReason::Disabled)]);
     assert_eq!(other.get(&world, "/optional").await.body(), "-");
-    assert_eq!(world.auth.sessions("alice").await.unwrap().len(), 0);
+    assert_eq!(world.auth.sessions("alice", None).await.unwrap().len(), 0);
     assert_eq!(browser.get(&world, "/login/alice").await.status(), 403);
 }
 

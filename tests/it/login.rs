@@ -8,7 +8,7 @@ use http::{HeaderValue, Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_refresh::{
     Auth, Identity, KeyRing, LoginOptions, MemoryStore, Rejection, RejectionKind, Session, SessionHandle,
-    event::{EndReason, EventKind},
+    event::{EndReason, EventKind, Misconfiguration},
 };
 
 use crate::support::{
@@ -84,7 +84,7 @@ async fn a_login_ends_the_access_tokens_session_and_the_refresh_tokens() {
     for browser in [first, second] {
         assert_eq!(end_reason(&world, session_of(&browser)).await, Some(EndReason::Superseded));
     }
-    assert_eq!(world.auth.sessions("alice").await.unwrap().len(), 1);
+    assert_eq!(world.auth.sessions("alice", None).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn a_login_that_fails_to_end_the_old_session_ends_its_new_one() {
 
     assert_eq!(login.await.status(), 503);
 
-    assert!(world.auth.sessions("bob").await.unwrap().is_empty());
+    assert!(world.auth.sessions("bob", None).await.unwrap().is_empty());
     assert_eq!(browser.get(&world, "/me").await.body(), "alice");
 }
 
@@ -138,8 +138,8 @@ async fn the_second_login_of_one_request_supersedes_the_first() {
     let mut browser = Browser::new();
     browser.keep(response.headers());
     assert_eq!(browser.get(&world, "/me").await.body(), "bob");
-    assert!(world.auth.sessions("alice").await.unwrap().is_empty());
-    assert_eq!(world.auth.sessions("bob").await.unwrap().len(), 1);
+    assert!(world.auth.sessions("alice", None).await.unwrap().is_empty());
+    assert_eq!(world.auth.sessions("bob", None).await.unwrap().len(), 1);
     let ended = EventKind::End(EndReason::Superseded);
     assert_eq!(world.take_events(), [EventKind::Login, ended, EventKind::Login]);
 }
@@ -160,7 +160,7 @@ async fn a_logout_after_a_login_ends_the_new_session_too() {
 
         assert!(is_removal(&response), "{response:?}");
         for subject in ["alice", "bob"] {
-            assert!(world.auth.sessions(subject).await.unwrap().is_empty());
+            assert!(world.auth.sessions(subject, None).await.unwrap().is_empty());
         }
     }
 }
@@ -220,7 +220,7 @@ async fn a_logout_everywhere_after_a_login_leaves_no_session() {
     .await;
 
     assert!(is_removal(&response));
-    assert!(world.auth.sessions("alice").await.unwrap().is_empty());
+    assert!(world.auth.sessions("alice", None).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -303,7 +303,8 @@ async fn a_session_is_sealed_once_the_response_head_is_ready_and_no_longer_calls
             assert_eq!(*rejected.unwrap_err().kind(), RejectionKind::Sealed, "{path}");
         }
         assert_eq!(world.store.take_calls(), [], "{path}");
-        assert_eq!((world.take_events(), world.users.loads()), (vec![], claims_loads));
+        let events = vec![EventKind::Misconfigured(Misconfiguration::Sealed)];
+        assert_eq!((world.take_events(), world.users.loads()), (events, claims_loads));
     }
 }
 
@@ -334,7 +335,7 @@ async fn a_login_that_is_overtaken_by_the_response_head_leaves_no_session() {
         let login = task.lock().unwrap().take().unwrap();
         assert_eq!(*login.await.unwrap().unwrap_err().kind(), RejectionKind::Sealed);
 
-        assert!(world.auth.sessions("bob").await.unwrap().is_empty(), "{held:?}");
+        assert!(world.auth.sessions("bob", None).await.unwrap().is_empty(), "{held:?}");
         assert!(!world.take_events().contains(&EventKind::Login));
     }
 }
@@ -360,7 +361,7 @@ async fn a_label_is_kept_short_and_without_control_characters() {
             }
         };
         world.send_to(login, crate::support::request("/", &[])).await;
-        let sessions = world.auth.sessions("alice").await.unwrap();
+        let sessions = world.auth.sessions("alice", None).await.unwrap();
         assert_eq!(sessions[0].label(), Some(kept.as_str()), "{said:?}");
     }
 }
@@ -378,7 +379,7 @@ async fn a_user_agent_is_kept_short_whatever_its_bytes() {
         let mut request = crate::support::request("/login/alice", &[]);
         request.headers_mut().insert("user-agent", HeaderValue::from_bytes(&sent).unwrap());
         world.send(request).await;
-        let sessions = world.auth.sessions("alice").await.unwrap();
+        let sessions = world.auth.sessions("alice", None).await.unwrap();
         assert_eq!(sessions[0].user_agent(), Some(kept.as_str()));
     }
 }
@@ -394,7 +395,7 @@ async fn the_list_shows_the_live_sessions_of_the_user_and_which_one_is_current()
     let handler = |request: Request<()>| async move {
         let session = Session::<Claims>::from_extensions(request.extensions()).unwrap();
         let mut handles: Vec<_> =
-            session.list().await.unwrap().iter().map(|info| info.handle().to_string()).collect();
+            session.list(None).await.unwrap().iter().map(|info| info.handle().to_string()).collect();
         handles.sort_unstable();
         handles.push(session.current().unwrap().to_string());
         Response::new(handles.join(" ").into())

@@ -12,6 +12,7 @@ mod concurrency;
 mod config;
 mod cookies;
 mod cross_site;
+mod dead_sessions;
 mod faults;
 mod feed;
 #[cfg(feature = "axum")]
@@ -21,6 +22,8 @@ mod generations;
 #[cfg(all(feature = "axum", any(feature = "aws_lc_rs", feature = "rust_crypto")))]
 mod guide;
 mod head;
+#[cfg(all(feature = "axum", any(feature = "aws_lc_rs", feature = "rust_crypto")))]
+mod invalid_claims;
 mod lifetimes;
 mod login;
 mod logout;
@@ -36,9 +39,9 @@ mod readiness;
 mod rotation;
 mod schedules;
 mod secrecy;
-mod serialization;
 mod servers;
 mod several_layers;
+mod shared_commits;
 mod slow;
 mod structure;
 mod support;

@@ -235,7 +235,8 @@ async fn the_late_budget_grows_back_by_one_in_half_a_day() {
     world.clock.advance(HALF_A_DAY - DAMPING - MILLISECOND);
 
     lose_a_response(&world, &browser).await;
-    assert_eq!(world.take_events(), [EventKind::Late, EventKind::Refresh(TokenClass::Late)]);
+    let events = [EventKind::Late, EventKind::ResponsesLost, EventKind::Refresh(TokenClass::Late)];
+    assert_eq!(world.take_events(), events);
 
     world.clock.advance(DAMPING + MILLISECOND);
     assert_eq!(browser.get(&world, "/me").await.status(), 401);
@@ -364,7 +365,7 @@ async fn reuse_ends_one_session_and_the_others_of_the_user_live_on() {
     assert_eq!(phone.get(&world, "/me").await.status(), 401);
     assert_eq!(laptop.get(&world, "/me").await.body(), "alice");
     assert_eq!(stranger.get(&world, "/me").await.body(), "bob");
-    let sessions = world.auth.sessions("alice").await.unwrap();
+    let sessions = world.auth.sessions("alice", None).await.unwrap();
     assert_eq!(sessions.iter().map(|info| info.handle()).collect::<Vec<_>>(), [session_of(&laptop)]);
 }
 

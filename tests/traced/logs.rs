@@ -8,7 +8,7 @@ use std::{
 
 use http::{Response, StatusCode};
 use tower_refresh::{
-    KeyRing, Session, Timestamp,
+    InvalidClaimsReason, KeyRing, Session, Timestamp,
     event::{EndReason, EventKind},
     keys::RefreshKey,
     store::SessionStore,
@@ -22,7 +22,7 @@ use tracing::{
 use crate::{
     search::{Secrets, noise},
     support::{
-        Browser, Claims, Op, TestStore, World,
+        Browser, Claims, ManualClock, Op, TestStore, World,
         probe::{alter_row, session_of},
         request,
         store::Fault,
@@ -35,6 +35,12 @@ struct Log(Arc<Mutex<String>>);
 impl Log {
     fn text(&self) -> String {
         self.0.lock().unwrap().clone()
+    }
+
+    /// The lines of level ERROR since the last call.
+    fn take_errors(&self) -> Vec<String> {
+        let text = std::mem::take(&mut *self.0.lock().unwrap());
+        text.lines().filter(|line| line.starts_with("ERROR")).map(str::to_owned).collect()
     }
 
     fn line(&self, metadata: &Metadata<'_>, record: impl FnOnce(&mut Line)) {
@@ -120,6 +126,30 @@ async fn native_login(world: &World, secrets: &mut Secrets) -> String {
 }
 
 #[tokio::test]
+async fn a_mistake_of_the_application_is_one_error_that_names_it() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let world = World::new();
+    let handler = |request: http::Request<()>| async move {
+        let Err(rejection) = Session::<()>::from_extensions(request.extensions()) else { unreachable!() };
+        rejection.to_response()
+    };
+    let agent = [("user-agent", "an agent")];
+    world.send_to(handler, request("/", &agent)).await;
+    let other_claims = log.take_errors();
+    let [line] = &*other_claims else { panic!("{other_claims:?}") };
+    for part in ["misconfigured", "claims_type_mismatch", "support::users::Claims", "user_agent=\"an agent\""]
+    {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+
+    handler(request("/", &agent)).await;
+    let missing_layer = log.take_errors();
+    let [line] = &*missing_layer else { panic!("{missing_layer:?}") };
+    assert!(line.contains("missing_layer") && line.contains("RefreshLayer"), "{line}");
+}
+
+#[tokio::test]
 async fn no_secret_is_logged_whatever_happens_to_a_session() {
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(log.clone());
@@ -174,9 +204,21 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
         world.users.break_loads(None);
     }
 
+    // Claims that fit into no access token.
+    let mut victim = Browser::logged_in(&world, "alice").await;
+    secrets.cookies(&victim);
+    world.clock.advance(Duration::from_secs(600));
+    let claim = "Alice's private name";
+    secrets.bytes("a claim", claim);
+    world.users.set("alice", &claim.repeat(500), "user");
+    for path in ["/me", "/refresh", "/login/alice"] {
+        get(&world, &mut victim, &mut secrets, path).await;
+    }
+    world.users.set("alice", "Alice", "user");
+
     // A lost response, a copy, and stores that lost one write and several.
     let mut browser = Browser::logged_in(&world, "alice").await;
-    let session = world.auth.sessions("alice").await.unwrap()[0].handle();
+    let session = world.auth.sessions("alice", None).await.unwrap()[0].handle();
     let first_row = world.store.row(session).await.unwrap();
     let (mut lost, mut thief) = (browser.clone(), browser.clone());
     rotate(&world, &mut browser, &mut secrets).await;
@@ -245,10 +287,27 @@ async fn no_secret_is_logged_whatever_happens_to_a_session() {
         EventKind::End(EndReason::Disabled),
         EventKind::StoreFailed,
         EventKind::ClaimsFailed,
+        EventKind::InvalidClaims(InvalidClaimsReason::TooLarge),
     ] {
         assert!(events.iter().any(|event| event.kind == kind), "no {kind:?} happened");
         assert!(log.text().contains(&format!("event={:?}", kind.as_str())), "{kind:?} is not in the log");
     }
     secrets.assert_absent("the log", &log.text());
     secrets.assert_absent("an event", &format!("{events:?} {events:#?}"));
+}
+
+#[tokio::test]
+async fn the_reason_why_the_feed_is_lost_is_logged() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let store = TestStore::default();
+    store.lose_feed();
+    let world = World::on(ManualClock::new(), store, |builder| builder);
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.take_events(), [EventKind::FeedLost]);
+    let text = log.text();
+    let reason = text.lines().find(|line| line.starts_with("ERROR tower_refresh "));
+    assert!(reason.is_some_and(|line| line.contains("the session store is unavailable")), "{text}");
 }

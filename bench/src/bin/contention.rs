@@ -1,4 +1,5 @@
-//! The cost of concurrent requests: `contention [--million]`. It prints figures, and asserts nothing.
+//! The cost of concurrent requests: `contention [--million]`. It prints figures, and asserts nothing. With the feature `stores`,
+//! `contention --stores` starts private servers of PostgreSQL and Redis, and counts the calls of each store.
 #![allow(clippy::unwrap_used, reason = "a benchmark panics on unexpected errors")]
 
 use std::{
@@ -26,6 +27,10 @@ const REQUESTS: usize = 2000;
 const CONCURRENT: usize = 1000;
 
 fn main() {
+    #[cfg(feature = "stores")]
+    if std::env::args().any(|argument| argument == "--stores") {
+        return tower_refresh_bench::stores::print_calls();
+    }
     let world = Ours::new(Algorithm::Hs256);
     let [first, second] = [world.login().access, world.login().access];
     // The limit of this machine: two threads that share only the allocator.
@@ -92,7 +97,7 @@ fn store_calls() {
     );
 }
 
-/// All requests have arrived before the store responds to the first one.
+/// On one thread, with a store that responds in the first poll.
 fn concurrent_refreshes() {
     let store = CountingStore::default();
     let clock = AheadClock::default();

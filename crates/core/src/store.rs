@@ -76,7 +76,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// what it ended stays ended if a later call fails; repeat it until it returns none.
     ///
     /// # Errors
-    /// Any failure of the database. After an error some sessions may have ended; the call can be repeated.
+    /// Any failure of the database. After an error some sessions may have ended; the call can be repeated. A call that knows that it
+    /// has ended some sessions before a failure returns their handles instead of the error, so that none is lost to the caller.
     fn end_subject(
         &self,
         subject: &Subject,
@@ -111,7 +112,8 @@ pub trait SessionStore: Send + Sync + 'static {
     ///
     /// An implementation subscribes first and then looks up the sessions that have ended, so that it misses none. It then
     /// calls [`EndWatcher::caught_up`]. A session end may be reported more than once. Notices of a kind that the
-    /// implementation does not know, because a later version sent them, are ignored.
+    /// implementation does not know, because a later version sent them, are ignored, and reported with
+    /// [`EndWatcher::unknown_notice`].
     ///
     /// A server that follows this feed rejects the access tokens of a session that ended on another server within
     /// moments, without a query for each request. The default implementation has no feed.
@@ -138,6 +140,10 @@ pub trait EndWatcher: Send + Sync {
 
     /// All earlier session ends have been reported. From now on, session ends are reported as they happen.
     fn caught_up(&self);
+
+    /// The feed has a notice of a kind that the store does not know, because a later version sent it, or anyone else who can
+    /// send there. It was ignored. The default does nothing.
+    fn unknown_notice(&self) {}
 }
 
 /// A failed call of a store.

@@ -10,12 +10,13 @@ use tower_refresh_core::{StoreError, StoreErrorKind};
 
 use crate::{
     error::{pool_error, store_error},
-    table::statements::Statements,
+    table::statements::{Statement, Statements},
 };
 
 pub(crate) struct Database {
     pub(crate) pool: Pool,
     pub(crate) statements: Statements,
+    pub(crate) unnamed_statements: bool,
     pub(crate) timeout: Duration,
 }
 
@@ -23,7 +24,7 @@ impl Database {
     /// Returns the rows of the result.
     pub(crate) async fn query(
         &self,
-        statement: &str,
+        statement: &Statement,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Columns>, StoreError> {
         Ok(self.run(statement, parameters).await?.0)
@@ -32,7 +33,7 @@ impl Database {
     /// Returns how many rows were changed.
     pub(crate) async fn execute(
         &self,
-        statement: &str,
+        statement: &Statement,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, StoreError> {
         Ok(self.run(statement, parameters).await?.1)
@@ -40,7 +41,7 @@ impl Database {
 
     async fn run(
         &self,
-        statement: &str,
+        statement: &Statement,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<(Vec<Columns>, u64), StoreError> {
         let running = async {
@@ -64,14 +65,18 @@ impl Database {
     /// the statement was not executed.
     async fn start(
         &self,
-        statement: &str,
+        statement: &Statement,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<(Lease, RowStream), PoolError> {
         let lease = Lease(Some(self.pool.get().await?));
         let Some(connection) = &lease.0 else { return Err(PoolError::Closed) };
         let started = async {
-            let statement = connection.prepare_cached(statement).await?;
-            connection.query_raw(&statement, parameters.iter().copied()).await
+            if self.unnamed_statements {
+                let typed = parameters.iter().copied().zip(statement.types.iter().cloned());
+                return connection.query_typed_raw(&statement.sql, typed).await;
+            }
+            let prepared = connection.prepare_typed_cached(&statement.sql, &statement.types).await?;
+            connection.query_raw(&prepared, parameters.iter().copied()).await
         };
         match started.await {
             Ok(rows) => Ok((lease, rows)),

@@ -12,6 +12,7 @@ use tower_refresh_core::{StoreError, StoreErrorKind};
 #[derive(Debug)]
 pub struct OpenError {
     kind: OpenErrorKind,
+    detail: Option<String>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -34,6 +35,16 @@ pub enum OpenErrorKind {
     Newer,
     /// The database's encoding is not UTF-8, or its default isolation level is not `read committed`.
     Unsuitable,
+    /// Another role owns the schema, the table, or a function that the table executes, and
+    /// [`PostgresOptions::with_trusted_owner`](crate::PostgresOptions::with_trusted_owner) does not name it. `Display` names
+    /// both.
+    UntrustedOwner,
+    /// A migration waited for a second for a transaction that uses the table, and gave up. Nothing has changed; open the store
+    /// again.
+    Locked,
+    /// A pooler, such as PgBouncer in transaction mode, does not support prepared statements: see
+    /// [`PostgresOptions::with_unnamed_statements`](crate::PostgresOptions::with_unnamed_statements).
+    PreparedStatementsUnsupported,
 }
 
 impl OpenError {
@@ -43,12 +54,24 @@ impl OpenError {
     }
 
     pub(crate) fn with_source(kind: OpenErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, source: Some(source.into()) }
+        Self { kind, detail: None, source: Some(source.into()) }
+    }
+
+    /// `what` belongs to the role `owner`.
+    pub(crate) fn untrusted_owner(what: &str, owner: &str) -> Self {
+        let detail = format!(
+            "{what} belongs to the role {owner:?}, which can read and change every session; \
+             if it may, name it with `PostgresOptions::with_trusted_owner`"
+        );
+        Self { detail: Some(detail), ..OpenErrorKind::UntrustedOwner.into() }
     }
 }
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(detail) = &self.detail {
+            return f.write_str(detail);
+        }
         f.write_str(match self.kind {
             OpenErrorKind::InvalidUrl => "invalid PostgreSQL URL",
             OpenErrorKind::InvalidName => {
@@ -65,6 +88,14 @@ impl fmt::Display for OpenError {
             OpenErrorKind::Unsuitable => {
                 "the session database must use UTF-8 and `read committed` as its default isolation level"
             }
+            OpenErrorKind::UntrustedOwner => "the session table belongs to a role that is not trusted",
+            OpenErrorKind::Locked => {
+                "the session table could not be migrated, as another transaction uses it: nothing has changed, try again"
+            }
+            OpenErrorKind::PreparedStatementsUnsupported => {
+                "the connections go through a pooler that does not support prepared statements, such as PgBouncer in \
+                 transaction mode: connect directly, or use `PostgresOptions::with_unnamed_statements`"
+            }
         })
     }
 }
@@ -77,13 +108,17 @@ impl Error for OpenError {
 
 impl From<OpenErrorKind> for OpenError {
     fn from(kind: OpenErrorKind) -> Self {
-        Self { kind, source: None }
+        Self { kind, detail: None, source: None }
     }
 }
 
 impl From<tokio_postgres::Error> for OpenError {
     fn from(error: tokio_postgres::Error) -> Self {
-        Self::with_source(OpenErrorKind::Unavailable, error)
+        let kind = match error.code() {
+            Some(&SqlState::LOCK_NOT_AVAILABLE) => OpenErrorKind::Locked,
+            _ => OpenErrorKind::Unavailable,
+        };
+        Self::with_source(kind, error)
     }
 }
 

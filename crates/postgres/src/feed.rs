@@ -1,19 +1,17 @@
 //! The feed of ended sessions, received with LISTEN on a connection of its own.
+//!
+//! A notification's payload is fields, separated by spaces. Of a session that ended these are its handle and the time in
+//! milliseconds, and a later version may append others. Notices of other kinds begin with the name of the kind, which is not as
+//! long as a handle, and are ignored, as is what other users of the database send to the channel.
 
-use std::{
-    convert::Infallible,
-    future::{pending, poll_fn},
-    pin::pin,
-    task::Poll,
-    time::Duration,
-};
+use std::{convert::Infallible, future::pending, time::Duration};
 
-use tokio::time::timeout;
-use tokio_postgres::AsyncMessage;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::{AsyncMessage, types::Type};
 use tower_refresh_core::{EndWatcher, SessionHandle, StoreError, StoreErrorKind, Timestamp};
 
 use crate::{
-    connection::{ListenConnection, ListenConnector, Messages},
+    connection::{Echo, ListenConnection, ListenConnector, Messages},
     database::Database,
     error::store_error,
     table::row::{millis, read_handle, read_time},
@@ -22,7 +20,11 @@ use crate::{
 /// How often a silent server is probed.
 const PING_EVERY: Duration = Duration::from_secs(5);
 
-/// Runs until the connection is lost.
+const NOTHING_HEARD: &str = "the connection of the feed receives no notifications: it leads through a pooler that gives each \
+     transaction another connection, such as PgBouncer in transaction mode, or to another database than the store; \
+     give the feed a direct connection with `PostgresOptions::with_feed_url`";
+
+/// Runs until the connection is lost, or receives no notifications.
 pub(crate) async fn watch(
     database: &Database,
     connector: &ListenConnector,
@@ -32,12 +34,15 @@ pub(crate) async fn watch(
     let since = millis(since)?;
     let connecting = async { connector.connect().await.map_err(store_error) };
     let ListenConnection { client, messages } = within_limit(database, connecting).await?;
-    let mut listener = Listener { messages, watcher };
+    let mut listener = Listener { messages, watcher, echo: Echo::new() };
 
     // Every commit from here on is notified, so an end that is too late for the query is not missed.
-    let listen = client.batch_execute(&database.statements.listen);
-    within_limit(database, listener.drive(listen)).await?.map_err(store_error)?;
-    let ended = async { client.query(&database.statements.ended_since, &[&since]).await };
+    let statements = &database.statements;
+    let listen = format!("LISTEN {}; LISTEN {}", statements.channel, listener.echo.channel());
+    within_limit(database, listener.drive(client.batch_execute(&listen))).await?.map_err(store_error)?;
+    listener.send_echo(database).await??;
+    listener.until_heard(database).await?;
+    let ended = async { client.query_typed(&statements.ended_since.sql, &[(&since, Type::INT8)]).await };
     for columns in within_limit(database, listener.drive(ended)).await?.map_err(store_error)? {
         watcher.ended(read_handle(&columns, 0)?, read_time(&columns, 1)?);
     }
@@ -48,6 +53,10 @@ pub(crate) async fn watch(
             lost?;
         }
         within_limit(database, listener.drive(client.batch_execute(""))).await?.map_err(store_error)?;
+        // A pool that cannot send does not mean that the connection cannot receive.
+        if listener.send_echo(database).await?.is_ok() {
+            listener.until_heard(database).await?;
+        }
     }
 }
 
@@ -62,35 +71,60 @@ async fn within_limit<T>(
 struct Listener<'a> {
     messages: Messages,
     watcher: &'a dyn EndWatcher,
+    echo: Echo,
 }
 
 impl Listener<'_> {
     /// Receives messages until `work` is done. This drives the connection, which the work may wait for.
     async fn drive<T>(&mut self, work: impl Future<Output = T>) -> Result<T, StoreError> {
-        let mut work = pin!(work);
-        poll_fn(|context| {
-            while let Poll::Ready(message) = self.messages.poll(context) {
-                match message {
-                    Some(Ok(message)) => self.report(&message),
-                    Some(Err(error)) => return Poll::Ready(Err(store_error(error))),
-                    None => return Poll::Ready(Err(StoreError::new(StoreErrorKind::Unavailable))),
-                }
-            }
-            work.as_mut().poll(context).map(Ok)
-        })
-        .await
+        let Self { messages, watcher, echo } = self;
+        let receive = |message| {
+            hear(message, *watcher, echo);
+            None
+        };
+        Ok(messages.drive(work, receive).await?)
     }
 
-    fn report(&self, message: &AsyncMessage) {
-        let AsyncMessage::Notification(notification) = message else { return };
-        // Every user of the database may send to the channel, so other payloads are ignored.
-        if let Some((session, at)) = parse(notification.payload()) {
-            self.watcher.ended(session, at);
+    /// Sends a notification through the pool.
+    async fn send_echo(&mut self, database: &Database) -> Result<Result<(), StoreError>, StoreError> {
+        self.echo.reset();
+        let channel = self.echo.channel().to_owned();
+        let send = async { database.execute(&database.statements.echo, &[&channel]).await.map(drop) };
+        self.drive(send).await
+    }
+
+    /// Waits until what was sent is received.
+    async fn until_heard(&mut self, database: &Database) -> Result<(), StoreError> {
+        let Self { messages, watcher, echo } = self;
+        if echo.was_heard() {
+            return Ok(());
         }
+        let receive = |message| {
+            hear(message, *watcher, echo);
+            echo.was_heard().then_some(Ok(()))
+        };
+        let deaf = async {
+            sleep(database.timeout).await;
+            Err(StoreError::with_source(StoreErrorKind::Unavailable, NOTHING_HEARD))
+        };
+        messages.drive(deaf, receive).await?
+    }
+}
+
+fn hear(message: AsyncMessage, watcher: &dyn EndWatcher, echo: &mut Echo) {
+    let AsyncMessage::Notification(notification) = message else { return };
+    if echo.hear(&notification) {
+        return;
+    }
+    // Every user of the database may send to the channel, so other payloads are ignored.
+    match parse(notification.payload()) {
+        Some((session, at)) => watcher.ended(session, at),
+        None => watcher.unknown_notice(),
     }
 }
 
 fn parse(payload: &str) -> Option<(SessionHandle, Timestamp)> {
-    let (session, at) = payload.split_once(' ')?;
+    let mut fields = payload.split(' ');
+    let (session, at) = (fields.next()?, fields.next()?);
     Some((session.parse().ok()?, Timestamp::from_millis(at.parse().ok()?)))
 }

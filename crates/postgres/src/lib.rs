@@ -36,7 +36,9 @@
 //! # How it works
 //!
 //! - Opening creates the table, or migrates it to the newest version, under a lock: several servers may start at the same
-//!   time. If the table is up to date, the store needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on it, `SELECT` on the table
+//!   time. A migration that waits for a second for a transaction which uses the table gives up
+//!   ([`OpenErrorKind::Locked`]), as all other queries of the table wait behind it. Nothing has then changed; open the store
+//!   again. If the table is up to date, the store needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on it, `SELECT` on the table
 //!   of its version (`sessions_version`), `USAGE` on the schema, and no other right.
 //! - Each call is one prepared statement and one round trip. Loads, compare-and-swaps and session ends of one process that
 //!   run at the same time are sent as one statement (a batch). A call that finds no other in progress is sent at once.
@@ -49,8 +51,9 @@
 //!   connection breaks without such a report, the call fails with
 //!   [`Unavailable`](tower_refresh_core::StoreErrorKind::Unavailable).
 //! - The [feed of ended sessions](tower_refresh_core::SessionStore::watch_ends) uses `LISTEN`, with one connection per
-//!   watcher beside those of the pool. A notification is sent when the end is committed. An idle connection is probed every
-//!   5 seconds.
+//!   watcher beside those of the pool. A notification is sent when the end is committed, so sessions are also reported whose end
+//!   was executed although the call failed, because the reply was lost. At the start and then every 5 seconds the store sends a
+//!   notification through the pool; if it does not arrive within the time limit, the feed fails.
 //!
 //! # Durability
 //!
@@ -76,12 +79,50 @@
 //! `target_session_attrs=read-write`, so a list of hosts in the URL follows a failover. A
 //! [pool of your own](PostgresOptions::connect_pool) must ensure that itself.
 //!
+//! # Poolers
+//!
+//! | PgBouncer | the store | the feed |
+//! |---|---|---|
+//! | `pool_mode = session` | no setting needed | no setting needed |
+//! | `pool_mode = transaction`, 1.21 and later with `max_prepared_statements` | no setting needed | [`with_feed_url`] past PgBouncer |
+//! | `pool_mode = transaction`, earlier or without | [`with_unnamed_statements`] | [`with_feed_url`] past PgBouncer |
+//! | `pool_mode = statement` | opening fails | |
+//!
+//! ```no_run
+//! # use tower_refresh_postgres::PostgresOptions;
+//! # async fn open() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = PostgresOptions::new()
+//!     .with_unnamed_statements()
+//!     .with_feed_url("postgresql://app@localhost:5432/app")
+//!     .connect("postgresql://app@localhost:6432/app")
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! PgBouncer in transaction mode gives each transaction another connection to the server. A prepared statement then does not exist
+//! where it is executed, or is another client's of the same name. Opening checks that, and fails with
+//! [`OpenErrorKind::PreparedStatementsUnsupported`]; [a pool of your own](PostgresOptions::connect_pool) is not checked. A `LISTEN` is
+//! lost: without a direct connection the feed is down, and its error says so. The first, third and fourth line were tested with
+//! PgBouncer 1.18.
+//!
+//! [`with_feed_url`]: PostgresOptions::with_feed_url
+//! [`with_unnamed_statements`]: PostgresOptions::with_unnamed_statements
+//!
+//! # Other roles of the database
+//!
+//! - The statements qualify every name, so no function, operator or type of another role is used, whatever the search path. The search
+//!   path of a connection is not changed, as a pooler may share it with others; only opening pins it, for its transaction.
+//! - Opening checks the owners of the schema, of the two tables, and of the functions, operators and types that their triggers, indexes,
+//!   defaults, constraints, rules and policies use. Each must be the role that the store connects as, the owner of the database, a
+//!   superuser, or named with [`with_trusted_owner`](PostgresOptions::with_trusted_owner); otherwise opening fails with
+//!   [`OpenErrorKind::UntrustedOwner`]. What is granted or created later is checked when the store is opened again.
+//! - Every role that may connect to the database can send notifications on the channel of the feed.
+//!
 //! # Limits
 //!
 //! - The database must use UTF-8, with `read committed` as its `default_transaction_isolation`; otherwise opening fails.
 //! - Text with U+0000 is rejected, as PostgreSQL cannot store it.
-//! - PgBouncer between the store and the server must pool by session, or by transaction with support for prepared statements
-//!   (1.21 and later). The feed needs a connection that bypasses PgBouncer or is pooled by session.
 //! - PostgreSQL 12 or later.
 
 mod batch;

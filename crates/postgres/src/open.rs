@@ -7,7 +7,7 @@ use tokio_postgres::{
 };
 
 use crate::{
-    connection,
+    connection::{self, Feed, ListenConnector},
     database::Database,
     error::OpenError,
     options::PostgresOptions,
@@ -33,8 +33,10 @@ impl PostgresOptions {
     ///
     /// # Errors
     /// If the URL is invalid or requires TLS, a name is invalid, the database cannot be reached or is unsuitable, or the
-    /// table belongs to another application or to a newer version of this crate ([`OpenError::kind`]).
-    pub async fn connect(self, url: &str) -> Result<PostgresStore, OpenError> {
+    /// table belongs to another application, to a newer version of this crate or to an untrusted role
+    /// ([`OpenError::kind`]).
+    pub async fn connect(mut self, url: &str) -> Result<PostgresStore, OpenError> {
+        self.feed = self.feed.without_tls(self.timeout)?;
         self.connect_with(connection::parse_url_without_tls(url)?, NoTls).await
     }
 
@@ -54,21 +56,47 @@ impl PostgresOptions {
         T::TlsConnect: Send + Sync,
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
+        let table = Table::new(self.schema.clone(), self.table.clone())?;
         connection::harden(&mut config, self.timeout);
         let pool = connection::pool(config.clone(), tls.clone(), self.connections)?;
-        self.with_feed(config, tls).connect_pool(pool).await
+        let connector = ListenConnector::new(config, tls.clone());
+        if !self.unnamed_statements {
+            connection::check_prepared_statements(&pool, &connector, self.timeout).await?;
+        }
+        let feed = match &self.feed {
+            Feed::AsStore => connector,
+            Feed::Url(url) => ListenConnector::new(url.parse(self.timeout)?, tls),
+            Feed::Connector(connector) => connector.clone(),
+        };
+        self.open(pool, &table, Some(feed)).await
     }
 
     /// As [`connect`](Self::connect), on a pool of your own. Its connections must lead to a primary, never to a replica,
-    /// which may lag. The store has a feed of ended sessions only if [`with_feed`](Self::with_feed) was called.
+    /// which may lag. The store has a feed of ended sessions only if [`with_feed_url`](Self::with_feed_url) or
+    /// [`with_feed`](Self::with_feed) was called. If the connections go through a pooler, read
+    /// [`with_unnamed_statements`](Self::with_unnamed_statements).
     ///
     /// # Errors
     /// As for [`connect`](Self::connect).
     pub async fn connect_pool(self, pool: Pool) -> Result<PostgresStore, OpenError> {
-        let table = Table::new(self.schema, self.table)?;
-        schema::migrate(&mut pool.get().await?, &table).await?;
-        let statements = Statements::new(&table, self.lossy_rotations);
-        let database = Database { pool, statements, timeout: self.timeout };
-        Ok(PostgresStore::new(database, self.feed))
+        let table = Table::new(self.schema.clone(), self.table.clone())?;
+        let feed = match self.feed.without_tls(self.timeout)? {
+            Feed::Connector(connector) => Some(connector),
+            Feed::AsStore | Feed::Url(_) => None,
+        };
+        self.open(pool, &table, feed).await
+    }
+
+    async fn open(
+        &self,
+        pool: Pool,
+        table: &Table,
+        feed: Option<ListenConnector>,
+    ) -> Result<PostgresStore, OpenError> {
+        schema::migrate(&mut pool.get().await?, table, &self.trusted_owners).await?;
+        let statements = Statements::new(table, self.lossy_rotations);
+        let unnamed_statements = self.unnamed_statements;
+        let database = Database { pool, statements, unnamed_statements, timeout: self.timeout };
+        Ok(PostgresStore::new(database, feed))
     }
 }

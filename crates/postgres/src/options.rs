@@ -7,7 +7,7 @@ use tokio_postgres::{
     tls::{MakeTlsConnect, TlsConnect},
 };
 
-use crate::connection::{self, ListenConnector};
+use crate::connection::{self, Feed, FeedUrl, ListenConnector};
 
 /// Options of a [`PostgresStore`](crate::PostgresStore), for when [`PostgresStore::connect`](crate::PostgresStore::connect)
 /// does not fit.
@@ -18,6 +18,9 @@ use crate::connection::{self, ListenConnector};
 /// | schema, table | `tower_refresh`, `sessions` | no other application uses this name |
 /// | connections | 10 | batches need few, whatever the load |
 /// | time limit | 5 s | longer than the middleware's own limit, which decides how long a request waits |
+/// | statements | prepared | planned once per connection |
+/// | trusted owners | the current role, the database's owner, superusers | an owner can read and change every session |
+/// | feed | connects as the store does | one URL suffices, unless a pooler is in between |
 /// | rotations | as durable as the database's `synchronous_commit` | a rotation that is lost costs nothing, see [`with_lossy_rotations`](Self::with_lossy_rotations) |
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
@@ -26,7 +29,9 @@ pub struct PostgresOptions {
     pub(crate) connections: usize,
     pub(crate) timeout: Duration,
     pub(crate) lossy_rotations: bool,
-    pub(crate) feed: Option<ListenConnector>,
+    pub(crate) unnamed_statements: bool,
+    pub(crate) trusted_owners: Vec<String>,
+    pub(crate) feed: Feed,
 }
 
 impl PostgresOptions {
@@ -38,7 +43,9 @@ impl PostgresOptions {
             connections: 10,
             timeout: Duration::from_secs(5),
             lossy_rotations: false,
-            feed: None,
+            unnamed_statements: false,
+            trusted_owners: Vec::new(),
+            feed: Feed::AsStore,
         }
     }
 
@@ -86,8 +93,49 @@ impl PostgresOptions {
         self
     }
 
-    /// How the feed of ended sessions connects if the store is opened on [a pool](Self::connect_pool): a pool's connections
-    /// do not receive notifications. Without it such a store has no feed. The other opening methods set it themselves.
+    /// Sends each statement with its text, without a name (a prepared statement that the server keeps). For a pooler that gives each
+    /// transaction another connection and does not support prepared statements: PgBouncer in transaction mode before 1.21, or
+    /// with `max_prepared_statements = 0`.
+    ///
+    /// The server then parses and plans each statement anew, which takes several times as long as the statement itself. The
+    /// feed needs a connection of its own: [`with_feed_url`](Self::with_feed_url).
+    ///
+    /// Without this option, opening a store through such a pooler fails with
+    /// [`PreparedStatementsUnsupported`](crate::OpenErrorKind::PreparedStatementsUnsupported). On
+    /// [a pool of your own](Self::connect_pool) that is not checked, and a statement might execute what another client
+    /// prepared under its name.
+    #[must_use]
+    pub fn with_unnamed_statements(mut self) -> Self {
+        self.unnamed_statements = true;
+        self
+    }
+
+    /// Allows the role `name` to own the schema, the tables and what they execute, for example the role that your migrations run
+    /// as. May be called for several roles.
+    ///
+    /// An owner can read and change every session, and so become any user. Opening therefore fails if the owner is neither the
+    /// role that the store connects as, nor the owner of the database, nor a superuser, nor named here: any role with the right
+    /// to create schemas could have created the table before this application did.
+    #[must_use]
+    pub fn with_trusted_owner(mut self, name: impl Into<String>) -> Self {
+        self.trusted_owners.push(name.into());
+        self
+    }
+
+    /// The URL that the feed of ended sessions connects to, by default that of the store. It must lead to the same database, past any
+    /// pooler that gives each transaction another connection, such as PgBouncer in transaction mode.
+    ///
+    /// The feed uses the TLS connector of the store, if there is one. Otherwise a URL that leads across a network must say
+    /// `sslmode=disable`. An invalid URL is an error on opening.
+    #[must_use]
+    pub fn with_feed_url(mut self, url: impl Into<String>) -> Self {
+        self.feed = Feed::Url(FeedUrl::new(url.into()));
+        self
+    }
+
+    /// As [`with_feed_url`](Self::with_feed_url), with a configuration and a TLS connector of its own. A store on
+    /// [a pool of your own](Self::connect_pool) has no feed without one of the two, as a pool's connections do not receive
+    /// notifications.
     #[must_use]
     pub fn with_feed<T>(mut self, mut config: Config, tls: T) -> Self
     where
@@ -97,7 +145,7 @@ impl PostgresOptions {
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
         connection::harden(&mut config, self.timeout);
-        self.feed = Some(ListenConnector::new(config, tls));
+        self.feed = Feed::Connector(ListenConnector::new(config, tls));
         self
     }
 }

@@ -184,9 +184,11 @@ impl Inner {
             return Ok(Vec::new());
         }
         let statement = &self.database.statements.list;
-        let (after_login, after_handle) = page.after.unzip();
-        let after_login = after_login.map(millis).transpose()?;
-        let after_handle = after_handle.as_ref().map(|handle| handle.as_bytes().as_slice());
+        let after_handle = page.after.map(|(_, handle)| *handle.as_bytes());
+        let (after_login, after_handle) = match (page.after, &after_handle) {
+            (Some((login, _)), Some(handle)) => (millis(login)?, handle.as_slice()),
+            _ => (i64::MAX, AFTER_ALL_HANDLES),
+        };
         let limit = i64::try_from(page.limit).unwrap_or(i64::MAX);
         let rows = self
             .database
@@ -208,6 +210,9 @@ impl Inner {
         }
     }
 }
+
+/// Longer than a handle, so greater than each of them.
+const AFTER_ALL_HANDLES: &[u8] = &[u8::MAX; 17];
 
 /// PostgreSQL cannot store text with U+0000, so no session has such a subject.
 fn cannot_be_stored(subject: &Subject) -> bool {

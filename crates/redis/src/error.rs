@@ -11,6 +11,7 @@ use tower_refresh_core::{StoreError, StoreErrorKind};
 #[derive(Debug)]
 pub struct OpenError {
     kind: OpenErrorKind,
+    rights: Vec<String>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -28,6 +29,11 @@ pub enum OpenErrorKind {
     TlsRequired,
     /// The server cannot be reached, or does not answer in time.
     Unavailable,
+    /// The Redis user lacks rights that the store needs ([`OpenError::missing_rights`]).
+    MissingRights,
+    /// The server lacks a command that the store needs: it is older than Redis 7.0, or cannot wait for disks although
+    /// [`with_wait_for_disks`](crate::RedisOptions::with_wait_for_disks) asks for it.
+    UnsupportedServer,
 }
 
 impl OpenError {
@@ -36,8 +42,18 @@ impl OpenError {
         self.kind
     }
 
+    /// The rights that the Redis user lacks, as `ACL SETUSER` takes them, such as `+evalsha`, `~tower-refresh:s:*` or
+    /// `&tower-refresh:ended`. Empty unless the kind is [`MissingRights`](OpenErrorKind::MissingRights).
+    pub fn missing_rights(&self) -> &[String] {
+        &self.rights
+    }
+
     pub(crate) fn with_source(kind: OpenErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, source: Some(source.into()) }
+        Self { kind, rights: Vec::new(), source: Some(source.into()) }
+    }
+
+    pub(crate) fn lacking(rights: Vec<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind: OpenErrorKind::MissingRights, rights, source: Some(source.into()) }
     }
 }
 
@@ -54,6 +70,10 @@ impl fmt::Display for OpenError {
                 "connecting across a network requires TLS: use `rediss://`, or opt out with `Server::insecure_url`"
             }
             OpenErrorKind::Unavailable => "the Redis server cannot be reached",
+            OpenErrorKind::MissingRights => {
+                return write!(f, "the Redis user lacks the rights {}", self.rights.join(" "));
+            }
+            OpenErrorKind::UnsupportedServer => "the Redis server does not support a command that the store needs",
         })
     }
 }
@@ -66,7 +86,7 @@ impl Error for OpenError {
 
 impl From<OpenErrorKind> for OpenError {
     fn from(kind: OpenErrorKind) -> Self {
-        Self { kind, source: None }
+        Self { kind, rights: Vec::new(), source: None }
     }
 }
 

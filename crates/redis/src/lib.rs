@@ -23,9 +23,10 @@
 //! | key | |
 //! |---|---|
 //! | `{prefix}:s:{handle}` | a session: a string of about 230 bytes, whose first byte is the version of its format |
-//! | `{prefix}:u:{subject}` | the index of a subject's sessions: a sorted set of handles |
+//! | `{prefix}:i:{subject}` | the index of a subject's sessions: a sorted set of handles, by login |
 //! | `{prefix}:ends` | the log of recently ended sessions: a stream |
 //! | `{prefix}:ended` | not a key, but the channel on which ended sessions are published |
+//! | `{prefix}:u:{subject}` | an index of the first version |
 //!
 //! A load is a `GET`. A compare-and-swap, a session end and a login are scripts. Each touches one key only, so that it works in a
 //! Cluster, and compares numbers as bytes. All calls share one connection, on which they do not wait for each other. If the
@@ -34,19 +35,41 @@
 //! [the time limit](RedisOptions::with_timeout) fails.
 //!
 //! Two keys are written in an order that makes a crash between them harmless. A login writes the subject's index first: a handle
-//! in the index without a session is ignored. A session end is appended to the log first: readers of the log check whether the
+//! in the index without a session is ignored, and removed when it has been there for a minute. A session end is appended to the log first: readers of the log check whether the
 //! session was ended. The end of a session that has ended or does not exist writes nothing, so that logouts with a dead token do
 //! not fill the log; with [`RedisOptions::with_wait_for_replicas`] it writes the row once more, unchanged, in order to wait again.
 //!
+//! A page of a [list](tower_refresh_core::SessionStore::list) reads as many rows as it returns, and a few more if some of those
+//! sessions have ended. [`end_subject`](tower_refresh_core::SessionStore::end_subject) ends up to a thousand sessions per call. If
+//! a call fails half-way, it returns those that it ended, and the next call reports the failure if it persists.
+//!
+//! # Rights
+//! A user of Redis' access control lists needs at least these rights, in which the prefix is the default one. The store tries each of
+//! them when it is opened, in a way that changes nothing, and names those that are missing
+//! ([`OpenError::missing_rights`]):
+//!
+//! ```text
+//! ACL SETUSER tower on >secret resetchannels &tower-refresh:ended ~tower-refresh:*
+//!     +ping +time +scan +get +mget +getrange +exists +zrange +zrem +xrange +xinfo|stream +subscribe +publish
+//!     +script|load +evalsha +set +setrange +pexpireat +unlink +zadd +zscore +zremrangebyscore +zcount
+//!     +zrandmember +pexpiretime +xadd
+//! ```
+//!
+//! In a Cluster it also needs `+cluster|slots`, and the same rights on each node; with a database other than 0 `+select`; with
+//! [`RedisOptions::with_wait_for_replicas`] `+wait`, and with [`RedisOptions::with_wait_for_disks`] `+waitaof`. If the user loses the
+//! right to publish later, sessions can still be ended, and other servers read of it in the log within a second.
+//!
 //! # Upgrades
 //! Rows of format 1, which the first version wrote, are read, and their first swap rewrites them in format 2. Servers of the first
-//! version cannot read those: stop all, then start the new version. Fields of a row, reasons and notices that a later version adds are
-//! ignored, and a swap keeps the fields. A row in a format after 2 is an error.
+//! version cannot read those: stop all, then start the new version. The index of the first version is converted by the first call
+//! that reads it. Fields of rows and of notices, reasons and kinds of notices that a later version adds are ignored, and a swap keeps
+//! the fields of the row. A row in a format after 2 is an error.
 //!
 //! # Expiry
 //! Redis removes a session's row when the session has been dead for [the retention](RedisOptions::with_retention), by its own
 //! clock. [`purge_dead`](tower_refresh_core::SessionStore::purge_dead) then has nothing to do and returns 0 at once. If it is
-//! called for a shorter time, it scans all keys, some hundreds at a time.
+//! called for a shorter time, it scans all keys, some hundreds at a time. The handles of rows that Redis removed leave the index when
+//! it is read; while an index of more than 32 sessions grows, every sixteenth login examines 64 of them.
 //!
 //! Redis must not evict rows: the server needs **`maxmemory-policy noeviction`**. With any other policy it evicts sessions when
 //! its memory is full, and their users must log in again. With `noeviction`, logins and refreshes then fail until there is
@@ -74,7 +97,14 @@
 //! With [`RedisOptions::with_wait_for_replicas`], a session end is acknowledged only after that many replicas have it, and is an
 //! error otherwise. **The default does not wait**: an acknowledged end is on the primary, and as durable as the primary is. Even
 //! with this option, a replica that lacks the end may take over, if there are more replicas than the option waits for. In a
-//! Cluster, the log's entry is on another node, which the option does not wait for.
+//! Cluster, the log's entry is on another node, which the option does not wait for. The sessions that one call of `end_subject` ends
+//! wait together. If the replicas do not have them in time, the call returns them nevertheless, and the next call waits for them
+//! again: only a call that returns none acknowledges that all are on the replicas.
+//!
+//! In a Cluster, the index of a subject and the rows of its sessions are on several nodes. A failover of the index's node may lose the
+//! entry of a recent login whose row is kept. Until that session is refreshed, which adds the entry again, it is not listed, and **the
+//! end of all sessions of its subject misses it**. On one node and with Sentinel this cannot happen: the index is written first, and
+//! replicas receive all writes in order.
 //!
 //! Until the replica has taken over, calls fail within the time limit. The store finds the new primary by itself, through Sentinel
 //! or the other nodes, even if the old primary does not answer but has not closed its connections either.
@@ -83,8 +113,11 @@
 //! An ended session is published on a channel in the same step as its row is written, and each
 //! [watcher](tower_refresh_core::SessionStore::watch_ends) has a connection for it. A watcher that joins or reconnects first reads
 //! the log of [the last hour](RedisOptions::with_feed_window). The nodes of a Cluster may lose messages without notice, so a
-//! watcher also reads new entries of the log once a second. It probes its connection as often, and fails if there is no answer. A
-//! user of Redis' access control lists needs the right to the channel as well as to the keys.
+//! watcher also reads new entries of the log once a second. It probes its connection as often, and fails if there is no answer.
+//!
+//! A message is one byte for its kind, which is 1 for a session end, then 16 bytes for the handle, and 8 for the time in
+//! milliseconds, big-endian. An entry of the log has the fields `h` and `t` with the same values. More bytes and fields, other kinds,
+//! and entries with a field `k` are left to later versions, and ignored.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod cluster;
@@ -95,6 +128,7 @@ mod feed;
 mod keyspace;
 mod open;
 mod options;
+mod rights;
 mod server;
 mod sessions;
 mod store;

@@ -1,32 +1,28 @@
-//! Opens a store: checks the options, connects, and starts what it needs.
+//! Opens a store: checks the options, connects, and checks what the user may do.
 
 use std::sync::Arc;
 
 use crate::{
-    connection::SharedConnection,
-    database::Database,
-    error::{OpenError, OpenErrorKind},
-    keyspace::Keys,
-    options::RedisOptions,
-    server::Server,
-    store::RedisStore,
+    connection::SharedConnection, database::Database, error::OpenError, keyspace::Keys,
+    options::RedisOptions, rights, server::Server, store::RedisStore,
 };
 
 impl RedisStore {
     /// Connects to the server of a [URL](Server::url) with the default [options](RedisOptions).
     ///
     /// # Errors
-    /// If the URL is invalid, or leads across a network without TLS, or the server cannot be reached ([`OpenError::kind`]).
+    /// If the URL is invalid or leads across a network without TLS, the server cannot be reached or is too old, or the user lacks
+    /// a right ([`OpenError::kind`]).
     pub async fn connect(url: &str) -> Result<Self, OpenError> {
         RedisOptions::new().connect(Server::url(url)?).await
     }
 }
 
 impl RedisOptions {
-    /// Connects to the server.
+    /// Connects to the server, and tries each command that the store uses in a way that changes nothing.
     ///
     /// # Errors
-    /// If an option is invalid, or the server cannot be reached ([`OpenError::kind`]).
+    /// If an option is invalid, the server cannot be reached or is too old, or the user lacks a right ([`OpenError::kind`]).
     pub async fn connect(self, server: Server) -> Result<RedisStore, OpenError> {
         let keys = Keys::new(&self.prefix)?;
         self.check()?;
@@ -36,11 +32,10 @@ impl RedisOptions {
         let waiting = self
             .wait
             .map(|wait| (wait, SharedConnection::new(Arc::clone(&route), None, self.timeout + wait.timeout)));
-        connection
-            .connect()
-            .await
-            .map_err(|error| OpenError::with_source(OpenErrorKind::Unavailable, error))?;
-        Ok(RedisStore::new(Database::new(keys, connection, waiting, route, self.retention, self.feed_window)))
+        connection.connect().await.map_err(rights::connect_error)?;
+        let database = Database::new(keys, connection, waiting, route, self.retention, self.feed_window);
+        rights::check(&database).await?;
+        Ok(RedisStore::new(database))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     database::Database,
     feed::{self, log},
     keyspace::row,
-    sessions::{end, purge, subject_index, swap},
+    sessions::{end, end_subject, first_index, purge, subject_index, swap},
 };
 
 /// Stores sessions in Redis or Valkey. See the [crate's documentation](crate) for an example and for its guarantees.
@@ -37,7 +37,7 @@ impl RedisStore {
 /// [`end_subject`](SessionStore::end_subject) is dropped, some sessions may be ended and others not.
 impl SessionStore for RedisStore {
     /// The subject's index is written first. If the row never follows, the index has a handle without a session, which is
-    /// ignored. In the other order, a session could be missing when its subject is ended.
+    /// ignored. In the other order, a failover could leave a session that is missing when its subject is ended.
     async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
         let database = &self.0.database;
         let value = row::encode(row, database.next_writer()).ok_or_else(|| {
@@ -50,10 +50,10 @@ impl SessionStore for RedisStore {
         let expiry = database.key_expiry(row.dead_since());
         let key = database.keys.row(row.handle);
         let request = Request::script(&database.scripts.create, &key, &[&value, expiry.as_bytes()]);
-        match database.query(request).await? {
-            true => Ok(()),
-            false => Err(StoreError::new(StoreErrorKind::AlreadyExists)),
+        if !database.query(request).await? {
+            return Err(StoreError::new(StoreErrorKind::AlreadyExists));
         }
+        Ok(())
     }
 
     async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
@@ -65,7 +65,12 @@ impl SessionStore for RedisStore {
     }
 
     async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
-        swap::swap(&self.0.database, row, version).await
+        let database = &self.0.database;
+        if !database.connection.is_cluster() {
+            return swap::swap(database, row, version).await;
+        }
+        let keep = subject_index::keep(database, row);
+        futures_util::future::join(swap::swap(database, row, version), keep).await.0
     }
 
     async fn end(
@@ -91,16 +96,16 @@ impl SessionStore for RedisStore {
         now: Timestamp,
         version: u64,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        end::end_some(&self.0.database, subject, except, Ended::new(reason, now), version).await
+        end_subject::end_some(&self.0.database, subject, except, Ended::new(reason, now), version).await
     }
 
-    /// Loads all sessions of the subject for each page, some hundreds at a time.
     async fn list(
         &self,
         subject: &Subject,
         now: Timestamp,
         page: Page,
     ) -> Result<Vec<SessionRow>, StoreError> {
+        first_index::convert(&self.0.database, subject).await?;
         subject_index::live(&self.0.database, subject, now, page).await
     }
 

@@ -4,6 +4,10 @@ ALTER TABLE sessions RENAME COLUMN look_at TO purge_at;
 DROP INDEX sessions_by_look_at;
 CREATE INDEX sessions_by_purge_at ON sessions (purge_at);
 
+-- The sessions of a subject that have not ended, in the order of their logins. A page of its list is a range of this index.
+DROP INDEX sessions_by_subject;
+CREATE INDEX sessions_by_login ON sessions (subject, created_at, handle) WHERE ended_at IS NULL;
+
 -- The defaults are for the sessions of the first schema. Where it has no value, authenticated_at is created_at, and idle is the
 -- idle lifetime of the policy. No row is rewritten.
 ALTER TABLE sessions ADD COLUMN authenticated_at INTEGER;

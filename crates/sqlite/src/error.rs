@@ -27,6 +27,10 @@ pub enum OpenErrorKind {
     Foreign,
     /// A newer version of this crate wrote the file.
     Newer,
+    /// The path is that of a database in memory.
+    InMemory,
+    /// The path is empty, or is a URL that does not name a session file.
+    InvalidPath,
 }
 
 impl OpenError {
@@ -35,7 +39,7 @@ impl OpenError {
         self.kind
     }
 
-    fn with_source(kind: OpenErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn with_source(kind: OpenErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind, source: Some(source.into()) }
     }
 }
@@ -47,6 +51,10 @@ impl fmt::Display for OpenError {
             OpenErrorKind::Corrupt => "the session file is not a database, or is corrupted",
             OpenErrorKind::Foreign => "the session file is the database of another application",
             OpenErrorKind::Newer => "the session file was written by a newer version of tower-refresh-sqlite",
+            OpenErrorKind::InMemory => {
+                "the session store needs a file; for sessions in memory, use tower_refresh::MemoryStore"
+            }
+            OpenErrorKind::InvalidPath => "the path of the session file is invalid",
         })
     }
 }

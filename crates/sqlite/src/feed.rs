@@ -38,22 +38,22 @@ struct State {
 struct Watcher {
     /// The number of the last session end that was sent.
     last: i64,
-    sender: UnboundedSender<Result<(SessionHandle, Timestamp), StoreError>>,
+    sender: UnboundedSender<Notice>,
 }
+
+/// The session that ended, and when. `None` if a later version wrote a notice of another kind.
+type Notice = Result<Option<(SessionHandle, Timestamp)>, StoreError>;
 
 /// An entry of the feed.
 struct End {
     number: i64,
-    /// The session and the time of its end. `None` if a later version wrote a notice of another kind.
+    /// As in [`Notice`].
     end: Option<(SessionHandle, Timestamp)>,
 }
 
 impl Feed {
     /// Subscribes to the session ends with a number above `last`.
-    pub(crate) fn subscribe(
-        &self,
-        last: i64,
-    ) -> UnboundedReceiver<Result<(SessionHandle, Timestamp), StoreError>> {
+    pub(crate) fn subscribe(&self, last: i64) -> UnboundedReceiver<Notice> {
         let (sender, ends) = mpsc::unbounded();
         let mut state = self.lock();
         state.watchers.push(Watcher { last, sender });
@@ -116,10 +116,8 @@ impl Feed {
         for watcher in &mut state.watchers {
             let last = watcher.last;
             for end in ends.iter().filter(|end| end.number > last) {
-                if let Some(end) = end.end {
-                    // A watcher that has stopped is removed in `wait`.
-                    let _ = watcher.sender.unbounded_send(Ok(end));
-                }
+                // A watcher that has stopped is removed in `wait`.
+                let _ = watcher.sender.unbounded_send(Ok(end.end));
                 watcher.last = end.number;
             }
         }

@@ -48,7 +48,8 @@
 //!
 //! # Upgrades
 //! Opening a file migrates it, and its sessions stay. From a file of the first schema (`user_version` 1): stop all processes, open
-//! the file with the new version, start the others. A later version that only adds to the schema can use the file at the same time
+//! the file with the new version, start the others. This reads the whole table several times, during which the file cannot be written:
+//! see the README for the time that it takes. Other processes wait for it for up to a minute when they open the file. A later version that only adds to the schema can use the file at the same time
 //! as this one, which leaves its columns, tables and notices as they are.
 //!
 //! # Size
@@ -56,6 +57,7 @@
 
 mod error;
 mod feed;
+mod location;
 mod open;
 mod options;
 mod queue;

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -13,11 +13,15 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::{
     error::OpenError,
+    location::Location,
     options::SqliteOptions,
     reader, schema,
     store::{Inner, Shared, SqliteStore},
     writer,
 };
+
+/// How long to wait while another process migrates the file, which takes seconds for 200,000 sessions.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
 
 const PAGE_CACHE_KIB: i32 = 16 * 1024;
 
@@ -25,12 +29,15 @@ impl SqliteStore {
     /// Opens the file at `path`, or creates it with mode 0600 in an existing folder. Migrates a file that an older version
     /// of this crate wrote. To change the options, use [`SqliteOptions::open`].
     ///
+    /// A URL is accepted as well: `sqlite:` as for sqlx, or `file:` as for SQLite, with the parameters `mode=rwc` (the default) and
+    /// `mode=rw`, which requires that the file exists. A file whose name begins like a URL is opened as `./sqlite:…`.
+    ///
     /// The store owns this file and those with `-wal` and `-shm` appended to its name. Several processes of one machine may
     /// open it.
     ///
     /// # Errors
-    /// The file cannot be opened or created, is not a session file, or was written by a newer version of this crate
-    /// ([`OpenError::kind`]).
+    /// The file cannot be opened or created, is not a session file, or was written by a newer version of this crate; the path is
+    /// that of a database in memory (`:memory:`), or a URL that does not name a file ([`OpenError::kind`]).
     ///
     /// # Cancel safety
     /// If the future is dropped, the file may have been created. It is closed again.
@@ -48,11 +55,11 @@ impl SqliteOptions {
     /// # Cancel safety
     /// As for [`SqliteStore::open`].
     pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, OpenError> {
-        let path = path.as_ref().to_owned();
+        let location = Location::of(path.as_ref())?;
         let (reply, opened) = oneshot::channel();
         // Opening reads and may migrate the file, which would block an executor.
         spawn("sessions-open", move || {
-            let _ = reply.send(open_blocking(path, &self));
+            let _ = reply.send(open_blocking(&location, &self));
         })?;
         opened
             .await
@@ -60,13 +67,15 @@ impl SqliteOptions {
     }
 }
 
-fn open_blocking(path: PathBuf, options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
-    create_private(&path)?;
+fn open_blocking(location: &Location, options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
+    create_private(location)?;
     // After a change of the working directory, a relative path would name another file.
-    let path = path.canonicalize()?;
+    let path = location.path.canonicalize()?;
     let mut writer = connect(&path, options)?;
     switch_to_wal(&writer, options.lock_timeout)?;
+    wait_for_locks(&mut writer, options.lock_timeout.max(MIGRATION_TIMEOUT))?;
     schema::migrate(&mut writer)?;
+    wait_for_locks(&mut writer, options.lock_timeout)?;
     let (feed, checkpoints) = (connect(&path, options)?, connect(&path, options)?);
     let readers =
         (0..options.readers.get()).map(|_| connect(&path, options)).collect::<Result<Vec<_>, _>>()?;
@@ -93,12 +102,12 @@ fn open_blocking(path: PathBuf, options: &SqliteOptions) -> Result<SqliteStore, 
 
 /// Creates the file if it does not exist, readable by this user only: sessions are not secrets, but who has one, when and
 /// from where, is private. SQLite gives its other files the same mode.
-fn create_private(path: &Path) -> io::Result<()> {
+fn create_private(location: &Location) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
-    options.create(true).append(true);
+    options.create(location.create).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    options.open(&location.path).map(drop)
 }
 
 fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection, OpenError> {

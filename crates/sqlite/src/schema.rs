@@ -12,14 +12,18 @@ const MIGRATIONS: [&str; 2] = [include_str!("../migrations/1.sql"), include_str!
 const APPLICATION_ID: i32 = 0x7472_5351;
 
 /// Migrates the file to the newest schema. Several processes may do so at the same time: the first to take the write lock
-/// applies the migrations, and the others find none left.
+/// applies the migrations, and the others find none left. A file without a migration to apply is not locked.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+    if version(&connection.transaction()?)? >= MIGRATIONS.len() {
+        return Ok(());
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = version(&transaction)?;
     for (script, version) in MIGRATIONS.into_iter().zip(1..).skip(found) {
         transaction.execute_batch(script)?;
         transaction.pragma_update(None, "user_version", version)?;
     }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.commit()?;
     Ok(())
 }
@@ -34,7 +38,6 @@ fn version(transaction: &Transaction<'_>) -> Result<usize, OpenError> {
         if application != 0 || version != 0 || tables != 0 {
             return Err(OpenErrorKind::Foreign.into());
         }
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
     match usize::try_from(version) {
         Ok(version) if version <= MIGRATIONS.len() || oldest(transaction)? <= MIGRATIONS.len() => Ok(version),

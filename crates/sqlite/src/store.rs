@@ -128,7 +128,8 @@ impl SessionStore for SqliteStore {
         watcher.caught_up();
         loop {
             match ends.recv().await {
-                Ok(Ok((handle, at))) => watcher.ended(handle, at),
+                Ok(Ok(Some((handle, at)))) => watcher.ended(handle, at),
+                Ok(Ok(None)) => watcher.unknown_notice(),
                 Ok(Err(error)) => return Err(error),
                 Err(gone) => return Err(StoreError::with_source(StoreErrorKind::Unavailable, gone)),
             }

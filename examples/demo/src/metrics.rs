@@ -18,9 +18,14 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
         .context("the metrics cannot be set up")?;
     describe();
     // Counters start at 0, so that the first event is an increase.
-    for kind in
-        [EventKind::Login, EventKind::Late, EventKind::Spent, EventKind::Reuse, EventKind::StoreFailed]
-    {
+    for kind in [
+        EventKind::Login,
+        EventKind::Late,
+        EventKind::ResponsesLost,
+        EventKind::Spent,
+        EventKind::Reuse,
+        EventKind::StoreFailed,
+    ] {
         start(kind.as_str(), "");
     }
     for class in [TokenClass::Current, TokenClass::Previous] {

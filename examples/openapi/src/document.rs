@@ -11,7 +11,7 @@ use utoipa::{
 #[derive(OpenApi)]
 #[openapi(
     info(title = "An API with logins", version = "1"),
-    paths(crate::routes::login, crate::routes::me, crate::routes::admin, refresh, logout),
+    paths(crate::routes::login, crate::routes::me, crate::routes::admin, sessions, refresh, logout),
     modifiers(&Schemes)
 )]
 pub(crate) struct Document;
@@ -75,6 +75,54 @@ pub(crate) enum NeedsLogin {
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(#[to_schema] Problem),
 }
+
+/// A session of the user.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "as for `Tokens`")]
+pub(crate) struct ListedSession {
+    handle: String,
+    /// RFC 3339
+    created_at: String,
+    /// RFC 3339, in whole hours
+    last_used_at: String,
+    user_agent: Option<String>,
+    ip: Option<String>,
+    label: Option<String>,
+    /// Whether it is the session of this request.
+    current: bool,
+}
+
+/// The sessions of the user, newest login first: at most 100.
+#[utoipa::path(
+    get,
+    tag = "account",
+    path = "/auth/sessions",
+    params(("after" = Option<String>, Query, description = "The handle of the session after which the page begins")),
+    responses(
+        (
+            status = 200,
+            description = "A page of the list",
+            body = Vec<ListedSession>,
+            headers(("link" = String, description = "The next page, if there is one: `<?after=…>; rel=\"next\"` (RFC 8288)")),
+        ),
+        (
+            status = 400,
+            description = "`after` is not a handle",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+        (
+            status = 404,
+            description = "The user has no session `after`",
+            body = Problem,
+            content_type = "application/problem+json",
+        ),
+        NeedsLogin,
+    ),
+    security(("cookie" = []), ("bearer" = [])),
+)]
+#[allow(dead_code, reason = "as for `refresh`")]
+fn sessions() {}
 
 /// Get a new access token now, with the refresh cookie.
 #[utoipa::path(

@@ -1,4 +1,4 @@
-//! Forms and pages without JavaScript: nothing but links, buttons and redirects.
+//! Forms and pages that work without JavaScript: nothing but links, buttons and redirects.
 //!
 //! ```text
 //! cargo run -p server-rendered              # or: -- 127.0.0.1:8080
@@ -13,6 +13,10 @@
 //! the request (`Sec-Fetch-Site`, else `Origin`) and ignores the cookies of such a request, and `Session` neither logs in nor
 //! logs out. So the forms need no hidden token, as long as no GET request changes anything: cookies count when the user follows
 //! a link from another site.
+//!
+//! # Back and forward
+//! Browsers keep the pages that a user leaves in memory, and show them again as they were. So the only script of these pages
+//! requests such a page again: after a logout, or when the session has ended elsewhere, *Back* shows no account.
 
 mod forms;
 mod pages;
@@ -64,7 +68,8 @@ fn app() -> Result<Router, ConfigError> {
         .route("/sessions", get(pages::sessions))
         .route("/sessions/end", post(forms::end_session))
         .route("/users", get(pages::users).route_layer(auth.require_scope("admin")))
-        .layer(auth.layer()))
+        .layer(auth.layer())
+        .route("/history.js", get(pages::history_script)))
 }
 
 fn identity(subject: &str) -> Option<Identity<User>> {

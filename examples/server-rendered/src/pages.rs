@@ -2,6 +2,7 @@
 
 use axum::{
     body::Bytes,
+    extract::Query,
     http::{
         HeaderMap, HeaderValue, Response, StatusCode,
         header::{
@@ -11,6 +12,7 @@ use axum::{
     response::IntoResponse,
 };
 use maud::{DOCTYPE, Markup, html};
+use serde::Deserialize;
 use tower_refresh::{Authenticated, Rejection, RejectionKind, Session};
 
 use crate::{User, visitor::Visitor};
@@ -55,9 +57,20 @@ pub(crate) async fn account(Visitor(user): Visitor) -> impl IntoResponse {
     )
 }
 
-pub(crate) async fn sessions(_: Visitor, session: Session<User>) -> Result<impl IntoResponse, Rejection> {
+/// Of the session after which the page begins.
+#[derive(Deserialize)]
+pub(crate) struct After {
+    after: Option<String>,
+}
+
+pub(crate) async fn sessions(
+    _: Visitor,
+    session: Session<User>,
+    Query(After { after }): Query<After>,
+) -> Result<impl IntoResponse, Rejection> {
     let current = session.current();
-    let list = session.list().await?;
+    // What is no handle shows the first page.
+    let list = session.list(after.and_then(|after| after.parse().ok())).await?;
     Ok(page(
         StatusCode::OK,
         "Sessions",
@@ -73,6 +86,7 @@ pub(crate) async fn sessions(_: Visitor, session: Session<User>) -> Result<impl 
                     }
                 }
             }
+            @if let Some(next) = list.next() { a href=(format!("/sessions?after={next}")) { "More" } }
         },
     ))
 }
@@ -91,6 +105,7 @@ pub(crate) fn rejection(rejection: &Rejection) -> Response<Bytes> {
                 RejectionKind::InsufficientScope { .. } => "You do not have permission to view this page.",
                 RejectionKind::CrossSite => "The request came from another site and was ignored.",
                 RejectionKind::Unavailable => "Your login cannot be checked at the moment. Try again soon: you are still logged in.",
+                RejectionKind::SessionNotFound => "There is no such session.",
                 _ => "Please log in.",
             }) }
         },
@@ -104,10 +119,29 @@ pub(crate) fn rejection(rejection: &Rejection) -> Response<Bytes> {
     response
 }
 
-/// Every page contains user data, so no cache may store it. Pages load nothing from other sites, forms submit only to this
-/// site, and no other site can show a page in a frame, where it could trick the user into a click on *End*.
+/// A page that the browser keeps in its back/forward cache, `no-store` or not, is hidden when the user leaves it, and requested again
+/// when the user returns: the session may have ended meanwhile. It is requested as a GET, so that no form is sent again.
+pub(crate) async fn history_script() -> impl IntoResponse {
+    const SCRIPT: &str = "\
+addEventListener('pagehide', () => { document.documentElement.hidden = true; });
+addEventListener('pageshow', (event) => {
+  if (event.persisted) location.replace(location.pathname + location.search);
+});
+";
+    let headers = [
+        (CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (CACHE_CONTROL, "max-age=3600"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, SCRIPT)
+}
+
+/// Every page contains user data, so no cache may store it. Pages load nothing from other sites and run only the script above,
+/// forms submit only to this site, and no other site can show a page in a frame, where it could trick the user into a click on
+/// *End*.
 fn page(status: StatusCode, title: &str, content: &Markup) -> (StatusCode, HeaderMap, String) {
-    const POLICY: &str = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    const POLICY: &str =
+        "default-src 'none'; script-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CACHE_CONTROL, "private, no-store"),
@@ -118,7 +152,11 @@ fn page(status: StatusCode, title: &str, content: &Markup) -> (StatusCode, Heade
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            head { title { (title) } meta name="viewport" content="width=device-width"; }
+            head {
+                title { (title) }
+                meta name="viewport" content="width=device-width";
+                script src="/history.js" {}
+            }
             body {
                 nav {
                     a href="/" { "Home" } " " a href="/account" { "Account" } " "

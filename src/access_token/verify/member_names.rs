@@ -28,6 +28,11 @@ impl MemberNames {
         self.custom |= bit;
     }
 
+    /// Whether none is the name of a standard claim.
+    pub(super) fn are_custom(&self) -> bool {
+        self.standard == 0
+    }
+
     pub(super) fn are_distinct(&self) -> bool {
         !self.may_clash
     }

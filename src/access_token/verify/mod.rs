@@ -33,10 +33,8 @@ mod standard_claims;
 mod tests;
 mod values;
 
-pub(crate) use self::{
-    duplicates::reject as reject_duplicates, expiry_hint::is_expired_unverified,
-    standard_claim::StandardClaim,
-};
+pub(super) use self::claims::{Unreadable, read_back};
+pub(crate) use self::expiry_hint::is_expired_unverified;
 
 /// The longest token that is verified, in bytes. Servers reject headers of about this size, so no valid token is longer.
 pub(crate) const MAX_TOKEN_LEN: usize = 8192;

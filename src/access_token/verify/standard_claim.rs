@@ -12,6 +12,13 @@ pub(crate) enum StandardClaim {
     TokenId,
     SessionId,
     Scope,
+    /// When the user last authenticated (RFC 9068 §2.2.1). This and the next two are reserved for later versions, whose tokens
+    /// this one accepts while both serve: their values are not read, and the application's type does not see them.
+    AuthTime,
+    /// The version of the claims.
+    Epoch,
+    /// Whether the session is bound to a device.
+    DeviceBound,
 }
 
 impl StandardClaim {
@@ -26,6 +33,9 @@ impl StandardClaim {
             "jti" => Some(Self::TokenId),
             "sid" => Some(Self::SessionId),
             "scope" => Some(Self::Scope),
+            "auth_time" => Some(Self::AuthTime),
+            "epoch" => Some(Self::Epoch),
+            "dbsc" => Some(Self::DeviceBound),
             _ => None,
         }
     }

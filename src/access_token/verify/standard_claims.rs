@@ -1,6 +1,6 @@
 //! The values of the standard claims, and their checks.
 
-use serde::de::MapAccess;
+use serde::de::{IgnoredAny, MapAccess};
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
 use super::{
@@ -45,6 +45,9 @@ impl StandardClaims {
             StandardClaim::TokenId => self.token_id = Some(map.next_value()?),
             StandardClaim::SessionId => self.session = Some(map.next_value::<SidClaim>()?.0),
             StandardClaim::Scope => self.scope = Some(map.next_value()?),
+            StandardClaim::AuthTime | StandardClaim::Epoch | StandardClaim::DeviceBound => {
+                map.next_value::<IgnoredAny>()?;
+            }
         }
         Ok(())
     }

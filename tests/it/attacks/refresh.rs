@@ -88,7 +88,7 @@ impl Valid {
         let bytes = |browser: &Browser| URL_SAFE_NO_PAD.decode(browser.refresh().unwrap()).unwrap();
         let browser = Browser::logged_in(world, "alice").await;
         let other = bytes(&Browser::logged_in(world, "bob").await);
-        let handle = world.auth.sessions("alice").await.unwrap()[0].handle().to_string();
+        let handle = world.auth.sessions("alice", None).await.unwrap()[0].handle().to_string();
         world.store.take_calls();
         world.take_events();
         Self { bytes: bytes(&browser), browser, other, handle, now: world.clock.now().as_secs() }

@@ -1,6 +1,7 @@
 //! The exact bytes of cookies, as they are read and sent.
 
 mod cases;
+mod duplicates;
 
 use std::time::Duration;
 
@@ -107,7 +108,7 @@ async fn of_refresh_cookies_of_one_session_the_highest_generation_counts() {
     }
     let alone = format!("{REFRESH}={}", tokens[0]);
     assert_eq!(world.send(request_with("/optional", &[alone.into()])).await.body(), "-");
-    assert_eq!(world.auth.sessions("alice").await.unwrap().len(), 0);
+    assert_eq!(world.auth.sessions("alice", None).await.unwrap().len(), 0);
 }
 
 #[tokio::test]

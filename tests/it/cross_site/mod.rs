@@ -197,7 +197,7 @@ async fn a_rejected_request_with_a_bearer_header_still_changes_no_session() {
     let world = world();
     let browser = Browser::logged_in(&world, "alice").await;
     let bearer = format!("Bearer {}", browser.access().unwrap());
-    let handle = world.auth.sessions("alice").await.unwrap()[0].handle();
+    let handle = world.auth.sessions("alice", None).await.unwrap()[0].handle();
     world.store.take_calls();
     for case in CASES.iter().filter(|case| !case.passes) {
         for path in ["/login/bob", "/logout", "/logout-everywhere", "/logout-others", "/refresh"] {

@@ -248,7 +248,7 @@ async fn manage(request: Request<()>) -> Response<Bytes> {
     let answer = async {
         let session = Session::<Claims>::from_extensions(request.extensions())?;
         match request.uri().path() {
-            "/list" => Ok(session.list().await?.len().to_string()),
+            "/list" => Ok(session.list(None).await?.len().to_string()),
             path => session.end(path[1..].parse().unwrap()).await.map(|()| "ended".to_owned()),
         }
     };
@@ -308,7 +308,7 @@ async fn a_session_end_that_fails_in_the_store_is_an_error_and_denies_no_session
         let browser = Browser::logged_in(&world, "alice").await;
         break_all(&world, fault);
 
-        assert!(world.auth.sessions("alice").await.is_err(), "{case}");
+        assert!(world.auth.sessions("alice", None).await.is_err(), "{case}");
         assert!(world.auth.end_session(session(&browser)).await.is_err(), "{case}");
         assert!(world.auth.end_subject("alice").await.is_err(), "{case}");
         assert!(world.auth.purge_dead().await.is_err(), "{case}");

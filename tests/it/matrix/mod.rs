@@ -91,6 +91,8 @@ enum Refresh {
     AbsoluteExpired,
     /// Valid, but the claims source no longer knows the user.
     Gone,
+    /// Valid, but the user's claims fit into no access token.
+    InvalidClaims,
     /// Of another user.
     Other,
     /// Generations 1 and 2.
@@ -211,6 +213,7 @@ fn effect(refresh: Refresh) -> Effect {
         Refresh::IdleExpired      => ("alice", NO,   [1, 0, 0], 0, Nothing, true, None),  // c2
         Refresh::AbsoluteExpired  => ("alice", NO,   [0, 0, 0], 0, Nothing, true, None),
         Refresh::Gone             => ("alice", NO,   [1, 0, 1], 1, Nothing, NO,   GONE),  // c12
+        Refresh::InvalidClaims    => ("alice", NO,   [1, 0, 0], 1, Nothing, NO,   None),
         Refresh::Other            => ("bob",   true, [1, 1, 0], 1, Both(1), NO,   None),  // c3, r3
         Refresh::TwoOldFirst      => ("alice", true, [1, 1, 0], 1, Both(3), NO,   None),
         Refresh::TwoNewFirst      => ("alice", true, [1, 1, 0], 1, Both(3), NO,   None),
@@ -227,7 +230,7 @@ fn effect_beside(refresh: Refresh) -> Effect {
         return effect;
     }
     let [loads, _, _] = effect.calls;
-    let claims = usize::from(refresh == Refresh::Gone);
+    let claims = usize::from(matches!(refresh, Refresh::Gone | Refresh::InvalidClaims));
     Effect { calls: [loads.min(1), 0, 0], claims, sends: Sends::Nothing, over: false, ends: None, ..effect }
 }
 
@@ -266,11 +269,17 @@ enum Who {
     Anonymous,
     Invalid,
     Ambiguous,
+    /// A user who can have no access token.
+    InvalidClaims,
 }
 
 fn expected(case: Case) -> Outcome {
     let decides = effect(case.refresh);
-    let holder = if decides.valid { Who::User(decides.session) } else { Who::Anonymous };
+    let holder = match case.refresh {
+        Refresh::InvalidClaims => Who::InvalidClaims,
+        _ if decides.valid => Who::User(decides.session),
+        _ => Who::Anonymous,
+    };
     let untouched = effect(Refresh::Absent);
     let (who, effect) = match meaning(case.access, case.transport, case.refresh) {
         Meaning::Anonymous => (holder, decides),
@@ -284,7 +293,7 @@ fn expected(case: Case) -> Outcome {
             // The refresh token itself states that it has expired, so the store is not called.
             (Who::Invalid, Effect { over: case.refresh == Refresh::AbsoluteExpired, ..untouched })
         }
-        Meaning::Expired(_) if decides.valid => (holder, decides),
+        Meaning::Expired(_) if !matches!(holder, Who::Anonymous) => (holder, decides),
         Meaning::Expired(_) => (Who::Invalid, decides),
         Meaning::Invalid => (Who::Invalid, untouched),
         Meaning::Ambiguous => (Who::Ambiguous, untouched),
@@ -295,6 +304,7 @@ fn expected(case: Case) -> Outcome {
         (_, Who::Anonymous) | ("/public", _) => (200, "-", "none"),
         (_, Who::Invalid) => (401, "", "invalid_token"),
         (_, Who::Ambiguous) => (400, "", "invalid_request"),
+        (_, Who::InvalidClaims) => (500, "", "none"),
     };
     // A new access token uses the transport of the old one. Without an old one, it goes into the cookie.
     let cookie = case.transport == Transport::Cookie || case.access == Access::Absent;
@@ -365,7 +375,7 @@ const ACCESSES: [Access; 16] = [
     Access::ValidAndForged,
 ];
 
-const REFRESHES: [Refresh; 26] = [
+const REFRESHES: [Refresh; 27] = [
     Refresh::Absent,
     Refresh::Current,
     Refresh::Fresh,
@@ -387,6 +397,7 @@ const REFRESHES: [Refresh; 26] = [
     Refresh::IdleExpired,
     Refresh::AbsoluteExpired,
     Refresh::Gone,
+    Refresh::InvalidClaims,
     Refresh::Other,
     Refresh::TwoOldFirst,
     Refresh::TwoNewFirst,

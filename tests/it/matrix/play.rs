@@ -87,6 +87,11 @@ pub(super) async fn play(case: Case) -> Outcome {
     }
     let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
 
+    if case.refresh == Refresh::Ended {
+        // No other task runs between this and the request, so the store's feed has not reported it yet.
+        let now = world.clock.now();
+        assert!(world.store.inner.end(alice.session, EndReason::Revoked, now, 7).await.unwrap());
+    }
     world.store.take_calls();
     let claims = world.users.loads();
     let ended = ended(&world, alice.session).await;
@@ -175,13 +180,9 @@ async fn refresh_cookies(world: &World, alice: &Login, bob: &Login, refresh: Ref
     match refresh {
         Refresh::Ahead => set_back(world, alice.session, 1).await,
         Refresh::FarAhead => set_back(world, alice.session, 0).await,
-        Refresh::Ended => {
-            // Nothing is awaited between this and the request, so the store's feed has not reported it yet.
-            let now = world.clock.now();
-            assert!(world.store.inner.end(alice.session, EndReason::Revoked, now, 7).await.unwrap());
-        }
         Refresh::EndedHere => assert!(world.auth.end_session(alice.session).await.unwrap()),
         Refresh::Gone => world.users.remove("alice"),
+        Refresh::InvalidClaims => world.users.set("alice", &"n".repeat(9000), "user"),
         Refresh::Spent => {
             let refilled = world.clock.now().saturating_add(Duration::from_secs(24 * 60 * 60));
             alter_row(world, alice.session, |row| row.late_budget = refilled).await;

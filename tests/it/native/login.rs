@@ -128,7 +128,7 @@ async fn several_changes_in_one_request_leave_one_session() {
         session.login_native("alice").await.unwrap();
         let tokens = session.login_native("bob").await.unwrap();
         assert_eq!(session.current(), Some(mint::session(tokens.access_token())));
-        assert_eq!(session.list().await.unwrap().len(), 1);
+        assert_eq!(session.list(None).await.unwrap().len(), 1);
         // The new session has no refresh cookie.
         assert_eq!(*session.refresh().await.unwrap_err().kind(), RejectionKind::Unauthenticated);
         tokens.to_response::<bytes::Bytes>()
@@ -137,8 +137,8 @@ async fn several_changes_in_one_request_leave_one_session() {
 
     assert!(carries_nothing(&response));
     assert!(response.headers()["cache-control"].to_str().unwrap().contains("no-store"));
-    assert!(world.auth.sessions("alice").await.unwrap().is_empty());
-    assert_eq!(world.auth.sessions("bob").await.unwrap().len(), 1);
+    assert!(world.auth.sessions("alice", None).await.unwrap().is_empty());
+    assert_eq!(world.auth.sessions("bob", None).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -152,7 +152,7 @@ async fn a_login_with_cookies_after_a_native_one_sets_them() {
     };
     let response = world.send_to(handler, crate::support::request("/", &[])).await;
     assert_eq!(set_cookies(response.headers()).len(), 2);
-    assert!(world.auth.sessions("bob").await.unwrap().is_empty());
+    assert!(world.auth.sessions("bob", None).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn a_native_session_is_in_the_list_with_its_label() {
         session.login_native_with("alice", options).await.unwrap().to_response::<bytes::Bytes>()
     };
     world.send_to(handler, crate::support::request("/", &[("user-agent", "cli/1")])).await;
-    let sessions = world.auth.sessions("alice").await.unwrap();
+    let sessions = world.auth.sessions("alice", None).await.unwrap();
     assert_eq!((sessions[0].label(), sessions[0].user_agent()), (Some("command line"), Some("cli/1")));
 }
 

@@ -1,5 +1,6 @@
 //! Native clients: a login whose refresh token is in the body, and `POST /auth/token`.
 
+mod browsers;
 mod client;
 mod forms;
 mod login;

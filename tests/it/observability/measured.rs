@@ -71,6 +71,10 @@ async fn each_request_is_counted_once_by_its_outcome() {
     browser.get(&world, "/me").await;
     assert_eq!(outcome("unavailable"), 1);
     world.store.fix();
+    world.users.set("alice", &"n".repeat(9000), "user");
+    browser.get(&world, "/me").await;
+    assert_eq!(outcome("invalid_claims"), 1);
+    world.users.set("alice", "Alice", "user");
     browser.get(&world, "/me").await;
     assert_eq!(outcome("refreshed"), 1);
 }

@@ -2,6 +2,12 @@
 
 #[cfg(feature = "metrics")]
 mod cached;
+mod clients;
 mod events;
+mod large_head;
+mod lost_responses;
 #[cfg(feature = "metrics")]
 mod measured;
+mod mistakes;
+mod names;
+mod redelivered;

@@ -5,8 +5,9 @@ use std::{convert::Infallible, fmt::Debug, sync::Mutex, time::Duration};
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_refresh::{
-    Auth, Authenticated, ConfigError, FeedLossPolicy, Identity, InvalidTokenReason, KeyRing, LateBudget,
-    LoginOptions, MemoryStore, PolicyError, Rejection, RotationPolicy, Session, SessionHandle, SystemClock,
+    Auth, Authenticated, ConfigError, FeedLossPolicy, Identity, InvalidClaimsReason, InvalidTokenReason,
+    KeyRing, LateBudget, LoginOptions, MemoryStore, PolicyError, Rejection, RotationPolicy, Session,
+    SessionHandle, SystemClock,
     event::{EndReason, EventKind, RejectionReason, TokenClass},
     keys::{Algorithm, KeyError, RefreshKey, SigningKey, VerifyingKey},
     store::{Ended, StoreError, StoreErrorKind},
@@ -137,7 +138,9 @@ async fn no_public_type_shows_a_secret() {
     shown.of("SessionHandle", &user.session());
     shown.of("Timestamp", &user.expires_at());
     shown.of("TokenResponse", tokens);
-    shown.of("SessionInfo", &world.auth.sessions("alice").await.unwrap());
+    let page = world.auth.sessions("alice", None).await.unwrap();
+    shown.of("SessionPage", &page);
+    shown.of("SessionInfo", &page[0]);
     let row = world.store.row(user.session()).await.unwrap();
     shown.of("SessionRow", &row);
     shown.of("SessionMeta", &row.meta);
@@ -176,6 +179,7 @@ async fn no_public_type_shows_a_secret() {
     let rejection = rejected.extensions().get::<Rejection>().unwrap();
     shown.of("Rejection", rejection);
     shown.of("RejectionKind", rejection.kind());
+    shown.of("InvalidClaimsReason", &InvalidClaimsReason::TooLarge);
     shown.of("InvalidTokenReason", &InvalidTokenReason::BadSignature);
 
     shown.of("Auth", &world.auth);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::lexer::{Token, tokens};
+use super::lexer::{LITERAL, Token, tokens};
 
 /// The names from the root of the crate: `["refresh", "load"]`.
 pub(super) type Path = Vec<String>;
@@ -24,6 +24,8 @@ pub(super) struct File {
     pub(super) paths: Vec<Path>,
     /// The lines with a glob import.
     pub(super) globs: Vec<usize>,
+    /// The lines that bring in code where the other rules do not look for it, and how.
+    pub(super) hidden: Vec<(usize, &'static str)>,
 }
 
 /// One name of a `use`.
@@ -65,6 +67,7 @@ impl Crate {
                 lines_of_code: lines.len(),
                 paths,
                 globs: globs.map(|(import, _)| import.line).collect(),
+                hidden: hidden(&tokens),
                 module,
             }
         });
@@ -101,6 +104,22 @@ impl Crate {
         }
         None
     }
+}
+
+/// Code from a file or under a name that the paths of the crate do not show.
+fn hidden(tokens: &[Token]) -> Vec<(usize, &'static str)> {
+    let texts: Vec<_> = tokens.iter().map(|token| token.text.as_str()).collect();
+    let found = tokens.iter().enumerate().filter_map(|(at, token)| {
+        let what = match &texts[at..] {
+            ["include", "!", ..] => "include!",
+            // Also within `cfg_attr`.
+            ["[" | "(" | ",", "path", "=", LITERAL, ..] => "#[path]",
+            ["extern", "crate", "self", ..] => "extern crate self",
+            _ => return None,
+        };
+        Some((token.first_line, what))
+    });
+    found.collect()
 }
 
 fn module(path: &str) -> Path {

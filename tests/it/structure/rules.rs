@@ -9,7 +9,7 @@ const LINES_OF_CODE: usize = 300;
 
 /// The violations, one per line.
 pub(super) fn violations(code: &Crate) -> Vec<String> {
-    [circles(code), globs(code), full_folders(code), long_files(code)].concat()
+    [circles(code), globs(code), hidden(code), full_folders(code), long_files(code)].concat()
 }
 
 /// The members of a folder and the imports from one to another, each with an example.
@@ -72,6 +72,14 @@ fn globs(code: &Crate) -> Vec<String> {
     let globs =
         files.flat_map(|file| file.globs.iter().map(|line| format!("{}:{line} imports a glob", file.path)));
     globs.collect()
+}
+
+fn hidden(code: &Crate) -> Vec<String> {
+    let files = code.files.iter().filter(|file| !file.is_test);
+    let found = files.flat_map(|file| {
+        file.hidden.iter().map(|(line, what)| format!("{}:{line} hides imports with {what}", file.path))
+    });
+    found.collect()
 }
 
 fn full_folders(code: &Crate) -> Vec<String> {

@@ -135,6 +135,29 @@ fn nothing_is_imported_by_globs() {
 }
 
 #[test]
+fn no_code_comes_from_where_the_rules_do_not_look() {
+    let texts = r#"
+        const KEY: &str = include_str!("key.pem");
+        fn include(path: &str) { let path = "a"; include(path); }
+        extern crate alloc;
+        #[cfg(test)]
+        #[path = "other.rs"]
+        mod elsewhere;
+    "#;
+    assert_accepted(&[("lib.rs", texts)]);
+    let cases = [
+        ("\ninclude!(\"b.rs\");", "lib.rs:2 hides imports with include!"),
+        ("fn f() { std::include!(\"b.rs\") }", "lib.rs:1 hides imports with include!"),
+        ("#[path = \"b.rs\"]\nmod a;", "lib.rs:1 hides imports with #[path]"),
+        ("#[cfg_attr(unix, path = r#\"b.rs\"#)] mod a;", "lib.rs:1 hides imports with #[path]"),
+        ("extern crate self as other;", "lib.rs:1 hides imports with extern crate self"),
+    ];
+    for (text, expected) in cases {
+        assert_rejected(&[("lib.rs", text)], expected);
+    }
+}
+
+#[test]
 fn a_folder_has_twelve_files_at_most() {
     let twelve = "abcdefghijk".chars().map(|name| format!("f/{name}.rs")).chain(["f/mod.rs".to_owned()]);
     let twelve: Vec<_> = twelve.collect();

@@ -54,6 +54,7 @@ struct State {
     pauses: bool,
     feed_is_lost: bool,
     reported: Vec<(SessionHandle, Timestamp)>,
+    unknown_notices: usize,
     /// The versions of each session, oldest first.
     versions: HashMap<SessionHandle, Vec<u64>>,
 }
@@ -98,6 +99,16 @@ impl TestStore {
     /// From now on a new follower of the feed receives this session end, whatever the store contains.
     pub fn report_end(&self, session: SessionHandle, at: Timestamp) {
         self.state.lock().unwrap().reported.push((session, at));
+    }
+
+    /// From now on a new follower of the feed receives a notice of an unknown kind.
+    pub fn report_unknown_notice(&self) {
+        self.state.lock().unwrap().unknown_notices += 1;
+    }
+
+    /// From now on new followers receive only what the store contains.
+    pub fn forget_reported_ends(&self) {
+        self.state.lock().unwrap().reported.clear();
     }
 
     /// All calls work again.
@@ -247,7 +258,11 @@ impl SessionStore for TestStore {
         if self.state.lock().unwrap().feed_is_lost {
             return Err(StoreError::new(StoreErrorKind::Unavailable));
         }
-        let reported = self.state.lock().unwrap().reported.clone();
+        let (reported, unknown_notices) = {
+            let state = self.state.lock().unwrap();
+            (state.reported.clone(), state.unknown_notices)
+        };
+        (0..unknown_notices).for_each(|_| watcher.unknown_notice());
         reported.iter().for_each(|(session, at)| watcher.ended(*session, *at));
         self.inner.watch_ends(since, watcher).await
     }

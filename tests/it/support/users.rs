@@ -24,6 +24,8 @@ struct Table {
     known: BTreeMap<String, (String, String)>,
     loads: usize,
     fault: Option<Fault>,
+    /// Every second load returns claims that fit into no access token, instead of the fault.
+    is_fault_mixed: bool,
     pauses: bool,
 }
 
@@ -32,7 +34,13 @@ impl Users {
     pub fn new() -> Self {
         let known = [("alice", "Alice", "user"), ("bob", "Bob", "user"), ("admin", "Admin", "user admin")];
         let known = known.map(|(id, name, scope)| (id.to_owned(), (name.to_owned(), scope.to_owned())));
-        Self(Arc::new(Mutex::new(Table { known: known.into(), loads: 0, fault: None, pauses: false })))
+        Self(Arc::new(Mutex::new(Table {
+            known: known.into(),
+            loads: 0,
+            fault: None,
+            is_fault_mixed: false,
+            pauses: false,
+        })))
     }
 
     pub fn set(&self, subject: &str, name: &str, scope: &str) {
@@ -45,7 +53,14 @@ impl Users {
 
     /// From now on each load fails with this fault, or works again.
     pub fn break_loads(&self, fault: Option<Fault>) {
-        self.0.lock().unwrap().fault = fault;
+        let mut table = self.0.lock().unwrap();
+        (table.fault, table.is_fault_mixed) = (fault, false);
+    }
+
+    /// From now on, in turn, a load fails, and a load returns claims that fit into no access token.
+    pub fn break_loads_and_claims(&self) {
+        let mut table = self.0.lock().unwrap();
+        (table.fault, table.is_fault_mixed) = (Some(Fault::Fails), true);
     }
 
     /// From now on each load is pending once.
@@ -62,7 +77,13 @@ impl Users {
         let (fault, found, pauses) = {
             let mut table = self.0.lock().unwrap();
             table.loads += 1;
-            (table.fault, table.known.get(subject.as_str()).cloned(), table.pauses)
+            let is_too_long = table.is_fault_mixed && table.loads.is_multiple_of(2);
+            let fault = table.fault.filter(|_| !is_too_long);
+            let mut found = table.known.get(subject.as_str()).cloned();
+            if let Some((name, _)) = found.as_mut().filter(|_| is_too_long) {
+                *name = "n".repeat(9000);
+            }
+            (fault, found, table.pauses)
         };
         if pauses {
             tokio::task::yield_now().await;

@@ -2,7 +2,8 @@
 
 use std::{
     fmt,
-    pin::Pin,
+    future::poll_fn,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -11,6 +12,9 @@ use tokio_postgres::{
     AsyncMessage, Client, Config, Error, Socket,
     tls::{MakeTlsConnect, TlsConnect},
 };
+use tower_refresh_core::{StoreError, StoreErrorKind};
+
+use crate::error::{OpenError, OpenErrorKind, store_error};
 
 /// Makes connections that receive notifications.
 #[derive(Clone)]
@@ -58,9 +62,44 @@ pub(crate) struct Messages(Box<PollMessage>);
 
 type PollMessage = dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> + Send;
 
+/// The connection is lost, with the driver's error if it reported one.
+pub(crate) struct ConnectionLost(Option<Error>);
+
+impl From<ConnectionLost> for OpenError {
+    fn from(ConnectionLost(error): ConnectionLost) -> Self {
+        error.map_or_else(|| OpenErrorKind::Unavailable.into(), Self::from)
+    }
+}
+
+impl From<ConnectionLost> for StoreError {
+    fn from(ConnectionLost(error): ConnectionLost) -> Self {
+        error.map_or_else(|| Self::new(StoreErrorKind::Unavailable), store_error)
+    }
+}
+
 impl Messages {
-    /// `None` or an error comes last: the connection is lost.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> {
-        (self.0)(context)
+    /// Passes messages to `receive` until it returns an output, or `work` does. This drives the connection, which the work may
+    /// wait for.
+    pub(crate) async fn drive<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        mut receive: impl FnMut(AsyncMessage) -> Option<T>,
+    ) -> Result<T, ConnectionLost> {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            while let Poll::Ready(message) = (self.0)(context) {
+                match message {
+                    Some(Ok(message)) => {
+                        if let Some(output) = receive(message) {
+                            return Poll::Ready(Ok(output));
+                        }
+                    }
+                    Some(Err(error)) => return Poll::Ready(Err(ConnectionLost(Some(error)))),
+                    None => return Poll::Ready(Err(ConnectionLost(None))),
+                }
+            }
+            work.as_mut().poll(context).map(Ok)
+        })
+        .await
     }
 }

@@ -18,13 +18,16 @@ const DEFAULT_KEEPALIVE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Parses a URL for connections without TLS: it must say `sslmode=disable`, or name hosts of this machine only.
 pub(crate) fn parse_url_without_tls(url: &str) -> Result<Config, OpenError> {
-    let config: Config =
-        url.parse().map_err(|error| OpenError::with_source(OpenErrorKind::InvalidUrl, error))?;
+    let config = parse_url(url)?;
     match config.get_ssl_mode() {
         SslMode::Disable => Ok(config),
         SslMode::Prefer if is_local(&config) => Ok(config),
         _ => Err(OpenErrorKind::TlsRequired.into()),
     }
+}
+
+pub(crate) fn parse_url(url: &str) -> Result<Config, OpenError> {
+    url.parse().map_err(|error| OpenError::with_source(OpenErrorKind::InvalidUrl, error))
 }
 
 /// Whether all hosts are this machine.

@@ -1,11 +1,19 @@
 //! The feed of ended sessions between servers.
 
+use std::time::Duration;
+
 use deadpool_postgres::{Manager, Pool};
 use tokio_postgres::{Config, NoTls};
 use tower_refresh_core::{EndReason, SessionStore, StoreErrorKind};
-use tower_refresh_postgres::{PostgresOptions, PostgresStore};
+use tower_refresh_postgres::{OpenErrorKind, PostgresOptions, PostgresStore};
 
-use crate::support::{DAY, NOW, block_on, handle, row, server, unique, until_closed, watcher::Watcher};
+use crate::support::{
+    DAY, NOW, block_on, handle, row, server, unique, until_closed,
+    watcher::{Watcher, why_lost},
+};
+
+/// The channel of the default table, the same in every version.
+const CHANNEL: &str = "tower_refresh_ends_fa7bb4d2d81e73a9";
 
 /// Two servers of one application, in a database of the test's own.
 async fn two_stores(database: &str) -> [PostgresStore; 2] {
@@ -93,15 +101,81 @@ fn a_lost_feed_is_an_error_and_the_next_one_misses_nothing() {
 #[ignore = "needs PostgreSQL"]
 fn other_messages_on_the_channel_are_ignored() {
     block_on(async {
-        let [here, there] = two_stores(&unique("feed")).await;
+        let database = unique("feed");
+        let [here, there] = two_stores(&database).await;
         here.create(&row(0)).await.expect("creates");
         let watcher = Watcher::start(&there, NOW).await;
-        let client = server().client("postgres").await;
+        let client = server().client(&database).await;
         for payload in ["", "x", "x 1", "AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAA -1", " "] {
-            let everywhere = "SELECT pg_notify(channel, $1) FROM pg_listening_channels() AS channel";
-            client.query(everywhere, &[&payload]).await.expect("notifies");
+            client.query("SELECT pg_notify($1, $2)", &[&CHANNEL, &payload]).await.expect("notifies");
         }
         assert!(here.end(handle(0), EndReason::Logout, NOW, 7).await.expect("ends"));
         watcher.until_reported(handle(0), NOW).await;
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_notice_with_fields_that_a_later_version_appended_is_understood() {
+    block_on(async {
+        let database = unique("feed");
+        let [_, there] = two_stores(&database).await;
+        let watcher = Watcher::start(&there, NOW).await;
+        let client = server().client(&database).await;
+        let (now, soon) = (NOW.as_millis(), NOW.as_millis() + 1);
+        let fields = ["revoked", "revoked 7", "", " {\"by\":\"admin\"}"];
+        for (number, appended) in (0..).zip(fields) {
+            let payload = format!("{} {now} {appended}", handle(number));
+            client.query("SELECT pg_notify($1, $2)", &[&CHANNEL, &payload]).await.expect("notifies");
+            watcher.until_reported(handle(number), NOW).await;
+        }
+        // A later version's notices of other kinds begin with the kind.
+        for kind in ["stale", "displaced", "v2"] {
+            let payload = format!("{kind} {} {soon}", handle(9));
+            client.query("SELECT pg_notify($1, $2)", &[&CHANNEL, &payload]).await.expect("notifies");
+        }
+        let last = format!("{} {now}", handle(10));
+        client.query("SELECT pg_notify($1, $2)", &[&CHANNEL, &last]).await.expect("notifies");
+        watcher.until_reported(handle(10), NOW).await;
+        assert!(!watcher.has_seen(handle(9)), "a notice of another kind reports no end");
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_feed_on_another_database_than_the_store_is_down_and_says_why() {
+    block_on(async {
+        let database = unique("feed");
+        server().create_database(&database, "").await;
+        let other = server().url("postgres");
+        let with_url = PostgresOptions::new().with_feed_url(&other);
+        let with_config = PostgresOptions::new().with_feed(other.parse().expect("a URL"), NoTls);
+        for options in [with_url, with_config] {
+            let options = options.with_timeout(Duration::from_secs(1));
+            let store = options.connect(&server().url(&database)).await.expect("opens");
+            // The query of the ended sessions would fail as well, but later.
+            let (kind, reason) = why_lost(&store, NOW).await;
+            assert_eq!(kind, StoreErrorKind::Unavailable);
+            assert!(reason.contains("another database"), "{reason}");
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn an_invalid_url_of_the_feed_is_an_error_on_opening() {
+    block_on(async {
+        for (url, kind) in [
+            ("mysql://db", OpenErrorKind::InvalidUrl),
+            ("postgresql://app@db.internal/app", OpenErrorKind::TlsRequired),
+        ] {
+            let options = || PostgresOptions::new().with_feed_url(url);
+            let error = options().connect(&server().url("postgres")).await.expect_err("fails");
+            assert_eq!(error.kind(), kind, "{url}");
+            let config: Config = server().url("postgres").parse().expect("a URL");
+            let pool = Pool::builder(Manager::new(config, NoTls)).build().expect("a pool");
+            let error = options().connect_pool(pool).await.expect_err("fails");
+            assert_eq!(error.kind(), kind, "{url}");
+        }
     });
 }

@@ -3,11 +3,14 @@
 //! `cargo test -p tower-refresh-postgres -- --include-ignored`
 
 mod batches;
+mod carriers;
 mod faults;
 mod feed;
-
 mod laws;
+mod lists;
 mod opening;
+mod owners;
 mod retries;
+mod search_path;
 mod support;
 mod upgrade;

@@ -182,39 +182,3 @@ fn a_server_that_is_not_there_is_an_error_soon() {
         assert_eq!(kind(store), OpenErrorKind::Unavailable);
     });
 }
-
-/// What a role with nothing but CREATE on a schema of the search path can put there. PostgreSQL prefers each to its own function
-/// or operator with polymorphic or unknown arguments.
-const TRAPS: &str = "
-    CREATE FUNCTION public.trap(text, bigint) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'trapped'; END $$;
-    CREATE OPERATOR public.|| (LEFTARG = text, RIGHTARG = bigint, FUNCTION = public.trap);
-    CREATE FUNCTION public.unnest(bytea[]) RETURNS SETOF bytea LANGUAGE plpgsql
-        AS $$ BEGIN RAISE 'trapped'; END $$;
-    CREATE FUNCTION public.pg_advisory_xact_lock(text) RETURNS void LANGUAGE plpgsql
-        AS $$ BEGIN RAISE 'trapped'; END $$;";
-
-#[test]
-#[ignore = "needs PostgreSQL"]
-fn functions_and_operators_of_other_roles_are_not_called() {
-    block_on(async {
-        server().create_database("traps", "").await;
-        server().client("traps").await.batch_execute(TRAPS).await.expect("creates");
-        let store = PostgresStore::connect(&server().url("traps")).await.expect("opens");
-        for number in 0..4 {
-            store.create(&row(number)).await.expect("creates");
-        }
-        // At once, so that they share statements.
-        let mut tasks = JoinSet::new();
-        for number in 0..64 {
-            let store = store.clone();
-            tasks.spawn(async move {
-                store.load(handle(number % 4)).await.expect("loads").expect("is there");
-                store.end(handle(number % 2), EndReason::Revoked, NOW, number).await.expect("ends");
-            });
-        }
-        tasks.join_all().await;
-        let alice = Subject::new("alice");
-        let ended = store.end_subject(&alice, None, EndReason::Revoked, NOW, 9).await.expect("ends");
-        assert_eq!(ended.len(), 2);
-    });
-}

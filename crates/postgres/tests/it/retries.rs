@@ -1,12 +1,13 @@
 //! Which calls are sent again when their connection fails.
 
 use tower_refresh_core::{EndReason, SessionStore, StoreErrorKind};
-use tower_refresh_postgres::PostgresStore;
+use tower_refresh_postgres::{PostgresOptions, PostgresStore};
 
 use crate::support::{
     NOW, block_on, handle, own_table,
     proxy::{Fault, Proxy},
-    rotated, row, server,
+    rotated, row, server, unique,
+    watcher::Watcher,
 };
 
 /// A store with one connection, on which all statements of the tests are prepared.
@@ -81,5 +82,35 @@ fn a_write_that_may_have_been_executed_is_not_repeated() {
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
         let ended = store.load(handle(1)).await.expect("loads").expect("the session is there");
         assert!(ended.ended.is_some(), "it was executed");
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn sessions_that_ended_without_a_reply_are_reported_by_the_feed() {
+    block_on(async {
+        let proxy = Proxy::start(server()).await;
+        let database = unique("replies");
+        server().create_database(&database, "").await;
+        let feed = server().url(&database);
+        let options = || PostgresOptions::new().with_feed_url(&feed).with_connections(1);
+        let store = options().connect(&proxy.url_of(&database)).await.expect("opens");
+        let other = options().connect(&feed).await.expect("opens");
+        for number in 0..1050 {
+            store.create(&row(number)).await.expect("creates");
+        }
+        let watcher = Watcher::start(&other, NOW).await;
+        let alice = "alice".into();
+        let first = store.end_subject(&alice, None, EndReason::Revoked, NOW, 7).await.expect("ends");
+        assert_eq!(first.len(), 1000);
+        // The statement is prepared, so the fault meets its execution. The reply is short enough to follow the commit.
+        proxy.fail_next(&[Fault::ReplyLost]);
+        let error = store.end_subject(&alice, None, EndReason::Revoked, NOW, 7).await.expect_err("no reply");
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        for number in 0..1050 {
+            watcher.until_reported(handle(number), NOW).await;
+        }
+        let rest = store.end_subject(&alice, None, EndReason::Revoked, NOW, 7).await.expect("is repeated");
+        assert_eq!(rest, [], "the call without a reply ended them");
     });
 }

@@ -1,11 +1,12 @@
 //! Tables of other versions: the first one with live sessions, and one that a later version has added to.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use tokio::time::sleep;
 use tower_refresh_core::{
     EndReason, Ended, Page, SessionBinding, SessionHandle, SessionRow, SessionStore, Timestamp,
 };
-use tower_refresh_postgres::{PostgresOptions, PostgresStore};
+use tower_refresh_postgres::{OpenErrorKind, PostgresOptions, PostgresStore};
 
 use crate::support::{DAY, NOW, block_on, handle, open, rotated, row, server, unique, watcher::Watcher};
 
@@ -158,17 +159,56 @@ fn a_watcher_passes_over_notices_of_unknown_kinds() {
         let watcher = Watcher::start(&store, NOW).await;
         let client = server().client(&database).await;
         let channel = store_channel();
-        for payload in [
-            format!("{} {} stale 4", handle(0), NOW.as_millis()),
-            format!("stale {} 4", handle(0)),
-            format!("{{\"stale\":\"{}\"}}", handle(0)),
-            String::new(),
-        ] {
+        for payload in
+            [format!("stale {} 4", handle(0)), format!("{{\"stale\":\"{}\"}}", handle(0)), String::new()]
+        {
             client.query("SELECT pg_notify($1, $2)", &[&channel, &payload]).await.expect("notifies");
         }
         assert!(store.end(handle(1), EndReason::Logout, NOW, 1).await.expect("ends"));
         watcher.until_reported(handle(1), NOW).await;
         assert!(!watcher.has_seen(handle(0)), "the other notices are passed over");
+        assert_eq!(watcher.unknown_notices(), 4, "and reported");
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_migration_does_not_make_others_wait_behind_it_for_long() {
+    block_on(async {
+        let schema = unique("locked");
+        first_table(&schema).await;
+        let mut reader = server().client("postgres").await;
+        let reading = reader.transaction().await.expect("begins");
+        let read = format!("SELECT FROM {schema}.sessions");
+        reading.batch_execute(&read).await.expect("reads");
+
+        let other = server().client("postgres").await;
+        let opening = async {
+            let options = PostgresOptions::new().with_schema(&schema);
+            options.connect(&server().url("postgres")).await.expect_err("the table is in use").kind()
+        };
+        let others = async {
+            let mut longest = Duration::ZERO;
+            for _ in 0..300 {
+                let start = Instant::now();
+                other.batch_execute(&read).await.expect("reads");
+                longest = longest.max(start.elapsed());
+                sleep(Duration::from_millis(10)).await;
+            }
+            longest
+        };
+        let (kind, longest) = tokio::join!(opening, others);
+        assert_eq!(kind, OpenErrorKind::Locked);
+        // It does wait, so the migration was in the way.
+        assert!(longest > Duration::from_millis(300), "{longest:?}");
+        assert!(
+            longest < Duration::from_millis(1_900),
+            "requests wait for two seconds, this took {longest:?}"
+        );
+
+        reading.commit().await.expect("commits");
+        let store = connect(&schema).await;
+        assert_eq!(store.load(handle(0)).await.expect("loads"), Some(first_row(0)), "nothing has changed");
     });
 }
 

@@ -26,9 +26,9 @@ pub(crate) async fn fill(
             let name = subject(number).into_string();
             value[SUBJECT..SUBJECT + name.len()].copy_from_slice(name.as_bytes());
             pipe.cmd("SET").arg(key(prefix, number)).arg(&value).arg("PXAT").arg(forgotten).ignore();
-            let index = format!("{prefix}:u:{name}");
-            let dead = row(number).absolute_expiry.as_millis();
-            pipe.cmd("ZADD").arg(&index).arg(dead).arg(handle(number).as_bytes()).ignore();
+            let index = format!("{prefix}:i:{name}");
+            let login = row(number).created_at.as_millis();
+            pipe.cmd("ZADD").arg(&index).arg(login).arg(handle(number).as_bytes()).ignore();
             pipe.cmd("PEXPIREAT").arg(&index).arg(forgotten).ignore();
         }
         let _: () = pipe.query_async(&mut raw).await?;

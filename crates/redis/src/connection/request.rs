@@ -1,7 +1,7 @@
 //! Requests to the server.
 
 use redis::{
-    Cmd, ErrorKind, Pipeline, RedisResult, Script, ServerErrorKind, Value,
+    Cmd, ErrorKind, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, Value,
     aio::ConnectionLike,
     cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr},
 };
@@ -12,8 +12,9 @@ use super::any::Connection;
 pub(crate) enum Request<'a> {
     Command(Cmd),
     Script(&'a Script, Cmd),
-    /// Commands that are sent one after the other on one connection.
-    Pipeline(Pipeline),
+    /// Commands that are sent one after the other on one connection, to the primary that serves this key. The answer is an array
+    /// of their answers, some of which may be errors.
+    Pipeline(String, Pipeline),
     /// A command for the primary that serves this slot of the Cluster.
     OnPrimaryOf(u16, Cmd),
 }
@@ -37,7 +38,7 @@ impl<'a> Request<'a> {
                 }
                 answer => answer,
             },
-            Self::Pipeline(pipeline) => pipeline.query_async(connection).await,
+            Self::Pipeline(key, pipeline) => send_all(key, pipeline, connection).await,
             Self::OnPrimaryOf(slot, cmd) => match connection {
                 Connection::Cluster(cluster) => {
                     let route = SingleNodeRoutingInfo::SpecificNode(Route::new(*slot, SlotAddr::Master));
@@ -51,4 +52,24 @@ impl<'a> Request<'a> {
 
 async fn send(cmd: &Cmd, connection: &mut Connection) -> RedisResult<Value> {
     connection.req_packed_command(cmd).await?.extract_error()
+}
+
+async fn send_all(key: &str, pipeline: &Pipeline, connection: &mut Connection) -> RedisResult<Value> {
+    let answers = match connection {
+        Connection::Cluster(cluster) => {
+            let route = SingleNodeRoutingInfo::SpecificNode(Route::with_key(key, SlotAddr::Master));
+            cluster.route_pipeline(pipeline.clone(), 0, pipeline.len(), route).await?
+        }
+        connection => connection.req_packed_commands(pipeline, 0, pipeline.len()).await?,
+    };
+    let read_only = ErrorKind::Server(ServerErrorKind::ReadOnly);
+    for answer in &answers {
+        // The node is no longer the primary, so that the connection must be replaced.
+        if let Value::ServerError(error) = answer
+            && RedisError::from(error.clone()).kind() == read_only
+        {
+            return Err(error.clone().into());
+        }
+    }
+    Ok(Value::Array(answers))
 }

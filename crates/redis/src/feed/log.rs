@@ -2,6 +2,9 @@
 //!
 //! The row of a session shows whether it was ended. Entries are removed when they are older than the feed's window, by the
 //! clock of Redis.
+//!
+//! An entry has the fields `h` (the handle) and `t` (when the session ended, eight bytes). Later versions may add fields, which are
+//! ignored. Entries of other kinds have a field `k`, and are ignored too.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -72,7 +75,7 @@ impl Log {
         watcher: &dyn EndWatcher,
     ) -> Result<(), StoreError> {
         loop {
-            let read = self.read_some(database).await?;
+            let read = self.read_some(database, watcher).await?;
             self.report_ended(database, watcher).await?;
             if read < ENTRIES_AT_ONCE {
                 return Ok(());
@@ -80,7 +83,11 @@ impl Log {
         }
     }
 
-    async fn read_some(&mut self, database: &Database) -> Result<usize, StoreError> {
+    async fn read_some(
+        &mut self,
+        database: &Database,
+        watcher: &dyn EndWatcher,
+    ) -> Result<usize, StoreError> {
         let mut range = cmd("XRANGE");
         range.arg(database.keys.log());
         match &self.last {
@@ -92,8 +99,10 @@ impl Log {
         let (read, now) = (entries.len(), Instant::now());
         for (id, fields) in entries {
             // An entry of another kind, which a later version wrote, is ignored.
-            if let Some(entry) = Entry::read(&fields).filter(|entry| entry.at >= self.since) {
-                self.pending.push((entry, now));
+            match Entry::read(&fields) {
+                Some(entry) if entry.at >= self.since => self.pending.push((entry, now)),
+                Some(_) => {}
+                None => watcher.unknown_notice(),
             }
             self.last = Some(id);
         }
@@ -121,14 +130,16 @@ impl Log {
 
 impl Entry {
     fn read(fields: &[Vec<u8>]) -> Option<Self> {
-        let [first, handle, second, at] = fields else { return None };
-        if [first.as_slice(), second] != [b"h", b"t"] {
+        let value = |wanted: &[u8]| {
+            let mut pairs = fields.chunks_exact(2);
+            pairs.find_map(|pair| (pair[0] == wanted).then_some(pair[1].as_slice()))
+        };
+        if value(b"k").is_some() {
             return None;
         }
-        let at = u64::from_be_bytes(at.as_slice().try_into().ok()?);
         Some(Self {
-            handle: SessionHandle::from_bytes(handle.as_slice().try_into().ok()?),
-            at: Timestamp::from_millis(at),
+            handle: SessionHandle::from_bytes(value(b"h")?.try_into().ok()?),
+            at: Timestamp::from_millis(u64::from_be_bytes(value(b"t")?.try_into().ok()?)),
         })
     }
 }

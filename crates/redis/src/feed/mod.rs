@@ -4,4 +4,4 @@ pub(crate) mod log;
 pub(crate) mod message;
 mod watch;
 
-pub(crate) use self::watch::watch;
+pub(crate) use self::watch::{try_to_subscribe, watch};

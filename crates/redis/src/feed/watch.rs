@@ -43,11 +43,15 @@ pub(crate) async fn watch(
         }
         match timeout_at(next_read, messages.next()).await {
             Ok(Some(message)) => {
+                // A server that opens the store publishes an empty one, to see whether it may.
+                if message.get_payload_bytes().is_empty() {
+                    continue;
+                }
                 // Every user of the server may publish, so other messages are ignored.
-                if let Some((handle, at)) = message::decode(message.get_payload_bytes())
-                    && at >= since
-                {
-                    watcher.ended(handle, at);
+                match message::decode(message.get_payload_bytes()) {
+                    Some((handle, at)) if at >= since => watcher.ended(handle, at),
+                    Some(_) => {}
+                    None => watcher.unknown_notice(),
                 }
             }
             Ok(None) => {
@@ -59,6 +63,11 @@ pub(crate) async fn watch(
             Err(_elapsed) => {}
         }
     }
+}
+
+/// Subscribes once, to find out whether the store may.
+pub(crate) async fn try_to_subscribe(database: &Database) -> Result<(), StoreError> {
+    within(database.connection.timeout(), subscribe(database)).await.map(drop)
 }
 
 async fn subscribe(database: &Database) -> Result<PubSub, StoreError> {

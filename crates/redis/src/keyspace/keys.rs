@@ -43,14 +43,29 @@ impl Keys {
         format!("{}:s:*", self.prefix)
     }
 
-    /// The handles of a subject's sessions: a sorted set, by absolute expiry.
+    /// The handles of a subject's sessions: a sorted set, by login.
     pub(crate) fn index(&self, subject: &Subject) -> String {
+        format!("{}:i:{subject}", self.prefix)
+    }
+
+    /// The index of the first version: a sorted set of handles, by absolute expiry.
+    pub(crate) fn first_index(&self, subject: &Subject) -> String {
         format!("{}:u:{subject}", self.prefix)
     }
 
     /// Recently ended sessions: a stream.
     pub(crate) fn log(&self) -> String {
         format!("{}:ends", self.prefix)
+    }
+
+    /// The pattern that the keys of all indexes match.
+    pub(crate) fn indexes(&self) -> String {
+        format!("{}:i:*", self.prefix)
+    }
+
+    /// The pattern that the keys of all indexes of the first version match.
+    pub(crate) fn first_indexes(&self) -> String {
+        format!("{}:u:*", self.prefix)
     }
 
     /// The channel on which ended sessions are published.

@@ -7,6 +7,8 @@ pub(crate) struct Scripts {
     pub(crate) swap: Script,
     pub(crate) end: Script,
     pub(crate) index: Script,
+    pub(crate) page: Script,
+    pub(crate) remove: Script,
     pub(crate) log: Script,
     pub(crate) purge: Script,
 }
@@ -21,6 +23,8 @@ impl Scripts {
             swap: Script::new(include_str!("scripts/swap.lua")),
             end: Script::new(END_SCRIPT),
             index: Script::new(include_str!("scripts/index.lua")),
+            page: Script::new(include_str!("scripts/page.lua")),
+            remove: Script::new(include_str!("scripts/remove.lua")),
             log: Script::new(include_str!("scripts/log.lua")),
             purge: Script::new(include_str!("scripts/purge.lua")),
         }

@@ -3,13 +3,13 @@
 //! A session end is appended to the log first, and then written to the row and published on the channel in one step. If the
 //! second step never happens, the log has an entry of a session that is not ended, which readers of the log ignore.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-use redis::Value;
+use futures_util::{StreamExt, stream};
+use redis::{FromRedisValue, Value};
 use tower_refresh_core::{Ended, SessionHandle, StoreError, StoreErrorKind, Subject};
 
-use super::subject_index;
 use crate::{
-    connection::Request,
+    cluster,
+    connection::{Request, SharedConnection, Wait},
     database::Database,
     error::store_error,
     feed::{log, message},
@@ -17,43 +17,22 @@ use crate::{
 };
 
 const ENDS_AT_ONCE: usize = 128;
-/// The number of sessions of a subject after which a call returns.
-const ENOUGH: usize = 1000;
 
-/// Ends the session, if its subject is `only` or no subject is given. Returns its subject if this call ended it.
-pub(crate) async fn end(
-    database: &Database,
-    handle: SessionHandle,
-    only: Option<&Subject>,
-    ended: Ended,
-    version: u64,
-) -> Result<Option<Subject>, StoreError> {
-    let (key, channel) = (database.keys.row(handle), database.keys.channel());
-    let (writer, version) = (database.next_writer().to_be_bytes(), version.to_be_bytes());
-    let expiry = database.key_expiry(ended.at);
-    let message = message::encode(handle, ended.at);
-    let encoded = row::encode_ended(Some(ended));
-    let write_again: &[u8] = if database.waiting.is_some() { b"1" } else { b"0" };
-    let mut arguments: Vec<&[u8]> =
-        vec![&encoded, &writer, &version, expiry.as_bytes(), channel.as_bytes(), &message, write_again];
-    arguments.extend(only.map(|subject| subject.as_str().as_bytes()));
-    let subject: Option<Vec<u8>> = match &database.waiting {
-        None => database.query(Request::script(&database.scripts.end, &key, &arguments)).await?,
-        Some((wait, connection)) => {
-            let mut pipeline = redis::pipe();
-            pipeline.cmd("EVAL").arg(END_SCRIPT).arg(1).arg(&key).arg(&arguments[..]);
-            pipeline.add_command(wait.command());
-            let answers = connection.send(&Request::Pipeline(pipeline)).await?;
-            let (subject, waited): (_, Value) =
-                redis::from_redis_value(answers).map_err(|error| store_error(error.into()))?;
-            wait.check(&waited)?;
-            subject
-        }
-    };
-    subject
-        .map(|subject| String::from_utf8(subject).map(Subject::new))
-        .transpose()
-        .map_err(|error| StoreError::with_source(StoreErrorKind::Corrupt, error))
+/// What a call of [`end_all`] did.
+pub(crate) struct Outcome {
+    /// For each session its subject if this call ended it, or the failure.
+    pub(crate) sessions: Vec<Result<Option<Subject>, StoreError>>,
+    /// Whether the replicas have all of these ends, if ends wait for replicas.
+    pub(crate) waited: Result<(), StoreError>,
+}
+
+/// The end of one or several sessions.
+#[derive(Clone, Copy)]
+pub(crate) struct End<'a> {
+    /// If given, only sessions of this subject are ended.
+    pub(crate) only: Option<&'a Subject>,
+    pub(crate) ended: Ended,
+    pub(crate) version: u64,
 }
 
 /// Ends the session, unless it has ended or does not exist: then nothing is written, so that logouts with a dead token do not
@@ -71,55 +50,144 @@ pub(crate) async fn end_live(
         Some(Some(_)) => {}
         Some(None) => log::append(database, &[handle], ended.at).await?,
     }
-    end(database, handle, None, ended, version).await
+    let outcome = end_all(database, &[handle], End { only: None, ended, version }).await;
+    outcome.waited?;
+    outcome.sessions.into_iter().next().unwrap_or(Ok(None))
 }
 
-/// Ends about [`ENOUGH`] sessions of the subject, and returns those that this call ended. Returns none only after all were
-/// examined.
-pub(crate) async fn end_some(
-    database: &Database,
-    subject: &Subject,
-    except: Option<SessionHandle>,
-    ended: Ended,
-    version: u64,
-) -> Result<Vec<SessionHandle>, StoreError> {
-    let (mut all, mut cursor) = (Vec::new(), 0);
-    loop {
-        let (next, rows) = subject_index::rows(database, subject, cursor).await?;
-        let (live, over): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.ended.is_none());
-        let over: Vec<_> = over.iter().map(|row| row.handle).collect();
-        subject_index::remove(database, subject, &over).await;
-        let live = live.iter().map(|row| row.handle).filter(|&handle| Some(handle) != except);
-        all.extend(end_each(database, subject, &live.collect::<Vec<_>>(), ended, version).await?);
-        if next == 0 || all.len() >= ENOUGH {
-            return Ok(all);
-        }
-        cursor = next;
+/// Ends the sessions, which are in the log already.
+pub(crate) async fn end_all(database: &Database, handles: &[SessionHandle], end: End<'_>) -> Outcome {
+    if let Some((wait, connection)) = &database.waiting {
+        return end_and_wait(database, *wait, connection, handles, end).await;
     }
+    let ends: Vec<_> = handles.iter().map(|&handle| end_one(database, handle, end)).collect();
+    let sessions = stream::iter(ends).buffered(ENDS_AT_ONCE).collect().await;
+    Outcome { sessions, waited: Ok(()) }
 }
 
-async fn end_each(
-    database: &Database,
-    subject: &Subject,
-    handles: &[SessionHandle],
-    ended: Ended,
-    version: u64,
-) -> Result<Vec<SessionHandle>, StoreError> {
-    log::append(database, handles, ended.at).await?;
-    let ends: Vec<_> =
-        handles.iter().map(|&handle| end_one_of(database, handle, subject, ended, version)).collect();
-    let ended: Vec<_> = stream::iter(ends).buffer_unordered(ENDS_AT_ONCE).try_collect().await?;
-    let ended: Vec<_> = ended.into_iter().flatten().collect();
-    subject_index::remove(database, subject, &ended).await;
-    Ok(ended)
-}
-
-async fn end_one_of(
+async fn end_one(
     database: &Database,
     handle: SessionHandle,
-    subject: &Subject,
-    ended: Ended,
-    version: u64,
-) -> Result<Option<SessionHandle>, StoreError> {
-    Ok(end(database, handle, Some(subject), ended, version).await?.map(|_| handle))
+    end: End<'_>,
+) -> Result<Option<Subject>, StoreError> {
+    let (key, arguments) = (database.keys.row(handle), arguments(database, handle, end));
+    let arguments: Vec<_> = arguments.iter().map(Vec::as_slice).collect();
+    subject(database.query(Request::script(&database.scripts.end, &key, &arguments)).await?)
+}
+
+/// Ends the sessions and waits for the replicas, once for all sessions of a node: `WAIT` includes all earlier writes of its
+/// connection.
+async fn end_and_wait(
+    database: &Database,
+    wait: Wait,
+    connection: &SharedConnection,
+    handles: &[SessionHandle],
+    end: End<'_>,
+) -> Outcome {
+    let nodes = match nodes(database, handles).await {
+        Ok(nodes) => nodes,
+        Err(error) => {
+            let sessions = handles.iter().map(|_| Err(error.clone())).collect();
+            return Outcome { sessions, waited: Err(error) };
+        }
+    };
+    let waits = nodes.iter().map(|places| async move {
+        let handles: Vec<_> = places.iter().filter_map(|&place| handles.get(place).copied()).collect();
+        end_on_node(database, wait, connection, &handles, end).await
+    });
+    let mut sessions: Vec<_> = handles.iter().map(|_| Ok(None)).collect();
+    let mut waited = Ok(());
+    for (places, outcome) in nodes.iter().zip(futures_util::future::join_all(waits).await) {
+        for (&place, session) in places.iter().zip(outcome.sessions) {
+            sessions[place] = session;
+        }
+        waited = waited.and(outcome.waited);
+    }
+    Outcome { sessions, waited }
+}
+
+/// The places of the handles in the slice, by the node that has their rows.
+async fn nodes(database: &Database, handles: &[SessionHandle]) -> Result<Vec<Vec<usize>>, StoreError> {
+    if handles.is_empty() {
+        return Ok(Vec::new());
+    }
+    if !database.connection.is_cluster() || handles.len() == 1 {
+        return Ok(vec![(0..handles.len()).collect()]);
+    }
+    let primaries = cluster::primaries(&cluster::ranges(database).await?);
+    let mut nodes = vec![Vec::new(); primaries.len()];
+    for (place, &handle) in handles.iter().enumerate() {
+        let slot = cluster::slot(&database.keys.row(handle));
+        match primaries.iter().position(|primary| primary.has(slot)) {
+            Some(node) => nodes[node].push(place),
+            None => {
+                return Err(StoreError::with_source(
+                    StoreErrorKind::Unavailable,
+                    "no node of the Cluster serves the session",
+                ));
+            }
+        }
+    }
+    nodes.retain(|places| !places.is_empty());
+    Ok(nodes)
+}
+
+async fn end_on_node(
+    database: &Database,
+    wait: Wait,
+    connection: &SharedConnection,
+    handles: &[SessionHandle],
+    end: End<'_>,
+) -> Outcome {
+    let hash = database.scripts.end.get_hash();
+    let first = handles.first().map(|&handle| database.keys.row(handle)).unwrap_or_default();
+    let mut pipeline = redis::pipe();
+    pipeline.cmd("SCRIPT").arg("LOAD").arg(END_SCRIPT);
+    for &handle in handles {
+        let arguments = arguments(database, handle, end);
+        pipeline.cmd("EVALSHA").arg(hash).arg(1).arg(database.keys.row(handle)).arg(arguments);
+    }
+    pipeline.add_command(wait.command());
+    let answers = match connection.send(&Request::Pipeline(first, pipeline)).await {
+        Ok(Value::Array(answers)) => answers,
+        Ok(_) => return failed(handles, StoreError::new(StoreErrorKind::Corrupt)),
+        Err(error) => return failed(handles, error),
+    };
+    let mut answers = answers.into_iter().skip(1);
+    let sessions = answers.by_ref().take(handles.len());
+    let sessions = sessions.map(|answer| subject(read(answer)?)).collect();
+    let waited = answers.next().unwrap_or(Value::Nil).extract_error().map_err(store_error);
+    Outcome { sessions, waited: waited.and_then(|reply| wait.check(&reply)) }
+}
+
+fn failed(handles: &[SessionHandle], error: StoreError) -> Outcome {
+    Outcome { sessions: handles.iter().map(|_| Err(error.clone())).collect(), waited: Err(error) }
+}
+
+/// The arguments of the script.
+fn arguments(database: &Database, handle: SessionHandle, end: End<'_>) -> Vec<Vec<u8>> {
+    let write_again = if database.waiting.is_some() { b"1" } else { b"0" };
+    let mut arguments = vec![
+        row::encode_ended(Some(end.ended)).to_vec(),
+        database.next_writer().to_be_bytes().to_vec(),
+        end.version.to_be_bytes().to_vec(),
+        database.key_expiry(end.ended.at).into_bytes(),
+        database.keys.channel().into_bytes(),
+        message::encode(handle, end.ended.at).to_vec(),
+        write_again.to_vec(),
+    ];
+    arguments.extend(end.only.map(|subject| subject.as_str().into()));
+    arguments
+}
+
+fn read<T: FromRedisValue>(answer: Value) -> Result<T, StoreError> {
+    let answer = answer.extract_error().map_err(store_error)?;
+    redis::from_redis_value(answer).map_err(|error| store_error(error.into()))
+}
+
+fn subject(answer: Option<Vec<u8>>) -> Result<Option<Subject>, StoreError> {
+    answer
+        .map(|subject| String::from_utf8(subject).map(Subject::new))
+        .transpose()
+        .map_err(|error| StoreError::with_source(StoreErrorKind::Corrupt, error))
 }

@@ -87,7 +87,8 @@ async fn primaries(database: &Database) -> Result<Vec<Option<u16>>, StoreError> 
     if !database.connection.is_cluster() {
         return Ok(vec![None]);
     }
-    Ok(cluster::primaries(&cluster::ranges(database).await?).into_iter().map(Some).collect())
+    let primaries = cluster::primaries(&cluster::ranges(database).await?);
+    Ok(primaries.iter().map(|primary| Some(primary.any_slot())).collect())
 }
 
 async fn scan(

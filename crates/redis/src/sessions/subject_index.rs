@@ -1,12 +1,15 @@
-//! The sessions of a subject: a sorted set of handles, by absolute expiry.
+//! The sessions of a subject: a sorted set of handles, by login.
 //!
-//! A handle is added before its row is written, and removed after the row is ended or long dead. So the index has all live
-//! sessions, and may have others, which readers ignore. A handle without a row is kept, as its row may be about to be
-//! written.
+//! A handle is added before its row is written, and removed when its row has ended or is gone. So the index has all live sessions,
+//! and may have others, which readers ignore. The row of a handle may be about to be written, so a handle without a row is removed
+//! no earlier than a minute after it was added, which the index records in marks.
+//!
+//! On the nodes of a Cluster, row and index are written independently. If a failover loses the index entry of a session whose row
+//! is on another node, the session's next refresh adds it again.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use redis::{Value, cmd};
+use redis::cmd;
 use tower_refresh_core::{Page, SessionHandle, SessionRow, StoreError, StoreErrorKind, Subject, Timestamp};
 
 use crate::{
@@ -15,17 +18,65 @@ use crate::{
 };
 
 const ROWS_AT_ONCE: usize = 500;
-/// A session end waits no longer than this for the removal from the index.
-const REMOVE_WITHIN: Duration = Duration::from_millis(100);
+/// So that a short page takes few requests even if many sessions in the index have ended.
+const MIN_ROWS_AT_ONCE: usize = 16;
+/// A call waits no longer than this for a change of the index that need not succeed.
+const CHANGE_WITHIN: Duration = Duration::from_millis(100);
 
+/// A session in an index: its login as it is in the index, in milliseconds, and its handle.
+pub(crate) type Entry = (u64, SessionHandle);
+
+/// A row, `None` if it is missing, or an error if it is unreadable.
+pub(crate) type Loaded = Result<Option<SessionRow>, StoreError>;
+
+/// Adds a session that is about to be created.
 pub(crate) async fn add(database: &Database, row: &SessionRow) -> Result<(), StoreError> {
-    let key = database.keys.index(&row.subject);
-    let expiry = millis(row.absolute_expiry).to_string();
-    let key_expiry = database.key_expiry(row.absolute_expiry);
-    let long_dead = millis(row.created_at.saturating_sub(database.retention)).to_string();
-    let arguments: [&[u8]; 4] =
-        [row.handle.as_bytes(), expiry.as_bytes(), key_expiry.as_bytes(), long_dead.as_bytes()];
-    database.query(Request::script(&database.scripts.index, &key, &arguments)).await
+    let some = add_all(database, &row.subject, &[entry(row)], row.absolute_expiry).await?;
+    if some.is_empty() {
+        return Ok(());
+    }
+    // A subject that is never listed would otherwise keep each of its sessions in the index.
+    let rows = load(database, &some).await?;
+    let missing = some.iter().zip(rows).filter(|(_, row)| matches!(row, Ok(None)));
+    let missing: Vec<_> = missing.map(|(&handle, _)| handle).collect();
+    remove_missing(database, &row.subject, &missing).await;
+    Ok(())
+}
+
+/// Adds a session that is refreshed, in case that a failover has lost it. The next refresh makes up for a failure.
+pub(crate) async fn keep(database: &Database, row: &SessionRow) {
+    let entries = [entry(row)];
+    let add = add_all(database, &row.subject, &entries, row.absolute_expiry);
+    let _ = tokio::time::timeout(CHANGE_WITHIN, add).await;
+}
+
+/// Adds sessions, of which `last` is the latest absolute expiry. Returns some sessions of a large index.
+pub(crate) async fn add_all(
+    database: &Database,
+    subject: &Subject,
+    entries: &[Entry],
+    last: Timestamp,
+) -> Result<Vec<SessionHandle>, StoreError> {
+    let (key, expiry) = (database.keys.index(subject), database.key_expiry(last));
+    let logins: Vec<_> = entries.iter().map(|(login, _)| login.to_string()).collect();
+    let mut arguments: Vec<&[u8]> = vec![expiry.as_bytes()];
+    for ((_, handle), login) in entries.iter().zip(&logins) {
+        arguments.extend([login.as_bytes(), handle.as_bytes()]);
+    }
+    let some: Vec<Vec<u8>> =
+        database.query(Request::script(&database.scripts.index, &key, &arguments)).await?;
+    Ok(some.into_iter().filter_map(|member| read_handle(member).ok()).collect())
+}
+
+/// Removes sessions without a row from the index, unless they were added a short time ago. A failure is harmless.
+pub(crate) async fn remove_missing(database: &Database, subject: &Subject, handles: &[SessionHandle]) {
+    if handles.is_empty() {
+        return;
+    }
+    let (key, handles) =
+        (database.keys.index(subject), handles.iter().map(|handle| handle.as_bytes().as_slice()));
+    let request = Request::script(&database.scripts.remove, &key, &handles.collect::<Vec<_>>());
+    let _ = tokio::time::timeout(CHANGE_WITHIN, database.connection.send(&request)).await;
 }
 
 /// Removes ended or deleted sessions from the index, so that readers need not load them. A failure is harmless, as readers
@@ -39,70 +90,85 @@ pub(crate) async fn remove(database: &Database, subject: &Subject, handles: &[Se
     for handle in handles {
         remove.arg(handle.as_bytes());
     }
-    let _ = tokio::time::timeout(REMOVE_WITHIN, database.connection.send(&Request::Command(remove))).await;
+    let _ = tokio::time::timeout(CHANGE_WITHIN, database.connection.send(&Request::Command(remove))).await;
 }
 
-/// The page of the subject's live sessions, newest login first.
+/// The page of the subject's live sessions, newest login first. The caller has converted an index of the first version.
 pub(crate) async fn live(
     database: &Database,
     subject: &Subject,
     now: Timestamp,
     page: Page,
 ) -> Result<Vec<SessionRow>, StoreError> {
-    let (mut newest, mut cursor) = (BTreeMap::new(), 0);
+    let mut after = page.after.map(|(login, handle)| (millis(login), handle));
+    let mut live = Vec::new();
     loop {
-        let (next, rows) = rows(database, subject, cursor).await?;
-        let mut ended = Vec::new();
-        for row in rows {
-            if row.ended.is_some() {
-                ended.push(row.handle);
-            } else if row.is_live(now) && page.includes(&row) {
-                newest.insert((row.created_at, row.handle), row);
-                if newest.len() > page.limit {
-                    newest.pop_first();
+        let count = page.limit.saturating_sub(live.len()).clamp(MIN_ROWS_AT_ONCE, ROWS_AT_ONCE);
+        let entries = entries(database, subject, after, count).await?;
+        let handles: Vec<_> = entries.iter().map(|&(_, handle)| handle).collect();
+        let (mut over, mut missing) = (Vec::new(), Vec::new());
+        for (&handle, row) in handles.iter().zip(load(database, &handles).await?) {
+            match row? {
+                Some(row) if row.subject == *subject && row.ended.is_none() => {
+                    live.extend(row.is_live(now).then_some(row));
                 }
+                // The end may still have to wait for replicas.
+                Some(row) if row.subject == *subject && database.waiting.is_some() => {}
+                Some(_) => over.push(handle),
+                None => missing.push(handle),
             }
         }
-        remove(database, subject, &ended).await;
-        if next == 0 {
-            return Ok(newest.into_values().rev().collect());
+        remove(database, subject, &over).await;
+        remove_missing(database, subject, &missing).await;
+        if live.len() >= page.limit || entries.len() < count {
+            live.truncate(page.limit);
+            return Ok(live);
         }
-        cursor = next;
+        after = entries.last().copied();
     }
 }
 
-/// Some rows of the subject, and the cursor for the next ones, which is 0 after the last. Sessions that are in the index from the
-/// first to the last call are found, even if others are added or removed meanwhile. Some may be found twice.
-pub(crate) async fn rows(
+/// Some sessions in the index, newest login first, after the given one. Fewer than `count` only at the end of the index.
+pub(crate) async fn entries(
     database: &Database,
     subject: &Subject,
-    cursor: u64,
-) -> Result<(u64, Vec<SessionRow>), StoreError> {
-    let mut scan = cmd("ZSCAN");
-    scan.arg(database.keys.index(subject)).arg(cursor).arg("COUNT").arg(ROWS_AT_ONCE);
-    let (next, entries): (u64, Vec<(Vec<u8>, Value)>) = database.query(Request::Command(scan)).await?;
-    let handles: Vec<_> = entries
-        .into_iter()
-        .map(|(handle, _)| handle.try_into().map(SessionHandle::from_bytes))
-        .collect::<Result<_, _>>()
-        .map_err(|_| StoreError::new(StoreErrorKind::Corrupt))?;
-    let rows = load(database, &handles).await?;
-    Ok((next, rows.into_iter().flatten().filter(|row| row.subject == *subject).collect()))
+    after: Option<Entry>,
+    count: usize,
+) -> Result<Vec<Entry>, StoreError> {
+    let (key, count) = (database.keys.index(subject), count.to_string());
+    let after = after.map(|(login, handle)| (login.to_string(), handle));
+    let mut arguments: Vec<&[u8]> = vec![count.as_bytes()];
+    if let Some((login, handle)) = &after {
+        arguments.extend([login.as_bytes(), handle.as_bytes().as_slice()]);
+    }
+    let found: Vec<(Vec<u8>, f64)> =
+        database.query(Request::script(&database.scripts.page, &key, &arguments)).await?;
+    // Scores are whole numbers below 2^53.
+    found.into_iter().map(|(handle, login)| Ok((login as u64, read_handle(handle)?))).collect()
 }
 
 /// The rows of the handles, in the same order.
-async fn load(database: &Database, handles: &[SessionHandle]) -> Result<Vec<Option<SessionRow>>, StoreError> {
-    if handles.is_empty() {
-        return Ok(Vec::new());
+pub(crate) async fn load(database: &Database, handles: &[SessionHandle]) -> Result<Vec<Loaded>, StoreError> {
+    let mut rows = Vec::with_capacity(handles.len());
+    for handles in handles.chunks(ROWS_AT_ONCE) {
+        let mut get = cmd("MGET");
+        for &handle in handles {
+            get.arg(database.keys.row(handle));
+        }
+        let values: Vec<Option<Vec<u8>>> = database.query(Request::Command(get)).await?;
+        let decode = |(&handle, value): (_, Option<Vec<u8>>)| {
+            value.map(|value| database.decode(handle, &value)).transpose()
+        };
+        rows.extend(handles.iter().zip(values).map(decode));
     }
-    let mut get = cmd("MGET");
-    for &handle in handles {
-        get.arg(database.keys.row(handle));
-    }
-    let values: Vec<Option<Vec<u8>>> = database.query(Request::Command(get)).await?;
-    handles
-        .iter()
-        .zip(values)
-        .map(|(&handle, value)| value.map(|value| database.decode(handle, &value)).transpose())
-        .collect()
+    Ok(rows)
+}
+
+pub(crate) fn entry(row: &SessionRow) -> Entry {
+    (millis(row.created_at), row.handle)
+}
+
+pub(crate) fn read_handle(member: Vec<u8>) -> Result<SessionHandle, StoreError> {
+    let bytes = member.try_into().map_err(|_| StoreError::new(StoreErrorKind::Corrupt))?;
+    Ok(SessionHandle::from_bytes(bytes))
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tower_refresh_core::{EndReason, SessionStore};
+use tower_refresh_core::{EndReason, Page, SessionStore};
 use tower_refresh_redis::{RedisOptions, RedisStore, Server};
 
 use crate::support::{Cluster, NOW, Watched, follow, handle, row, until_async, with};
@@ -80,4 +80,27 @@ async fn the_store_follows_a_failover_by_sentinel() {
     recovers(&store).await;
     let role: (String, redis::Value, redis::Value) = watched.replica.ask(&["ROLE"]).unwrap();
     assert_eq!(role.0, "master");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Redis Cluster"]
+async fn a_session_that_a_failover_removed_from_the_index_is_back_after_its_next_refresh() {
+    let cluster = Cluster::start(0);
+    let store = RedisStore::connect(&cluster.url()).await.unwrap();
+    let sessions: Vec<_> = (0..2).map(row).collect();
+    for session in &sessions {
+        store.create(session).await.unwrap();
+    }
+    let alice = &sessions[0].subject;
+    let index = format!("tower-refresh:i:{alice}");
+    let _: u64 = cluster.nodes[cluster.primary_of(&index)].ask(&["DEL", &index]).unwrap();
+    assert_eq!(store.list(alice, NOW, Page::first(10)).await.unwrap(), []);
+
+    for session in &sessions {
+        assert!(store.compare_and_swap(session, 5).await.unwrap());
+    }
+    let listed = store.list(alice, NOW, Page::first(10)).await.unwrap();
+    assert!(listed.iter().map(|row| row.handle).eq([handle(1), handle(0)]));
+    let ended = store.end_subject(alice, None, EndReason::Revoked, NOW, 7).await.unwrap();
+    assert_eq!(ended.len(), 2);
 }

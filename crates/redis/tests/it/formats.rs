@@ -87,7 +87,7 @@ fn key(number: u64) -> String {
     format!("tower-refresh:s:{}", handle(number))
 }
 
-/// Stores the value as a session of alice.
+/// Stores the value as a session of alice, as the first version did.
 fn put(raw: &mut Connection, number: u64, value: &[u8]) {
     let _: () = raw.set(key(number), value).unwrap();
     let _: () = raw.zadd("tower-refresh:u:alice", handle(number).as_bytes(), 4_002_592_000_000_u64).unwrap();
@@ -106,6 +106,12 @@ async fn rows_of_the_first_version_are_read_refreshed_and_ended() {
     assert_eq!(store.load(handle(2)).await.unwrap(), Some(plain_row(2)));
     let listed = store.list(&Subject::new("alice"), NOW, Page::first(10)).await.unwrap();
     assert_eq!(listed, [golden_row(4), golden_row(3), plain_row(2), golden_row(1)]);
+    assert!(
+        !raw.exists::<_, bool>("tower-refresh:u:alice").unwrap(),
+        "the index of the first version is gone"
+    );
+    let expiry: u64 = redis::cmd("PEXPIRETIME").arg("tower-refresh:i:alice").query(&mut raw).unwrap();
+    assert_eq!(expiry, golden_row(1).absolute_expiry.as_millis() + 24 * 60 * 60 * 1000);
 
     assert!(!store.compare_and_swap(&with(golden_row(1), |row| row.version = 8), 5).await.unwrap());
     let next = with(golden_row(1), |row| {
@@ -143,6 +149,44 @@ async fn rows_of_the_first_version_are_read_refreshed_and_ended() {
     let rest = store.end_subject(&Subject::new("alice"), None, EndReason::Logout, NOW, 1).await.unwrap();
     assert_eq!(rest.len(), 3);
     assert_eq!(store.purge_dead(NOW.saturating_add(Duration::from_secs(1))).await.unwrap(), 4);
+}
+
+#[tokio::test]
+#[ignore = "needs Redis"]
+async fn the_index_of_the_first_version_is_converted_by_the_first_call_that_reads_it() {
+    const SESSIONS: u64 = 1200;
+    let (_server, store, mut raw) = start().await;
+    let fill = |raw: &mut Connection, numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            put(raw, number, &bytes(GOLDEN));
+        }
+        // A session whose row Redis has removed.
+        let _: () =
+            raw.zadd("tower-refresh:u:alice", handle(5_000).as_bytes(), 4_002_592_000_000_u64).unwrap();
+    };
+    let alice = Subject::new("alice");
+    fill(&mut raw, 0..SESSIONS);
+    store
+        .create(&with(row(2_000), |row| row.created_at = NOW.saturating_add(Duration::from_secs(1))))
+        .await
+        .unwrap();
+    let listed = store.list(&alice, NOW, Page::first(10_000)).await.unwrap();
+    let expected = [2_000].into_iter().chain((0..SESSIONS).rev()).map(handle);
+    assert!(listed.iter().map(|row| row.handle).eq(expected));
+    assert_eq!(raw.zcount::<_, _, _, u64>("tower-refresh:i:alice", 0, "+inf").unwrap(), SESSIONS + 1);
+
+    // A conversion that was interrupted: some sessions are in both indexes, some in one.
+    fill(&mut raw, SESSIONS - 100..SESSIONS + 100);
+    let mut ended = 0;
+    loop {
+        match store.end_subject(&alice, None, EndReason::Revoked, NOW, 7).await.unwrap().len() as u64 {
+            0 => break,
+            some => ended += some,
+        }
+    }
+    assert_eq!(ended, SESSIONS + 101);
+    assert!(!raw.exists::<_, bool>("tower-refresh:u:alice").unwrap());
+    assert_eq!(raw.zcount::<_, _, _, u64>("tower-refresh:i:alice", 0, "+inf").unwrap(), 0);
 }
 
 #[tokio::test]
@@ -194,6 +238,7 @@ async fn notices_of_unknown_kinds_are_passed_over() {
     for number in 0..3 {
         store.create(&row(number)).await.unwrap();
     }
+    let mut publisher = server.client().get_connection().unwrap();
     let mut add = |fields: &[(&str, &[u8])]| {
         let _: String =
             redis::cmd("XADD").arg("tower-refresh:ends").arg("*").arg(fields).query(&mut raw).unwrap();
@@ -202,19 +247,49 @@ async fn notices_of_unknown_kinds_are_passed_over() {
     let session = session.as_bytes().as_slice();
     assert!(store.end(handle(1), EndReason::Logout, NOW, 1).await.unwrap());
     let (seen, _following) = follow(&store, NOW);
+    seen.until_caught_up().await;
     add(&[("k", b"stale"), ("h", session), ("n", &[0, 0, 0, 4])]);
     add(&[("h", session), ("n", &[0, 0, 0, 4])]);
     add(&[("x", b"")]);
     add(&[("h", b"short"), ("t", &at)]);
-    for message in ["stale: a session and its claims epoch", "k"] {
+    // A session end in all but its kind, of a session that does not exist.
+    let gone = handle(9);
+    add(&[("h", gone.as_bytes().as_slice()), ("t", &at), ("k", b"stale")]);
+    let message = [&[2][..], gone.as_bytes(), &at, b"more"].concat();
+    let heard: i64 =
+        redis::cmd("PUBLISH").arg("tower-refresh:ended").arg(message).query(&mut publisher).unwrap();
+    assert_eq!(heard, 1);
+    for message in ["stale: a session and its claims epoch", "k", ""] {
         let _: i64 = server.ask(&["PUBLISH", "tower-refresh:ended", message]).unwrap();
     }
     let (late, _following) = follow(&store, NOW);
     late.until_caught_up().await;
     assert!(late.has_seen(handle(1)) && !late.has_seen(handle(0)));
     assert!(store.end(handle(2), EndReason::Logout, NOW, 1).await.unwrap());
-    for seen in [seen, late] {
+    // The entries of the log are read by both, and the messages are received by the first one.
+    for (seen, unknown) in [(seen, 8), (late, 5)] {
         seen.until_reported(handle(2), NOW).await;
-        assert!(!seen.has_seen(handle(0)));
+        seen.until_unknown_notices(unknown).await;
+        assert!(!seen.has_seen(handle(0)) && !seen.has_seen(gone));
     }
+}
+
+#[tokio::test]
+#[ignore = "needs Redis"]
+async fn session_ends_with_fields_of_a_later_version_are_reported() {
+    let (_server, store, mut raw) = start().await;
+    let (seen, _following) = follow(&store, NOW);
+    seen.until_caught_up().await;
+    let at = NOW.as_millis().to_be_bytes();
+    let message = [&[1][..], handle(1).as_bytes(), &at, b"and what it has added"].concat();
+    let _: i64 = redis::cmd("PUBLISH").arg("tower-refresh:ended").arg(message).query(&mut raw).unwrap();
+    seen.until_reported(handle(1), NOW).await;
+
+    // A log entry is reported if the session has ended or is gone.
+    let (session, fields) = (handle(2), [&b"added"[..], b"before", b"h"]);
+    let mut add = redis::cmd("XADD");
+    add.arg("tower-refresh:ends").arg("*").arg(&fields).arg(session.as_bytes().as_slice());
+    add.arg("t").arg(&at).arg("w").arg("added after");
+    let _: String = add.query(&mut raw).unwrap();
+    seen.until_reported(session, NOW).await;
 }

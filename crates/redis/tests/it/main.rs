@@ -10,9 +10,11 @@ mod feed;
 mod formats;
 mod laws_on_cluster;
 mod laws_on_node;
+mod laws_with_least_rights;
 mod many;
 mod races;
 mod replicas;
+mod rights;
 mod sharing;
 mod support;
 #[cfg(feature = "rustls")]

@@ -1,6 +1,9 @@
 //! Ending the sessions of a subject.
 
-use std::mem;
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 use rusqlite::{Connection, params};
 use tower_refresh_core::{EndReason, SessionHandle, StoreError, Subject, Timestamp};
@@ -14,11 +17,17 @@ pub(crate) struct EndSubject {
     reason: EndReason,
     now: Timestamp,
     version: u64,
+    started: Option<Instant>,
+    /// What the earlier steps ended. Their transactions are committed.
+    committed: Vec<SessionHandle>,
+    /// What the last step ended.
     ended: Vec<SessionHandle>,
 }
 
 /// The number of sessions after which a call returns.
 const ENOUGH: usize = 1000;
+/// The time after which it returns with fewer: the caller waits two seconds at most, and each call makes some progress.
+const LONG_ENOUGH: Duration = Duration::from_millis(500);
 
 const END_SUBJECT: &str = "
     UPDATE sessions SET ended_reason = ?1, ended_at = ?2, version = ?6, purge_at = min(purge_at, ?2)
@@ -33,7 +42,8 @@ impl EndSubject {
         now: Timestamp,
         version: u64,
     ) -> Self {
-        Self { subject, except, reason, now, version, ended: Vec::new() }
+        let (committed, ended) = (Vec::new(), Vec::new());
+        Self { subject, except, reason, now, version, started: None, committed, ended }
     }
 }
 
@@ -47,11 +57,18 @@ impl Write for EndSubject {
     const ENDS: bool = true;
 
     fn step(&mut self, connection: &Connection, rows: usize) -> Result<Step<Vec<SessionHandle>>, StoreError> {
-        let ended = self.end_some(connection, rows).map_err(store_error)?;
-        let is_last = ended.len() < rows;
-        self.ended.extend(ended);
-        let is_last = is_last || self.ended.len() >= ENOUGH;
-        Ok(if is_last { Step::Done(mem::take(&mut self.ended)) } else { Step::More })
+        // A step follows only after the one before it was committed.
+        self.committed.append(&mut self.ended);
+        self.ended = self.end_some(connection, rows).map_err(store_error)?;
+        let is_enough = self.committed.len() + self.ended.len() >= ENOUGH
+            || self.started.get_or_insert_with(Instant::now).elapsed() >= LONG_ENOUGH;
+        let is_last = is_enough || self.ended.len() < rows;
+        Ok(if is_last { Step::Done([&*self.committed, &*self.ended].concat()) } else { Step::More })
+    }
+
+    /// The caller must learn of these sessions, and the next call reports the failure if it persists.
+    fn committed_before(&mut self) -> Option<Vec<SessionHandle>> {
+        Some(mem::take(&mut self.committed)).filter(|committed| !committed.is_empty())
     }
 }
 

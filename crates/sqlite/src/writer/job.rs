@@ -18,6 +18,11 @@ pub(crate) trait Write: Send + 'static {
     /// Runs one step within a transaction. A step of a long job writes up to `rows` rows. A step that fails may have written
     /// some of its rows, but must not leave a row inconsistent.
     fn step(&mut self, connection: &Connection, rows: usize) -> Result<Step<Self::Output>, StoreError>;
+
+    /// What the earlier steps have committed, if it is a result although the last step failed.
+    fn committed_before(&mut self) -> Option<Self::Output> {
+        None
+    }
 }
 
 pub(crate) enum Step<T> {
@@ -71,8 +76,8 @@ impl<W: Write> AnyJob for Job<W> {
 
     fn finish(mut self: Box<Self>, committed: Result<(), &StoreError>) -> Option<Box<dyn AnyJob>> {
         let result = match (std::mem::replace(&mut self.step, Ok(Step::More)), committed) {
-            (Ok(_), Err(error)) => Err(error.clone()),
-            (Err(error), _) => Err(error),
+            (Ok(_), Err(error)) => self.write.committed_before().ok_or_else(|| error.clone()),
+            (Err(error), _) => self.write.committed_before().ok_or(error),
             (Ok(Step::Done(output)), Ok(())) => Ok(output),
             (Ok(Step::More), Ok(())) => return Some(self),
         };

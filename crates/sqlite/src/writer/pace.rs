@@ -9,12 +9,13 @@ pub(super) struct Pace {
 }
 
 const GOAL: Duration = Duration::from_millis(5);
-const MIN: usize = 8;
+/// A step of fewer rows takes hardly less time, because most of it is the sync.
+const MIN: usize = 64;
 const MAX: usize = 256;
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Self { rows: MAX / 4 }
+        Self { rows: MIN }
     }
 
     pub(super) fn rows(&self) -> usize {

@@ -123,6 +123,34 @@ fn a_file_that_cannot_be_created_is_an_error() {
     }
 }
 
+#[test]
+fn a_file_is_opened_by_its_url_and_created_unless_the_url_forbids_it() {
+    let (_folder, path) = temporary();
+    let url = format!("sqlite://{}", path.display());
+    let missing = block_on(SqliteStore::open(format!("{url}?mode=rw"))).expect_err("there is no file");
+    assert_eq!(missing.kind(), OpenErrorKind::Unavailable);
+    assert!(!path.exists());
+
+    block_on(async { open(&url).await.create(&row(0)).await.unwrap() });
+
+    let store = block_on(open(format!("{url}?mode=rw")));
+    assert_eq!(block_on(store.load(handle(0))).unwrap(), Some(row(0)));
+    assert_eq!(block_on(block_on(open(&path)).load(handle(0))).unwrap(), Some(row(0)), "it is the same file");
+}
+
+#[test]
+fn a_database_in_memory_is_rejected_and_creates_no_file() {
+    for name in [":memory:", "sqlite::memory:"] {
+        let error = open_error(Path::new(name));
+        assert_eq!(error.kind(), OpenErrorKind::InMemory);
+        assert!(error.to_string().contains("MemoryStore"), "{error}");
+        assert!(!Path::new(name).exists());
+    }
+    let error = open_error(Path::new("sqlite:sessions.db?mode=ro"));
+    assert_eq!(error.kind(), OpenErrorKind::InvalidPath);
+    assert!(error.source().unwrap().to_string().contains("mode=ro"));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_new_file_and_its_log_are_private() {

@@ -1,12 +1,20 @@
 //! Files of other versions: the first schema with live sessions, and one that a later version has added to.
 
-use std::{path::Path, pin::pin, sync::Mutex, task::Poll};
+use std::{
+    path::Path,
+    pin::pin,
+    sync::Mutex,
+    task::Poll,
+    thread,
+    time::{Duration, Instant},
+};
 
 use futures_executor::block_on;
 use tower_refresh_core::{
     EndReason, EndWatcher, Ended, Page, SessionBinding, SessionHandle, SessionMeta, SessionRow, SessionStore,
     Timestamp,
 };
+use tower_refresh_sqlite::SqliteOptions;
 
 use crate::support::{DAY, NOW, handle, open, pragma, row, sqlite, temporary};
 
@@ -100,6 +108,58 @@ fn a_file_of_the_first_version_opens_with_its_live_and_ended_sessions() {
 }
 
 #[test]
+#[ignore = "takes some seconds"]
+fn a_file_of_the_first_version_with_200_000_sessions_is_migrated() {
+    const SESSIONS: i64 = 200_000;
+    let (_folder, path) = temporary();
+    first_file(&path);
+    sqlite(&path)
+        .execute_batch(&format!(
+            "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {SESSIONS})
+             INSERT INTO sessions (handle, subject, generation, rotated_at, confirmed, late_budget, created_at,
+                 idle_expiry, absolute_expiry, version, user_agent, data, look_at)
+             SELECT randomblob(16), 'user' || n % 100000, 0, {now}, 0, 0, {now} + n, {expiry}, {expiry}, 0,
+                 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', x'', {expiry} FROM numbers",
+            now = NOW.as_millis(),
+            expiry = row(0).idle_expiry.as_millis()
+        ))
+        .unwrap();
+    let started = Instant::now();
+    let store = block_on(open(&path));
+    println!("migration of {SESSIONS} sessions: {:?}", started.elapsed());
+    assert_eq!(block_on(store.load(handle(1))).unwrap(), Some(first_row(1)));
+}
+
+#[test]
+fn a_process_waits_longer_for_a_migration_than_for_a_write() {
+    let (_folder, path) = temporary();
+    first_file(&path);
+    let mut migrating = sqlite(&path);
+    let lock = migrating.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    let options = SqliteOptions::new().with_lock_timeout(Duration::ZERO);
+    thread::scope(|scope| {
+        let opening = scope.spawn(|| block_on(options.open(&path)).unwrap());
+        // Long enough for a store that does not wait to fail.
+        thread::sleep(Duration::from_millis(200));
+        assert!(!opening.is_finished(), "it waits");
+        drop(lock);
+        let store = opening.join().unwrap();
+        assert_eq!(block_on(store.load(handle(1))).unwrap(), Some(first_row(1)));
+    });
+}
+
+#[test]
+fn a_file_that_needs_no_migration_opens_although_another_process_is_writing() {
+    let (_folder, path) = temporary();
+    drop(block_on(open(&path)));
+    let mut writing = sqlite(&path);
+    let lock = writing.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    let store = block_on(SqliteOptions::new().with_lock_timeout(Duration::ZERO).open(&path)).unwrap();
+    assert_eq!(block_on(store.load(handle(0))).unwrap(), None);
+    drop(lock);
+}
+
+#[test]
 fn an_upgraded_file_has_the_schema_of_a_new_one() {
     let (folder, new) = temporary();
     let upgraded = folder.path().join("upgraded.db");
@@ -178,7 +238,7 @@ fn a_watcher_passes_over_new_notices_of_unknown_kinds() {
         let mut step = 0;
         std::future::poll_fn(|context| {
             assert!(watching.as_mut().poll(context).is_pending(), "the feed is still open");
-            let (ends, caught_up) = recorder.0.lock().unwrap().clone();
+            let (ends, caught_up, _) = recorder.0.lock().unwrap().clone();
             if step == 0 && caught_up {
                 step = 1;
                 let unknown = "INSERT INTO ends (handle, at, kind) VALUES (x'05', 4102444800000, 9)";
@@ -188,6 +248,7 @@ fn a_watcher_passes_over_new_notices_of_unknown_kinds() {
             if ends == [(handle(0), NOW)] { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+        assert_eq!(recorder.0.lock().unwrap().2, 1, "the unknown notice is reported");
     });
 }
 
@@ -204,7 +265,10 @@ fn block_on_other(ending: impl Future<Output = Result<bool, tower_refresh_core::
 }
 
 #[derive(Default)]
-struct Recorder(Mutex<(Vec<(SessionHandle, Timestamp)>, bool)>);
+struct Recorder(Mutex<Reports>);
+
+/// The session ends, whether the feed has caught up, and the number of unknown notices.
+type Reports = (Vec<(SessionHandle, Timestamp)>, bool, usize);
 
 impl EndWatcher for Recorder {
     fn ended(&self, session: SessionHandle, at: Timestamp) {
@@ -213,6 +277,10 @@ impl EndWatcher for Recorder {
 
     fn caught_up(&self) {
         self.0.lock().unwrap().1 = true;
+    }
+
+    fn unknown_notice(&self) {
+        self.0.lock().unwrap().2 += 1;
     }
 }
 

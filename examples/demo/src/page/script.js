@@ -14,7 +14,7 @@ let generation;
 let access = { endsAt: 0, life: 1 };
 let serverAhead = 0;
 
-// Sends a request and shows it. Returns { status, body }.
+// Sends a request and shows it. Returns { status, body, next }: `next` is the address of the next page of a list.
 async function send(method, path, json) {
   const request = `${method} ${path}`;
   const row = addRow(request);
@@ -51,7 +51,8 @@ function readHeaders({ headers }) {
   const refreshLife = Number(headers.get("x-demo-refresh-expires-in")) * 1000;
   if (refreshLife) localStorage.setItem(REFRESH_ENDS, JSON.stringify({ endsAt: Date.now() + refreshLife, life: refreshLife }));
   const held = headers.get("x-demo-generation");
-  return { renewed: headers.get("x-demo-renewed"), generation: held === null ? undefined : Number(held), life };
+  const next = /<([^>]*)>; rel="next"/.exec(headers.get("link") ?? "")?.[1];
+  return { renewed: headers.get("x-demo-renewed"), generation: held === null ? undefined : Number(held), life, next };
 }
 
 function draw(answer, who) {
@@ -159,9 +160,26 @@ setInterval(() => {
 
 // ---- sessions
 
+const LIST = "/auth/sessions";
+
 async function list() {
-  const { status, body } = await ask("GET", "/auth/sessions");
-  if (status === 200) $("sessions").replaceChildren(...body.map(item));
+  const { status, body, next } = await ask("GET", LIST);
+  if (status !== 200) return;
+  $("sessions").replaceChildren(...body.map(item));
+  showNext(next);
+}
+
+// The first page has at most a hundred sessions.
+async function listMore() {
+  const { status, body, next } = await ask("GET", LIST + $("more").dataset.next);
+  if (status !== 200) return;
+  $("sessions").append(...body.map(item));
+  showNext(next);
+}
+
+function showNext(next) {
+  $("more").hidden = !next;
+  $("more").dataset.next = next ?? "";
 }
 
 function item(session) {
@@ -186,11 +204,17 @@ function browser(agent) {
 }
 
 $("reload").addEventListener("click", list);
+$("more").addEventListener("click", listMore);
 $("logout").addEventListener("click", async () => {
   if ((await send("POST", "/auth/logout")).status === 204) lost("", "logged out");
 });
 $("logout-everywhere").addEventListener("click", async () => {
   if ((await ask("POST", "/auth/logout-everywhere")).status === 204) lost("", "logged out");
+});
+
+// The browser may show the page again as it was left, and the session may have ended since.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
 });
 
 prepare(ask, lost);

@@ -18,7 +18,7 @@ pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
 
 /// Checks the store with a query that returns no session.
 pub(super) async fn healthz(State(app): State<App>) -> Result<Json<Value>, Problem> {
-    match app.auth.sessions("healthz").await {
+    match app.auth.sessions("healthz", None).await {
         Ok(_) => Ok(Json(json!({ "status": "ok" }))),
         Err(error) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason(&error))),
     }

@@ -16,7 +16,7 @@ use tokio::{
     },
     time::{Instant, timeout_at},
 };
-use tower_refresh::{Auth, Authenticated, Clock, SessionHandle, Subject, SystemClock};
+use tower_refresh::{Auth, Authenticated, Clock, SessionHandle, SystemClock};
 
 use crate::{app::App, users::Claims};
 
@@ -32,7 +32,6 @@ pub(super) async fn open(
     let lifetime = SessionLifetime {
         ended: app.ended.subscribe(),
         auth: app.auth,
-        subject: user.subject().clone(),
         session: user.session(),
         valid_until: Instant::now() + user.expires_at().saturating_since(SystemClock.now()),
         access_lifetime: app.access_lifetime,
@@ -80,7 +79,6 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
 /// Tracks the session of a socket.
 struct SessionLifetime {
     auth: Auth<Claims>,
-    subject: Subject,
     session: SessionHandle,
     /// Until then the session is known to be valid: the expiry of the access token, or of the last check.
     valid_until: Instant,
@@ -99,8 +97,7 @@ impl SessionLifetime {
                 Ok(Err(RecvError::Closed)) => return,
                 Ok(Err(RecvError::Lagged(_))) | Err(_) => {}
             }
-            let sessions = self.auth.sessions(self.subject.clone()).await.unwrap_or_default();
-            if !sessions.iter().any(|session| session.handle() == self.session) {
+            if !matches!(self.auth.session(self.session).await, Ok(Some(_))) {
                 return;
             }
             self.valid_until = Instant::now() + self.access_lifetime;

@@ -5,12 +5,15 @@
 //! $ cargo test -p demo --test it -- --ignored stores::     # PostgreSQL, Redis
 //! $ cargo test -p demo --test it -- --ignored interop::    # curl, Node.js, Python: `scripts/test-world` installs them
 //! $ cargo test -p demo --test it -- --ignored browser::    # Chromium, chromedriver
+//! $ cargo test -p demo --test it -- --ignored carriers::   # nginx, Caddy, Node.js
 //! ```
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod blackbox;
 #[cfg(unix)]
 mod browser;
+#[cfg(unix)]
+mod carriers;
 mod interop;
 #[cfg(unix)]
 mod stores;

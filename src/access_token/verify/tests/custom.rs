@@ -151,3 +151,46 @@ fn claims_of_a_type_that_stops_early_are_still_read() {
     assert!(custom::<Lazy>(&json!({"a": 1})).is_ok());
     assert_eq!(custom::<Lazy>(&json!({"a": 1, "iss": "other"})).err(), Some("wrong_issuer"));
 }
+
+/// A server of a later version signs it while this one serves the same users.
+#[test]
+fn a_token_of_a_later_version_is_valid_whatever_the_type_is() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Strict {
+        #[serde(rename = "name")]
+        _name: String,
+    }
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    let later = [
+        (json!({"auth_time": NOW, "epoch": 3, "dbsc": true}), "as planned"),
+        (json!({"auth_time": {"at": NOW}, "epoch": "3", "dbsc": [true, "key"]}), "of other types"),
+        (json!({"auth_time": -1, "epoch": 1e300, "dbsc": {"epoch": 1}}), "with other values"),
+    ];
+    for (later, reason) in later {
+        assert_eq!(custom::<Map<String, Value>>(&later), Ok(Map::new()), "{reason}");
+        assert!(custom::<Nothing>(&later).is_ok(), "{reason}");
+        assert_eq!(custom::<()>(&later), Ok(()), "{reason}");
+        assert_eq!(custom::<Option<User>>(&later), Ok(None), "{reason}");
+        let mut named = later;
+        named["name"] = json!("Alice");
+        assert!(custom::<Strict>(&named).is_ok(), "{reason}");
+        assert_eq!(custom::<User>(&named).unwrap().name, "Alice", "{reason}");
+        // These may be the application's own, so its type decides.
+        (named["client_id"], named["colour"]) = (json!("web"), json!({"of": "later"}));
+        assert_eq!(custom::<User>(&named).unwrap().name, "Alice", "{reason}");
+        assert_eq!(custom::<()>(&named), Ok(()), "{reason}");
+        assert_eq!(custom::<Strict>(&named).unwrap_err(), "bad_custom_claims", "{reason}");
+    }
+}
+
+#[test]
+fn the_claims_of_a_later_version_are_read_once() {
+    for name in ["auth_time", "epoch", "dbsc"] {
+        let payload = claims_but(&json!({ name: 1 }));
+        let twice = format!("{},\"{name}\":1}}", payload.strip_suffix('}').unwrap());
+        assert_eq!(word(&verify_payload::<()>(&twice, at(NOW))), "duplicate_member", "{name}");
+    }
+}

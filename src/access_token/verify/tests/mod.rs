@@ -9,7 +9,7 @@ use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
 use super::{AccessToken, Expected, InvalidTokenReason, MAX_TOKEN_LEN, Verdict, verify};
 use crate::{
-    access_token::mint::{NewAccessToken, mint},
+    access_token::{CustomMembers, InvalidClaimsReason, NewAccessToken, mint, token_len},
     keys::{Algorithm, KeyRing, PreparedKeys, SigningKey, VerifyingKey},
 };
 

@@ -26,6 +26,11 @@ pub fn assert_consistent(response: &Response<Bytes>) {
         StatusCode::SERVICE_UNAVAILABLE => {
             assert!(response.headers().contains_key("retry-after"), "{response:?}");
         }
+        StatusCode::INTERNAL_SERVER_ERROR => {
+            let has_invalid_claims = matches!(kind(response), Some(RejectionKind::InvalidClaims { .. }));
+            assert!(has_invalid_claims && !carries_tokens(response.headers()), "{response:?}");
+            assert!(!response.headers().contains_key("retry-after"), "{response:?}");
+        }
         _ => panic!("{response:?}"),
     }
     if carries_tokens(response.headers()) {

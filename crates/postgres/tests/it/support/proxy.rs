@@ -53,7 +53,11 @@ impl Proxy {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("postgresql://postgres@127.0.0.1:{}/postgres", self.port)
+        self.url_of("postgres")
+    }
+
+    pub(crate) fn url_of(&self, database: &str) -> String {
+        format!("postgresql://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
     /// The next things that clients send meet these faults, one each.

@@ -21,14 +21,16 @@ pub(crate) struct Server {
     process: Option<Process>,
 }
 
-struct Process {
+/// A program that stops with the test process.
+pub(crate) struct Process {
     keeper: Child,
     stdin: ChildStdin,
     pid: String,
 }
 
-/// Runs the server's command and prints its process id. A line of input, or the end of input, stops the server, even a
-/// frozen one. At the end of input the folder is removed as well.
+/// Runs the program and prints its process id. A line of input, or the end of input, stops the server, even a
+/// frozen one. At the end of input the folder is removed as well. PostgreSQL stops at once with QUIT, which other programs
+/// may ignore.
 const KEEPER: &str = r#"
     folder=$1; shift
     "$@" >&2 & pid=$!
@@ -36,6 +38,7 @@ const KEEPER: &str = r#"
     line=; read -r line
     kill -CONT "$pid" $(cat "/proc/$pid/task/$pid/children" 2>/dev/null) 2>/dev/null
     kill -QUIT "$pid" 2>/dev/null
+    kill -TERM "$pid" 2>/dev/null
     wait "$pid"
     [ -n "$line" ] || rm -rf "$folder"
 "#;
@@ -49,13 +52,7 @@ impl Server {
         let folder = env::temp_dir().join(format!("tower-refresh-postgres-{nanos}"));
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let mut server = Self { folder, settings, process: None };
-        // PostgreSQL does not start as root, and must own its folder.
-        let mut mkdir = Command::new("install");
-        mkdir.args(["-d", "-m", "700"]);
-        if is_root() {
-            mkdir.args(["-o", unprivileged()]);
-        }
-        run(mkdir.arg(&server.folder));
+        create_folder(&server.folder);
         let mut initdb = as_owner(&program("initdb"));
         run(initdb
             .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
@@ -68,26 +65,16 @@ impl Server {
     /// Starts the server, which is not running.
     pub(crate) fn restart(&mut self) {
         self.release(b"stop\n");
-        let mut command = Command::new("sh");
-        command.args(["-c", KEEPER, "keeper"]).arg(&self.folder);
-        let server = as_owner(&program("postgres"));
-        command.arg(server.get_program()).args(server.get_args());
-        command.arg("-D").arg(self.folder.join("data"));
-        command.arg("-k").arg(&self.folder);
+        let mut server = as_owner(&program("postgres"));
+        server.arg("-D").arg(self.folder.join("data"));
+        server.arg("-k").arg(&self.folder);
         for setting in ["listen_addresses=", "max_connections=200"] {
-            command.args(["-c", setting]);
+            server.args(["-c", setting]);
         }
         for setting in &self.settings {
-            command.args(["-c", setting]);
+            server.args(["-c", setting]);
         }
-        let log = fs::File::options().create(true).append(true).open(self.log()).expect("the log opens");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).process_group(0);
-        let mut keeper = command.spawn().expect("a shell starts");
-        let stdin = keeper.stdin.take().expect("its input is a pipe");
-        let mut pid = String::new();
-        let output = keeper.stdout.take().expect("its output is a pipe");
-        BufReader::new(output).read_line(&mut pid).expect("the shell prints the process id");
-        self.process = Some(Process { keeper, stdin, pid: pid.trim().to_owned() });
+        self.process = Some(Process::start(&server, &self.folder));
         self.wait_until_ready();
     }
 
@@ -144,6 +131,10 @@ impl Server {
         format!("postgresql://postgres@{host}/{database}")
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The socket that clients connect to.
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.join(".s.PGSQL.5432")
@@ -169,11 +160,8 @@ impl Server {
     }
 
     fn release(&mut self, line: &[u8]) {
-        if let Some(Process { mut keeper, mut stdin, .. }) = self.process.take() {
-            // The shell may have been killed.
-            let _ = stdin.write_all(line);
-            drop(stdin);
-            let _ = keeper.wait();
+        if let Some(process) = self.process.take() {
+            process.stop(line);
         }
     }
 }
@@ -184,6 +172,45 @@ impl Drop for Server {
         // If the server was never started, its shell has not removed the folder.
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+impl Process {
+    /// Its output goes to the file `log` in `folder`, which is removed when it stops.
+    pub(crate) fn start(program: &Command, folder: &Path) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", KEEPER, "keeper"]).arg(folder);
+        command.arg(program.get_program()).args(program.get_args());
+        let log = fs::File::options().create(true).append(true).open(folder.join("log"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log.expect("the log opens"));
+        let mut keeper = command.process_group(0).spawn().expect("a shell starts");
+        let stdin = keeper.stdin.take().expect("its input is a pipe");
+        let mut pid = String::new();
+        let output = keeper.stdout.take().expect("its output is a pipe");
+        BufReader::new(output).read_line(&mut pid).expect("the shell prints the process id");
+        Self { keeper, stdin, pid: pid.trim().to_owned() }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        signal(name, std::slice::from_ref(&self.pid));
+    }
+
+    /// Without a line, the folder is removed.
+    pub(crate) fn stop(mut self, line: &[u8]) {
+        // The shell may have been killed.
+        let _ = self.stdin.write_all(line);
+        drop(self.stdin);
+        let _ = self.keeper.wait();
+    }
+}
+
+/// An empty folder for a program that does not start as root, and must own its folder.
+pub(crate) fn create_folder(folder: &Path) {
+    let mut mkdir = Command::new("install");
+    mkdir.args(["-d", "-m", "700"]);
+    if is_root() {
+        mkdir.args(["-o", unprivileged()]);
+    }
+    run(mkdir.arg(folder));
 }
 
 fn signal(name: &str, pids: &[String]) {
@@ -224,8 +251,8 @@ fn unprivileged() -> &'static str {
     if known.is_ok_and(|status| status.success()) { "postgres" } else { OVERFLOW_USER }
 }
 
-/// The command, run as the owner of the server's folder.
-fn as_owner(program: &Path) -> Command {
+/// The command, run as the owner of [`create_folder`].
+pub(crate) fn as_owner(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }

@@ -1,6 +1,7 @@
 //! A watcher of the feed that records what is reported.
 
 use std::{
+    error::Error,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -16,6 +17,7 @@ const LONG: Duration = Duration::from_secs(30);
 struct Reports {
     ends: Vec<(SessionHandle, Timestamp)>,
     times_caught_up: u32,
+    unknown: usize,
 }
 
 #[derive(Default)]
@@ -40,6 +42,18 @@ impl EndWatcher for Recorder {
         self.reports().times_caught_up += 1;
         self.changed.notify_waiters();
     }
+
+    fn unknown_notice(&self) {
+        self.reports().unknown += 1;
+    }
+}
+
+/// Why a feed is lost that never catches up.
+pub(crate) async fn why_lost(store: &PostgresStore, since: Timestamp) -> (StoreErrorKind, String) {
+    let recorder = Recorder::default();
+    let error = timeout(LONG, store.watch_ends(since, &recorder)).await.expect("it is noticed").unwrap_err();
+    assert_eq!(recorder.reports().times_caught_up, 0, "the feed never seems to be up");
+    (error.kind(), error.source().map(ToString::to_string).unwrap_or_default())
 }
 
 /// Watches the feed of a store in the background.
@@ -64,6 +78,10 @@ impl Watcher {
 
     pub(crate) fn has_seen(&self, session: SessionHandle) -> bool {
         self.recorder.reports().ends.iter().any(|(known, _)| *known == session)
+    }
+
+    pub(crate) fn unknown_notices(&self) -> usize {
+        self.recorder.reports().unknown
     }
 
     /// How the feed was lost.

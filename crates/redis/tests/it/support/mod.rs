@@ -31,6 +31,12 @@ struct Process {
     pid: String,
 }
 
+/// The rights of the user in README.md and in the documentation of the crate.
+pub(crate) const LEAST_RIGHTS: &str = "resetchannels &tower-refresh:ended ~tower-refresh:* \
+    +ping +time +scan +get +mget +getrange +exists +zrange +zrem +xrange +xinfo|stream +subscribe +publish \
+    +script|load +evalsha +set +setrange +pexpireat +unlink +zadd +zscore +zremrangebyscore +zcount \
+    +zrandmember +pexpiretime +xadd";
+
 /// A file that makes the shell of a killed server keep its folder.
 const KILLED: &str = "killed";
 const ALIVE_WITHIN: Duration = Duration::from_secs(20);

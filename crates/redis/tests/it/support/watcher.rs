@@ -15,6 +15,7 @@ pub(crate) struct Seen(Arc<Mutex<Reports>>);
 struct Reports {
     ends: Vec<(SessionHandle, Timestamp)>,
     caught_up: usize,
+    unknown: usize,
     error: Option<StoreError>,
 }
 
@@ -43,6 +44,11 @@ impl Seen {
         self.0.lock().unwrap().ends.iter().any(|(known, _)| *known == handle)
     }
 
+    pub(crate) async fn until_unknown_notices(&self, number: usize) {
+        let are_reported = async || self.0.lock().unwrap().unknown == number;
+        until_async("the unknown notices are reported", are_reported).await;
+    }
+
     pub(crate) async fn until_caught_up(&self) {
         until_async("the feed catches up", async || self.0.lock().unwrap().caught_up > 0).await;
     }
@@ -65,5 +71,9 @@ impl EndWatcher for Seen {
 
     fn caught_up(&self) {
         self.0.lock().unwrap().caught_up += 1;
+    }
+
+    fn unknown_notice(&self) {
+        self.0.lock().unwrap().unknown += 1;
     }
 }

@@ -13,6 +13,6 @@ mod sessions;
 mod sqlite;
 mod start;
 mod stop;
-mod support;
+pub(crate) mod support;
 mod theft;
 mod users;

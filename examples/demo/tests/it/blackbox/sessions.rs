@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::support::Server;
+use super::support::{Client, Server};
 
 #[test]
 fn the_list_contains_every_session() {
@@ -27,6 +27,22 @@ fn the_list_contains_every_session() {
             assert!(humantime::parse_rfc3339(time).is_ok() && time.ends_with('Z'), "{time}");
         }
     }
+}
+
+#[test]
+fn a_page_of_the_list_begins_after_a_session_of_the_user() {
+    let server = Server::start(&[]);
+    let mut bob = server.logged_in("bob");
+    let strangers = bob.get("/me").json()["sid"].as_str().unwrap().to_owned();
+    let (mut older, mut newer) = (server.logged_in("alice"), server.logged_in("alice"));
+    let sid = |client: &mut Client| client.get("/me").json()["sid"].as_str().unwrap().to_owned();
+    let (old, new) = (sid(&mut older), sid(&mut newer));
+
+    let page = newer.get(&format!("/auth/sessions?after={new}")).json();
+    assert_eq!((page.as_array().unwrap().len(), &page[0]["handle"]), (1, &json!(old)));
+    assert_eq!(newer.get(&format!("/auth/sessions?after={old}")).json(), json!([]));
+    newer.get("/auth/sessions?after=x").assert_problem(400);
+    newer.get(&format!("/auth/sessions?after={strangers}")).assert_problem(404);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The list of sessions, and the theft.
+//! The list of sessions, the theft, and the page after a logout.
 
 use super::support::{Browser, Demo};
 
@@ -56,4 +56,22 @@ async fn a_stolen_cookie_ends_the_session_on_the_page() {
         200,
         "other devices stay logged in"
     );
+}
+
+/// The page is not `no-store`, so Chromium keeps it in its back/forward cache although the cookies change.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium and chromedriver"]
+async fn back_shows_no_user_after_a_logout_on_another_page() {
+    let demo = Demo::start(&["--access-ttl", "10m"]);
+    let browser = Browser::start().await;
+    browser.open(&demo.url()).await;
+    browser.click("[data-user=alice]").await;
+    browser.until("alice is in", "return !document.getElementById('user-card').hidden").await;
+    browser.open(&format!("{}healthz", demo.url())).await;
+    assert_eq!(browser.run("return (await fetch('/auth/logout', { method: 'POST' })).status").await, 204);
+    browser.client.back().await.unwrap();
+    browser
+        .until("the login form is shown", "return document.getElementById('login-card')?.hidden === false")
+        .await;
+    assert!(!browser.text("body").await.contains("Alice"));
 }

@@ -25,19 +25,24 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("interop")
 }
 
+/// A program that `scripts/test-world` installs, or else the system's.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let installed = folder().join("venv/bin").join(name);
+    if installed.exists() { installed } else { name.into() }
+}
+
 /// The results of the libraries for a token.
-fn run(program: &str, arguments: &[&str], case: &Value) -> BTreeMap<String, Value> {
-    let installed = folder().join("venv/bin").join(program);
-    let mut process = Command::new(if installed.exists() { installed } else { program.into() })
+fn run(name: &str, arguments: &[&str], case: &Value) -> BTreeMap<String, Value> {
+    let mut process = Command::new(program(name))
         .args(arguments)
         .current_dir(folder())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("{program} is missing, scripts/test-world installs it: {error}"));
+        .unwrap_or_else(|error| panic!("{name} is missing, scripts/test-world installs it: {error}"));
     process.stdin.take().unwrap().write_all(case.to_string().as_bytes()).unwrap();
     let output = process.wait_with_output().unwrap();
-    assert!(output.status.success(), "{program} rejected the token, or failed: {case}");
+    assert!(output.status.success(), "{name} rejected the token, or failed: {case}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 

@@ -3,4 +3,4 @@
 
 mod faults;
 mod several;
-mod support;
+pub(crate) mod support;

@@ -32,7 +32,6 @@ use super::block_on;
 use crate::support::{
     Browser, World,
     probe::{ACCESS_LIFETIME, poll_once, settle},
-    store::Fault,
     world::routes,
 };
 
@@ -186,7 +185,7 @@ impl History {
     fn fail(&mut self, call: Call) {
         match call.fault() {
             Some((op, fault)) => self.world.store.break_op(op, fault),
-            None => self.world.users.break_loads(Some(Fault::Fails)),
+            None => self.world.users.break_loads_and_claims(),
         }
         self.fails.insert(call);
     }

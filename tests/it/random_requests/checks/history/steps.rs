@@ -188,7 +188,7 @@ pub enum Call {
     End,
     EndAnyway,
     EndSubject,
-    /// A call of the claims source. All others are calls of the store.
+    /// A call of the claims source, which fails, or returns claims that fit into no access token. All others are calls of the store.
     Claims,
 }
 

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use fantoccini::{Client, ClientBuilder, Locator, wd::Capabilities};
+use fantoccini::{Client, ClientBuilder, Locator, error::CmdError, wd::Capabilities};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-use super::{driver::Driver, front::Front};
+use super::driver::Driver;
 
 pub(crate) struct Browser {
     pub(crate) client: Client,
@@ -37,12 +37,8 @@ impl Browser {
         Self::with(&[]).await
     }
 
-    /// A browser that resolves every host to this front and accepts its unknown certificate.
-    pub(crate) async fn behind(front: &Front) -> Self {
-        Self::with(&[format!("--host-resolver-rules=MAP * 127.0.0.1:{}", front.port)]).await
-    }
-
-    async fn with(more: &[String]) -> Self {
+    /// A browser with more arguments.
+    pub(super) async fn with(more: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let driver = Driver::start(folder.path());
         let mut arguments = ARGUMENTS.map(str::to_owned).to_vec();
@@ -62,19 +58,24 @@ impl Browser {
 
     /// Runs the body of an async function in the page; returns its result.
     pub(crate) async fn run(&self, script: &str) -> Value {
+        self.try_run(script).await.unwrap()
+    }
+
+    /// The same; a navigation interrupts the function.
+    async fn try_run(&self, script: &str) -> Result<Value, CmdError> {
         let script = format!(
             "const done = arguments[arguments.length - 1]; (async () => {{ {script} }})()
              .then((value) => done({{ value }}), (error) => done({{ error: String(error.stack ?? error) }}));"
         );
-        let mut answer = self.client.execute_async(&script, Vec::new()).await.unwrap();
+        let mut answer = self.client.execute_async(&script, Vec::new()).await?;
         assert!(answer["error"].is_null(), "{}", answer["error"].as_str().unwrap_or_default());
-        answer["value"].take()
+        Ok(answer["value"].take())
     }
 
-    /// Waits until the body of an async function returns something true in the page.
+    /// Waits until the body of an async function returns something true in the page, or in the one that it navigates to.
     pub(crate) async fn until(&self, what: &str, script: &str) {
         let started = Instant::now();
-        while !is_true(&self.run(script).await) {
+        while !self.try_run(script).await.is_ok_and(|value| is_true(&value)) {
             assert!(
                 started.elapsed() < PATIENCE,
                 "{what}; instead the page shows: {}",

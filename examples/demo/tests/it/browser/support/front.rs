@@ -16,8 +16,10 @@ use tokio_rustls::{
     },
 };
 
+use super::browser::Browser;
+
 pub(crate) struct Front {
-    pub(crate) port: u16,
+    port: u16,
     task: JoinHandle<()>,
 }
 
@@ -43,6 +45,13 @@ impl Front {
             }
         });
         Self { port, task }
+    }
+}
+
+impl Browser {
+    /// A browser that resolves every host to this front and accepts its unknown certificate.
+    pub(crate) async fn behind(front: &Front) -> Self {
+        Self::with(&[format!("--host-resolver-rules=MAP * 127.0.0.1:{}", front.port)]).await
     }
 }
 

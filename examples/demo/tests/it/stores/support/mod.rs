@@ -22,6 +22,7 @@ pub(crate) use self::{
     crowd::Crowd,
     figures::{Fault, Outage},
     node::Node,
+    process::Process,
     proxy::Proxy,
     service::Service,
 };

@@ -27,7 +27,7 @@ wait
 "#;
 
 impl Process {
-    pub(super) fn start(command: &[String], folder: &Path) -> Self {
+    pub(crate) fn start(command: &[String], folder: &Path) -> Self {
         let mut shell = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
             .args(command)

@@ -3,6 +3,8 @@
 //! The steps are those between two awaits: each call of the store has one before its work and one after it. Nothing is
 //! polled that was not woken, so a request that is never woken is found.
 
+mod commits;
+
 use std::cell::Cell;
 
 use bytes::Bytes;
@@ -59,12 +61,18 @@ fn run(tasks: &mut [InFlight], mut drops: usize, choices: &mut Choices, mut afte
     }
 }
 
-/// No shared load is left over, and the next request makes its own load.
+/// No shared load or commit is left over, and the next request makes its own load.
 fn nothing_is_left(world: &World, browser: &Browser) {
     let shown = format!("{:?}", world.auth);
-    assert_eq!(shown.matches("SingleFlight { in_progress: 0,").count(), 2, "loads and commits: {shown}");
+    assert_eq!(
+        shown.matches("SingleFlight { in_progress: 0,").count(),
+        3,
+        "loads, commits and upgrades: {shown}"
+    );
     let before = world.store.calls(Op::Load);
     let mut next = send(world, browser.request("/me"));
+    // In its first poll it only lets others join.
+    next.poll();
     next.poll();
     assert_eq!(world.store.calls(Op::Load), before + 1, "it joined an earlier load");
     while next.is_under_way() {

@@ -1,0 +1,4 @@
+//! What stands between a store and its server.
+
+mod bouncer;
+mod pgbouncer;

@@ -1,0 +1,37 @@
+//! The client of a request, as events and lists of sessions show it.
+
+use std::net::IpAddr;
+
+use http::HeaderValue;
+
+/// The longest text of a client that is stored or reported, in bytes.
+const LONGEST_TEXT: usize = 256;
+
+/// The client that sent a request. The default is for what no request caused.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClientInfo {
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) user_agent: Option<HeaderValue>,
+}
+
+impl ClientInfo {
+    /// For calls of the application outside of requests.
+    pub(crate) const NONE: &'static Self = &Self { ip: None, user_agent: None };
+
+    pub(crate) fn displayable_user_agent(&self) -> Option<String> {
+        self.user_agent.as_ref().map(|header| {
+            let bytes = header.as_bytes();
+            displayable(&String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_TEXT)]))
+        })
+    }
+}
+
+/// Removes control characters, which PostgreSQL rejects (U+0000) and lists cannot show, and cuts the text.
+pub(crate) fn displayable(text: &str) -> String {
+    let mut len = 0;
+    let fits = |c: &char| {
+        len += c.len_utf8();
+        len <= LONGEST_TEXT
+    };
+    text.chars().filter(|c| !c.is_control()).take_while(fits).collect()
+}

@@ -1,0 +1,105 @@
+//! A commit that is stored, and the tokens that it sends.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tower_refresh_core::{
+    SessionRow, Timestamp,
+    rotation::{Attempt, Rule, TokenClass, commit as decide},
+};
+
+use crate::{
+    CustomClaims,
+    event::{About, ClientInfo, EventKind},
+    keys::PreparedKeys,
+    refresh_token::RefreshToken,
+    sessions::Sessions,
+    tokens::{Issued, IssuedAccess, IssuedRefresh, PreparedUser, Tokens},
+};
+
+/// A commit that is stored. The requests that share it share its tokens.
+///
+/// They need not share a load: the access token has the newest claims that any of them had loaded when it was issued, so that no
+/// request undoes the change of a role for which it was loaded.
+pub(super) struct Committed<C> {
+    row: Box<SessionRow>,
+    now: Timestamp,
+    keys: Arc<PreparedKeys>,
+    refresh: Option<IssuedRefresh>,
+    newest: Mutex<Option<IssuedTo<C>>>,
+}
+
+struct IssuedTo<C> {
+    user: PreparedUser<C>,
+    /// `None` if signing failed.
+    access: Option<IssuedAccess>,
+}
+
+impl<C: CustomClaims> Committed<C> {
+    pub(super) fn new(
+        row: Box<SessionRow>,
+        now: Timestamp,
+        keys: Arc<PreparedKeys>,
+        refresh: Option<IssuedRefresh>,
+    ) -> Self {
+        Self { row, now, keys, refresh, newest: Mutex::default() }
+    }
+
+    /// Whether r4 sends the tokens again to a request that shares the load of this commit. This server wrote or read the row, so
+    /// no call of the store is needed.
+    ///
+    /// No other server can have rotated the session meanwhile: the damping interval exceeds the grace period by more than clocks
+    /// differ. It may have ended it, which the denylist shows, or the store where it must be asked because the feed is lost.
+    pub(super) fn is_due_again(
+        &self,
+        sessions: &Sessions<C>,
+        token: &RefreshToken,
+        class: TokenClass,
+    ) -> bool {
+        let denied = sessions.is_denied(token.handle);
+        let attempt = Attempt::new(Some(&self.row), token.generation, sessions.now()).with_denied(denied);
+        let decision = decide(&attempt, class, &sessions.policy);
+        decision.rule == Rule::Redeliver && !sessions.must_ask_store()
+    }
+
+    /// The tokens with the claims of `user`, or newer ones. Without a user, those that were issued already.
+    pub(super) fn issue(
+        &self,
+        sessions: &Sessions<C>,
+        tokens: &Tokens<C>,
+        user: Option<&PreparedUser<C>>,
+        client: &ClientInfo,
+    ) -> Issued {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(user) = user {
+            match &mut *newest {
+                Some(issued) if !user.is_newer_than(&issued.user) => {}
+                Some(issued) if user.has_claims_of(&issued.user) => issued.user = user.clone(),
+                // They fit before, but perhaps with other keys.
+                _ if tokens.check_len(&self.keys, user).is_err() => {}
+                _ => {
+                    let access = self.mint(sessions, tokens, user, client);
+                    *newest = Some(IssuedTo { user: user.clone(), access });
+                }
+            }
+        }
+        let access = newest.as_ref().and_then(|issued| issued.access.clone());
+        Issued { access, refresh: self.refresh.clone() }
+    }
+
+    fn mint(
+        &self,
+        sessions: &Sessions<C>,
+        tokens: &Tokens<C>,
+        user: &PreparedUser<C>,
+        client: &ClientInfo,
+    ) -> Option<IssuedAccess> {
+        match tokens.issue_access(&self.keys, user, &self.row, self.now) {
+            Ok(access) => Some(access),
+            Err(error) => {
+                let about = About::client(client).session(Some(self.row.handle), Some(&self.row.subject));
+                sessions.events.failed(EventKind::CryptoFailed, about, &error);
+                None
+            }
+        }
+    }
+}
