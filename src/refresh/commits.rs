@@ -36,6 +36,9 @@ pub(super) struct Commits<C> {
 /// By class too: what is due to a token depends on it.
 type Flights<V> = SingleFlight<(SessionHandle, u32, TokenClass), Result<V, RefreshError>>;
 
+/// Work, and whether it was in progress before.
+type Joined<V> = (SharedWork<Result<V, RefreshError>>, bool);
+
 impl<C: CustomClaims> Commits<C> {
     pub(super) fn new(sessions: Arc<Sessions<C>>, tokens: Arc<Tokens<C>>) -> Self {
         Self { sessions, tokens, commits: SingleFlight::new(), upgrades: SingleFlight::new() }
@@ -90,7 +93,7 @@ impl<C: CustomClaims> Commits<C> {
         live: &Live<C>,
         loaded: &Arc<Loaded<C>>,
         client: &ClientInfo,
-    ) -> (SharedWork<Result<Arc<Committed<C>>, RefreshError>>, bool) {
+    ) -> Joined<Arc<Committed<C>>> {
         self.commits.join_or_start((token.handle, token.generation, live.class), || {
             let (sessions, tokens) = (self.sessions.clone(), self.tokens.clone());
             let (token, loaded, client) = (token.clone(), loaded.clone(), client.clone());
@@ -104,7 +107,7 @@ impl<C: CustomClaims> Commits<C> {
         live: &Live<C>,
         loaded: &Arc<Loaded<C>>,
         client: &ClientInfo,
-    ) -> (SharedWork<Result<(), RefreshError>>, bool) {
+    ) -> Joined<()> {
         self.upgrades.join_or_start((token.handle, token.generation, live.class), || {
             let (sessions, token) = (self.sessions.clone(), token.clone());
             let (loaded, client) = (loaded.clone(), client.clone());
@@ -114,9 +117,7 @@ impl<C: CustomClaims> Commits<C> {
 }
 
 /// A request that joined work that failed tries once more: the failure may be older than the request.
-async fn shared<V: Clone>(
-    join: impl Fn() -> (SharedWork<Result<V, RefreshError>>, bool),
-) -> Result<V, RefreshError> {
+async fn shared<V: Clone>(join: impl Fn() -> Joined<V>) -> Result<V, RefreshError> {
     let (work, joined) = join();
     match result(work).await {
         Err(RefreshError::Unavailable | RefreshError::InvalidClaims(_)) if joined => result(join().0).await,

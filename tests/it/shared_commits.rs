@@ -73,28 +73,28 @@ async fn a_later_response_is_sent_the_same_tokens_without_the_store_within_the_g
 
 #[derive(Clone, Copy, Debug)]
 enum Meanwhile {
-    TheGracePeriodIsOver,
-    TheSessionWasEndedHere,
+    GracePeriodOver,
+    EndedHere,
     /// And this server has not heard of it when the grace period is over.
-    TheSessionWasEndedElsewhere,
+    EndedElsewhere,
 }
 
 #[tokio::test]
 async fn a_later_response_is_decided_on_the_stored_row_where_the_first_one_does_not_settle_it() {
     let cases: [(Meanwhile, &[(Op, usize)]); 3] = [
-        (Meanwhile::TheGracePeriodIsOver, &[(Op::Load, 1), (Op::Swap, 1)]),
-        (Meanwhile::TheSessionWasEndedHere, &[(Op::Load, 1)]),
-        (Meanwhile::TheSessionWasEndedElsewhere, &[(Op::Load, 1), (Op::Swap, 1)]),
+        (Meanwhile::GracePeriodOver, &[(Op::Load, 1), (Op::Swap, 1)]),
+        (Meanwhile::EndedHere, &[(Op::Load, 1)]),
+        (Meanwhile::EndedElsewhere, &[(Op::Load, 1), (Op::Swap, 1)]),
     ];
     for (meanwhile, calls) in cases {
         let world = World::new();
         let (session, _, mut second, gate) = after_the_first(&world).await;
         match meanwhile {
-            Meanwhile::TheGracePeriodIsOver => world.clock.advance(GRACE + MILLISECOND),
-            Meanwhile::TheSessionWasEndedHere => {
+            Meanwhile::GracePeriodOver => world.clock.advance(GRACE + MILLISECOND),
+            Meanwhile::EndedHere => {
                 assert!(world.auth.end_session(session).await.unwrap());
             }
-            Meanwhile::TheSessionWasEndedElsewhere => {
+            Meanwhile::EndedElsewhere => {
                 let end = world.store.inner.end(session, EndReason::Logout, world.clock.now(), 7);
                 assert!(end.await.unwrap());
                 world.clock.advance(GRACE + MILLISECOND);
