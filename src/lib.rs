@@ -5,8 +5,9 @@
 //! cookies, and the client needs no code for it. The crate also has login and logout, detection of stolen refresh tokens, and
 //! revocation of sessions.
 //!
-//! It promises three things. Parallel requests, slow handlers and two lost responses, and one more for each 12 hours, log no
-//! honest user out. A stolen refresh token is detected, and its session ended, once the thief and the owner have used it in different generations. A
+//! It promises three things. No honest user is logged out by parallel requests, by slow handlers, or by lost responses: two, and
+//! one more every 12 hours. A stolen refresh token is detected, and its session ended, once the thief and the owner have used tokens
+//! of different generations. A
 //! request with a valid access token needs no store. `docs/model.md` and `SECURITY.md` in the repository have the limits. The
 //! crate does not check passwords, store users or draw a login page, and it is not an OAuth authorization server.
 //!
@@ -87,6 +88,7 @@
 //! | rejected | a bearer token that is invalid, revoked, or expired and not refreshed | 401 | 401 |
 //! | rejected | two `Authorization` headers | 400 | 400 |
 //! | cross-site | the cookies were ignored | 403 | 403 |
+//! | invalid claims | the claims for a new access token do not fit into one | 500 | 500 |
 //! | unavailable | the store or the claims source failed, and there is no valid access token | 503 | 503 |
 //!
 //! The layer rejects no request: the extractors do, and [`Auth::require_auth`].

@@ -1,5 +1,7 @@
 //! What some kinds of events contain.
 
+use std::fmt;
+
 use crate::{RejectionKind, access_token::InvalidTokenReason};
 
 /// Why a request was rejected.
@@ -108,5 +110,23 @@ impl ClientDifference {
             Self::UserAgent => "user_agent",
             Self::Both => "ip_and_user_agent",
         }
+    }
+}
+
+impl fmt::Display for RejectionReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for Misconfiguration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for ClientDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }

@@ -41,7 +41,7 @@ impl<C: CustomClaims> Session<C> {
         subject: impl Into<Subject>,
         options: LoginOptions,
     ) -> Result<NativeTokenResponse, Rejection> {
-        self.check_writable_without_cookies()?;
+        self.check_not_sealed()?;
         if self.state.info.is_from_browser {
             let kind = RejectionKind::FromBrowser;
             self.report(&kind);

@@ -31,7 +31,7 @@ use crate::{SessionInfo, event::ClientInfo};
 /// }
 /// ```
 ///
-/// Pages neither repeat nor skip a session, of logins in the same millisecond neither. A session that starts meanwhile is on none of
+/// No session is repeated or skipped, even among logins in the same millisecond. A session that starts meanwhile is on none of
 /// the later pages, and one that ends meanwhile is omitted.
 #[derive(Clone, Debug)]
 pub struct SessionPage {
@@ -40,7 +40,7 @@ pub struct SessionPage {
 }
 
 impl SessionPage {
-    /// The maximum number of sessions of a page: more than a user reads, and 50 KB of JSON at most.
+    /// The maximum number of sessions of a page: more than a user reads. The JSON of a page has about 130 KB at most.
     pub const MAX_LEN: usize = 100;
 
     /// The last session of this page, if another page begins after it.

@@ -49,9 +49,9 @@
 //! ([`OpenError::missing_rights`]):
 //!
 //! ```text
-//! ACL SETUSER tower on >secret resetchannels &tower-refresh:ended ~tower-refresh:*
-//!     +ping +time +scan +get +mget +getrange +exists +zrange +zrem +xrange +xinfo|stream +subscribe +publish
-//!     +script|load +evalsha +set +setrange +pexpireat +unlink +zadd +zscore +zremrangebyscore +zcount
+//! redis-cli ACL SETUSER tower on '>secret' resetchannels '&tower-refresh:ended' '~tower-refresh:*' \
+//!     +ping +time +scan +get +mget +getrange +exists +zrange +zrem +xrange '+xinfo|stream' +subscribe +publish \
+//!     '+script|load' +evalsha +set +setrange +pexpireat +unlink +zadd +zscore +zremrangebyscore +zcount \
 //!     +zrandmember +pexpiretime +xadd
 //! ```
 //!

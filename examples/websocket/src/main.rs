@@ -10,8 +10,8 @@
 //!
 //! The upgrade is a request like any other: the layer accepts cookies, and rejects the request if another site started it;
 //! otherwise any page could open a socket as the user. After the upgrade no request refreshes the token, so the socket stays
-//! open until [`Authenticated::expires_at`] at most. The page then opens a new socket, and the layer refreshes that upgrade
-//! request like any other.
+//! open until [`Authenticated::expires_at`] at most. The page then opens a new socket. The layer authenticates
+//! that upgrade request with the refresh token, and the next ordinary request sets the new tokens.
 
 #[cfg(test)]
 mod tests;

@@ -186,6 +186,17 @@ fn the_guide_shows_the_login_service_that_runs() {
 }
 
 #[test]
+fn an_unknown_path_of_the_login_service_is_not_found() {
+    let login = Service::start();
+    let status = |path| match ureq::get(format!("http://{}{path}", login.address())).call() {
+        Err(ureq::Error::StatusCode(status)) => status,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(status("/unknown"), 404);
+    assert_eq!(status("/forward-auth"), 400, "it is no proxy that asks");
+}
+
+#[test]
 #[ignore = "needs nginx"]
 fn nginx_keeps_visitors_logged_in() {
     assert_stays_logged_in(&World::nginx());

@@ -20,8 +20,9 @@ pub(super) fn forward_auth(auth: &Auth<()>) -> Router {
         .route("/forward-auth", any(user_for_application))
         .route("/forward-auth/check", any(user_for_application))
         .route("/forward-auth/renew", any(user_for_application))
-        .layer(auth.layer())
-        .layer(from_fn(answer_proxy)) // outside the layer: it needs the layer's cookies
+        // `route_layer`, so that unknown paths of a router that this one is merged into stay 404
+        .route_layer(auth.layer())
+        .route_layer(from_fn(answer_proxy)) // outside the layer: it needs the layer's cookies
 }
 
 async fn user_for_application(user: Authenticated<()>) -> impl IntoResponse {
