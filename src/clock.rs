@@ -7,6 +7,10 @@ use std::{
 
 use tower_refresh_core::Timestamp;
 
+/// The largest difference between the clocks of servers with which ended sessions stay rejected, and access tokens of another server
+/// are valid.
+pub(crate) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
+
 /// A source of the time. The middleware reads the time only through this trait, so that tests need not sleep.
 ///
 /// ```

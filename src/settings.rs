@@ -7,9 +7,6 @@ use tower_refresh_core::RotationPolicy;
 
 use crate::{access_token::Expected, cookies::Cookies};
 
-/// The largest difference between the clocks of servers with which ended sessions stay rejected.
-pub(crate) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
-
 pub(crate) struct Settings {
     pub(crate) issuer: String,
     pub(crate) audience: String,

@@ -6,11 +6,18 @@ use loom::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
-use tower_refresh_core::SessionHandle;
+use tower_refresh_core::{SessionHandle, Timestamp};
 
-use crate::{denylist::Denylist, model::explore};
+use crate::{
+    denylist::{Denylist, Now},
+    model::explore,
+};
 
-const NOW: Duration = Duration::from_secs(1000);
+const NOW: Now = at(1000);
+
+const fn at(seconds: u64) -> Now {
+    Now { monotonic: Duration::from_secs(seconds), date: Timestamp::from_secs(seconds) }
+}
 /// A minute after this, an entry has expired.
 const TIME: Duration = Duration::from_secs(1000);
 
@@ -75,7 +82,7 @@ fn the_removal_of_an_expired_entry_loses_no_other_entry() {
     explore(2, || {
         let list = Arc::new(Denylist::new());
         list.deny(session(1), TIME, NOW);
-        let later = NOW + TIME + Duration::from_secs(60);
+        let later = at(1000 + 1000 + 60);
         let (denier, remover) = (list.clone(), list.clone());
         let acknowledged = Arc::new(AtomicBool::new(false));
         let flag = acknowledged.clone();

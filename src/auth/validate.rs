@@ -6,10 +6,8 @@ use http::HeaderName;
 
 use super::ConfigError;
 use crate::{
-    credentials::cross_site,
-    middleware::is_caching_header,
-    refresh_token::MacContext,
-    settings::{MAX_CLOCK_SKEW, Settings},
+    clock::MAX_CLOCK_SKEW, credentials::cross_site, middleware::is_caching_header, refresh_token::MacContext,
+    settings::Settings,
 };
 
 /// Short enough for a header, and for the context of refresh tokens.

@@ -26,12 +26,19 @@ impl ClientInfo {
     }
 }
 
-/// Removes control characters, which PostgreSQL rejects (U+0000) and lists cannot show, and cuts the text.
+/// Removes control characters, which PostgreSQL rejects (U+0000) and lists cannot show, and those that end lines, have no width or
+/// reverse the text around them; and cuts the text.
 pub(crate) fn displayable(text: &str) -> String {
     let mut len = 0;
     let fits = |c: &char| {
         len += c.len_utf8();
         len <= LONGEST_TEXT
     };
-    text.chars().filter(|c| !c.is_control()).take_while(fits).collect()
+    text.chars().filter(|&c| is_displayable(c)).take_while(fits).collect()
+}
+
+fn is_displayable(c: char) -> bool {
+    let is_format =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    !c.is_control() && !is_format
 }

@@ -162,7 +162,6 @@ pub(super) fn finish<C: CustomClaims>(
 ) -> Result<Issued, RefreshError> {
     let committed = result?;
     // A logout may have come after the swap; what it denied must not be sent.
-    let now = sessions.now();
     if sessions.is_denied(live.row.handle) {
         return Err(RefreshError::Inactive);
     }
@@ -170,7 +169,8 @@ pub(super) fn finish<C: CustomClaims>(
     let issued = committed.issue(sessions, tokens, user, client);
     sessions.events.emit_for(EventKind::Refresh(live.class), &live.row, client);
     if issued.refresh.is_some()
-        && let Some(difference) = sessions.deliveries.record(token.handle, token.generation, client, now)
+        && let Some(difference) =
+            sessions.deliveries.record(token.handle, token.generation, client, sessions.events.monotonic())
     {
         sessions.events.emit_for(EventKind::Redelivered(difference), &live.row, client);
     }

@@ -21,7 +21,7 @@ use std::{
 use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
 
 use super::inactive::Inactive;
-use crate::settings::MAX_CLOCK_SKEW;
+use crate::clock::MAX_CLOCK_SKEW;
 
 /// A page's requests and their repetitions take less. If an operator restores a row, its user waits no longer than this.
 const REMEMBERED: Duration = Duration::from_secs(10);

@@ -15,7 +15,7 @@ use std::{
 };
 
 use foldhash::quality::RandomState;
-use tower_refresh_core::{SessionHandle, Timestamp};
+use tower_refresh_core::SessionHandle;
 
 use crate::event::{ClientDifference, ClientInfo};
 
@@ -31,7 +31,7 @@ pub(crate) struct Deliveries {
 /// In two maps, so that old deliveries are forgotten without a search for them.
 #[derive(Default)]
 struct Recent {
-    since: Timestamp,
+    since: Duration,
     current: HashMap<SessionHandle, Delivery, RandomState>,
     previous: HashMap<SessionHandle, Delivery, RandomState>,
 }
@@ -39,7 +39,7 @@ struct Recent {
 /// The first delivery of the successor of a token.
 struct Delivery {
     generation: u32,
-    at: Timestamp,
+    at: Duration,
     client: Fingerprint,
     reported: bool,
 }
@@ -64,23 +64,23 @@ impl Deliveries {
     }
 
     /// Records that `client` is sent the successor of the token of `generation`. Returns how it differs from the first client
-    /// that was sent it within the grace period, once.
+    /// that was sent it within the grace period, once. `now` is of a monotonic clock.
     pub(crate) fn record(
         &self,
         session: SessionHandle,
         generation: u32,
         client: &ClientInfo,
-        now: Timestamp,
+        now: Duration,
     ) -> Option<ClientDifference> {
         let client = self.fingerprint(client);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.saturating_since(recent.since) > self.grace {
+        if now.saturating_sub(recent.since) > self.grace {
             recent.previous = mem::take(&mut recent.current);
             recent.since = now;
         }
         if let Some(first) = recent.find(session)
             && first.generation == generation
-            && now.saturating_since(first.at) <= self.grace
+            && now.saturating_sub(first.at) <= self.grace
         {
             let difference = first.client.difference(&client).filter(|_| !first.reported);
             first.reported |= difference.is_some();
@@ -132,7 +132,7 @@ mod tests {
     use super::{Deliveries, MOST};
     use crate::event::{ClientDifference, ClientInfo};
     use std::time::Duration;
-    use tower_refresh_core::{SessionHandle, Timestamp};
+    use tower_refresh_core::SessionHandle;
 
     #[test]
     fn as_many_deliveries_as_the_bound_are_compared_and_none_after_two_grace_periods() {
@@ -140,7 +140,7 @@ mod tests {
         let session = |number: usize| SessionHandle::from_bytes((number as u128).to_be_bytes());
         let ip = |ip: &str| ClientInfo { ip: Some(ip.parse().unwrap()), user_agent: None };
         let (here, there) = (ip("192.0.2.1"), ip("192.0.2.2"));
-        let start = Timestamp::from_secs(1_000_000);
+        let start = Duration::from_secs(1_000_000);
         let record = |number, client, now| deliveries.record(session(number), 0, client, now);
         for number in 0..=MOST {
             assert_eq!(record(number, &here, start), None);
@@ -148,11 +148,11 @@ mod tests {
         assert_eq!(record(MOST - 1, &there, start), Some(ClientDifference::Ip));
         assert_eq!(record(MOST, &there, start), None, "there was no room");
 
-        let later = start.saturating_add(Duration::from_secs(31));
+        let later = start + Duration::from_secs(31);
         assert_eq!(record(0, &there, later), None, "the grace period is over");
         assert_eq!(record(MOST, &here, later), None);
         assert_eq!(record(MOST, &there, later), Some(ClientDifference::Ip), "there is room again");
-        record(1, &here, later.saturating_add(Duration::from_secs(31)));
+        record(1, &here, later + Duration::from_secs(31));
         let recent = deliveries.recent.lock().unwrap();
         assert_eq!((recent.current.len(), recent.previous.len()), (1, 2), "the first ones are forgotten");
     }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tower_refresh_core::SessionHandle;
+use tower_refresh_core::{SessionHandle, Timestamp};
 
 use crate::sync::{ArcSwap, AtomicU64, AtomicUsize, Mutex, SHARDS};
 
@@ -19,13 +19,15 @@ const BETWEEN_REMOVALS: Duration = Duration::from_secs(1);
 const SURPLUS: Duration = Duration::from_secs(60);
 
 /// The entries of a shard that only the feed has reported. Anyone who can send on the feed chooses them, so they are bounded: 458,752 in
-/// all shards, which 600 logouts a second on all other servers together do not reach, and which take 20 MB. A shard of so many fills its
+/// all shards, which 500 logouts a second on all other servers together do not reach (250 for a server that follows the feed again after an
+/// outage), and which take 25 MB. A shard of so many fills its
 /// table, and a larger one would make each write copy twice as much.
 const MAX_REPORTED: usize = 448;
 
 /// The handles whose access tokens are rejected, each until none of its access tokens can still be valid.
 ///
-/// All times are those of a monotonic clock: if the wall clock jumps ahead and back, no entry is lost.
+/// An entry stays until it is over by the monotonic clock and by the wall clock: if the wall clock jumps ahead and back, no entry is
+/// lost, and if it is set back, an entry stays as long as the access tokens, which expire by that clock.
 ///
 /// Readers take no lock: one atomic read while the list is empty, else a lookup in the shard's current map. Writers (logouts)
 /// copy one shard.
@@ -40,10 +42,25 @@ type Shard = HashMap<SessionHandle, Entry>;
 
 #[derive(Clone, Copy)]
 struct Entry {
-    /// In milliseconds.
+    /// By the monotonic clock, in milliseconds.
     until: u64,
+    /// By the wall clock.
+    until_date: Timestamp,
     /// Whether nothing but the feed says that the session has ended.
     is_reported: bool,
+}
+
+/// The time now, by both clocks.
+#[derive(Clone, Copy)]
+pub(super) struct Now {
+    pub(super) monotonic: Duration,
+    pub(super) date: Timestamp,
+}
+
+impl Entry {
+    fn is_live(&self, now: Now) -> bool {
+        millis(now.monotonic) < self.until || now.date < self.until_date
+    }
 }
 
 impl Denylist {
@@ -57,33 +74,36 @@ impl Denylist {
     }
 
     /// Rejects access tokens of a session that has ended, for this time at least.
-    pub(super) fn deny(&self, handle: SessionHandle, time: Duration, now: Duration) {
+    pub(super) fn deny(&self, handle: SessionHandle, time: Duration, now: Now) {
         self.insert(handle, time, now, false);
     }
 
     /// The same, for a session that has ended according to the feed. Returns whether there was room for it.
     #[must_use]
-    pub(super) fn deny_reported(&self, handle: SessionHandle, time: Duration, now: Duration) -> bool {
+    pub(super) fn deny_reported(&self, handle: SessionHandle, time: Duration, now: Now) -> bool {
         self.insert(handle, time, now, true)
     }
 
     /// Whether there is room for many more entries of the feed.
-    pub(super) fn has_room(&self, now: Duration) -> bool {
-        if millis(now) >= self.next_removal.load(Ordering::Relaxed) {
+    pub(super) fn has_room(&self, now: Now) -> bool {
+        if millis(now.monotonic) >= self.next_removal.load(Ordering::Relaxed) {
             let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             self.remove_expired(now);
         }
         self.shards.iter().all(|shard| reported(&shard.load()) <= MAX_REPORTED / 2)
     }
 
-    fn insert(&self, handle: SessionHandle, time: Duration, now: Duration, is_reported: bool) -> bool {
-        let needed = millis(now.saturating_add(time));
-        let is_known = |known: &Entry| known.until >= needed && (is_reported || !known.is_reported);
+    fn insert(&self, handle: SessionHandle, time: Duration, now: Now, is_reported: bool) -> bool {
+        let (needed, needed_date) =
+            (millis(now.monotonic.saturating_add(time)), now.date.saturating_add(time));
+        let is_known = |known: &Entry| {
+            known.until >= needed && known.until_date >= needed_date && (is_reported || !known.is_reported)
+        };
         if self.shard(handle).load().get(&handle).is_some_and(is_known) {
             return true;
         }
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if millis(now) >= self.next_removal.load(Ordering::Relaxed) {
+        if millis(now.monotonic) >= self.next_removal.load(Ordering::Relaxed) {
             self.remove_expired(now);
         }
         let shard = self.shard(handle);
@@ -95,36 +115,38 @@ impl Denylist {
         let mut map = Shard::clone(&current);
         let until = needed.saturating_add(millis(SURPLUS));
         let is_reported = is_reported && known.is_none_or(|known| known.is_reported);
-        map.insert(handle, Entry { until, is_reported });
+        let until_date = needed_date.saturating_add(SURPLUS);
+        let until_date = known.map_or(until_date, |known| known.until_date.max(until_date));
+        map.insert(handle, Entry { until, until_date, is_reported });
         // Counted before the entry is visible: the early return above relies on every reader finding an entry that is there.
         if known.is_none() {
             self.entries.fetch_add(1, Ordering::Release);
         }
         shard.store(map.into());
         self.next_removal
-            .fetch_min(until.max(millis(now.saturating_add(BETWEEN_REMOVALS))), Ordering::Relaxed);
+            .fetch_min(until.max(millis(now.monotonic.saturating_add(BETWEEN_REMOVALS))), Ordering::Relaxed);
         true
     }
 
     #[inline]
-    pub(super) fn contains(&self, handle: SessionHandle, now: impl FnOnce() -> Duration) -> bool {
+    pub(super) fn contains(&self, handle: SessionHandle, now: impl FnOnce() -> Now) -> bool {
         self.entries.load(Ordering::Acquire) != 0 && self.lists(handle, now())
     }
 
-    fn lists(&self, handle: SessionHandle, now: Duration) -> bool {
-        if millis(now) >= self.next_removal.load(Ordering::Relaxed)
+    fn lists(&self, handle: SessionHandle, now: Now) -> bool {
+        if millis(now.monotonic) >= self.next_removal.load(Ordering::Relaxed)
             && let Ok(_writer) = self.writer.try_lock()
         {
             self.remove_expired(now);
         }
-        self.shard(handle).load().get(&handle).is_some_and(|entry| millis(now) < entry.until)
+        self.shard(handle).load().get(&handle).is_some_and(|entry| entry.is_live(now))
     }
 
-    fn remove_expired(&self, now: Duration) {
+    fn remove_expired(&self, now: Now) {
         let (mut entries, mut next) = (0, u64::MAX);
         for shard in &self.shards {
             let map = shard.load();
-            let live = || map.iter().filter(|(_, entry)| millis(now) < entry.until);
+            let live = || map.iter().filter(|(_, entry)| entry.is_live(now));
             next = live().map(|(_, entry)| entry.until).min().unwrap_or(u64::MAX).min(next);
             let count = live().count();
             entries += count;
@@ -132,7 +154,7 @@ impl Denylist {
                 shard.store(live().map(|(handle, entry)| (*handle, *entry)).collect::<Shard>().into());
             }
         }
-        let soonest = millis(now.saturating_add(BETWEEN_REMOVALS));
+        let soonest = millis(now.monotonic.saturating_add(BETWEEN_REMOVALS));
         self.next_removal.store(next.max(soonest), Ordering::Relaxed);
         self.entries.store(entries, Ordering::Release);
     }

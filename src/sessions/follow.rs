@@ -78,7 +78,7 @@ impl<C: CustomClaims> Follower<C> {
 
     fn is_full(&self) -> bool {
         let sessions = self.sessions.upgrade();
-        sessions.is_some_and(|sessions| !sessions.denylist.has_room(sessions.events.monotonic()))
+        sessions.is_some_and(|sessions| !sessions.denylist.has_room(sessions.denylist_now()))
     }
 
     /// Reports why the feed is lost, the first time.

@@ -20,8 +20,9 @@ pub(crate) use self::{
 };
 use crate::{
     claims::ClaimsSource,
+    clock::MAX_CLOCK_SKEW,
     event::{About, ClientInfo, EventKind, Events},
-    settings::{FeedLossPolicy, MAX_CLOCK_SKEW},
+    settings::FeedLossPolicy,
 };
 
 pub(crate) struct Sessions<C> {
@@ -109,12 +110,12 @@ impl<C: Send + Sync + 'static> Sessions<C> {
     pub(crate) fn deny_ended(&self, session: SessionHandle, at: Timestamp) {
         let left = self.denied_for().saturating_sub(self.now().saturating_since(at));
         if !left.is_zero() {
-            self.denylist.deny(session, left, self.events.monotonic());
+            self.denylist.deny(session, left, self.denylist_now());
         }
     }
 
     fn deny(&self, session: SessionHandle) {
-        self.denylist.deny(session, self.denied_for(), self.events.monotonic());
+        self.denylist.deny(session, self.denied_for(), self.denylist_now());
     }
 
     /// Rejects the access tokens of a session that ended according to the feed. Returns whether there was room to remember it.
@@ -123,7 +124,11 @@ impl<C: Send + Sync + 'static> Sessions<C> {
     /// the feed chooses that time.
     #[must_use]
     fn deny_reported(&self, session: SessionHandle) -> bool {
-        self.denylist.deny_reported(session, self.denied_for(), self.events.monotonic())
+        self.denylist.deny_reported(session, self.denied_for(), self.denylist_now())
+    }
+
+    fn denylist_now(&self) -> denylist::Now {
+        denylist::Now { monotonic: self.events.monotonic(), date: self.now() }
     }
 
     /// How long after the end of a session one of its access tokens may still be unexpired, whatever the servers' clocks.
@@ -133,7 +138,7 @@ impl<C: Send + Sync + 'static> Sessions<C> {
 
     #[inline]
     pub(crate) fn is_denied(&self, session: SessionHandle) -> bool {
-        self.denylist.contains(session, || self.events.monotonic())
+        self.denylist.contains(session, || self.denylist_now())
     }
 
     /// Whether the store must be asked even about the session of a valid access token.

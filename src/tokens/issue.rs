@@ -67,8 +67,7 @@ impl<C: CustomClaims> Tokens<C> {
         let token = mint(keys, &self.new_access(user, custom, now, Timestamp::from_secs(expires_at)))?;
         Ok(IssuedAccess {
             token: Zeroizing::new(token),
-            // Rounded down: a cookie that outlives its token is sent in vain.
-            expires_in: Timestamp::from_secs(expires_at).saturating_since(now).as_secs(),
+            expires_in: expires_at.saturating_sub(now.as_secs()),
             scope: user.scope.as_str().into(),
         })
     }

@@ -1,12 +1,14 @@
 //! A session that one server ends is rejected by the others at once.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use tower_refresh::{Clock, FeedLossPolicy, event::EventKind};
 
 use crate::support::{
     Browser, ManualClock, Op, TestStore, World,
     browser::{ACCESS, REFRESH},
-    probe::as_navigation,
+    probe::{as_navigation, with_bearer},
     store::Fault,
 };
 
@@ -77,7 +79,7 @@ async fn a_session_end_reported_in_the_far_future_is_forgotten_like_any_other() 
     assert_eq!(there.send(bearer).await.status(), StatusCode::UNAUTHORIZED);
 
     // The time for which every session end is remembered.
-    there.clock.advance(std::time::Duration::from_secs(600 + 120));
+    there.clock.advance(Duration::from_secs(600 + 120));
 
     let mut browser = Browser::logged_in(&there, "bob").await;
     assert_eq!(browser.get(&there, "/me").await.status(), StatusCode::OK);
@@ -95,6 +97,23 @@ enum LearntBy {
 }
 
 #[cfg(feature = "tokio")]
+/// NTP corrects a clock that was ahead: access tokens expire by it, and so live longer.
+#[tokio::test]
+async fn a_clock_that_is_set_back_revives_no_access_token_of_an_ended_session() {
+    for minutes in [1, 5, 60] {
+        let world = World::new();
+        world.clock.advance(Duration::from_secs(7200));
+        let browser = Browser::logged_in(&world, "alice").await;
+        browser.clone().get(&world, "/logout").await;
+        world.clock.set(world.clock.now().saturating_sub(Duration::from_secs(60 * minutes)));
+        for minute in 0..minutes + 20 {
+            let response = world.send(with_bearer("/me", browser.access().unwrap())).await;
+            assert_eq!(response.status(), 401, "{minute} minutes after it was set back by {minutes}");
+            world.clock.advance(Duration::from_secs(60));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_clock_that_jumps_ahead_and_back_forgets_no_ended_session() {
     for (learnt, ends_during_the_jump, reason) in [
@@ -115,7 +134,7 @@ async fn a_clock_that_jumps_ahead_and_back_forgets_no_ended_session() {
         let browser = Browser::logged_in(&here, "alice").await;
         let mut other = Browser::logged_in(&here, "bob").await;
         let right = there.clock.now();
-        let jump = || there.clock.set(right.saturating_add(std::time::Duration::from_secs(86_400)));
+        let jump = || there.clock.set(right.saturating_add(Duration::from_secs(86_400)));
         if ends_during_the_jump {
             jump();
         }
@@ -197,12 +216,12 @@ async fn a_feed_that_reported_too_much_is_followed_again_once_there_is_room() {
     settle().await;
     assert_eq!(there.take_events(), [EventKind::FeedLost]);
 
-    let pause = std::time::Duration::from_millis(1_500);
+    let pause = Duration::from_millis(1_500);
     tokio::time::sleep(pause).await;
     assert_eq!(there.take_events(), [], "there is no room yet");
 
     here.store.forget_reported_ends();
-    here.clock.advance(std::time::Duration::from_secs(600 + 120));
+    here.clock.advance(Duration::from_secs(600 + 120));
     tokio::time::sleep(pause).await;
     assert_eq!(there.take_events(), [EventKind::FeedRestored]);
 }

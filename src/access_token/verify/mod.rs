@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
 use super::reason::InvalidTokenReason;
-use crate::keys::PreparedKeys;
+use crate::{clock::MAX_CLOCK_SKEW, keys::PreparedKeys};
 
 mod claims;
 mod custom;
@@ -90,7 +90,9 @@ fn check<C: DeserializeOwned>(
     let payload = str::from_utf8(&payload).map_err(|_| InvalidTokenReason::Malformed)?;
     let claims = claims::read(payload, expected, now)?;
     let too_old = claims.issued_at.saturating_add(expected.access_lifetime);
-    if now >= claims.expires_at || now >= too_old {
+    // Of a clock that was ahead, and may have been set back since.
+    let is_from_future = claims.issued_at > now.saturating_add(MAX_CLOCK_SKEW);
+    if now >= claims.expires_at || now >= too_old || is_from_future {
         return Ok(Verdict::Expired { session: claims.session });
     }
     Ok(Verdict::Valid(claims))

@@ -52,8 +52,7 @@ impl StandardClaims {
         Ok(())
     }
 
-    /// The claims, if none is missing or wrong. An `iat` in the future is accepted: it extends nothing, and the clocks of
-    /// servers differ.
+    /// The claims, if none is missing or wrong. The caller checks `exp` and `iat`.
     pub(super) fn check<C>(
         self,
         now: Timestamp,

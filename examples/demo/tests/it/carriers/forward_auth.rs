@@ -262,7 +262,10 @@ fn a_check_with_the_refresh_token_loses_rotations() {
         assert_eq!(visitor.visit("/reports").status, status);
         diagnosis.push(world.login.take_events());
     }
-    assert_eq!(diagnosis, [vec!["refresh"], vec!["late", "refresh"], vec!["late", "refresh"], vec!["spent"]]);
+    assert_eq!(
+        diagnosis,
+        [vec!["refresh"], vec!["late", "refresh"], vec!["late", "responses_lost", "refresh"], vec!["spent"]]
+    );
 }
 
 /// Without it the layer would take a sibling host's form for a link.

@@ -38,13 +38,15 @@ const CACHE_FOLDER: (&str, &str) = ("/var/cache/nginx/assets", "cache");
 fn a_large_response_head_passes_and_keeps_its_cookies() {
     let world = World::with(WHOLE, &[]);
     let mut visitor = world.visitor();
-    for bytes in [1_000, 4_000, 8_000, 11_000] {
+    let (refresh, large): (&[_], &[_]) = (&["refresh"], &["refresh", "large_response_head"]);
+    // The event comes once.
+    for (bytes, events) in [(1_000, refresh), (4_000, large), (8_000, refresh), (11_000, refresh)] {
         world.service.expire();
         let former = visitor.refresh_token();
         let response = visitor.visit(&format!("/large/{bytes}"));
         assert_eq!((response.status, response.text().as_str()), (200, "large"), "{bytes}");
         assert_ne!(visitor.refresh_token(), former);
-        assert_eq!(world.service.take_events(), ["refresh"]);
+        assert_eq!(world.service.take_events(), events, "{bytes}");
     }
 }
 
@@ -62,7 +64,12 @@ fn a_response_head_beyond_nginxs_default_is_lost() {
     assert!(world.nginx.log().contains("upstream sent too big header"), "{}", world.nginx.log());
     assert_eq!(
         diagnosis,
-        [vec!["refresh"], vec!["refresh"], vec!["late", "refresh"], vec!["late", "refresh"]]
+        [
+            vec!["refresh"],
+            vec!["refresh", "large_response_head"],
+            vec!["late", "refresh"],
+            vec!["late", "responses_lost", "refresh"]
+        ]
     );
 }
 
@@ -104,7 +111,10 @@ fn error_pages_of_the_proxy_lose_cookies() {
         assert_eq!(visitor.visit("/status/404").status, status);
         diagnosis.push(world.service.take_events());
     }
-    assert_eq!(diagnosis, [vec!["refresh"], vec!["late", "refresh"], vec!["late", "refresh"], vec!["spent"]]);
+    assert_eq!(
+        diagnosis,
+        [vec!["refresh"], vec!["late", "refresh"], vec!["late", "responses_lost", "refresh"], vec!["spent"]]
+    );
 }
 
 /// Requests the asset until nginx revalidates it.

@@ -130,7 +130,10 @@ fn a_server_that_drops_cookies_logs_its_visitors_out_at_the_fourth_page() {
         events.dedup();
         diagnosis.push(events);
     }
-    assert_eq!(diagnosis, [vec!["refresh"], vec!["late", "refresh"], vec!["late", "refresh"], vec!["spent"]]);
+    assert_eq!(
+        diagnosis,
+        [vec!["refresh"], vec!["late", "refresh"], vec!["late", "refresh", "responses_lost"], vec!["spent"]]
+    );
 }
 
 /// Node's fetch sends `Sec-Fetch-Mode: cors`, whatever it is given.

@@ -25,8 +25,15 @@ pub(super) fn forward_auth(auth: &Auth<()>) -> Router {
         .route_layer(from_fn(answer_proxy)) // outside the layer: it needs the layer's cookies
 }
 
-async fn user_for_application(user: Authenticated<()>) -> impl IntoResponse {
-    (StatusCode::NO_CONTENT, [("x-user", user.subject().to_string())])
+async fn user_for_application(user: Authenticated<()>) -> Response {
+    let subject = user.subject().as_str();
+    match HeaderValue::from_str(subject) {
+        // Proxies trim spaces, and a missing header could be the client's own.
+        Ok(value) if !subject.is_empty() && subject.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            (StatusCode::NO_CONTENT, [("x-user", value)]).into_response()
+        }
+        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 async fn answer_proxy(mut request: Request, next: Next) -> Response {
@@ -43,6 +50,10 @@ async fn answer_proxy(mut request: Request, next: Next) -> Response {
     let (status, has_cookies) = (response.status(), response.headers().contains_key(SET_COOKIE));
     if is_check || status.is_success() && !has_cookies && !is_renewal {
         return response; // a 2xx: the proxy passes the request on
+    }
+    if is_renewal && status.is_success() && response.headers().contains_key("x-access-token") {
+        *response.status_mut() = StatusCode::UNAUTHORIZED; // a client with a bearer token takes the new one from here
+        return response;
     }
     if original.is_from_elsewhere && (status.is_success() || status == StatusCode::UNAUTHORIZED) {
         let page = Html("<!doctype html><meta http-equiv=refresh content=0><title>One moment</title>");
