@@ -48,7 +48,7 @@ impl SessionInfo {
         self.last_used_at
     }
 
-    /// When the session expires if it is not used again.
+    /// When the session expires if it is not used again. Do not show it to clients: it reveals the exact time of the last rotation.
     pub fn expires_at(&self) -> Timestamp {
         self.row.expires_at()
     }
