@@ -35,8 +35,7 @@ impl<C: CustomClaims> Loads<C> {
     }
 
     /// Joins the load in progress for `token`, or starts one, unless its session is known to be over; also returns whether it joined.
-    /// A request that joined a load that
-    /// failed tries once more: the failure may be older than the request.
+    /// A request that joined a load that failed tries once more: the failure may be older than the request.
     pub(super) fn join_or_start(
         &self,
         token: &RefreshToken,
