@@ -28,6 +28,7 @@ use http::{
     header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
 };
 use serde::Serialize;
+use tower_refresh_core::StoreError;
 
 use crate::access_token::{InvalidClaimsReason, InvalidTokenReason, scope};
 
@@ -163,6 +164,15 @@ impl fmt::Display for Rejection {
 }
 
 impl Error for Rejection {}
+
+/// [`RejectionKind::Unavailable`], for a handler that calls [`Auth`](crate::Auth) and returns its failure with `?`. The failure has
+/// been reported. The response is the problem document: [`AuthBuilder::on_rejection`](crate::AuthBuilder::on_rejection) does not
+/// replace it.
+impl From<StoreError> for Rejection {
+    fn from(_: StoreError) -> Self {
+        Self::without_presentation(RejectionKind::Unavailable)
+    }
+}
 
 #[cfg(feature = "axum")]
 impl axum_core::response::IntoResponse for Rejection {

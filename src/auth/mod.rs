@@ -7,7 +7,7 @@ mod validate;
 use std::{fmt, pin::pin, sync::Arc, task::Poll};
 
 use futures_util::future::poll_fn;
-use tower_refresh_core::{EndReason, SessionHandle, StoreError, Subject};
+use tower_refresh_core::{EndReason, SessionHandle, StoreError, Subject, Timestamp};
 
 pub use self::{builder::AuthBuilder, error::ConfigError};
 use crate::{
@@ -69,6 +69,12 @@ impl<C: CustomClaims> Auth<C> {
     /// Empty for HMAC.
     pub fn jwks(&self) -> Jwks {
         self.inner.tokens().jwks()
+    }
+
+    /// The time of the [`Clock`](crate::AuthBuilder::clock), by which tokens and sessions expire. Compare their times with it and not
+    /// with that of the operating system, so that tests with a clock of their own work.
+    pub fn now(&self) -> Timestamp {
+        self.inner.now()
     }
 
     /// Replaces the keys while requests run. Each token is verified or issued with either the old or the new ring. See

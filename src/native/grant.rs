@@ -52,6 +52,17 @@ impl<C: CustomClaims> Auth<C> {
         self.grant(form, ClientInfo::NONE).await
     }
 
+    /// The same for a refresh token that the client sent in another way than in a form, such as in a JSON body.
+    ///
+    /// # Errors
+    /// As [`refresh_token_grant`](Self::refresh_token_grant), but none about the form.
+    ///
+    /// # Cancel safety
+    /// As [`refresh_token_grant`](Self::refresh_token_grant).
+    pub async fn refresh_native(&self, refresh_token: &str) -> Result<NativeTokenResponse, TokenError> {
+        self.exchange_native(refresh_token.as_bytes(), None, ClientInfo::NONE).await
+    }
+
     /// [`refresh_token_grant`](Self::refresh_token_grant) for a request of `client`.
     pub(super) async fn grant(
         &self,
@@ -59,14 +70,23 @@ impl<C: CustomClaims> Auth<C> {
         client: &ClientInfo,
     ) -> Result<NativeTokenResponse, TokenError> {
         let request = TokenRequest::read(form)?;
-        let text = iter::once(request.refresh_token.as_slice());
+        self.exchange_native(request.refresh_token.as_slice(), request.scope.as_deref(), client).await
+    }
+
+    async fn exchange_native(
+        &self,
+        refresh_token: &[u8],
+        scope: Option<&str>,
+        client: &ClientInfo,
+    ) -> Result<NativeTokenResponse, TokenError> {
+        let text = iter::once(refresh_token);
         let presented =
             self.inner.read_refresh_tokens(text, RefreshTransport::Body, client, self.inner.now());
         let token = presented.token().ok_or(TokenError::InvalidGrant)?;
         let loaded = self.inner.refresher.load(token, Mode::Deciding, client).await;
         let live = loaded.live()?;
         // Before the commit, so that a rejected request has rotated nothing.
-        if request.scope.is_some_and(|scope| !live.user.user.has_scope(&scope)) {
+        if scope.is_some_and(|scope| !live.user.user.has_scope(scope)) {
             return Err(TokenError::InvalidScope);
         }
         let issued = self.inner.refresher.exchange(token, live, client).await?;

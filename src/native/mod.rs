@@ -12,6 +12,6 @@ mod response;
 mod route;
 mod urlencoded;
 
-#[cfg(feature = "axum")]
-pub(crate) use self::urlencoded::pairs as urlencoded_pairs;
 pub use self::{error::TokenError, response::NativeTokenResponse};
+#[cfg(feature = "axum")]
+pub(crate) use self::{response::json, urlencoded::pairs as urlencoded_pairs};

@@ -85,7 +85,7 @@ impl axum_core::response::IntoResponse for NativeTokenResponse {
 }
 
 /// A JSON response with the headers that RFC 6749 §5.1 requires of responses with tokens. Errors have them too.
-pub(super) fn json(value: &impl Serialize) -> Response<Bytes> {
+pub(crate) fn json(value: &impl Serialize) -> Response<Bytes> {
     let Ok(body) = serde_json::to_vec(value) else {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

@@ -67,6 +67,14 @@ impl<C: CustomClaims> Session<C> {
         if is_of { Ok(()) } else { Err(self.reject(RejectionKind::OtherAuth)) }
     }
 
+    /// Whether the client is a browser: its request has `Origin` or `Sec-Fetch-Site`, unless
+    /// [`AuthBuilder::insecure_is_browser`](crate::AuthBuilder::insecure_is_browser) says otherwise. One login route can thus serve
+    /// pages with [`login`](Self::login), and native clients with [`login_native`](Self::login_native). The answer protects
+    /// nothing by itself: any client can omit both headers.
+    pub fn is_browser(&self) -> bool {
+        self.state.info.is_from_browser
+    }
+
     /// The session of this request: the one that the handler has started, or else the logged-in user's.
     pub fn current(&self) -> Option<SessionHandle> {
         self.state.acting_user().ok().flatten().map(|(_, session)| session)

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
+#[cfg(feature = "axum")]
+use crate::native::json;
 use crate::tokens::IssuedAccess;
 
 /// The body of a successful login or refresh (RFC 6749 §5.1): the access token, never the refresh token.
@@ -38,6 +40,14 @@ impl TokenResponse {
     /// The lifetime of the access token, in seconds.
     pub fn expires_in(&self) -> u64 {
         self.expires_in
+    }
+}
+
+/// As JSON, with `Cache-Control: no-store` (RFC 6749 §5.1).
+#[cfg(feature = "axum")]
+impl axum_core::response::IntoResponse for TokenResponse {
+    fn into_response(self) -> axum_core::response::Response {
+        json(&self).map(Into::into)
     }
 }
 

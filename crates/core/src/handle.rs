@@ -8,7 +8,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 /// in lists.
 ///
 /// It is the SHA-256 hash of the session id, truncated to 16 bytes. Knowing it does not help to forge a refresh token.
-/// Its text form is unpadded base64url, 22 characters.
+/// Its text form is unpadded base64url, 22 characters. With the feature `serde` it is serialised as that text, and is a path or
+/// query parameter of axum.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionHandle([u8; 16]);
 
@@ -50,6 +51,36 @@ impl FromStr for SessionHandle {
             Ok(16) => Ok(Self(bytes)),
             _ => Err(ParseSessionHandleError(())),
         }
+    }
+}
+
+#[cfg(feature = "serde")]
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+impl serde_core::Serialize for SessionHandle {
+    fn serialize<S: serde_core::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+impl<'de> serde_core::Deserialize<'de> for SessionHandle {
+    fn deserialize<D: serde_core::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl serde_core::de::Visitor<'_> for Text {
+            type Value = SessionHandle;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&ParseSessionHandleError(()), f)
+            }
+
+            fn visit_str<E: serde_core::de::Error>(self, text: &str) -> Result<SessionHandle, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_str(Text)
     }
 }
 

@@ -202,6 +202,34 @@ impl Subject {
     }
 }
 
+impl Subject {
+    /// A subject with an identifier that is displayed, such as a UUID. Two identifiers are the same subject if they are displayed
+    /// alike.
+    ///
+    /// ```
+    /// use tower_refresh_core::Subject;
+    ///
+    /// let address = std::net::Ipv4Addr::LOCALHOST;
+    /// assert_eq!(Subject::from_display(address).as_str(), "127.0.0.1");
+    /// ```
+    pub fn from_display(id: impl fmt::Display) -> Self {
+        Self(id.to_string())
+    }
+}
+
+/// In decimal digits, as a database numbers its users.
+macro_rules! from_integers {
+    ($($integer:ty)*) => {
+        $(impl From<$integer> for Subject {
+            fn from(id: $integer) -> Self {
+                Self(id.to_string())
+            }
+        })*
+    };
+}
+
+from_integers!(i32 i64 i128 u32 u64 u128);
+
 impl From<String> for Subject {
     fn from(subject: String) -> Self {
         Self(subject)

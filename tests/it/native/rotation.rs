@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use tower_refresh::{
-    RotationPolicy,
+    RotationPolicy, TokenError,
     event::{EndReason, EventKind, TokenClass},
 };
 
@@ -38,6 +38,27 @@ async fn an_exchange_rotates_and_the_new_tokens_are_valid() {
         assert_eq!(world.take_events(), [EventKind::Refresh(TokenClass::Current)]);
         assert_eq!(client.send(&world, Method::GET, "/me").await.body(), "alice");
         world.clock.advance(ACCESS_LIFETIME);
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_from_elsewhere_than_a_form_is_exchanged_alike() {
+    let world = World::new();
+    let client = expired_client(&world).await;
+    let tokens = world.auth.refresh_native(&client.refresh).await.unwrap();
+    assert_eq!(generation(tokens.refresh_token().unwrap()), 1);
+    assert!(world.auth.refresh_native(tokens.refresh_token().unwrap()).await.is_ok(), "so it was received");
+    world.clock.advance(DAMPING + GRACE);
+    let browser = crate::support::Browser::logged_in(&world, "alice").await;
+    for (token, reason) in [
+        (client.refresh.as_str(), "reused: a later one was used"),
+        (tokens.refresh_token().unwrap(), "its session has ended"),
+        (browser.refresh().unwrap(), "of a cookie"),
+        ("", "empty"),
+        ("a%41", "of a form that was not decoded"),
+    ] {
+        let error = world.auth.refresh_native(token).await.unwrap_err();
+        assert!(matches!(error, TokenError::InvalidGrant), "{reason}: {error:?}");
     }
 }
 

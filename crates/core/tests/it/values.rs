@@ -64,6 +64,22 @@ fn a_subject_keeps_its_text() {
 }
 
 #[test]
+fn a_subject_is_made_of_an_integer_or_of_what_is_displayed() {
+    let subjects = [
+        (Subject::from(-1_i32), "-1"),
+        (Subject::from(i64::MIN), "-9223372036854775808"),
+        (Subject::from(i128::MAX), "170141183460469231731687303715884105727"),
+        (Subject::from(42_u32), "42"),
+        (Subject::from(u64::MAX), "18446744073709551615"),
+        (Subject::from(0_u128), "0"),
+        (Subject::from_display(format_args!("{:08x}-{:04x}", 0xdead_beef_u32, 7)), "deadbeef-0007"),
+    ];
+    for (subject, text) in subjects {
+        assert_eq!(subject.as_str(), text);
+    }
+}
+
+#[test]
 fn a_store_error_displays_its_kind_and_not_its_source() {
     let kinds = [
         (StoreErrorKind::Unavailable, "the session store is unavailable"),
