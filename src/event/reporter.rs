@@ -124,7 +124,7 @@ fn hint(kind: EventKind) -> Option<&'static str> {
     }
 }
 
-#[cfg_attr(not(any(feature = "tracing", feature = "metrics")), allow(unused_variables))]
+#[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
 fn record(event: &Event, message: Option<&str>) {
     #[cfg(feature = "tracing")]
     trace(event, message);
