@@ -25,6 +25,8 @@ use crate::support::{
 /// Longer tokens are not read.
 const LONGEST: usize = 8192;
 const LIFETIME_MILLIS: u64 = 600_000;
+/// How far ahead the clock of the issuer may be.
+const SKEW_MILLIS: u64 = 60_000;
 
 /// After a first byte that is even, a JOSE header, a zero byte, and claims, to be signed; else the text of a token.
 pub fn check(data: &[u8]) {
@@ -125,7 +127,8 @@ fn subject(claims: &Map<String, Value>, now: u64) -> Option<String> {
     let optional = claims.get("scope").is_none_or(Value::is_string);
     let (expires_at, issued_at) = (millis(claims.get("exp")?)?, millis(claims.get("iat")?)?);
     let not_before = claims.get("nbf").map_or(Some(0), millis)?;
-    let in_time = not_before <= now && now < expires_at && now < issued_at.saturating_add(LIFETIME_MILLIS);
+    let is_fresh = now < issued_at.saturating_add(LIFETIME_MILLIS) && issued_at <= now + SKEW_MILLIS;
+    let in_time = not_before <= now && now < expires_at && is_fresh;
     filled("jti")?;
     text("name")?;
     (text("iss")? == ISSUER && audience && session && optional && in_time)
