@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_refresh::{
-    Authenticated, Rejection, Session,
+    Authenticated, Session,
     event::{Event, EventKind, Misconfiguration},
 };
 
@@ -105,7 +105,7 @@ async fn a_missing_layer_is_counted_although_no_closure_can_hear_of_it() {
     let world = World::new();
     let response = routes(request("/me", &[])).await;
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    assert!(response.extensions().get::<Rejection>().is_some());
+    assert!(response.extensions().get::<tower_refresh::Rejection>().is_some());
     let required = world.auth.require_auth().layer(service_fn(ok));
     assert_eq!(
         required.oneshot(request("/", &[])).await.unwrap().status(),
