@@ -96,7 +96,6 @@ enum LearntBy {
     Load,
 }
 
-#[cfg(feature = "tokio")]
 /// NTP corrects a clock that was ahead: access tokens expire by it, and so live longer.
 #[tokio::test]
 async fn a_clock_that_is_set_back_revives_no_access_token_of_an_ended_session() {
@@ -114,6 +113,7 @@ async fn a_clock_that_is_set_back_revives_no_access_token_of_an_ended_session() 
     }
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_clock_that_jumps_ahead_and_back_forgets_no_ended_session() {
     for (learnt, ends_during_the_jump, reason) in [
