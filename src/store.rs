@@ -5,7 +5,7 @@
 //! [`tower-refresh-core`](https://docs.rs/tower-refresh-core), which has the same types and a conformance suite.
 
 pub use tower_refresh_core::{
-    EndReason, EndWatcher, Ended, MemoryStore, Page, ParseEndReasonError, ParseSessionHandleError,
+    EndReason, Ended, FeedWatcher, MemoryStore, Page, ParseEndReasonError, ParseSessionHandleError,
     SessionBinding, SessionHandle, SessionMeta, SessionRow, SessionStore, StoreError, StoreErrorKind,
     Subject, Timestamp,
 };

@@ -11,7 +11,7 @@ use std::{
 use tower_refresh::{
     MemoryStore, SessionHandle, Subject, Timestamp,
     event::EndReason,
-    store::{EndWatcher, Page, SessionRow, SessionStore, StoreError},
+    store::{FeedWatcher, Page, SessionRow, SessionStore, StoreError},
 };
 
 /// Counts loads, swaps and other calls.
@@ -96,6 +96,15 @@ impl<S: SessionStore> SessionStore for CountingStore<S> {
         self.other().end_subject(subject, except, reason, now, version).await
     }
 
+    async fn outdate_claims(
+        &self,
+        handle: SessionHandle,
+        now: Timestamp,
+        version: u64,
+    ) -> Result<Option<u32>, StoreError> {
+        self.other().outdate_claims(handle, now, version).await
+    }
+
     async fn list(
         &self,
         subject: &Subject,
@@ -109,7 +118,7 @@ impl<S: SessionStore> SessionStore for CountingStore<S> {
         self.other().purge_dead(dead_before).await
     }
 
-    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
-        self.inner.watch_ends(since, watcher).await
+    async fn watch_feed(&self, since: Timestamp, watcher: &dyn FeedWatcher) -> Result<Infallible, StoreError> {
+        self.inner.watch_feed(since, watcher).await
     }
 }

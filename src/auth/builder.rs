@@ -271,7 +271,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
     }
 
     /// Checks every setting. With the feature `tokio` and inside a runtime, it starts to follow the store's feed of ended
-    /// sessions. **Otherwise the feed is not followed**, and no event reports it: spawn [`Auth::follow_ends`].
+    /// sessions. **Otherwise the feed is not followed**, and no event reports it: spawn [`Auth::follow_feed`].
     ///
     /// # Errors
     /// The first [`ConfigError`].
@@ -299,7 +299,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
         let auth = Auth { inner: Arc::new(AuthInner::new(settings, keys, sessions, presentation, clock)) };
         #[cfg(feature = "tokio")]
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(auth.follow_ends());
+            runtime.spawn(auth.follow_feed());
         }
         Ok(auth)
     }

@@ -118,7 +118,7 @@ impl<C: CustomClaims> Auth<C> {
     ///
     /// # Cancel safety
     /// If the future is dropped, the feed is no longer followed.
-    pub fn follow_ends(&self) -> impl Future<Output = ()> + Send + use<C> + 'static {
+    pub fn follow_feed(&self) -> impl Future<Output = ()> + Send + use<C> + 'static {
         follow(self.inner.sessions())
     }
 

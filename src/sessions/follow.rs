@@ -16,7 +16,7 @@ use futures_util::{
     FutureExt,
     future::{AbortHandle, Abortable},
 };
-use tower_refresh_core::{EndWatcher, SessionHandle, StoreError, StoreErrorKind, Timestamp};
+use tower_refresh_core::{FeedWatcher, SessionHandle, StoreError, StoreErrorKind, Timestamp};
 
 use super::{Sessions, feed::Status};
 use crate::{
@@ -41,7 +41,7 @@ pub(crate) fn follow<C: CustomClaims>(
             follower.unknown_notice_seen.store(false, Ordering::Relaxed);
             let (stop, stopped) = AbortHandle::new_pair();
             let watcher = Watcher { follower: &follower, stop };
-            let watch = AssertUnwindSafe(async { store.watch_ends(since, &watcher).await });
+            let watch = AssertUnwindSafe(async { store.watch_feed(since, &watcher).await });
             match Abortable::new(watch.catch_unwind(), stopped).await {
                 Ok(Ok(Ok(never))) => match never {},
                 Ok(Ok(Err(error))) if error.kind() == StoreErrorKind::Unsupported => return,
@@ -105,7 +105,7 @@ struct Watcher<'a, C> {
     stop: AbortHandle,
 }
 
-impl<C: CustomClaims> EndWatcher for Watcher<'_, C> {
+impl<C: CustomClaims> FeedWatcher for Watcher<'_, C> {
     fn ended(&self, session: SessionHandle, at: Timestamp) {
         let Some(sessions) = self.follower.sessions.upgrade() else { return };
         // While it catches up, notices are old for another reason than lag.
@@ -118,6 +118,8 @@ impl<C: CustomClaims> EndWatcher for Watcher<'_, C> {
             self.follower.lost(&TooManyEnds);
         }
     }
+
+    fn outdated(&self, _session: SessionHandle, _epoch: u32) {}
 
     /// Reports a change, except the first join, which is the normal case.
     fn caught_up(&self) {

@@ -4,7 +4,7 @@ use std::{convert::Infallible, fmt, panic::AssertUnwindSafe, sync::Arc, time::Du
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tower_refresh_core::{
-    EndReason, EndWatcher, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
+    EndReason, FeedWatcher, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
     Subject, Timestamp,
 };
 
@@ -88,6 +88,18 @@ impl GuardedStore {
         self.guard("end_subject", About::client(client).session(None, Some(subject)), call).await
     }
 
+    /// Outdates the claims of a session that has not ended. Returns their new epoch.
+    pub(crate) async fn outdate_claims(
+        &self,
+        handle: SessionHandle,
+        subject: Option<&Subject>,
+        now: Timestamp,
+        client: &ClientInfo,
+    ) -> Result<Option<u32>, StoreError> {
+        let call = async { self.inner.outdate_claims(handle, now, new_version()?).await };
+        self.guard("outdate_claims", About::client(client).session(Some(handle), subject), call).await
+    }
+
     pub(crate) async fn list(
         &self,
         subject: &Subject,
@@ -105,12 +117,12 @@ impl GuardedStore {
     }
 
     /// Follows the feed without a time limit. The caller reports its loss.
-    pub(crate) async fn watch_ends(
+    pub(crate) async fn watch_feed(
         &self,
         since: Timestamp,
-        watcher: &dyn EndWatcher,
+        watcher: &dyn FeedWatcher,
     ) -> Result<Infallible, StoreError> {
-        self.inner.watch_ends(since, watcher).await
+        self.inner.watch_feed(since, watcher).await
     }
 
     async fn guard<T>(
@@ -170,6 +182,12 @@ pub(crate) trait DynStore: Send + Sync {
         now: Timestamp,
         version: u64,
     ) -> BoxFuture<'a, Result<Vec<SessionHandle>, StoreError>>;
+    fn outdate_claims(
+        &self,
+        handle: SessionHandle,
+        now: Timestamp,
+        version: u64,
+    ) -> BoxFuture<'_, Result<Option<u32>, StoreError>>;
     fn list<'a>(
         &'a self,
         subject: &'a Subject,
@@ -177,10 +195,10 @@ pub(crate) trait DynStore: Send + Sync {
         page: Page,
     ) -> BoxFuture<'a, Result<Vec<SessionRow>, StoreError>>;
     fn purge_dead(&self, dead_before: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>>;
-    fn watch_ends<'a>(
+    fn watch_feed<'a>(
         &'a self,
         since: Timestamp,
-        watcher: &'a dyn EndWatcher,
+        watcher: &'a dyn FeedWatcher,
     ) -> BoxFuture<'a, Result<Infallible, StoreError>>;
 }
 
@@ -222,6 +240,15 @@ impl<S: SessionStore> DynStore for S {
         SessionStore::end_subject(self, subject, except, reason, now, version).boxed()
     }
 
+    fn outdate_claims(
+        &self,
+        handle: SessionHandle,
+        now: Timestamp,
+        version: u64,
+    ) -> BoxFuture<'_, Result<Option<u32>, StoreError>> {
+        SessionStore::outdate_claims(self, handle, now, version).boxed()
+    }
+
     fn list<'a>(
         &'a self,
         subject: &'a Subject,
@@ -235,11 +262,11 @@ impl<S: SessionStore> DynStore for S {
         SessionStore::purge_dead(self, dead_before).boxed()
     }
 
-    fn watch_ends<'a>(
+    fn watch_feed<'a>(
         &'a self,
         since: Timestamp,
-        watcher: &'a dyn EndWatcher,
+        watcher: &'a dyn FeedWatcher,
     ) -> BoxFuture<'a, Result<Infallible, StoreError>> {
-        SessionStore::watch_ends(self, since, watcher).boxed()
+        SessionStore::watch_feed(self, since, watcher).boxed()
     }
 }

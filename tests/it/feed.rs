@@ -274,7 +274,7 @@ fn the_gauge_is_down_before_the_feed_is_followed_and_after_it_is_lost() {
     let gauge = gauge::FeedUp::new();
     let (up, world) = gauge.after(World::new);
     assert_eq!(up, 0.0, "there is no runtime to follow it");
-    let mut follow = Box::pin(world.auth.follow_ends());
+    let mut follow = Box::pin(world.auth.follow_feed());
     let (up, poll) = gauge.after(|| crate::support::probe::poll_once(&mut follow));
     assert!(poll.is_pending());
     assert_eq!(up, 1.0);
@@ -289,7 +289,7 @@ fn a_feed_that_is_no_longer_followed_counts_as_none() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let mut browser = Browser::logged_in(&world, "alice").await;
-        let mut follow = Box::pin(world.auth.follow_ends());
+        let mut follow = Box::pin(world.auth.follow_feed());
         assert!(crate::support::probe::poll_once(&mut follow).is_pending());
         world.store.take_calls();
         browser.get(&world, "/me").await;

@@ -50,6 +50,6 @@ pub use self::{
     page::Page,
     policy::{LateBudget, PolicyError, RotationPolicy},
     row::{EndReason, Ended, ParseEndReasonError, SessionMeta, SessionRow, Subject},
-    store::{EndWatcher, SessionStore, StoreError, StoreErrorKind},
+    store::{FeedWatcher, SessionStore, StoreError, StoreErrorKind},
     timestamp::Timestamp,
 };

@@ -135,11 +135,23 @@ pub enum EndReason {
     Superseded,
     /// The application ended the session.
     Revoked,
+    /// A later login exceeded the number of sessions that a user may have, or ended the user's other sessions.
+    Displaced,
+    /// The application found a refresh suspicious.
+    Suspicious,
 }
 
 impl EndReason {
     /// All reasons, for stores that enumerate them.
-    pub const ALL: [Self; 5] = [Self::Logout, Self::Reuse, Self::Disabled, Self::Superseded, Self::Revoked];
+    pub const ALL: [Self; 7] = [
+        Self::Logout,
+        Self::Reuse,
+        Self::Disabled,
+        Self::Superseded,
+        Self::Revoked,
+        Self::Displaced,
+        Self::Suspicious,
+    ];
 
     /// The stable name, as stored and logged.
     pub const fn as_str(self) -> &'static str {
@@ -149,6 +161,8 @@ impl EndReason {
             Self::Disabled => "disabled",
             Self::Superseded => "superseded",
             Self::Revoked => "revoked",
+            Self::Displaced => "displaced",
+            Self::Suspicious => "suspicious",
         }
     }
 }

@@ -87,6 +87,19 @@ pub trait SessionStore: Send + Sync + 'static {
         version: u64,
     ) -> impl Future<Output = Result<Vec<SessionHandle>, StoreError>> + Send;
 
+    /// Adds one to the `claims_epoch` of a session that has not ended, regardless of its version, up to `u32::MAX`, and stores
+    /// `version`. It reports the new epoch on the [feed](Self::watch_feed), and returns it: `None` if the session has ended or
+    /// there is no such row, in which case nothing is written and reported. Nothing else of the row changes.
+    ///
+    /// # Errors
+    /// Any failure of the database. After an error the epoch may or may not have changed; the call can be repeated.
+    fn outdate_claims(
+        &self,
+        handle: SessionHandle,
+        now: Timestamp,
+        version: u64,
+    ) -> impl Future<Output = Result<Option<u32>, StoreError>> + Send;
+
     /// Lists a page of the sessions of `subject` that are live at `now` ([`SessionRow::is_live`]), newest login first. Of
     /// several logins in the same millisecond, the largest handle comes first. A page with fewer rows than its limit is the
     /// last one.
@@ -107,38 +120,45 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Any failure of the database. The call can be repeated.
     fn purge_dead(&self, dead_before: Timestamp) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Reports every session that ended at `since` or later to `watcher`, regardless of which server ended it, and then
-    /// each session that ends from now on. It returns only if it fails.
+    /// Reports every session that ended at `since` or later to `watcher`, and every session whose claims were
+    /// [outdated](Self::outdate_claims) since then and that has not ended, regardless of which server did it. Then it reports
+    /// each one from now on. It returns only if it fails.
     ///
-    /// An implementation subscribes first and then looks up the sessions that have ended, so that it misses none. It then
-    /// calls [`EndWatcher::caught_up`]. A session end may be reported more than once. Notices of a kind that the
+    /// An implementation subscribes first and then looks up what has happened, so that it misses nothing. It then
+    /// calls [`FeedWatcher::caught_up`]. Each notice may be reported more than once, and of several epochs of a session only
+    /// the last one needs to be. Notices of a kind that the
     /// implementation does not know, because a later version sent them, are ignored, and reported with
-    /// [`EndWatcher::unknown_notice`].
+    /// [`FeedWatcher::unknown_notice`].
     ///
     /// A server that follows this feed rejects the access tokens of a session that ended on another server within
-    /// moments, without a query for each request. The default implementation has no feed.
+    /// moments, and refreshes those with outdated claims, without a query for each request. The default implementation has no feed.
     ///
     /// # Errors
     /// [`StoreErrorKind::Unsupported`] immediately if the store has no feed. Otherwise the failure that closed the
     /// connection; call again with a `since` early enough to miss no session end.
-    fn watch_ends(
+    fn watch_feed(
         &self,
         since: Timestamp,
-        watcher: &dyn EndWatcher,
+        watcher: &dyn FeedWatcher,
     ) -> impl Future<Output = Result<Infallible, StoreError>> + Send {
         let _ = (since, watcher);
         std::future::ready(Err(StoreError::new(StoreErrorKind::Unsupported)))
     }
 }
 
-/// Receives the session ends that [`SessionStore::watch_ends`] reports.
-pub trait EndWatcher: Send + Sync {
+/// Receives what [`SessionStore::watch_feed`] reports.
+pub trait FeedWatcher: Send + Sync {
     /// The session ended, at `at` by the clock of the server that ended it.
     ///
     /// An implementation returns quickly and never panics.
     fn ended(&self, session: SessionHandle, at: Timestamp);
 
-    /// All earlier session ends have been reported. From now on, session ends are reported as they happen.
+    /// Claims of the session with an epoch below `epoch` are outdated.
+    ///
+    /// An implementation returns quickly and never panics.
+    fn outdated(&self, session: SessionHandle, epoch: u32);
+
+    /// Everything earlier has been reported. From now on, notices are reported as they are sent.
     fn caught_up(&self);
 
     /// The feed has a notice of a kind that the store does not know, because a later version sent it, or anyone else who can
@@ -203,6 +223,6 @@ pub enum StoreErrorKind {
     AlreadyExists,
     /// The stored data is not a valid session row.
     Corrupt,
-    /// The store does not support this operation: [`SessionStore::watch_ends`].
+    /// The store does not support this operation: [`SessionStore::watch_feed`].
     Unsupported,
 }

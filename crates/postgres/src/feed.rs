@@ -8,7 +8,7 @@ use std::{convert::Infallible, future::pending, time::Duration};
 
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{AsyncMessage, types::Type};
-use tower_refresh_core::{EndWatcher, SessionHandle, StoreError, StoreErrorKind, Timestamp};
+use tower_refresh_core::{FeedWatcher, SessionHandle, StoreError, StoreErrorKind, Timestamp};
 
 use crate::{
     connection::{Echo, ListenConnection, ListenConnector, Messages},
@@ -29,7 +29,7 @@ pub(crate) async fn watch(
     database: &Database,
     connector: &ListenConnector,
     since: Timestamp,
-    watcher: &dyn EndWatcher,
+    watcher: &dyn FeedWatcher,
 ) -> Result<Infallible, StoreError> {
     let since = millis(since)?;
     let connecting = async { connector.connect().await.map_err(store_error) };
@@ -70,7 +70,7 @@ async fn within_limit<T>(
 /// Reports notifications to the watcher.
 struct Listener<'a> {
     messages: Messages,
-    watcher: &'a dyn EndWatcher,
+    watcher: &'a dyn FeedWatcher,
     echo: Echo,
 }
 
@@ -111,7 +111,7 @@ impl Listener<'_> {
     }
 }
 
-fn hear(message: AsyncMessage, watcher: &dyn EndWatcher, echo: &mut Echo) {
+fn hear(message: AsyncMessage, watcher: &dyn FeedWatcher, echo: &mut Echo) {
     let AsyncMessage::Notification(notification) = message else { return };
     if echo.hear(&notification) {
         return;

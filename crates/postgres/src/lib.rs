@@ -50,7 +50,7 @@
 //!   example because an administrator terminated it or it was idle for too long. The statement was then not executed. If a
 //!   connection breaks without such a report, the call fails with
 //!   [`Unavailable`](tower_refresh_core::StoreErrorKind::Unavailable).
-//! - The [feed of ended sessions](tower_refresh_core::SessionStore::watch_ends) uses `LISTEN`, with one connection per
+//! - The [feed of ended sessions](tower_refresh_core::SessionStore::watch_feed) uses `LISTEN`, with one connection per
 //!   watcher beside those of the pool. A notification is sent when the end is committed, so sessions are also reported whose end
 //!   was executed although the call failed, because the reply was lost. At the start and then every 5 seconds the store sends a
 //!   notification through the pool; if it does not arrive within the time limit, the feed fails.

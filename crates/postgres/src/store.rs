@@ -3,7 +3,7 @@
 use std::{convert::Infallible, fmt, sync::Arc};
 
 use tower_refresh_core::{
-    EndReason, EndWatcher, Ended, Page, SessionBinding, SessionHandle, SessionRow, SessionStore, StoreError,
+    EndReason, Ended, FeedWatcher, Page, SessionBinding, SessionHandle, SessionRow, SessionStore, StoreError,
     StoreErrorKind, Subject, Timestamp,
 };
 
@@ -88,6 +88,15 @@ impl SessionStore for PostgresStore {
         self.0.end_subject(subject, except, Ended::new(reason, now), version).await
     }
 
+    async fn outdate_claims(
+        &self,
+        _handle: SessionHandle,
+        _now: Timestamp,
+        _version: u64,
+    ) -> Result<Option<u32>, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Unsupported))
+    }
+
     async fn list(
         &self,
         subject: &Subject,
@@ -101,7 +110,11 @@ impl SessionStore for PostgresStore {
         self.0.purge(dead_before).await
     }
 
-    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
+    async fn watch_feed(
+        &self,
+        since: Timestamp,
+        watcher: &dyn FeedWatcher,
+    ) -> Result<Infallible, StoreError> {
         let Some(connector) = &self.0.feed else { return Err(StoreError::new(StoreErrorKind::Unsupported)) };
         feed::watch(&self.0.database, connector, since, watcher).await
     }

@@ -111,7 +111,7 @@
 //!
 //! # The feed
 //! An ended session is published on a channel in the same step as its row is written, and each
-//! [watcher](tower_refresh_core::SessionStore::watch_ends) has a connection for it. A watcher that joins or reconnects first reads
+//! [watcher](tower_refresh_core::SessionStore::watch_feed) has a connection for it. A watcher that joins or reconnects first reads
 //! the log of [the last hour](RedisOptions::with_feed_window). The nodes of a Cluster may lose messages without notice, so a
 //! watcher also reads new entries of the log once a second. It probes its connection as often, and fails if there is no answer.
 //!

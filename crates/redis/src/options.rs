@@ -76,7 +76,7 @@ impl RedisOptions {
         self
     }
 
-    /// How long ended sessions are kept for servers that [join the feed](tower_refresh_core::SessionStore::watch_ends) later.
+    /// How long ended sessions are kept for servers that [join the feed](tower_refresh_core::SessionStore::watch_feed) later.
     /// At least the lifetime of an access token and some minutes: a watcher that asks for an earlier time gets an error, and its
     /// server goes on without the feed.
     #[must_use]

@@ -4,7 +4,7 @@ use std::{convert::Infallible, fmt, sync::Arc};
 
 use redis::cmd;
 use tower_refresh_core::{
-    EndReason, EndWatcher, Ended, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
+    EndReason, Ended, FeedWatcher, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
     Subject, Timestamp,
 };
 
@@ -99,6 +99,15 @@ impl SessionStore for RedisStore {
         end_subject::end_some(&self.0.database, subject, except, Ended::new(reason, now), version).await
     }
 
+    async fn outdate_claims(
+        &self,
+        _handle: SessionHandle,
+        _now: Timestamp,
+        _version: u64,
+    ) -> Result<Option<u32>, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Unsupported))
+    }
+
     async fn list(
         &self,
         subject: &Subject,
@@ -115,7 +124,11 @@ impl SessionStore for RedisStore {
 
     /// Fails at once with [`StoreErrorKind::Unavailable`] if `since` is before
     /// [the feed's window](crate::RedisOptions::with_feed_window) and entries of that time were removed.
-    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
+    async fn watch_feed(
+        &self,
+        since: Timestamp,
+        watcher: &dyn FeedWatcher,
+    ) -> Result<Infallible, StoreError> {
         feed::watch(&self.0.database, since, watcher).await
     }
 }

@@ -37,7 +37,7 @@
 //!
 //! # One machine
 //! Several processes of one machine may share the file, and the
-//! [feed](tower_refresh_core::SessionStore::watch_ends) of each reports the session ends of all. The file must be on a local
+//! [feed](tower_refresh_core::SessionStore::watch_feed) of each reports the session ends of all. The file must be on a local
 //! disk: NFS and other network file systems corrupt it sooner or later. Writes wait for those of other processes, by default
 //! for at most two seconds ([`SqliteOptions::with_lock_timeout`]).
 //!

@@ -10,7 +10,7 @@ use std::{
 
 use futures_channel::oneshot::{self, Receiver, Sender};
 use tower_refresh_core::{
-    EndReason, EndWatcher, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
+    EndReason, FeedWatcher, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
     Subject, Timestamp,
 };
 
@@ -107,6 +107,15 @@ impl SessionStore for SqliteStore {
         self.write(EndSubject::new(subject.clone(), except, reason, now, version)).await
     }
 
+    async fn outdate_claims(
+        &self,
+        _handle: SessionHandle,
+        _now: Timestamp,
+        _version: u64,
+    ) -> Result<Option<u32>, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Unsupported))
+    }
+
     async fn list(
         &self,
         subject: &Subject,
@@ -121,7 +130,11 @@ impl SessionStore for SqliteStore {
     }
 
     /// Includes the session ends that other processes write to the file, within a tenth of a second.
-    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
+    async fn watch_feed(
+        &self,
+        since: Timestamp,
+        watcher: &dyn FeedWatcher,
+    ) -> Result<Infallible, StoreError> {
         let past = self.read(|reply| Read::Ends(since, reply)).await?;
         let mut ends = self.inner.shared.feed.subscribe(past.last);
         past.since.into_iter().for_each(|(handle, at)| watcher.ended(handle, at));

@@ -74,6 +74,15 @@ impl SessionStore for SwitchableStore {
         self.available()?.end_subject(subject, except, reason, now, version).await
     }
 
+    async fn outdate_claims(
+        &self,
+        handle: SessionHandle,
+        now: Timestamp,
+        version: u64,
+    ) -> Result<Option<u32>, StoreError> {
+        self.available()?.outdate_claims(handle, now, version).await
+    }
+
     async fn list(
         &self,
         subject: &Subject,

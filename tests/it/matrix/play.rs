@@ -112,7 +112,7 @@ fn calls(world: &World, case: Case) -> [usize; 3] {
             Op::Load => counts[0] = count,
             Op::Swap => counts[1] = count,
             Op::End => counts[2] = count,
-            Op::Create | Op::EndSubject | Op::List | Op::Purge => panic!("{op:?} for {case:?}"),
+            Op::Create | Op::EndSubject | Op::Outdate | Op::List | Op::Purge => panic!("{op:?} for {case:?}"),
         }
     }
     counts

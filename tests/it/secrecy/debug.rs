@@ -210,7 +210,7 @@ fn request_with(bearer: &str) -> Request<()> {
 /// The types that the root of the crate exports.
 fn public_types() -> impl Iterator<Item = &'static str> {
     const TRAITS_AND_MARKERS: [&str; 6] =
-        ["Clock", "CustomClaims", "EndWatcher", "ProblemResponse", "RespondToRejection", "SessionStore"];
+        ["Clock", "CustomClaims", "FeedWatcher", "ProblemResponse", "RespondToRejection", "SessionStore"];
     let exports = include_str!("../../../src/lib.rs")
         .split("pub use ")
         .skip(1)

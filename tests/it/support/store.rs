@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tower_refresh::{
     MemoryStore, SessionHandle, Subject, Timestamp,
     event::EndReason,
-    store::{EndWatcher, Page, SessionStore, StoreError, StoreErrorKind},
+    store::{FeedWatcher, Page, SessionStore, StoreError, StoreErrorKind},
 };
 use tower_refresh_core::SessionRow;
 
@@ -22,6 +22,7 @@ pub enum Op {
     Swap,
     End,
     EndSubject,
+    Outdate,
     List,
     Purge,
 }
@@ -241,6 +242,22 @@ impl SessionStore for TestStore {
         self.call(Op::EndSubject, end).await
     }
 
+    async fn outdate_claims(
+        &self,
+        handle: SessionHandle,
+        now: Timestamp,
+        version: u64,
+    ) -> Result<Option<u32>, StoreError> {
+        let outdate = async {
+            let epoch = self.inner.outdate_claims(handle, now, version).await?;
+            if epoch.is_some() {
+                self.record_version(handle, version);
+            }
+            Ok(epoch)
+        };
+        self.call(Op::Outdate, outdate).await
+    }
+
     async fn list(
         &self,
         subject: &Subject,
@@ -254,7 +271,11 @@ impl SessionStore for TestStore {
         self.call(Op::Purge, self.inner.purge_dead(dead_before)).await
     }
 
-    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
+    async fn watch_feed(
+        &self,
+        since: Timestamp,
+        watcher: &dyn FeedWatcher,
+    ) -> Result<Infallible, StoreError> {
         if self.state.lock().unwrap().feed_is_lost {
             return Err(StoreError::new(StoreErrorKind::Unavailable));
         }
@@ -264,6 +285,6 @@ impl SessionStore for TestStore {
         };
         (0..unknown_notices).for_each(|_| watcher.unknown_notice());
         reported.iter().for_each(|(session, at)| watcher.ended(*session, *at));
-        self.inner.watch_ends(since, watcher).await
+        self.inner.watch_feed(since, watcher).await
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::trial::{MINUTE, NOW, TICK, Trial, after, before};
-use crate::{EndReason, EndWatcher, SessionHandle, SessionStore, StoreErrorKind, Timestamp};
+use crate::{EndReason, FeedWatcher, SessionHandle, SessionStore, StoreErrorKind, Timestamp};
 
 /// A watcher receives each session end after it has caught up, including those of a whole subject, with its time.
 pub async fn a_watcher_receives_each_session_end<S: SessionStore>(store: &S) {
@@ -101,7 +101,7 @@ async fn watch_while<S: SessionStore>(
     recorder: &Recorder,
     work: impl Future<Output = ()>,
 ) {
-    let mut watching = pin!(store.watch_ends(since, recorder));
+    let mut watching = pin!(store.watch_feed(since, recorder));
     let mut working = pin!(work);
     poll_fn(|context| {
         if let Poll::Ready(Err(error)) = watching.as_mut().poll(context) {
@@ -170,10 +170,12 @@ impl Recorder {
     }
 }
 
-impl EndWatcher for Recorder {
+impl FeedWatcher for Recorder {
     fn ended(&self, session: SessionHandle, at: Timestamp) {
         self.record(|received| received.ends.push((session, at)));
     }
+
+    fn outdated(&self, _session: SessionHandle, _epoch: u32) {}
 
     fn caught_up(&self) {
         self.record(|received| received.caught_up = true);

@@ -4,8 +4,8 @@
 //! rarely wait for each other. Code that needs both locks takes the one of the subject first. No lock is held across an
 //! await.
 
-mod ends;
 mod locks;
+mod notices;
 mod record;
 mod shard;
 mod subjects;
@@ -20,13 +20,13 @@ use std::{
 };
 
 use self::{
-    ends::Ends,
     locks::{SHARDS, lock},
+    notices::{Notice, Notices},
     shard::Shard,
     subjects::Subjects,
 };
 use crate::{
-    EndReason, EndWatcher, Ended, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
+    EndReason, Ended, FeedWatcher, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
     Subject, Timestamp,
 };
 
@@ -72,7 +72,7 @@ const KEPT_AFTER_DEATH: Duration = Duration::from_secs(24 * 60 * 60);
 struct Inner {
     shards: [Mutex<Shard>; SHARDS],
     subjects: Subjects,
-    ends: Ends,
+    notices: Notices,
 }
 
 impl Default for Inner {
@@ -80,7 +80,7 @@ impl Default for Inner {
         Self {
             shards: array::from_fn(|_| Mutex::default()),
             subjects: Subjects::default(),
-            ends: Ends::default(),
+            notices: Notices::default(),
         }
     }
 }
@@ -144,7 +144,7 @@ impl SessionStore for MemoryStore {
             return Ok(false);
         };
         self.inner.unlist(handle, &subject);
-        self.inner.ends.publish(handle, now);
+        self.inner.notices.publish(Notice::Ended(handle, now));
         Ok(true)
     }
 
@@ -166,13 +166,26 @@ impl SessionStore for MemoryStore {
             });
             for &handle in &ended {
                 self.inner.unlist(handle, subject);
-                self.inner.ends.publish(handle, now);
+                self.inner.notices.publish(Notice::Ended(handle, now));
             }
             if !ended.is_empty() {
                 return Ok(ended);
             }
         }
         Ok(Vec::new())
+    }
+
+    async fn outdate_claims(
+        &self,
+        handle: SessionHandle,
+        now: Timestamp,
+        version: u64,
+    ) -> Result<Option<u32>, StoreError> {
+        let epoch = self.inner.shard(handle).outdate_claims(handle, now, version);
+        if let Some(epoch) = epoch {
+            self.inner.notices.publish(Notice::Outdated(handle, epoch));
+        }
+        Ok(epoch)
     }
 
     async fn list(
@@ -206,16 +219,19 @@ impl SessionStore for MemoryStore {
         Ok(purged as u64)
     }
 
-    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
-        let subscription = self.inner.ends.subscribe();
+    async fn watch_feed(
+        &self,
+        since: Timestamp,
+        watcher: &dyn FeedWatcher,
+    ) -> Result<Infallible, StoreError> {
+        let subscription = self.inner.notices.subscribe();
         for shard in &self.inner.shards {
-            let ended = lock(shard).ended_since(since);
-            ended.into_iter().for_each(|(handle, at)| watcher.ended(handle, at));
+            let notices = lock(shard).notices_since(since);
+            notices.into_iter().for_each(|notice| notice.report(watcher));
         }
         watcher.caught_up();
         loop {
-            let (handle, at) = subscription.next().await;
-            watcher.ended(handle, at);
+            subscription.next().await.report(watcher);
         }
     }
 }

@@ -9,7 +9,7 @@ pub(super) struct Record {
     pub(super) subject: Arc<str>,
     pub(super) version: u64,
     generation: u32,
-    claims_epoch: u32,
+    pub(super) claims_epoch: u32,
     confirmed: bool,
     persistent: bool,
     /// Separate from `ended_at`, which is ignored if this is `None`: 8 bytes less than an `Option<Ended>`.
@@ -104,6 +104,12 @@ impl Record {
         self.ended_for = Some(ended.reason);
         self.ended_at = ended.at;
         self.version = version;
+    }
+
+    pub(super) fn outdate_claims(&mut self, version: u64) -> u32 {
+        self.claims_epoch = self.claims_epoch.saturating_add(1);
+        self.version = version;
+        self.claims_epoch
     }
 
     /// Like [`SessionRow::dead_since`].

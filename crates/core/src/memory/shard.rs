@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::record::Record;
+use super::{notices::Notice, record::Record};
 use crate::{Ended, SessionHandle, SessionRow, Timestamp};
 
 /// Has an entry in `deaths` for each row, at the row's `dead_since`.
@@ -13,6 +13,8 @@ use crate::{Ended, SessionHandle, SessionRow, Timestamp};
 pub(super) struct Shard {
     rows: HashMap<SessionHandle, Box<Record>>,
     deaths: BTreeSet<(Timestamp, SessionHandle)>,
+    /// When the claims of a session were outdated. Few sessions have an entry, so it is not in the record.
+    outdated_at: HashMap<SessionHandle, Timestamp>,
 }
 
 impl Shard {
@@ -62,6 +64,18 @@ impl Shard {
         })
     }
 
+    /// Adds one to the claims epoch of a session that has not ended. Returns the new epoch.
+    pub(super) fn outdate_claims(
+        &mut self,
+        handle: SessionHandle,
+        now: Timestamp,
+        version: u64,
+    ) -> Option<u32> {
+        let record = self.rows.get_mut(&handle).filter(|record| !record.is_ended())?;
+        self.outdated_at.insert(handle, now);
+        Some(record.outdate_claims(version))
+    }
+
     /// Removes at most `limit` rows of sessions that ended or expired before `dead_before`, the oldest first.
     pub(super) fn purge(&mut self, dead_before: Timestamp, limit: usize) -> Vec<(SessionHandle, Arc<str>)> {
         let mut removed = Vec::new();
@@ -71,6 +85,7 @@ impl Shard {
                 break;
             }
             self.deaths.pop_first();
+            self.outdated_at.remove(&handle);
             if let Some(record) = self.rows.remove(&handle) {
                 removed.push((handle, record.subject));
             }
@@ -78,9 +93,16 @@ impl Shard {
         removed
     }
 
-    pub(super) fn ended_since(&self, since: Timestamp) -> Vec<(SessionHandle, Timestamp)> {
-        let ended = self.rows.iter().filter_map(|(handle, record)| Some((*handle, record.ended_at()?)));
-        ended.filter(|(_, at)| *at >= since).collect()
+    pub(super) fn notices_since(&self, since: Timestamp) -> Vec<Notice> {
+        let ended = self.rows.iter().filter_map(|(handle, record)| {
+            let at = record.ended_at().filter(|at| *at >= since)?;
+            Some(Notice::Ended(*handle, at))
+        });
+        let outdated = self.outdated_at.iter().filter(|(_, at)| **at >= since).filter_map(|(handle, _)| {
+            let record = self.rows.get(handle).filter(|record| !record.is_ended())?;
+            Some(Notice::Outdated(*handle, record.claims_epoch))
+        });
+        ended.chain(outdated).collect()
     }
 
     fn update<T>(

@@ -2,12 +2,14 @@
 
 use tower_refresh_core::EndReason;
 
-const NAMES: [(EndReason, &str); 5] = [
+const NAMES: [(EndReason, &str); 7] = [
     (EndReason::Logout, "logout"),
     (EndReason::Reuse, "reuse"),
     (EndReason::Disabled, "disabled"),
     (EndReason::Superseded, "superseded"),
     (EndReason::Revoked, "revoked"),
+    (EndReason::Displaced, "displaced"),
+    (EndReason::Suspicious, "suspicious"),
 ];
 
 #[test]

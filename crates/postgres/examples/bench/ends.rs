@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 use tower_refresh_core::{
-    EndReason, EndWatcher, Page, SessionHandle, SessionRow, SessionStore, Subject, Timestamp,
+    EndReason, FeedWatcher, Page, SessionHandle, SessionRow, SessionStore, Subject, Timestamp,
 };
 use tower_refresh_postgres::PostgresStore;
 
@@ -60,10 +60,12 @@ pub(crate) async fn subject(server: &Server, count: u64) -> Result<(), Box<dyn E
 
 struct Watcher(mpsc::UnboundedSender<Option<(SessionHandle, Instant)>>);
 
-impl EndWatcher for Watcher {
+impl FeedWatcher for Watcher {
     fn ended(&self, session: SessionHandle, _: Timestamp) {
         let _ = self.0.send(Some((session, Instant::now())));
     }
+
+    fn outdated(&self, _session: SessionHandle, _epoch: u32) {}
 
     fn caught_up(&self) {
         let _ = self.0.send(None);
@@ -76,7 +78,7 @@ pub(crate) async fn report_time(server: &Server, count: u64) -> Result<(), Box<d
     create(&here, "alice", count).await;
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let watcher = Arc::new(Watcher(sender));
-    let watching = tokio::spawn(async move { there.watch_ends(NOW, &*watcher).await });
+    let watching = tokio::spawn(async move { there.watch_feed(NOW, &*watcher).await });
     assert!(receiver.recv().await.is_some_and(|reported| reported.is_none()), "nothing ended before");
 
     let (mut calls, mut answers) = (Vec::new(), Vec::new());

@@ -6,7 +6,7 @@ use deadpool_postgres::{Manager, Pool};
 use tokio::{task::JoinSet, time::timeout};
 use tokio_postgres::{Config, NoTls};
 use tower_refresh_core::{
-    EndReason, EndWatcher, Page, SessionHandle, SessionStore, StoreErrorKind, Subject, Timestamp,
+    EndReason, FeedWatcher, Page, SessionHandle, SessionStore, StoreErrorKind, Subject, Timestamp,
 };
 use tower_refresh_postgres::{OpenError, OpenErrorKind, PostgresOptions, PostgresStore};
 
@@ -15,8 +15,10 @@ use crate::support::{NOW, block_on, handle, own_table, row, server, unique, watc
 /// A watcher that ignores what is reported.
 struct Ignore;
 
-impl EndWatcher for Ignore {
+impl FeedWatcher for Ignore {
     fn ended(&self, _: SessionHandle, _: Timestamp) {}
+
+    fn outdated(&self, _session: SessionHandle, _epoch: u32) {}
     fn caught_up(&self) {}
 }
 
@@ -167,7 +169,7 @@ fn a_store_on_a_pool_has_a_feed_where_it_can_connect_for_it() {
         watcher.until_reported(handle(0), NOW).await;
 
         assert_eq!(
-            without_feed.watch_ends(NOW, &Ignore).await.unwrap_err().kind(),
+            without_feed.watch_feed(NOW, &Ignore).await.unwrap_err().kind(),
             StoreErrorKind::Unsupported
         );
     });

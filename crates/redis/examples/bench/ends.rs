@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::task::JoinSet;
-use tower_refresh_core::{EndReason, EndWatcher, Page, SessionHandle, SessionStore, Subject, Timestamp};
+use tower_refresh_core::{EndReason, FeedWatcher, Page, SessionHandle, SessionStore, Subject, Timestamp};
 use tower_refresh_redis::RedisStore;
 
 use crate::{
@@ -49,7 +49,7 @@ struct Reported {
     last: Option<(SessionHandle, Instant)>,
 }
 
-impl EndWatcher for Watcher {
+impl FeedWatcher for Watcher {
     fn ended(&self, session: SessionHandle, _: Timestamp) {
         if let Ok(mut reported) = self.0.lock()
             && reported.last.is_none_or(|(last, _)| last != session)
@@ -57,6 +57,8 @@ impl EndWatcher for Watcher {
             reported.last = Some((session, Instant::now()));
         }
     }
+
+    fn outdated(&self, _session: SessionHandle, _epoch: u32) {}
 
     fn caught_up(&self) {
         if let Ok(mut reported) = self.0.lock() {
@@ -71,7 +73,7 @@ pub(crate) async fn report_time(here: &RedisStore, there: &RedisStore) -> Result
     let watcher = Arc::new(Watcher::default());
     let watching = tokio::spawn({
         let (there, watcher) = (there.clone(), Arc::clone(&watcher));
-        async move { there.watch_ends(NOW.saturating_add(WEEK), &*watcher).await }
+        async move { there.watch_feed(NOW.saturating_add(WEEK), &*watcher).await }
     });
     let reported =
         |condition: &dyn Fn(&Reported) -> bool| watcher.0.lock().is_ok_and(|reported| condition(&reported));

@@ -11,7 +11,7 @@ use std::{collections::HashMap, time::Duration};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use redis::{Value, cmd};
 use tokio::time::Instant;
-use tower_refresh_core::{EndWatcher, Ended, SessionHandle, StoreError, StoreErrorKind, Timestamp};
+use tower_refresh_core::{Ended, FeedWatcher, SessionHandle, StoreError, StoreErrorKind, Timestamp};
 
 use crate::{connection::Request, database::Database, keyspace::row};
 
@@ -72,7 +72,7 @@ impl Log {
     pub(crate) async fn report_new(
         &mut self,
         database: &Database,
-        watcher: &dyn EndWatcher,
+        watcher: &dyn FeedWatcher,
     ) -> Result<(), StoreError> {
         loop {
             let read = self.read_some(database, watcher).await?;
@@ -86,7 +86,7 @@ impl Log {
     async fn read_some(
         &mut self,
         database: &Database,
-        watcher: &dyn EndWatcher,
+        watcher: &dyn FeedWatcher,
     ) -> Result<usize, StoreError> {
         let mut range = cmd("XRANGE");
         range.arg(database.keys.log());
@@ -112,7 +112,7 @@ impl Log {
     async fn report_ended(
         &mut self,
         database: &Database,
-        watcher: &dyn EndWatcher,
+        watcher: &dyn FeedWatcher,
     ) -> Result<(), StoreError> {
         let pending = std::mem::take(&mut self.pending);
         let states: Vec<_> = pending.iter().map(|&(entry, _)| ended_at(database, entry)).collect();

@@ -11,7 +11,7 @@ use redis::{
     aio::{PubSub, PubSubSink},
 };
 use tokio::time::{Instant, timeout, timeout_at};
-use tower_refresh_core::{EndWatcher, StoreError, StoreErrorKind, Timestamp};
+use tower_refresh_core::{FeedWatcher, StoreError, StoreErrorKind, Timestamp};
 
 use super::{log::Log, message};
 use crate::{
@@ -27,7 +27,7 @@ const READ_LOG_EVERY: Duration = Duration::from_secs(1);
 pub(crate) async fn watch(
     database: &Database,
     since: Timestamp,
-    watcher: &dyn EndWatcher,
+    watcher: &dyn FeedWatcher,
 ) -> Result<Infallible, StoreError> {
     let limit = database.connection.timeout();
     let (mut sink, mut messages) = within(limit, subscribe(database)).await?.split();

@@ -243,6 +243,8 @@ fn code(reason: EndReason) -> u8 {
         EndReason::Reuse => 2,
         EndReason::Disabled => 3,
         EndReason::Superseded => 4,
+        EndReason::Displaced => 6,
+        EndReason::Suspicious => 7,
         // A reason that a newer version of the core crate may add is stored as revoked, rather than not at all.
         _ => 5,
     }
@@ -255,6 +257,8 @@ fn reason(code: u8) -> EndReason {
         2 => EndReason::Reuse,
         3 => EndReason::Disabled,
         4 => EndReason::Superseded,
+        6 => EndReason::Displaced,
+        7 => EndReason::Suspicious,
         _ => EndReason::Revoked,
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use tokio::task::JoinSet;
-use tower_refresh_core::{EndReason, EndWatcher, Page, SessionHandle, SessionStore, StoreError, Timestamp};
+use tower_refresh_core::{EndReason, FeedWatcher, Page, SessionHandle, SessionStore, StoreError, Timestamp};
 
 use crate::support::{DAY, NOW, handle, open, row, sqlite, temporary};
 
@@ -78,10 +78,12 @@ async fn a_write_that_one_store_acknowledged_is_visible_in_the_other() {
 #[derive(Default)]
 struct Recorder(Mutex<Vec<(SessionHandle, Timestamp)>>);
 
-impl EndWatcher for Recorder {
+impl FeedWatcher for Recorder {
     fn ended(&self, session: SessionHandle, at: Timestamp) {
         self.0.lock().unwrap().push((session, at));
     }
+
+    fn outdated(&self, _session: SessionHandle, _epoch: u32) {}
 
     fn caught_up(&self) {}
 }
@@ -94,7 +96,7 @@ async fn session_ends_by_another_store_are_reported_once() {
         one.create(&row(number)).await.unwrap();
     }
     let recorder = Recorder::default();
-    let mut watching = pin!(one.watch_ends(NOW, &recorder));
+    let mut watching = pin!(one.watch_feed(NOW, &recorder));
     let deadline = Instant::now() + Duration::from_secs(10);
     let mut ended = None;
     let alice = "alice".into();

@@ -11,8 +11,8 @@ use std::{
 
 use futures_executor::block_on;
 use tower_refresh_core::{
-    EndReason, EndWatcher, Ended, Page, SessionBinding, SessionHandle, SessionMeta, SessionRow, SessionStore,
-    Timestamp,
+    EndReason, Ended, FeedWatcher, Page, SessionBinding, SessionHandle, SessionMeta, SessionRow,
+    SessionStore, Timestamp,
 };
 use tower_refresh_sqlite::SqliteOptions;
 
@@ -234,7 +234,7 @@ fn a_watcher_passes_over_new_notices_of_unknown_kinds() {
         let store = open(&path).await;
         store.create(&row(0)).await.unwrap();
         let recorder = Recorder::default();
-        let mut watching = pin!(store.watch_ends(NOW, &recorder));
+        let mut watching = pin!(store.watch_feed(NOW, &recorder));
         let mut step = 0;
         std::future::poll_fn(|context| {
             assert!(watching.as_mut().poll(context).is_pending(), "the feed is still open");
@@ -270,10 +270,12 @@ struct Recorder(Mutex<Reports>);
 /// The session ends, whether the feed has caught up, and the number of unknown notices.
 type Reports = (Vec<(SessionHandle, Timestamp)>, bool, usize);
 
-impl EndWatcher for Recorder {
+impl FeedWatcher for Recorder {
     fn ended(&self, session: SessionHandle, at: Timestamp) {
         self.0.lock().unwrap().0.push((session, at));
     }
+
+    fn outdated(&self, _session: SessionHandle, _epoch: u32) {}
 
     fn caught_up(&self) {
         self.0.lock().unwrap().1 = true;
@@ -287,7 +289,7 @@ impl EndWatcher for Recorder {
 /// All session ends in the feed.
 async fn ends(store: &impl SessionStore) -> Vec<(SessionHandle, Timestamp)> {
     let recorder = Recorder::default();
-    let mut watching = pin!(store.watch_ends(Timestamp::default(), &recorder));
+    let mut watching = pin!(store.watch_feed(Timestamp::default(), &recorder));
     std::future::poll_fn(|context| {
         assert!(watching.as_mut().poll(context).is_pending(), "the feed is still open");
         if recorder.0.lock().unwrap().1 { Poll::Ready(()) } else { Poll::Pending }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use tower_refresh_core::{
-    EndReason, EndWatcher, Ended, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
+    EndReason, Ended, FeedWatcher, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
     Subject, Timestamp,
 };
 
@@ -293,6 +293,21 @@ impl SessionStore for FaultyStore {
         Ok(ended)
     }
 
+    async fn outdate_claims(
+        &self,
+        handle: SessionHandle,
+        _: Timestamp,
+        version: u64,
+    ) -> Result<Option<u32>, StoreError> {
+        let mut rows = self.rows();
+        let row = rows.values_mut().find(|row| row.handle == handle && row.ended.is_none());
+        Ok(row.map(|row| {
+            row.claims_epoch = row.claims_epoch.saturating_add(1);
+            row.version = version;
+            row.claims_epoch
+        }))
+    }
+
     async fn list(
         &self,
         subject: &Subject,
@@ -343,7 +358,11 @@ impl SessionStore for FaultyStore {
     }
 
     /// Polls every row repeatedly.
-    async fn watch_ends(&self, since: Timestamp, watcher: &dyn EndWatcher) -> Result<Infallible, StoreError> {
+    async fn watch_feed(
+        &self,
+        since: Timestamp,
+        watcher: &dyn FeedWatcher,
+    ) -> Result<Infallible, StoreError> {
         let mut reported = BTreeSet::new();
         let mut rounds = 0;
         poll_fn(|context| {

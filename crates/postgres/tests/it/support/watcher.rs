@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
-use tower_refresh_core::{EndWatcher, SessionHandle, SessionStore, StoreErrorKind, Timestamp};
+use tower_refresh_core::{FeedWatcher, SessionHandle, SessionStore, StoreErrorKind, Timestamp};
 use tower_refresh_postgres::PostgresStore;
 
 const LONG: Duration = Duration::from_secs(30);
@@ -32,11 +32,13 @@ impl Recorder {
     }
 }
 
-impl EndWatcher for Recorder {
+impl FeedWatcher for Recorder {
     fn ended(&self, session: SessionHandle, at: Timestamp) {
         self.reports().ends.push((session, at));
         self.changed.notify_waiters();
     }
+
+    fn outdated(&self, _session: SessionHandle, _epoch: u32) {}
 
     fn caught_up(&self) {
         self.reports().times_caught_up += 1;
@@ -51,7 +53,7 @@ impl EndWatcher for Recorder {
 /// Why a feed is lost that never catches up.
 pub(crate) async fn why_lost(store: &PostgresStore, since: Timestamp) -> (StoreErrorKind, String) {
     let recorder = Recorder::default();
-    let error = timeout(LONG, store.watch_ends(since, &recorder)).await.expect("it is noticed").unwrap_err();
+    let error = timeout(LONG, store.watch_feed(since, &recorder)).await.expect("it is noticed").unwrap_err();
     assert_eq!(recorder.reports().times_caught_up, 0, "the feed never seems to be up");
     (error.kind(), error.source().map(ToString::to_string).unwrap_or_default())
 }
@@ -66,7 +68,7 @@ impl Watcher {
     pub(crate) async fn start(store: &PostgresStore, since: Timestamp) -> Self {
         let recorder = Arc::<Recorder>::default();
         let (store, watcher) = (store.clone(), Arc::clone(&recorder));
-        let task = tokio::spawn(async move { store.watch_ends(since, &*watcher).await.unwrap_err().kind() });
+        let task = tokio::spawn(async move { store.watch_feed(since, &*watcher).await.unwrap_err().kind() });
         let watcher = Self { recorder, task };
         watcher.until(|reports| reports.times_caught_up == 1).await;
         watcher

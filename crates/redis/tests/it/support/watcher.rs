@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::task::AbortHandle;
-use tower_refresh_core::{EndWatcher, SessionHandle, SessionStore, StoreError, Timestamp};
+use tower_refresh_core::{FeedWatcher, SessionHandle, SessionStore, StoreError, Timestamp};
 use tower_refresh_redis::RedisStore;
 
 use super::until_async;
@@ -33,7 +33,7 @@ pub(crate) fn follow(store: &RedisStore, since: Timestamp) -> (Seen, Following) 
     let (store, seen) = (store.clone(), Seen::default());
     let watcher = seen.clone();
     let task = tokio::spawn(async move {
-        let Err(error) = store.watch_ends(since, &watcher).await;
+        let Err(error) = store.watch_feed(since, &watcher).await;
         watcher.0.lock().unwrap().error = Some(error);
     });
     (seen, Following(task.abort_handle()))
@@ -64,10 +64,12 @@ impl Seen {
     }
 }
 
-impl EndWatcher for Seen {
+impl FeedWatcher for Seen {
     fn ended(&self, session: SessionHandle, at: Timestamp) {
         self.0.lock().unwrap().ends.push((session, at));
     }
+
+    fn outdated(&self, _session: SessionHandle, _epoch: u32) {}
 
     fn caught_up(&self) {
         self.0.lock().unwrap().caught_up += 1;

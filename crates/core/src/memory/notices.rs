@@ -1,4 +1,4 @@
-//! The feed of ended sessions.
+//! The feed.
 
 use std::{
     collections::VecDeque,
@@ -8,25 +8,41 @@ use std::{
 };
 
 use super::locks::lock;
-use crate::{SessionHandle, Timestamp};
+use crate::{FeedWatcher, SessionHandle, Timestamp};
 
-/// The queues of the subscribers. A dropped subscription is removed at the next session end.
+/// What the feed reports.
+#[derive(Clone, Copy)]
+pub(super) enum Notice {
+    Ended(SessionHandle, Timestamp),
+    Outdated(SessionHandle, u32),
+}
+
+impl Notice {
+    pub(super) fn report(self, watcher: &dyn FeedWatcher) {
+        match self {
+            Self::Ended(session, at) => watcher.ended(session, at),
+            Self::Outdated(session, epoch) => watcher.outdated(session, epoch),
+        }
+    }
+}
+
+/// The queues of the subscribers. A dropped subscription is removed at the next notice.
 #[derive(Default)]
-pub(super) struct Ends(Mutex<Vec<Weak<Mutex<Queue>>>>);
+pub(super) struct Notices(Mutex<Vec<Weak<Mutex<Queue>>>>);
 
-/// The session ends that a subscriber has not received yet.
+/// The notices that a subscriber has not received yet.
 #[derive(Default)]
 struct Queue {
-    ends: VecDeque<(SessionHandle, Timestamp)>,
+    notices: VecDeque<Notice>,
     waker: Option<Waker>,
 }
 
-impl Ends {
-    pub(super) fn publish(&self, handle: SessionHandle, at: Timestamp) {
+impl Notices {
+    pub(super) fn publish(&self, notice: Notice) {
         lock(&self.0).retain(|queue| {
             let Some(queue) = queue.upgrade() else { return false };
             let mut queue = lock(&queue);
-            queue.ends.push_back((handle, at));
+            queue.notices.push_back(notice);
             if let Some(waker) = queue.waker.take() {
                 waker.wake();
             }
@@ -41,15 +57,15 @@ impl Ends {
     }
 }
 
-/// Receives the session ends since it was created.
+/// Receives the notices since it was created.
 pub(super) struct Subscription(Arc<Mutex<Queue>>);
 
 impl Subscription {
-    pub(super) async fn next(&self) -> (SessionHandle, Timestamp) {
+    pub(super) async fn next(&self) -> Notice {
         poll_fn(|context| {
             let mut queue = lock(&self.0);
-            match queue.ends.pop_front() {
-                Some(end) => Poll::Ready(end),
+            match queue.notices.pop_front() {
+                Some(notice) => Poll::Ready(notice),
                 None => {
                     queue.waker = Some(context.waker().clone());
                     Poll::Pending
