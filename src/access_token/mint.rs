@@ -18,6 +18,9 @@ pub(crate) struct NewAccessToken<'a> {
     pub(crate) session: SessionHandle,
     /// Scope tokens separated by single spaces, or empty (RFC 6749 §3.3).
     pub(crate) scope: &'a str,
+    pub(crate) auth_time: Option<Timestamp>,
+    /// The epoch of the claims.
+    pub(crate) epoch: u32,
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     pub(crate) custom: &'a CustomMembers,
@@ -63,6 +66,8 @@ impl NewAccessToken<'_> {
             jti: &URL_SAFE_NO_PAD.encode(token_id),
             sid: self.session,
             scope: self.scope,
+            auth_time: self.auth_time.map(Timestamp::as_secs),
+            epoch: self.epoch,
         };
         // It cannot fail: every member is a string or a number.
         let standard = serde_json::to_string(&standard).unwrap_or_default();
@@ -82,6 +87,15 @@ struct Standard<'a> {
     sid: SessionHandle,
     #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<u64>,
+    #[serde(skip_serializing_if = "is_zero")]
+    epoch: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(epoch: &u32) -> bool {
+    *epoch == 0
 }
 
 fn as_text<S: Serializer>(handle: &SessionHandle, serializer: S) -> Result<S::Ok, S::Error> {

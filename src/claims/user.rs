@@ -1,6 +1,6 @@
 //! The user of a request, as the layer keeps it.
 
-use tower_refresh_core::{RotationPolicy, SessionHandle, Subject, Timestamp};
+use tower_refresh_core::{RotationPolicy, SessionHandle, SessionRow, Subject, Timestamp};
 
 use super::Identity;
 use crate::access_token::{AccessToken, InvalidTokenReason, Verdict, scope};
@@ -11,22 +11,30 @@ pub(crate) struct User<C> {
     pub(crate) session: SessionHandle,
     pub(crate) scope: String,
     pub(crate) expires_at: Timestamp,
+    /// When the user last authenticated. `None` for a token of an earlier version.
+    pub(crate) auth_time: Option<Timestamp>,
+    /// The epoch of the claims.
+    pub(crate) epoch: u32,
     pub(crate) claims: C,
     not_before: Timestamp,
     refresh_ahead_from: Timestamp,
 }
 
 impl<C> User<C> {
-    /// A user with the identity that the claims source returned.
-    pub(crate) fn new(
-        subject: Subject,
-        session: SessionHandle,
-        identity: Identity<C>,
-        expires_at: Timestamp,
-    ) -> Self {
+    /// The user of the session of `row`, with the identity that the claims source returned.
+    pub(crate) fn new(row: &SessionRow, identity: Identity<C>, expires_at: Timestamp) -> Self {
         let Identity { claims, scope } = identity;
-        let (not_before, refresh_ahead_from) = (Timestamp::default(), expires_at);
-        Self { subject, session, scope, expires_at, claims, not_before, refresh_ahead_from }
+        Self {
+            subject: row.subject.clone(),
+            session: row.handle,
+            scope,
+            expires_at,
+            auth_time: Some(row.authenticated_at),
+            epoch: row.claims_epoch,
+            claims,
+            not_before: Timestamp::default(),
+            refresh_ahead_from: expires_at,
+        }
     }
 
     /// The user of a token whose signature and claims were verified, whatever the time.
@@ -38,9 +46,17 @@ impl<C> User<C> {
         } else {
             expires_at
         };
-        let identity = Identity { claims: token.custom, scope: token.scope };
-        let user = Self::new(token.subject, token.session, identity, expires_at);
-        Self { not_before: token.not_before.unwrap_or_default(), refresh_ahead_from, ..user }
+        Self {
+            subject: token.subject,
+            session: token.session,
+            scope: token.scope,
+            expires_at,
+            auth_time: token.auth_time,
+            epoch: token.epoch,
+            claims: token.custom,
+            not_before: token.not_before.unwrap_or_default(),
+            refresh_ahead_from,
+        }
     }
 
     /// The verdict on the token if it is expired or not valid yet, as [`verify`](crate::access_token::verify) gives it.

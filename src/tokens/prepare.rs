@@ -36,7 +36,9 @@ impl<C> PreparedUser<C> {
 
     /// Whether an access token says the same of both.
     pub(crate) fn has_claims_of(&self, other: &Self) -> bool {
-        self.user.scope == other.user.scope && self.custom == other.custom
+        self.user.scope == other.user.scope
+            && self.user.epoch == other.user.epoch
+            && self.custom == other.custom
     }
 }
 
@@ -95,6 +97,8 @@ impl<C: CustomClaims> Tokens<C> {
             subject: &user.subject,
             session: user.session,
             scope: &user.scope,
+            auth_time: user.auth_time,
+            epoch: user.epoch,
             issued_at,
             expires_at,
             custom,

@@ -56,6 +56,8 @@ pub(crate) struct AccessToken<C> {
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     pub(crate) not_before: Option<Timestamp>,
+    pub(crate) auth_time: Option<Timestamp>,
+    pub(crate) epoch: u32,
     pub(crate) custom: C,
 }
 

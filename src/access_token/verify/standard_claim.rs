@@ -12,12 +12,12 @@ pub(crate) enum StandardClaim {
     TokenId,
     SessionId,
     Scope,
-    /// When the user last authenticated (RFC 9068 §2.2.1). This and the next two are reserved for later versions, whose tokens
-    /// this one accepts while both serve: their values are not read, and the application's type does not see them.
+    /// When the user last authenticated (RFC 9068 §2.2.1).
     AuthTime,
-    /// The version of the claims.
+    /// The epoch of the claims.
     Epoch,
-    /// Whether the session is bound to a device.
+    /// Whether the session is bound to a device. Reserved for later versions, whose tokens this one accepts while both serve: its
+    /// value is not read, and the application's type does not see it.
     DeviceBound,
 }
 

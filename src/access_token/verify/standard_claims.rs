@@ -22,6 +22,8 @@ pub(super) struct StandardClaims {
     token_id: Option<TokenId>,
     session: Option<SessionHandle>,
     scope: Option<String>,
+    auth_time: Option<Timestamp>,
+    epoch: Option<u32>,
     pub(super) names: MemberNames,
 }
 
@@ -45,7 +47,9 @@ impl StandardClaims {
             StandardClaim::TokenId => self.token_id = Some(map.next_value()?),
             StandardClaim::SessionId => self.session = Some(map.next_value::<SidClaim>()?.0),
             StandardClaim::Scope => self.scope = Some(map.next_value()?),
-            StandardClaim::AuthTime | StandardClaim::Epoch | StandardClaim::DeviceBound => {
+            StandardClaim::AuthTime => self.auth_time = Some(map.next_value::<NumericDate>()?.0),
+            StandardClaim::Epoch => self.epoch = Some(map.next_value()?),
+            StandardClaim::DeviceBound => {
                 map.next_value::<IgnoredAny>()?;
             }
         }
@@ -68,6 +72,8 @@ impl StandardClaims {
             token_id: Some(TokenId),
             session: Some(session),
             scope,
+            auth_time,
+            epoch,
             names: _,
         } = self
         else {
@@ -85,6 +91,17 @@ impl StandardClaims {
         let custom = custom.ok_or(InvalidTokenReason::BadCustomClaims)?;
         let subject = Subject::from(subject);
         let scope = scope.unwrap_or_default();
-        Ok(AccessToken { subject, session, scope, issued_at, expires_at, not_before, custom })
+        let epoch = epoch.unwrap_or_default();
+        Ok(AccessToken {
+            subject,
+            session,
+            scope,
+            issued_at,
+            expires_at,
+            not_before,
+            auth_time,
+            epoch,
+            custom,
+        })
     }
 }

@@ -48,6 +48,16 @@ fn standard_claims_are_judged_one_by_one() {
         ("nbf in the future", json!({"nbf": NOW + 1}), "not_yet_valid"),
         ("nbf a string", json!({"nbf": "0"}), "bad_claims"),
         ("nbf too far", json!({"nbf": u64::MAX}), "bad_claims"),
+        ("auth_time in the past", json!({"auth_time": 0}), "valid"),
+        ("auth_time in the future", json!({"auth_time": NOW + 3600}), "valid"),
+        ("auth_time a string", json!({"auth_time": "0"}), "bad_claims"),
+        ("auth_time negative", json!({"auth_time": -1}), "bad_claims"),
+        ("epoch zero", json!({"epoch": 0}), "valid"),
+        ("epoch largest", json!({"epoch": u32::MAX}), "valid"),
+        ("epoch too large", json!({"epoch": u64::from(u32::MAX) + 1}), "bad_claims"),
+        ("epoch negative", json!({"epoch": -1}), "bad_claims"),
+        ("epoch with a fraction", json!({"epoch": 1.5}), "bad_claims"),
+        ("epoch a string", json!({"epoch": "1"}), "bad_claims"),
     ];
     for (name, changes, expected) in cases {
         let verdict = verify_payload::<()>(&claims_but(&changes), at(NOW));
@@ -57,7 +67,7 @@ fn standard_claims_are_judged_one_by_one() {
 
 #[test]
 fn null_is_no_claim() {
-    for name in ["iss", "aud", "sub", "jti", "sid", "exp", "iat", "nbf", "scope"] {
+    for name in ["iss", "aud", "sub", "jti", "sid", "exp", "iat", "nbf", "scope", "auth_time", "epoch"] {
         let mut claims = claims();
         claims[name] = Value::Null;
         assert_eq!(word(&verify_payload::<()>(&claims.to_string(), at(NOW))), "bad_claims", "{name}");

@@ -166,8 +166,8 @@ fn a_token_of_a_later_version_is_valid_whatever_the_type_is() {
     struct Nothing {}
     let later = [
         (json!({"auth_time": NOW, "epoch": 3, "dbsc": true}), "as planned"),
-        (json!({"auth_time": {"at": NOW}, "epoch": "3", "dbsc": [true, "key"]}), "of other types"),
-        (json!({"auth_time": -1, "epoch": 1e300, "dbsc": {"epoch": 1}}), "with other values"),
+        (json!({"dbsc": [true, "key"]}), "of another type"),
+        (json!({"dbsc": {"epoch": 1}}), "with other values"),
     ];
     for (later, reason) in later {
         assert_eq!(custom::<Map<String, Value>>(&later), Ok(Map::new()), "{reason}");

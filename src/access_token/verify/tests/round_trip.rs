@@ -21,6 +21,8 @@ fn new_access<'a>(subject: &'a Subject, scope: &'a str, custom: &'a CustomMember
         subject,
         session: SessionHandle::from_bytes([7; 16]),
         scope,
+        auth_time: None,
+        epoch: 0,
         issued_at: Timestamp::from_millis(NOW * 1000 + 999),
         expires_at: Timestamp::from_millis((NOW + 300) * 1000 + 999),
         custom,
@@ -32,13 +34,19 @@ fn what_is_minted_verifies() {
     let subject = Subject::from("a \"quoted\" subject");
     let user = User { name: "Zoë\u{0}".into(), tags: Some(vec!["a".into()]) };
     let members = CustomMembers::of(&user).unwrap();
-    let token = mint(&keys(), &new_access(&subject, "user admin", &members)).unwrap();
+    let claims = NewAccessToken {
+        auth_time: Some(at(NOW - 7)),
+        epoch: 3,
+        ..new_access(&subject, "user admin", &members)
+    };
+    let token = mint(&keys(), &claims).unwrap();
     let verdict = verify::<User>(token.as_bytes(), &keys(), &EXPECTED, at(NOW));
     let read = valid(verdict);
     assert_eq!(read.subject, subject);
     assert_eq!(read.session, SessionHandle::from_bytes([7; 16]));
     assert_eq!(read.scope, "user admin");
     assert_eq!((read.issued_at, read.expires_at), (at(NOW), at(NOW + 300)));
+    assert_eq!((read.auth_time, read.epoch), (Some(at(NOW - 7)), 3));
     assert_eq!(read.custom, user);
 
     let again = mint(&keys(), &new_access(&subject, "user admin", &members)).unwrap();
