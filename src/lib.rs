@@ -163,7 +163,7 @@ pub use self::{
     middleware::RefreshLayer,
     native::{NativeTokenResponse, TokenError},
     rejection::{Rejection, RejectionKind},
-    session::{Authenticated, LoginOptions, Session, TokenResponse},
+    session::{Authenticated, LoginOptions, ReauthOptions, Session, TokenResponse},
     sessions::SessionPage,
     settings::FeedLossPolicy,
 };

@@ -9,6 +9,7 @@
 //! | [`InvalidRequest`](RejectionKind::InvalidRequest) | 400 | `… error="invalid_request"` |
 //! | [`InvalidParameter`](RejectionKind::InvalidParameter) | 400 | |
 //! | [`InsufficientScope`](RejectionKind::InsufficientScope) | 403 | `… error="insufficient_scope", scope="…"` |
+//! | [`InsufficientUserAuthentication`](RejectionKind::InsufficientUserAuthentication) | 401 | `… error="insufficient_user_authentication", max_age="…"` (RFC 9470) |
 //! | [`CrossSite`](RejectionKind::CrossSite), [`FromBrowser`](RejectionKind::FromBrowser), [`SubjectGone`](RejectionKind::SubjectGone) | 403 | |
 //! | [`SessionNotFound`](RejectionKind::SessionNotFound) | 404 | |
 //! | [`Unavailable`](RejectionKind::Unavailable), [`Overtaken`](RejectionKind::Overtaken) | 503, `Retry-After` | |
@@ -69,7 +70,9 @@ impl Rejection {
     /// The status of the response.
     pub fn status(&self) -> StatusCode {
         match self.kind {
-            RejectionKind::Unauthenticated | RejectionKind::InvalidToken(_) => StatusCode::UNAUTHORIZED,
+            RejectionKind::Unauthenticated
+            | RejectionKind::InvalidToken(_)
+            | RejectionKind::InsufficientUserAuthentication { .. } => StatusCode::UNAUTHORIZED,
             RejectionKind::InvalidRequest | RejectionKind::InvalidParameter => StatusCode::BAD_REQUEST,
             RejectionKind::InsufficientScope { .. }
             | RejectionKind::CrossSite
@@ -95,7 +98,7 @@ impl Rejection {
         response.map(B::from)
     }
 
-    /// The `WWW-Authenticate` header of the response, where one applies (RFC 6750 §3).
+    /// The `WWW-Authenticate` header of the response, where one applies (RFC 6750 §3, RFC 9470 §3).
     pub fn challenge(&self) -> Option<HeaderValue> {
         let error = self.kind.oauth_error();
         if error.is_none() && self.kind != RejectionKind::Unauthenticated {
@@ -111,6 +114,10 @@ impl Rejection {
             && scope::is_valid(scope)
         {
             challenge += &format!(", scope=\"{scope}\"");
+        }
+        // In quotes, as in the examples of RFC 9470 §3; by RFC 9110 §11.2 the same as without.
+        if let RejectionKind::InsufficientUserAuthentication { max_age } = &self.kind {
+            challenge += &format!(", max_age=\"{}\"", max_age.as_secs());
         }
         HeaderValue::try_from(challenge).ok()
     }
@@ -198,6 +205,13 @@ pub enum RejectionKind {
         /// The scope that the route needs.
         scope: Arc<str>,
     },
+    /// The user logged in too long ago for this route (RFC 9470). [`Session::reauthenticate`](crate::Session::reauthenticate) makes
+    /// the login recent again.
+    #[non_exhaustive]
+    InsufficientUserAuthentication {
+        /// How long ago the user may have logged in.
+        max_age: Duration,
+    },
     /// Another site started the request, so its cookies do not count, and it cannot log in or out.
     CrossSite,
     /// [`Session::login_native`](crate::Session::login_native): the request comes from a browser, which must keep its refresh
@@ -243,12 +257,13 @@ pub enum RejectionKind {
 }
 
 impl RejectionKind {
-    /// The error code (RFC 6750 §3.1), where one applies.
+    /// The error code (RFC 6750 §3.1, RFC 9470 §3), where one applies.
     pub fn oauth_error(&self) -> Option<&'static str> {
         match self {
             Self::InvalidToken(_) => Some("invalid_token"),
             Self::InvalidRequest => Some("invalid_request"),
             Self::InsufficientScope { .. } => Some("insufficient_scope"),
+            Self::InsufficientUserAuthentication { .. } => Some("insufficient_user_authentication"),
             _ => None,
         }
     }
@@ -276,6 +291,9 @@ impl fmt::Display for RejectionKind {
             Self::InvalidToken(_) => f.write_str("the access token is invalid"),
             Self::InvalidRequest => f.write_str("more than one Authorization header"),
             Self::InsufficientScope { .. } => f.write_str("the access token lacks a required scope"),
+            Self::InsufficientUserAuthentication { .. } => {
+                f.write_str("more recent authentication is required")
+            }
             Self::CrossSite => f.write_str("the request was started by another site"),
             Self::FromBrowser => f.write_str("browsers must log in with cookies"),
             Self::Unavailable => f.write_str("sessions cannot be checked at the moment"),

@@ -4,7 +4,7 @@ mod builder;
 mod error;
 mod validate;
 
-use std::{fmt, pin::pin, sync::Arc, task::Poll};
+use std::{fmt, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use futures_util::future::poll_fn;
 use tower_refresh_core::{EndReason, SessionHandle, StoreError, Subject, Timestamp};
@@ -17,6 +17,7 @@ use crate::{
     keys::{Jwks, KeyError, KeyRing},
     middleware::{RefreshLayer, RequireAuthLayer},
     sessions::follow,
+    state::Requirement,
 };
 
 /// The authentication of one application. Cheap to clone; clones share everything.
@@ -55,14 +56,24 @@ impl<C: CustomClaims> Auth<C> {
 
     /// A layer that rejects requests without a user, for routes whose handlers do not extract one.
     pub fn require_auth(&self) -> RequireAuthLayer {
-        RequireAuthLayer::new(self.inner.id.clone(), None)
+        RequireAuthLayer::new(self.inner.id.clone(), Requirement::User)
     }
 
     /// A layer that rejects requests without a user (401) and users without `scope` (403, `insufficient_scope`, RFC 6750 §3.1). Of
     /// several scope tokens, separated by single spaces, the user needs all. An empty or malformed scope (RFC 6749 §3.3) is never
     /// satisfied (403).
     pub fn require_scope(&self, scope: &str) -> RequireAuthLayer {
-        RequireAuthLayer::new(self.inner.id.clone(), Some(scope.into()))
+        RequireAuthLayer::new(self.inner.id.clone(), Requirement::Scope(scope.into()))
+    }
+
+    /// A layer that rejects requests without a user (401) and users who [last authenticated](crate::Authenticated::auth_time) longer
+    /// than `max_age` ago (401, `insufficient_user_authentication` with `max_age` in whole seconds, RFC 9470 §3): for routes such
+    /// as a change of the password. The page or app then asks for a factor, and the application calls
+    /// [`Session::reauthenticate`](crate::Session::reauthenticate). See the [guide](crate::guide::step_up).
+    ///
+    /// An access token from a version that did not write `auth_time` is not recent.
+    pub fn require_recent_login(&self, max_age: Duration) -> RequireAuthLayer {
+        RequireAuthLayer::new(self.inner.id.clone(), Requirement::RecentLogin(max_age))
     }
 
     /// The public keys, for other services that verify access tokens: the content of `/.well-known/jwks.json` (RFC 7517 §5).

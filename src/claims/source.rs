@@ -86,7 +86,7 @@ impl<C: CustomClaims> ClaimsSource<C> {
             }
         };
         let expires_at = claims_at.saturating_add(self.access_lifetime).min(row.expires_at());
-        let user = User::new(row, identity, expires_at);
+        let user = User::new(row, identity, expires_at, self.events.clock());
         Ok(Some(UserLoad { user: Arc::new(user), claims_at, call }))
     }
 

@@ -49,6 +49,9 @@ pub struct Event {
 pub enum EventKind {
     /// A user logged in: a session started.
     Login,
+    /// A logged-in user was authenticated again: a session started that continues the former one, which ended as
+    /// [`Superseded`](EndReason::Superseded).
+    Reauthentication,
     /// A request was authenticated by a refresh token of this class.
     Refresh(TokenClass),
     /// The refresh token was one generation old, and no client has used its successor: a response was lost, or somebody has a
@@ -114,6 +117,7 @@ impl EventKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Login => "login",
+            Self::Reauthentication => "reauthentication",
             Self::Refresh(_) => "refresh",
             Self::Late => "late",
             Self::Spent => "spent",

@@ -24,6 +24,8 @@ pub enum RejectionReason {
     CrossSite,
     /// The user lacks a scope. The event has the user.
     InsufficientScope,
+    /// The user logged in too long ago for the route. The event has the user.
+    InsufficientUserAuthentication,
 }
 
 impl RejectionReason {
@@ -36,6 +38,7 @@ impl RejectionReason {
             Self::FromBrowser => "from_browser",
             Self::CrossSite => "cross_site",
             Self::InsufficientScope => "insufficient_scope",
+            Self::InsufficientUserAuthentication => "insufficient_user_authentication",
         }
     }
 
@@ -47,6 +50,9 @@ impl RejectionReason {
             RejectionKind::FromBrowser => Some(Self::FromBrowser),
             RejectionKind::CrossSite => Some(Self::CrossSite),
             RejectionKind::InsufficientScope { .. } => Some(Self::InsufficientScope),
+            RejectionKind::InsufficientUserAuthentication { .. } => {
+                Some(Self::InsufficientUserAuthentication)
+            }
             _ => None,
         }
     }

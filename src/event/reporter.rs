@@ -35,6 +35,10 @@ impl Events {
         self.clock.now()
     }
 
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
     pub(crate) fn monotonic(&self) -> Duration {
         self.clock.monotonic()
     }
@@ -159,6 +163,7 @@ fn trace(event: &Event, message: Option<&str>) {
     match event.kind {
         EventKind::Refresh(_) | EventKind::Rejected(_) => at!(DEBUG),
         EventKind::Login
+        | EventKind::Reauthentication
         | EventKind::End(_)
         | EventKind::FeedRestored
         | EventKind::Redelivered(ClientDifference::Ip)

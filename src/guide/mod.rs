@@ -6,6 +6,7 @@
 //! | decide where sessions are stored | [Choosing a store](stores) |
 //! | serve pages, a single-page application, a native app or other services | [Browsers and other clients](clients) |
 //! | add a second factor, support staff or several accounts | [Special logins](logins) |
+//! | ask for the password or a second factor again before something dangerous | [Step-up and second factors](step_up) |
 //! | decide where the layer goes | [Wrapping a service](wrapping) |
 //! | run behind nginx, a load balancer or a CDN | [Behind a proxy](proxies) |
 //! | let a proxy ask whether a request may pass | [Forward auth](forward_auth) |
@@ -30,6 +31,9 @@ pub mod clients {}
 
 #[doc = include_str!("logins.md")]
 pub mod logins {}
+
+#[doc = include_str!("step_up.md")]
+pub mod step_up {}
 
 #[doc = include_str!("wrapping.md")]
 pub mod wrapping {}

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -13,28 +12,34 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Rejection, auth_inner::AuthId, state::RequestExtension};
+use crate::{
+    Rejection,
+    auth_inner::AuthId,
+    state::{RequestExtension, Requirement},
+};
 
-/// Rejects requests without a user, or without a scope. [`Auth::require_auth`](crate::Auth::require_auth) and
-/// [`Auth::require_scope`](crate::Auth::require_scope) make it; it belongs inside [`RefreshLayer`](crate::RefreshLayer).
+/// Rejects requests without a user, without a scope, or without a recent login.
+/// [`Auth::require_auth`](crate::Auth::require_auth), [`Auth::require_scope`](crate::Auth::require_scope) and
+/// [`Auth::require_recent_login`](crate::Auth::require_recent_login) make it; it belongs inside
+/// [`RefreshLayer`](crate::RefreshLayer).
 ///
 /// The response of a rejection is [`Rejection::to_response`] if the body type implements `From<Bytes>`. For other bodies, such
 /// as tonic's, pass a closure to [`with_response`](Self::with_response).
 #[must_use]
 pub struct RequireAuthLayer<R = ProblemResponse> {
     auth: AuthId,
-    scope: Option<Arc<str>>,
+    required: Requirement,
     respond: R,
 }
 
 impl RequireAuthLayer {
-    pub(crate) fn new(auth: AuthId, scope: Option<Arc<str>>) -> Self {
-        Self { auth, scope, respond: ProblemResponse(()) }
+    pub(crate) fn new(auth: AuthId, required: Requirement) -> Self {
+        Self { auth, required, respond: ProblemResponse(()) }
     }
 
     /// Makes the response of a rejection with `respond`, a closure `Fn(&Rejection) -> Response<B>`.
     pub fn with_response<R>(self, respond: R) -> RequireAuthLayer<R> {
-        RequireAuthLayer { auth: self.auth, scope: self.scope, respond }
+        RequireAuthLayer { auth: self.auth, required: self.required, respond }
     }
 }
 
@@ -45,7 +50,7 @@ impl<S, R: Clone> Layer<S> for RequireAuthLayer<R> {
         RequireAuth {
             inner,
             auth: self.auth.clone(),
-            scope: self.scope.clone(),
+            required: self.required.clone(),
             respond: self.respond.clone(),
         }
     }
@@ -53,13 +58,13 @@ impl<S, R: Clone> Layer<S> for RequireAuthLayer<R> {
 
 impl<R: Clone> Clone for RequireAuthLayer<R> {
     fn clone(&self) -> Self {
-        Self { auth: self.auth.clone(), scope: self.scope.clone(), respond: self.respond.clone() }
+        Self { auth: self.auth.clone(), required: self.required.clone(), respond: self.respond.clone() }
     }
 }
 
 impl<R> fmt::Debug for RequireAuthLayer<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequireAuthLayer").field("scope", &self.scope).finish_non_exhaustive()
+        f.debug_struct("RequireAuthLayer").field("required", &self.required).finish_non_exhaustive()
     }
 }
 
@@ -69,7 +74,7 @@ impl<R> fmt::Debug for RequireAuthLayer<R> {
 pub struct RequireAuth<S, R = ProblemResponse> {
     inner: S,
     auth: AuthId,
-    scope: Option<Arc<str>>,
+    required: Requirement,
     respond: R,
 }
 
@@ -88,7 +93,7 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let checked = RequestExtension::of(request.extensions())
-            .and_then(|extension| extension.check(&self.auth, self.scope.as_ref()));
+            .and_then(|extension| extension.check(&self.auth, &self.required));
         RequireAuthFuture {
             stage: match checked {
                 Ok(()) => Stage::Allowed { inner: self.inner.call(request) },
@@ -106,7 +111,7 @@ impl<S: fmt::Debug, R> fmt::Debug for RequireAuth<S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequireAuth")
             .field("inner", &self.inner)
-            .field("scope", &self.scope)
+            .field("required", &self.required)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! The authenticated user of a request.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::Extensions;
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
@@ -55,6 +55,22 @@ impl<C> Authenticated<C> {
     /// stream, must authenticate again or close then.
     pub fn expires_at(&self) -> Timestamp {
         self.0.expires_at
+    }
+
+    /// When the application last checked who the user is, in whole seconds: at the login, or at a later
+    /// [reauthentication](crate::Session::reauthenticate). It is the token's `auth_time` (RFC 9068 §2.2.1). `None` for an access
+    /// token from a version that did not write it.
+    pub fn auth_time(&self) -> Option<Timestamp> {
+        self.0.auth_time
+    }
+
+    /// Whether [`auth_time`](Self::auth_time) is at most `max_age` ago, by the [`Clock`](crate::AuthBuilder::clock). `false` if it
+    /// is unknown, or more than 60 seconds ahead of the clock. As it has whole seconds, up to one second of `max_age` can be
+    /// missing.
+    ///
+    /// [`Auth::require_recent_login`](crate::Auth::require_recent_login) guards a whole route.
+    pub fn is_recent(&self, max_age: Duration) -> bool {
+        self.0.is_recent(max_age)
     }
 }
 

@@ -49,7 +49,7 @@ impl<C: CustomClaims> Session<C> {
         let response = TokenResponse::new(&access, self.state.auth.settings.access_token_in_body);
         let issued = Issued { access: Some(access), refresh: Some(refresh) };
         let change = Change::LoggedIn { session: row.handle, subject: row.subject.clone(), issued };
-        self.replace(self.client_sessions()?, &row, change).await?;
+        self.replace(None, self.client_sessions()?, &row, change).await?;
         Ok(response)
     }
 
@@ -64,27 +64,48 @@ impl<C: CustomClaims> Session<C> {
         let policy = &self.state.auth.settings.policy;
         // Tokens have whole seconds, and the row must agree with them.
         let absolute_expiry = Timestamp::from_secs(now.saturating_add(policy.absolute).as_secs());
-        let session_id = SessionId::random().map_err(|error| self.crypto_failed(None, &error))?;
-        let token = RefreshToken::first(session_id, transport, absolute_expiry)
-            .map_err(|error| self.crypto_failed(None, &error))?;
+        let token = self.first_token(transport, absolute_expiry)?;
         let idle_expiry = now.saturating_add(policy.idle);
         let mut row = SessionRow::new(token.handle, subject, now, idle_expiry, absolute_expiry);
         row.meta = self.meta(options.label);
         row.data = options.data;
+        self.with_tokens(row, &token, now).await
+    }
+
+    /// The first token of a new session.
+    pub(super) fn first_token(
+        &self,
+        transport: RefreshTransport,
+        absolute_expiry: Timestamp,
+    ) -> Result<RefreshToken, Rejection> {
+        let session_id = SessionId::random().map_err(|error| self.crypto_failed(None, &error))?;
+        RefreshToken::first(session_id, transport, absolute_expiry)
+            .map_err(|error| self.crypto_failed(None, &error))
+    }
+
+    /// The new session of `row`, whose first refresh token is `token`, with an access token.
+    pub(super) async fn with_tokens(
+        &self,
+        mut row: SessionRow,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<NewSession, Rejection> {
         row.version = random_version().map_err(|error| self.crypto_failed(None, &error))?;
 
-        let user = match self.state.auth.refresher.load_user(&row, transport, &self.client()).await {
+        let user = match self.state.auth.refresher.load_user(&row, token.transport, &self.client()).await {
             Ok(Some(user)) => user,
             Ok(None) => return Err(self.reject(RejectionKind::SubjectGone)),
             Err(error) => return Err(self.reject(error.into())),
         };
-        let (access, refresh) = self.issue(&token, &user, &row, now)?;
+        let (access, refresh) = self.issue(token, &user, &row, now)?;
         Ok(NewSession { row, access, refresh })
     }
 
-    /// Stores the new session, and ends the `former` ones.
+    /// Stores the new session, and ends the `former` ones. If it continues a `predecessor`, that one must have been live until
+    /// now: what ended it meanwhile, such as a logout elsewhere, applies to the new session as well.
     pub(super) async fn replace(
         &self,
+        predecessor: Option<SessionHandle>,
         former: Vec<SessionHandle>,
         row: &SessionRow,
         change: Change,
@@ -93,19 +114,27 @@ impl<C: CustomClaims> Session<C> {
         if sessions.store.create(row, &client).await.is_err() {
             return Err(self.reject(RejectionKind::Unavailable));
         }
-        for session in former {
+        let others = former.into_iter().filter(|session| Some(*session) != predecessor);
+        for session in predecessor.into_iter().chain(others) {
             let subject = self.state.subject_of(session);
-            if sessions.end(session, subject, EndReason::Superseded, &client).await.is_err() {
-                self.discard(row).await;
-                return Err(self.reject(RejectionKind::Unavailable));
-            }
+            let is_predecessor = Some(session) == predecessor;
+            let failure = match sessions.end(session, subject, EndReason::Superseded, &client).await {
+                Ok(was_live) if was_live || !is_predecessor => continue,
+                Ok(_) => RejectionKind::Unauthenticated,
+                // Without the new session, the user would be logged out.
+                Err(_) if is_predecessor && self.is_superseded(session).await => continue,
+                Err(_) => RejectionKind::Unavailable,
+            };
+            self.discard(row).await;
+            return Err(self.reject(failure));
         }
         if let Err(sealed) = self.state.set_change(change) {
             self.discard(row).await;
             return Err(sealed);
         }
         let about = About::client(&client).session(Some(row.handle), Some(&row.subject));
-        sessions.events.emit(EventKind::Login, about);
+        let kind = if predecessor.is_some() { EventKind::Reauthentication } else { EventKind::Login };
+        sessions.events.emit(kind, about);
         Ok(())
     }
 
@@ -153,13 +182,24 @@ impl<C: CustomClaims> Session<C> {
         self.reject(RejectionKind::Internal)
     }
 
-    fn meta(&self, label: Option<String>) -> SessionMeta {
+    pub(super) fn meta(&self, label: Option<String>) -> SessionMeta {
         let client = self.client();
         let mut meta = SessionMeta::default();
         meta.user_agent = client.displayable_user_agent();
         meta.ip = client.ip;
         meta.label = label.as_deref().map(displayable);
         meta
+    }
+
+    /// Whether a session was ended as superseded, although the store reported a failure.
+    async fn is_superseded(&self, session: SessionHandle) -> bool {
+        let sessions = self.state.auth.sessions();
+        let Ok(Some(row)) = sessions.store.load(session, None, &self.client()).await else { return false };
+        let ended = row.ended.filter(|ended| ended.reason == EndReason::Superseded);
+        if let Some(ended) = ended {
+            sessions.deny_ended(session, ended.at);
+        }
+        ended.is_some()
     }
 
     /// Ends a session that was stored, but whose tokens will not be sent.

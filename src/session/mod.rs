@@ -6,6 +6,7 @@ mod login;
 mod login_options;
 mod logout;
 mod native_login;
+mod reauthenticate;
 mod refresh;
 mod token_response;
 
@@ -14,7 +15,10 @@ use std::{fmt, sync::Arc};
 use http::Extensions;
 use tower_refresh_core::{SessionHandle, Subject};
 
-pub use self::{authenticated::Authenticated, login_options::LoginOptions, token_response::TokenResponse};
+pub use self::{
+    authenticated::Authenticated, login_options::LoginOptions, reauthenticate::ReauthOptions,
+    token_response::TokenResponse,
+};
 #[cfg(feature = "axum")]
 use crate::Auth;
 use crate::{

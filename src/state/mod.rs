@@ -4,6 +4,7 @@ mod change;
 mod extension;
 mod outcome;
 mod request_info;
+mod requirement;
 
 use std::sync::{
     Arc,
@@ -20,6 +21,7 @@ pub(crate) use self::{
     extension::{RequestExtension, owned_state_of, state_of},
     outcome::{Fallback, Outcome},
     request_info::RequestInfo,
+    requirement::Requirement,
 };
 use crate::{
     CustomClaims, Rejection, RejectionKind,
