@@ -1,14 +1,17 @@
 //! Login, and the user of a request.
 
+use std::{convert::Infallible, time::Duration};
+
 use axum::{
     Json,
-    extract::State,
+    extract::{Query, Request, State},
     http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_refresh::{Authenticated, Rejection, RejectionKind, Session};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_refresh::{Authenticated, ReauthOptions, Rejection, RejectionKind, Session, Timestamp};
 
 use crate::{app::App, problem::Problem, users::Claims};
 
@@ -27,6 +30,49 @@ pub(super) async fn login(
         return login_failed();
     }
     login_response(session.login(form.username).await.map(Json))
+}
+
+#[derive(Deserialize)]
+pub(super) struct ReauthForm {
+    password: String,
+    /// Of a client that logged in with `POST /token-login`: the response contains its next one.
+    refresh_token: Option<String>,
+}
+
+/// Makes the login recent again, for routes such as `GET /recent`.
+pub(super) async fn reauthenticate(
+    user: Authenticated<Claims>,
+    session: Session<Claims>,
+    State(app): State<App>,
+    Json(form): Json<ReauthForm>,
+) -> Response {
+    if !app.users.check(user.subject().as_str(), &form.password) {
+        return login_failed();
+    }
+    let options = ReauthOptions::new();
+    match form.refresh_token {
+        Some(token) => login_response(session.reauthenticate_native(&token, options).await),
+        None => login_response(session.reauthenticate(options).await.map(Json)),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Recent {
+    /// Seconds.
+    max: u64,
+}
+
+/// Other applications put the layer around a route whose maximum age is fixed.
+pub(super) async fn recent(
+    State(app): State<App>,
+    Query(Recent { max }): Query<Recent>,
+    request: Request,
+) -> Response {
+    let answer =
+        service_fn(|_: Request| async { Ok::<_, Infallible>(Json(json!({ "max": max })).into_response()) });
+    let guarded = app.auth.require_recent_login(Duration::from_secs(max)).layer(answer);
+    let Ok(response) = guarded.oneshot(request).await;
+    response
 }
 
 /// For clients other than browsers: the response contains the refresh token too, for `POST /auth/token`.
@@ -63,6 +109,7 @@ pub(super) async fn me(user: Authenticated<Claims>) -> Json<Value> {
         "scope": user.scope(),
         "name": user.claims().name,
         "exp": user.expires_at().as_secs(),
+        "auth_time": user.auth_time().map(Timestamp::as_secs),
     }))
 }
 

@@ -25,6 +25,8 @@ pub(crate) fn all(app: App) -> Router {
     Router::new()
         .route("/login", post(account::login))
         .route("/token-login", post(account::token_login))
+        .route("/reauthenticate", post(account::reauthenticate))
+        .route("/recent", get(account::recent))
         .route("/me", get(account::me))
         .route("/public", get(account::public))
         .route("/optional", get(account::optional))

@@ -12,6 +12,7 @@ mod refresh;
 mod sessions;
 mod sqlite;
 mod start;
+mod step_up;
 mod stop;
 pub(crate) mod support;
 mod theft;
