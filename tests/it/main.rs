@@ -43,6 +43,7 @@ mod servers;
 mod several_layers;
 mod shared_commits;
 mod slow;
+mod step_up;
 mod structure;
 mod support;
 #[cfg(feature = "testing")]

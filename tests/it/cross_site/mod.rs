@@ -90,6 +90,7 @@ async fn a_rejected_request_changes_nothing() {
             ("/logout-everywhere", StatusCode::FORBIDDEN),
             ("/logout-others", StatusCode::FORBIDDEN),
             ("/refresh", StatusCode::FORBIDDEN),
+            ("/reauthenticate", StatusCode::FORBIDDEN),
             ("/status/500", StatusCode::INTERNAL_SERVER_ERROR),
         ] {
             let response = world.send(request(case, &target(case, path), &[("cookie", &cookies)])).await;

@@ -6,8 +6,8 @@ use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_refresh::{
     Auth, Authenticated, ConfigError, FeedLossPolicy, Identity, InvalidClaimsReason, InvalidTokenReason,
-    KeyRing, LateBudget, LoginOptions, MemoryStore, PolicyError, Rejection, RotationPolicy, Session,
-    SessionHandle, SystemClock,
+    KeyRing, LateBudget, LoginOptions, MemoryStore, PolicyError, ReauthOptions, Rejection, RotationPolicy,
+    Session, SessionHandle, SystemClock,
     event::{EndReason, EventKind, RejectionReason, TokenClass},
     keys::{Algorithm, KeyError, RefreshKey, SigningKey, VerifyingKey},
     store::{Ended, StoreError, StoreErrorKind},
@@ -187,6 +187,7 @@ async fn no_public_type_shows_a_secret() {
     shown.of("Jwks", &world.auth.jwks());
     shown.of("MemoryStore", &world.store.inner);
     shown.of("LoginOptions", &LoginOptions::new().label("a phone"));
+    shown.of("ReauthOptions", &ReauthOptions::new().data("a passkey"));
     shown.of("Event", &*world.events.lock().unwrap());
     shown.of("EventKind", &EventKind::End(EndReason::Logout));
     shown.of("RejectionReason", &RejectionReason::InvalidToken(InvalidTokenReason::BadSignature));

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_refresh::{
-    Auth, AuthBuilder, Authenticated, KeyRing, LoginOptions, Rejection, Session, Subject,
+    Auth, AuthBuilder, Authenticated, KeyRing, LoginOptions, ReauthOptions, Rejection, Session, Subject,
     event::{Event, EventKind},
 };
 
@@ -93,7 +93,7 @@ pub fn request(path: &str, headers: &[(&str, &str)]) -> Request<()> {
     request.body(()).unwrap()
 }
 
-/// A small application: `/login/{subject}`, `/logout`, `/logout-everywhere`, `/logout-others`, `/refresh`, `/me` (needs a
+/// A small application: `/login/{subject}`, `/logout`, `/logout-everywhere`, `/logout-others`, `/reauthenticate`, `/refresh`, `/me` (needs a
 /// user), `/optional`, `/status/{code}`, and `/public` for the rest. The body of `/me`, `/optional` and `/public` is the
 /// subject, or `-`.
 pub async fn routes(request: Request<()>) -> Response<Bytes> {
@@ -116,6 +116,10 @@ async fn answer(request: Request<()>) -> Result<Response<Bytes>, Rejection> {
         }
         "logout-everywhere" => Response::new(session.logout_everywhere().await?.to_string().into()),
         "logout-others" => Response::new(session.logout_others().await?.to_string().into()),
+        "reauthenticate" => {
+            let response = session.reauthenticate(ReauthOptions::new()).await?;
+            Response::new(response.access_token().to_owned().into())
+        }
         "refresh" => Response::new(session.refresh().await?.access_token().to_owned().into()),
         "me" => Response::new(name(Some(&Authenticated::<Claims>::required(extensions)?))),
         "optional" => Response::new(name(Authenticated::<Claims>::from_extensions(extensions)?.as_ref())),

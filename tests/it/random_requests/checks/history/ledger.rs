@@ -149,10 +149,10 @@ impl Ledger {
         let events = std::mem::take(&mut *world.events.lock().unwrap());
         for event in events {
             match (event.kind, event.session) {
-                (EventKind::Login, Some(session)) => {
+                (EventKind::Login | EventKind::Reauthentication, Some(session)) => {
                     // A login may take so long that the session is purged by then.
                     let Some(row) = world.store.row(session).await else { continue };
-                    let known = Known { rotated_at: row.created_at, row, is_honest: true, lost: 0 };
+                    let known = Known { rotated_at: row.rotated_at, row, is_honest: true, lost: 0 };
                     assert!(self.sessions.insert(session, known).is_none(), "a session started twice");
                 }
                 (EventKind::End(_), Some(session)) => {

@@ -30,7 +30,7 @@ pub struct Facts {
     pub who: Who,
     /// No fault is active, and no other request is under way.
     pub is_alone: bool,
-    /// The sessions that a logout or another login ends, if the token's key is still accepted then.
+    /// The sessions that a logout, another login or a reauthentication ends, if the token's key is still accepted then.
     pub named: Vec<(SessionHandle, Key)>,
     /// An explicit refresh must succeed.
     pub can_refresh: bool,
@@ -159,7 +159,9 @@ impl Facts {
             Path::Me | Path::Optional | Path::Public => return self.check_user(response),
             Path::Login(_) | Path::Logout => true,
             Path::Refresh => self.can_refresh,
-            Path::LogoutEverywhere | Path::LogoutOthers => matches!(self.who, Who::Surely(_)),
+            Path::LogoutEverywhere | Path::LogoutOthers | Path::Reauthenticate => {
+                matches!(self.who, Who::Surely(_))
+            }
             Path::Error | Path::Switch => return,
         };
         if self.is_rejected {

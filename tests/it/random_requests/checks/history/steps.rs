@@ -73,6 +73,7 @@ pub enum Path {
     LogoutEverywhere,
     LogoutOthers,
     Refresh,
+    Reauthenticate,
 }
 
 impl Path {
@@ -89,6 +90,7 @@ impl Path {
             Self::LogoutEverywhere => "/logout-everywhere",
             Self::LogoutOthers => "/logout-others",
             Self::Refresh => "/refresh",
+            Self::Reauthenticate => "/reauthenticate",
         }
     }
 }

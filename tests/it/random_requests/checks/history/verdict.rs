@@ -10,7 +10,7 @@ use super::super::response;
 use super::{
     History, UnderWay,
     ledger::{Kind, Known, Token},
-    request::Facts,
+    request::{Facts, Who},
     steps::{Call, Jar, Path},
 };
 use crate::support::{
@@ -64,7 +64,9 @@ impl History {
                 .is_some_and(|at| self.world.clock.now() < at.saturating_add(ACCESS_LIFETIME));
             assert!(!ended, "a token of an ended session goes out: {token:?}");
         }
-        if matches!(facts.path, Path::Login(_) | Path::Logout) && response.status() == StatusCode::OK {
+        if matches!(facts.path, Path::Login(_) | Path::Reauthenticate | Path::Logout)
+            && response.status() == StatusCode::OK
+        {
             for (session, key) in &facts.named {
                 if self.keys.contains(key) {
                     self.ended(*session).await;
@@ -86,7 +88,7 @@ impl History {
         if facts.is_rejected {
             assert!(cookies.is_empty(), "{response:?}");
         }
-        let is_changed = is_logout || matches!(facts.path, Path::Login(_));
+        let is_changed = is_logout || matches!(facts.path, Path::Login(_) | Path::Reauthenticate);
         if facts.is_elsewhere && !is_changed {
             assert!(carries_nothing(response), "{response:?}");
         }
@@ -126,6 +128,14 @@ impl History {
             match (facts.path, presented) {
                 (Path::Login(user), _) if response.status() == StatusCode::OK => {
                     assert_eq!(token.subject.as_str(), user.id());
+                    assert!(!facts.sessions().any(|session| session == token.session));
+                    assert!(!matches!(token.kind, Kind::Refresh { generation: 1.. }));
+                }
+                (Path::Reauthenticate, _) if response.status() == StatusCode::OK => {
+                    let (Who::Surely(subject) | Who::Perhaps(subject)) = &facts.who else {
+                        panic!("a stranger is reauthenticated: {response:?}")
+                    };
+                    assert_eq!(token.subject.as_str(), subject);
                     assert!(!facts.sessions().any(|session| session == token.session));
                     assert!(!matches!(token.kind, Kind::Refresh { generation: 1.. }));
                 }
