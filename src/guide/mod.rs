@@ -5,8 +5,8 @@
 //! |---|---|
 //! | decide where sessions are stored | [Choosing a store](stores) |
 //! | serve pages, a single-page application, a native app or other services | [Browsers and other clients](clients) |
-//! | add a second factor, support staff or several accounts | [Special logins](logins) |
-//! | ask for the password or a second factor again before something dangerous | [Step-up and second factors](step_up) |
+//! | add support staff or several accounts | [Special logins](logins) |
+//! | add a second factor, or ask for the password again before something dangerous | [Step-up and second factors](step_up) |
 //! | decide where the layer goes | [Wrapping a service](wrapping) |
 //! | run behind nginx, a load balancer or a CDN | [Behind a proxy](proxies) |
 //! | let a proxy ask whether a request may pass | [Forward auth](forward_auth) |
