@@ -8,15 +8,18 @@ use tower_refresh::{ReauthOptions, event::EventKind};
 
 use super::{Native, live_sessions, reauthenticate, reauthenticate_native};
 use crate::support::{
-    Browser, Op, World,
+    Browser, ManualClock, Op, TestStore, World,
     probe::{carries_nothing, settle, with_bearer},
     store::Fault,
 };
 
 const FAULTS: [Fault; 4] = [Fault::Fails, Fault::FailsAfterwards, Fault::Panics, Fault::Hangs];
 
+/// Without the feed, so that a server knows of a session end only what its own calls returned.
 fn world() -> World {
-    World::with(|builder| builder.backend_timeout(Duration::from_millis(20)))
+    let store = TestStore::default();
+    store.lose_feed();
+    World::on(ManualClock::new(), store, |builder| builder.backend_timeout(Duration::from_millis(20)))
 }
 
 #[track_caller]

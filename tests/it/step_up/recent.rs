@@ -13,7 +13,7 @@ use tower_refresh::{
 use super::reauthenticate;
 use crate::support::{
     Browser, Claims, World, mint,
-    probe::{ACCESS_LIFETIME, MILLISECOND, refresh, session_of, with_bearer},
+    probe::{ACCESS_LIFETIME, MILLISECOND, session_of, with_bearer},
     request,
 };
 
@@ -166,10 +166,8 @@ mod tokens {
         keys::{Algorithm, SigningKey},
     };
 
-    use super::{
-        Browser, Duration, MINUTE, StatusCode, World, challenge, guarded, mint, refresh, seen, with_bearer,
-    };
-    use crate::support::{hmac::hmac_sha256, world::SECRET};
+    use super::{Browser, Duration, MINUTE, StatusCode, World, challenge, guarded, mint, seen, with_bearer};
+    use crate::support::{hmac::hmac_sha256, probe::refresh, world::SECRET};
 
     /// The access token without its `auth_time`, as an earlier version issued it.
     fn of_an_earlier_version(access: &str) -> String {

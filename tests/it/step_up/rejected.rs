@@ -2,11 +2,14 @@
 
 use bytes::Bytes;
 use http::{Request, Response};
-use tower_refresh::{InvalidTokenReason, ReauthOptions, RejectionKind, Session};
+use tower_refresh::{
+    Clock, InvalidTokenReason, ReauthOptions, RejectionKind, Session, Timestamp, event::EndReason,
+    store::SessionStore,
+};
 
 use super::{assert_rejected, live_sessions, reauthenticate};
 use crate::support::{
-    Browser, Claims, Op, World, mint,
+    Browser, Claims, ManualClock, Op, TestStore, World, mint,
     probe::{ACCESS_LIFETIME, session_of, with_bearer, with_refresh},
     request,
 };
@@ -46,15 +49,28 @@ async fn a_request_without_a_valid_session_is_rejected_and_creates_none() {
     assert_eq!(live_sessions(&world, "alice").await.len(), 1);
 }
 
-/// The access token outlives the row: another server has ended the session, and its feed has not reported it.
+/// Another server has ended the session, or its row is gone, and no feed has reported it.
 #[tokio::test]
-async fn an_access_token_whose_session_is_not_live_in_the_store_reauthenticates_nothing() {
-    let world = World::new();
-    let browser = Browser::logged_in(&world, "alice").await;
-    let other = World::on(world.clock.clone(), crate::support::TestStore::default(), |builder| builder);
-    let response = reauthenticate(&other, browser.request("/"), ReauthOptions::new()).await;
-    assert_rejected(&response, &RejectionKind::Unauthenticated, "no row");
-    assert_eq!(live_sessions(&other, "alice").await, []);
+async fn a_valid_access_token_whose_session_is_not_live_in_the_store_reauthenticates_nothing() {
+    for is_gone in [false, true] {
+        let store = TestStore::default();
+        store.lose_feed();
+        let world = World::on(ManualClock::new(), store, |builder| builder);
+        let browser = Browser::logged_in(&world, "alice").await;
+        let (store, session, now) = (&world.store.inner, session_of(&browser), world.clock.now());
+        assert!(store.end(session, EndReason::Logout, now, 7).await.unwrap());
+        if is_gone {
+            let much_later = Timestamp::from_millis(u64::MAX);
+            assert_eq!(store.purge_dead(much_later).await.unwrap(), 1);
+        }
+        assert_eq!(world.send(browser.request("/me")).await.body(), "alice", "as far as this server knows");
+        world.store.take_calls();
+
+        let response = reauthenticate(&world, browser.request("/"), ReauthOptions::new()).await;
+
+        assert_rejected(&response, &RejectionKind::Unauthenticated, "not live");
+        assert_eq!(world.store.take_calls(), [(Op::Load, 1)]);
+    }
 }
 
 #[tokio::test]
