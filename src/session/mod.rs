@@ -28,7 +28,7 @@ use crate::{
     state::{Outcome, RequestState, owned_state_of},
 };
 
-/// Logs users in and out, and lists and ends sessions. Cheap to clone.
+/// Logs users in and out, authenticates them again, and lists and ends sessions. Cheap to clone.
 ///
 /// With the feature `axum` it is an extractor, for every request behind the layer, with or without a user. Without it, read it
 /// [from the request's extensions](Self::from_extensions).

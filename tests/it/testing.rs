@@ -119,6 +119,7 @@ fn a_handler_can_be_called_with_a_user() {
     let user = authenticated("alice", Identity::new(()).scope("user admin"));
     assert_eq!(user.subject().as_str(), "alice");
     assert!(user.has_scope("admin") && !user.has_scope("root"));
+    assert!(user.is_recent(Duration::ZERO));
 }
 
 #[test]
