@@ -120,6 +120,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod access_token;
+mod assessment;
 mod auth;
 mod auth_inner;
 #[cfg(feature = "axum")]
@@ -156,6 +157,7 @@ pub use tower_refresh_core::{
 
 pub use self::{
     access_token::{InvalidClaimsReason, InvalidTokenReason},
+    assessment::{Assessment, RefreshAttempt},
     auth::{Auth, AuthBuilder, ConfigError},
     claims::{CustomClaims, Identity, SessionInfo},
     clock::{Clock, SystemClock},

@@ -5,6 +5,7 @@
 //! | kind | status | `WWW-Authenticate` |
 //! |---|---|---|
 //! | [`Unauthenticated`](RejectionKind::Unauthenticated) | 401 | `Bearer realm="…"` |
+//! | [`LoginRequired`](RejectionKind::LoginRequired) | 401 | the same; with an expired bearer token `… error="invalid_token"` |
 //! | [`InvalidToken`](RejectionKind::InvalidToken) | 401 | `… error="invalid_token"` |
 //! | [`InvalidRequest`](RejectionKind::InvalidRequest) | 400 | `… error="invalid_request"` |
 //! | [`InvalidParameter`](RejectionKind::InvalidParameter) | 400 | |
@@ -69,7 +70,9 @@ impl Rejection {
     /// The status of the response.
     pub fn status(&self) -> StatusCode {
         match self.kind {
-            RejectionKind::Unauthenticated | RejectionKind::InvalidToken(_) => StatusCode::UNAUTHORIZED,
+            RejectionKind::Unauthenticated
+            | RejectionKind::LoginRequired { .. }
+            | RejectionKind::InvalidToken(_) => StatusCode::UNAUTHORIZED,
             RejectionKind::InvalidRequest | RejectionKind::InvalidParameter => StatusCode::BAD_REQUEST,
             RejectionKind::InsufficientScope { .. }
             | RejectionKind::CrossSite
@@ -98,7 +101,9 @@ impl Rejection {
     /// The `WWW-Authenticate` header of the response, where one applies (RFC 6750 §3).
     pub fn challenge(&self) -> Option<HeaderValue> {
         let error = self.kind.oauth_error();
-        if error.is_none() && self.kind != RejectionKind::Unauthenticated {
+        let is_bare =
+            matches!(self.kind, RejectionKind::Unauthenticated | RejectionKind::LoginRequired { .. });
+        if error.is_none() && !is_bare {
             return None;
         }
         let realm = self.presentation.as_ref().map_or("", |presentation| &presentation.realm);
@@ -187,6 +192,14 @@ impl axum_core::response::IntoResponse for Rejection {
 pub enum RejectionKind {
     /// The request is anonymous, and the route needs a user.
     Unauthenticated,
+    /// The request is anonymous, and the route needs a user: [`AuthBuilder::assess`](crate::AuthBuilder::assess) answered its
+    /// refresh with [`Assessment::RequireLogin`](crate::Assessment::RequireLogin). Nothing was changed.
+    #[non_exhaustive]
+    LoginRequired {
+        /// Whether the request has an expired bearer token, so that the challenge has an error code (RFC 6750 §3.1). Such a request
+        /// is rejected also where a user is optional.
+        expired_bearer: bool,
+    },
     /// The bearer token is invalid, or has expired and was not refreshed. If it is not one of ours, and the request has the layer's
     /// cookies, the problem document names [`access_header(false)`](crate::AuthBuilder::access_header).
     InvalidToken(InvalidTokenReason),
@@ -246,7 +259,7 @@ impl RejectionKind {
     /// The error code (RFC 6750 §3.1), where one applies.
     pub fn oauth_error(&self) -> Option<&'static str> {
         match self {
-            Self::InvalidToken(_) => Some("invalid_token"),
+            Self::InvalidToken(_) | Self::LoginRequired { expired_bearer: true } => Some("invalid_token"),
             Self::InvalidRequest => Some("invalid_request"),
             Self::InsufficientScope { .. } => Some("insufficient_scope"),
             _ => None,
@@ -270,6 +283,7 @@ impl fmt::Display for RejectionKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unauthenticated => f.write_str("authentication required"),
+            Self::LoginRequired { .. } => f.write_str("the user must log in again"),
             Self::InvalidToken(InvalidTokenReason::Expired) => f.write_str("the access token has expired"),
             Self::InvalidToken(InvalidTokenReason::Revoked) => f.write_str("the access token was revoked"),
             // The exact reason is for the application's logs: it would only help a forger.

@@ -8,7 +8,8 @@ use tower_refresh_core::{RotationPolicy, SessionStore, Subject};
 
 use super::{Auth, ConfigError, validate::validate};
 use crate::{
-    CustomClaims, Identity, SessionInfo,
+    Assessment, CustomClaims, Identity, RefreshAttempt, SessionInfo,
+    assessment::{Assess, Assessor},
     auth_inner::AuthInner,
     claims::{ClaimsSource, LoadClaims},
     clock::{Clock, SystemClock},
@@ -29,6 +30,7 @@ pub struct AuthBuilder<C> {
     pub(super) keys: KeyRing,
     pub(super) store: Option<Arc<dyn DynStore>>,
     pub(super) claims: Option<Arc<LoadClaims<C>>>,
+    pub(super) assess: Option<Box<Assess>>,
     pub(super) settings: Settings,
     pub(super) custom_rejection: Option<CustomResponse>,
     pub(super) listener: Option<Arc<Listener>>,
@@ -41,6 +43,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
             keys,
             store: None,
             claims: None,
+            assess: None,
             settings: Settings::default(),
             custom_rejection: None,
             listener: None,
@@ -85,6 +88,39 @@ impl<C: CustomClaims> AuthBuilder<C> {
         E: Into<Box<dyn Error + Send + Sync>>,
     {
         self.claims = Some(ClaimsSource::erase(load));
+        self
+    }
+
+    /// Sets a closure that assesses each refresh: is it plausible that this request comes from the session's user? Default: none, so
+    /// that every valid refresh token is allowed.
+    ///
+    /// It is called after the session and its claims have been loaded, for each request by itself, also for requests that share
+    /// the load. A valid access token is not assessed. While one is being refreshed ahead of its expiry, an objection only stops
+    /// that refresh; in a navigation that another site started, the request is anonymous and nothing is ended. The refresh token
+    /// grant of native clients answers an objection with `invalid_grant`.
+    ///
+    /// It runs inside the request, so it must neither block nor wait. If it panics, the response is 503, nothing is changed, and
+    /// [`EventKind::AssessmentFailed`](crate::event::EventKind::AssessmentFailed) reports it.
+    ///
+    /// ```
+    /// # fn set(builder: tower_refresh::AuthBuilder<()>) -> tower_refresh::AuthBuilder<()> {
+    /// use tower_refresh::Assessment;
+    ///
+    /// builder.assess(|attempt| match (attempt.user_agent(), attempt.session().user_agent()) {
+    ///     (Some(now), Some(at_login)) if now.contains("Windows") != at_login.contains("Windows") => {
+    ///         Assessment::EndSession
+    ///     }
+    ///     _ => Assessment::Allow,
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// The [guide](crate::guide::suspicious) has more examples.
+    pub fn assess(
+        mut self,
+        assess: impl Fn(&RefreshAttempt<'_>) -> Assessment + Send + Sync + 'static,
+    ) -> Self {
+        self.assess = Some(Box::new(assess));
         self
     }
 
@@ -276,7 +312,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
     /// # Errors
     /// The first [`ConfigError`].
     pub fn build(self) -> Result<Auth<C>, ConfigError> {
-        let Self { keys, store, claims, settings, custom_rejection, listener, clock } = self;
+        let Self { keys, store, claims, assess, settings, custom_rejection, listener, clock } = self;
         validate(&settings)?;
         let store = store.ok_or(ConfigError::MissingStore)?;
         let keys = keys.prepare()?;
@@ -288,6 +324,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
         let sessions = Sessions::new(
             GuardedStore::new(store, events.clone(), timeout),
             ClaimsSource::new(claims, events.clone(), timeout, access_lifetime),
+            assess.map(|assess| Assessor::new(assess, events.clone())),
             events,
             settings.policy.clone(),
             settings.feed_loss_policy,

@@ -48,7 +48,7 @@ fn time(duration: Duration) -> String {
 #[test]
 fn the_guide_has_every_setting_of_the_builder_with_its_default() {
     // No field may be omitted here, so a new setting does not compile before it is in the guide.
-    let AuthBuilder::<()> { keys: _, store, claims, settings, custom_rejection, listener, clock } =
+    let AuthBuilder::<()> { keys: _, store, claims, assess, settings, custom_rejection, listener, clock } =
         Auth::builder(KeyRing::ephemeral().unwrap());
     let Settings {
         issuer,
@@ -84,6 +84,7 @@ fn the_guide_has_every_setting_of_the_builder_with_its_default() {
         ("audience", REQUIRED.to_owned()),
         ("store", REQUIRED.to_owned()),
         ("claims", REQUIRED.to_owned()),
+        ("assess", optional(assess)),
         ("policy", "balanced()".to_owned()),
         ("access_header", on(access_header.is_some())),
         ("access_header_name", access_header.unwrap().to_string()),

@@ -60,6 +60,14 @@ pub enum EventKind {
     /// A refresh token was used that an honest client no longer has. The session is ended, unless a valid access token authenticated
     /// the request, or another site started it.
     Reuse,
+    /// [`AuthBuilder::assess`](crate::AuthBuilder::assess) answered a refresh with
+    /// [`Assessment::RequireLogin`](crate::Assessment::RequireLogin): the refresh token authenticated nothing, and nothing was
+    /// changed.
+    LoginRequired,
+    /// [`AuthBuilder::assess`](crate::AuthBuilder::assess) answered a refresh with
+    /// [`Assessment::EndSession`](crate::Assessment::EndSession). The session is ended, unless a valid access token authenticated
+    /// the request, or another site started it.
+    Suspicious,
     /// The store had lost a rotation, which was restored from the token.
     Ahead,
     /// A refresh token was further ahead of the store than one lost write explains: the store was restored from a backup.
@@ -72,6 +80,8 @@ pub enum EventKind {
     StoreFailed,
     /// The claims source failed, panicked or timed out, and nothing was changed.
     ClaimsFailed,
+    /// The closure of [`AuthBuilder::assess`](crate::AuthBuilder::assess) panicked, and nothing was changed.
+    AssessmentFailed,
     /// The cryptographic backend failed to sign a token or to draw random bytes, and the token was not sent.
     CryptoFailed,
     /// The store's feed of ended sessions was lost, or reported more session ends than this server remembers. Until it is back,
@@ -118,12 +128,15 @@ impl EventKind {
             Self::Late => "late",
             Self::Spent => "spent",
             Self::Reuse => "reuse",
+            Self::LoginRequired => "login_required",
+            Self::Suspicious => "suspicious",
             Self::Ahead => "ahead",
             Self::Impossible => "impossible",
             Self::End(_) => "end",
             Self::Rejected(_) => "rejected",
             Self::StoreFailed => "store_failed",
             Self::ClaimsFailed => "claims_failed",
+            Self::AssessmentFailed => "assessment_failed",
             Self::CryptoFailed => "crypto_failed",
             Self::FeedRestored => "feed_restored",
             Self::FeedLost => "feed_lost",

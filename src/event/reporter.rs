@@ -162,10 +162,12 @@ fn trace(event: &Event, message: Option<&str>) {
         | EventKind::End(_)
         | EventKind::FeedRestored
         | EventKind::Redelivered(ClientDifference::Ip)
-        | EventKind::Disabled => at!(INFO),
+        | EventKind::Disabled
+        | EventKind::LoginRequired => at!(INFO),
         EventKind::Late
         | EventKind::Spent
         | EventKind::Reuse
+        | EventKind::Suspicious
         | EventKind::Ahead
         | EventKind::Impossible
         | EventKind::FeedLost
@@ -175,6 +177,7 @@ fn trace(event: &Event, message: Option<&str>) {
         | EventKind::LargeResponseHead { .. } => at!(WARN),
         EventKind::StoreFailed
         | EventKind::ClaimsFailed
+        | EventKind::AssessmentFailed
         | EventKind::CryptoFailed
         | EventKind::InvalidClaims(_)
         | EventKind::Misconfigured(_) => at!(ERROR),

@@ -13,6 +13,7 @@
 //! | run more than one server | [Several servers](servers) |
 //! | replace a key, as planned or in an emergency | [Rotating keys](keys) |
 //! | revoke a role, or lock a user out | [Roles, and changing them](roles) |
+//! | notice that a session is used from an unlikely place | [Suspicious activity](suspicious) |
 //! | authenticate a connection that stays open | [WebSockets and event streams](connections) |
 //! | change a lifetime | [Tuning the policy](tuning) |
 //! | look up a default | [Every default](defaults) |
@@ -51,6 +52,9 @@ pub mod keys {}
 
 #[doc = include_str!("roles.md")]
 pub mod roles {}
+
+#[doc = include_str!("suspicious.md")]
+pub mod suspicious {}
 
 #[doc = include_str!("connections.md")]
 pub mod connections {}

@@ -9,6 +9,8 @@ pub(crate) enum Inactive {
     SessionOver,
     /// Any other reason. A newer login may be on its way to the same browser, or the session goes on (c7), so the cookies stay.
     TokenRejected,
+    /// The application requires a login of this request, and the session goes on.
+    LoginRequired,
 }
 
 impl Inactive {

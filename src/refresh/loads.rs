@@ -10,7 +10,7 @@ use tower_refresh_core::SessionHandle;
 
 use super::{
     dead::DeadSessions,
-    load::{Loaded, Mode, load},
+    load::{Loaded, Mode, assess, load},
     single_flight::{SharedWork, SingleFlight, result},
 };
 use crate::{
@@ -36,7 +36,30 @@ impl<C: CustomClaims> Loads<C> {
 
     /// Joins the load in progress for `token`, or starts one, unless its session is known to be over; also returns whether it joined.
     /// A request that joined a load that failed tries once more: the failure may be older than the request.
+    ///
+    /// The application assesses each request by itself.
     pub(super) fn join_or_start(
+        &self,
+        token: &RefreshToken,
+        mode: Mode,
+        client: &ClientInfo,
+    ) -> (Loading<C>, bool) {
+        let (load, joined) = self.join_or_start_unassessed(token, mode, client);
+        if self.sessions.assessor.is_none() {
+            return (load, joined);
+        }
+        let (sessions, client) = (self.sessions.clone(), client.clone());
+        let load = async move {
+            let loaded = load.await;
+            match &sessions.assessor {
+                Some(assessor) => assess(&sessions, assessor, loaded, mode, &client).await,
+                None => loaded,
+            }
+        };
+        (load.boxed(), joined)
+    }
+
+    fn join_or_start_unassessed(
         &self,
         token: &RefreshToken,
         mode: Mode,

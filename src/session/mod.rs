@@ -82,7 +82,7 @@ impl<C: CustomClaims> Session<C> {
 
     /// The user whose sessions the handler may list and end, and the session of this request.
     fn acting_user(&self) -> Result<(Subject, SessionHandle), Rejection> {
-        self.state.acting_user()?.ok_or_else(|| self.reject(RejectionKind::Unauthenticated))
+        self.state.acting_user()?.ok_or_else(|| self.reject(self.state.why_anonymous()))
     }
 
     /// Checks that this request may change sessions: it is not cross-site, and the response head is not ready.

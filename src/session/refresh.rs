@@ -20,7 +20,8 @@ impl<C: CustomClaims> Session<C> {
     ///
     /// # Errors
     /// [`RejectionKind::CrossSite`], also in a navigation that another site started; the request's own rejection if its bearer token is rejected;
-    /// [`RejectionKind::Unauthenticated`] without a valid refresh token; [`RejectionKind::Unavailable`] if the store or the
+    /// [`RejectionKind::Unauthenticated`] without a valid refresh token; [`RejectionKind::LoginRequired`] if
+    /// [`AuthBuilder::assess`](crate::AuthBuilder::assess) says so; [`RejectionKind::Unavailable`] if the store or the
     /// claims source fails; [`RejectionKind::InvalidClaims`] if its claims do not fit into an access token, and then nothing was
     /// changed; [`RejectionKind::Overtaken`] if other requests kept rotating the session, or an overdue token has no late budget left;
     /// [`RejectionKind::Sealed`].

@@ -19,6 +19,7 @@ pub(crate) use self::{
     store::{DynStore, GuardedStore, random_version},
 };
 use crate::{
+    assessment::Assessor,
     claims::ClaimsSource,
     clock::MAX_CLOCK_SKEW,
     event::{About, ClientInfo, EventKind, Events},
@@ -28,6 +29,8 @@ use crate::{
 pub(crate) struct Sessions<C> {
     pub(crate) store: GuardedStore,
     pub(crate) claims: ClaimsSource<C>,
+    /// `None` if the application assesses no refreshes.
+    pub(crate) assessor: Option<Assessor>,
     pub(crate) events: Events,
     pub(crate) policy: RotationPolicy,
     pub(crate) deliveries: Deliveries,
@@ -40,13 +43,14 @@ impl<C: Send + Sync + 'static> Sessions<C> {
     pub(crate) fn new(
         store: GuardedStore,
         claims: ClaimsSource<C>,
+        assessor: Option<Assessor>,
         events: Events,
         policy: RotationPolicy,
         feed_loss_policy: FeedLossPolicy,
     ) -> Self {
         let deliveries = Deliveries::new(policy.grace);
         let (denylist, feed) = (Denylist::new(), Feed::new());
-        Self { store, claims, events, policy, deliveries, feed_loss_policy, denylist, feed }
+        Self { store, claims, assessor, events, policy, deliveries, feed_loss_policy, denylist, feed }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

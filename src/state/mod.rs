@@ -26,7 +26,7 @@ use crate::{
     auth_inner::AuthInner,
     claims::User,
     event::{About, ClientInfo, EventKind, Misconfiguration},
-    refresh::Loaded,
+    refresh::{Inactive, Loaded},
     refresh_token::{PresentedTokens, RefreshToken},
 };
 
@@ -78,8 +78,18 @@ impl<C: CustomClaims> RequestState<C> {
     pub(crate) fn required_user(&self) -> Result<Arc<User<C>>, Rejection> {
         match &self.outcome {
             Outcome::Authenticated(user) => Ok(user.clone()),
-            Outcome::Anonymous => Err(self.reject(RejectionKind::Unauthenticated)),
+            Outcome::Anonymous => Err(self.reject(self.why_anonymous())),
             Outcome::Rejected(kind) => Err(self.reject(kind.clone())),
+        }
+    }
+
+    /// Why an anonymous request is rejected where a user is required.
+    pub(crate) fn why_anonymous(&self) -> RejectionKind {
+        match self.loaded().map(Arc::as_ref) {
+            Some(Loaded::Inactive(Inactive::LoginRequired)) => {
+                RejectionKind::LoginRequired { expired_bearer: false }
+            }
+            _ => RejectionKind::Unauthenticated,
         }
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 #![cfg_attr(not(feature = "tokio"), allow(unused_imports, reason = "some tests need tokio"))]
 
+mod assess;
 #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod attacks;
 mod authorization;
