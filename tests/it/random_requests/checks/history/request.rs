@@ -34,6 +34,10 @@ pub struct Facts {
     pub named: Vec<(SessionHandle, Key)>,
     /// An explicit refresh must succeed.
     pub can_refresh: bool,
+    /// The application objects to refreshes by this client.
+    pub is_refused: bool,
+    /// The access token is valid, or may be.
+    has_access: bool,
 }
 
 /// Real tokens, valid or not, that count for the request.
@@ -115,6 +119,10 @@ impl Facts {
                 }
                 None => false,
             };
+        let has_access = match &presented.access {
+            Some(access) => ledger.validity(world, keys, access).await != Validity::Invalid,
+            None => false,
+        };
         let mut named = Vec::new();
         for token in [&presented.access, &presented.refresh].into_iter().flatten() {
             // An invalid access cookie counts as absent.
@@ -138,8 +146,19 @@ impl Facts {
             is_alone,
             named,
             can_refresh,
+            is_refused: false,
+            has_access,
         };
         (facts, request(sent.path.text(), &headers))
+    }
+
+    /// The application objects to a refresh, so that only a valid access token authenticates.
+    pub fn refuse(&mut self) {
+        self.is_refused = true;
+        self.can_refresh = false;
+        if !self.has_access && self.who != Who::Stranger {
+            self.who = Who::Anonymous;
+        }
     }
 
     /// The sessions whose tokens the request presents.

@@ -87,6 +87,10 @@ impl History {
             assert!(cookies.is_empty(), "{response:?}");
         }
         let is_changed = is_logout || matches!(facts.path, Path::Login(_));
+        if (facts.is_elsewhere || facts.is_refused) && !is_changed {
+            let is_removal = facts.is_navigation && cookies.iter().all(|(_, value)| value.is_none());
+            assert!(carries_nothing(response) || facts.is_refused && is_removal, "{response:?}");
+        }
         if facts.is_elsewhere && !is_changed {
             assert!(carries_nothing(response), "{response:?}");
         }
