@@ -113,6 +113,11 @@ impl<S: fmt::Debug, R> fmt::Debug for RequireAuth<S, R> {
 
 /// Makes a response with a body of type `B` from a [`Rejection`]. Closures implement it, and [`ProblemResponse`] where
 /// `B: From<Bytes>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` makes no response with the body `{B}`",
+    label = "the service responds with the body `{B}`",
+    note = "for a body that is not `From<Bytes>`, pass a closure to `RequireAuthLayer::with_response` that makes a `Response<{B}>`"
+)]
 pub trait RespondToRejection<B> {
     /// Returns the response.
     fn respond(&self, rejection: &Rejection) -> Response<B>;
