@@ -24,9 +24,9 @@ use tower_refresh_redis::{OpenError, OpenErrorKind, RedisOptions, RedisStore, Se
 use tower_refresh_sqlite::SqliteStore;
 
 use crate::{
-    cookies,
+    cookies, family,
     keys::Keys,
-    options::Options,
+    options::{Assess, Options},
     page,
     problem::{self, Problem},
     routes,
@@ -108,6 +108,7 @@ pub(crate) fn on_store<S: SessionStore + Clone>(
     let users = Users::new();
     let clock = ClockAhead::default();
     let ended = broadcast::Sender::new(BUFFERED_SESSION_ENDS);
+    let why_ended = routes::ended(store.clone());
     let auth = builder(options, &keys, store.clone(), &users, &ended)?.build()?;
     let ahead = builder(options, &keys, store, &users, &ended)?.clock(clock.clone()).build()?;
     let access_lifetime = options.policy().access_lifetime;
@@ -120,6 +121,7 @@ pub(crate) fn on_store<S: SessionStore + Clone>(
         .merge(routes::steal(thief).layer(auth.layer()))
         .merge(page::assets())
         .merge(routes::operations(app))
+        .merge(why_ended)
         .layer(map_response(problem::from_any_error))
         .layer(from_fn_with_state(names, cookies::explain));
     let router = with_cors(router, &options.trusted_origin)?;
@@ -167,6 +169,9 @@ fn builder<S: SessionStore>(
         .client_ip(|_headers, extensions| {
             extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical())
         });
+    if options.assess == Some(Assess::UserAgent) {
+        builder = builder.assess(family::assess);
+    }
     if options.insecure_http {
         builder = builder.insecure_http_cookies();
     }

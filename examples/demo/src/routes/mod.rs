@@ -2,6 +2,7 @@
 
 mod account;
 mod answers;
+mod ended;
 mod operations;
 mod socket;
 mod steal;
@@ -12,7 +13,7 @@ use axum::{
     routing::{get, patch, post},
 };
 
-pub(crate) use self::steal::routes as steal;
+pub(crate) use self::{ended::routes as ended, steal::routes as steal};
 use crate::app::App;
 
 /// The routes behind the library's layer.

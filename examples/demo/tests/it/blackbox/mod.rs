@@ -2,6 +2,7 @@
 
 mod account;
 mod answers;
+mod assess;
 mod errors;
 mod flags;
 mod native;
