@@ -194,7 +194,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
         self
     }
 
-    /// Sets how the client's address is determined, for the list of sessions and for events; no decision depends on it. Default: none, since
+    /// Sets how the client's address is determined, for the list of sessions, for events and for [`assess`](Self::assess); no other decision depends on it. Default: none, since
     /// behind a proxy only the application knows which header to trust.
     pub fn client_ip(
         mut self,
