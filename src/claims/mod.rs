@@ -27,13 +27,14 @@ pub(crate) use self::{
 ///     name: String,
 /// }
 ///
-/// fn app(auth: tower_refresh::Auth<User>) {
-///     auth.layer();
+/// fn builder(keys: tower_refresh::KeyRing) -> tower_refresh::AuthBuilder<User> {
+///     tower_refresh::Auth::builder(keys)
 /// }
 /// ```
 #[diagnostic::on_unimplemented(note = "derive serde's `Serialize` and `Deserialize` for `{Self}`")]
 pub trait CustomClaims: Serialize + DeserializeOwned + Send + Sync + 'static {}
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CustomClaims for T {}
 
 /// What the claims source returns for a subject: the application's claims and the scope.

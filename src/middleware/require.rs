@@ -133,6 +133,7 @@ impl<B, F: Fn(&Rejection) -> Response<B>> RespondToRejection<B> for F {
 #[derive(Clone, Copy, Debug)]
 pub struct ProblemResponse(());
 
+#[diagnostic::do_not_recommend]
 impl<B: From<Bytes>> RespondToRejection<B> for ProblemResponse {
     fn respond(&self, rejection: &Rejection) -> Response<B> {
         rejection.to_response()
