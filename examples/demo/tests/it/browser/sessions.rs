@@ -77,7 +77,10 @@ async fn the_page_says_that_another_browser_used_its_session() {
     browser.click("#one").await;
     browser.until("the page says so", "return document.getElementById('notice').textContent !== ''").await;
     let notice = browser.text("#notice").await;
-    assert!(notice.contains("another browser used this session") && notice.contains("suspicious"), "{notice}");
+    assert!(
+        notice.contains("another browser used this session") && notice.contains("suspicious"),
+        "{notice}"
+    );
     assert!(browser.text("#login-card").await.contains("Log in"));
 }
 
