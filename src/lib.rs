@@ -133,6 +133,7 @@ pub mod event;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 pub mod keys;
+mod login_page;
 pub mod middleware;
 mod native;
 mod refresh;
@@ -160,6 +161,7 @@ pub use self::{
     claims::{CustomClaims, Identity, SessionInfo},
     clock::{Clock, SystemClock},
     keys::KeyRing,
+    login_page::{InvalidLoginPage, safe_next},
     middleware::RefreshLayer,
     native::{NativeTokenResponse, TokenError},
     rejection::{Rejection, RejectionKind},

@@ -18,7 +18,8 @@
 //! [reported](crate::event::EventKind::Misconfigured) as an error. Names of types, which no client should see, are in `Display` only.
 //!
 //! The same [`Rejection`] is in the response's extensions, for outer layers.
-//! [`AuthBuilder::on_rejection`](crate::AuthBuilder::on_rejection) replaces the response.
+//! [`AuthBuilder::on_rejection`](crate::AuthBuilder::on_rejection) replaces the response, and
+//! [`AuthBuilder::login_page`](crate::AuthBuilder::login_page) sends people to log in.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
@@ -26,11 +27,15 @@ use bytes::Bytes;
 use http::{
     HeaderValue, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
+    request::Parts,
 };
 use serde::Serialize;
 use tower_refresh_core::StoreError;
 
-use crate::access_token::{InvalidClaimsReason, InvalidTokenReason, scope};
+use crate::{
+    access_token::{InvalidClaimsReason, InvalidTokenReason, scope},
+    login_page::{LoginPage, Remedy},
+};
 
 /// Platforms such as Cloud Run pass their own token on in this header.
 const BEARER_BESIDE_COOKIES: &str = "the access token in the Authorization header is invalid, so the cookies do not count; if a \
@@ -38,27 +43,57 @@ const BEARER_BESIDE_COOKIES: &str = "the access token in the Authorization heade
 
 /// Why a request is rejected.
 ///
-/// With the feature `axum` it implements `IntoResponse`; without it, use [`to_response`](Self::to_response).
+/// With the feature `axum` it implements `IntoResponse`; without it, use [`to_response`](Self::to_response). `IntoResponse` knows the
+/// request of a rejection that an extractor has made, or a [`Session`](crate::Session) that was extracted. All others are answered
+/// with the problem document, so pass the request to `to_response`, or extract instead.
 #[derive(Clone)]
 pub struct Rejection {
     kind: RejectionKind,
     presentation: Option<Arc<Presentation>>,
     /// The request has cookies of the layer, which a bearer token of another issuer keeps from counting.
     has_unused_cookies: bool,
+    /// For an anonymous request.
+    remedy: Option<Remedy>,
+    #[cfg(feature = "axum")]
+    request: Option<Arc<Parts>>,
 }
 
 impl Rejection {
     pub(crate) fn new(kind: RejectionKind, presentation: &Arc<Presentation>) -> Self {
-        Self { kind, presentation: Some(presentation.clone()), has_unused_cookies: false }
+        Self { presentation: Some(presentation.clone()), ..Self::without_presentation(kind) }
     }
 
     pub(crate) fn with_unused_cookies(self) -> Self {
         Self { has_unused_cookies: true, ..self }
     }
 
+    pub(crate) fn with_remedy(self, remedy: Option<Remedy>) -> Self {
+        Self { remedy, ..self }
+    }
+
+    /// For `IntoResponse`, which does not receive the request.
+    #[cfg(feature = "axum")]
+    pub(crate) fn with_request(self, request: &Arc<Parts>) -> Self {
+        Self { request: Some(request.clone()), ..self }
+    }
+
+    /// As [`with_request`](Self::with_request), if the response depends on the request.
+    #[cfg(feature = "axum")]
+    pub(crate) fn with_copy_of(self, request: &Parts) -> Self {
+        let is_needed = self.presentation.as_ref().is_some_and(|presentation| presentation.needs_request());
+        if is_needed { self.with_request(&Arc::new(request.clone())) } else { self }
+    }
+
     /// For a request that has not passed the layer, which has the presentation.
     pub(crate) fn without_presentation(kind: RejectionKind) -> Self {
-        Self { kind, presentation: None, has_unused_cookies: false }
+        Self {
+            kind,
+            presentation: None,
+            has_unused_cookies: false,
+            remedy: None,
+            #[cfg(feature = "axum")]
+            request: None,
+        }
     }
 
     /// The reason.
@@ -86,13 +121,27 @@ impl Rejection {
         }
     }
 
-    /// The response: from the application's [closure](crate::AuthBuilder::on_rejection) if there is one, else the problem
-    /// document.
-    pub fn to_response<B: From<Bytes>>(&self) -> Response<B> {
-        let custom = self.presentation.as_ref().and_then(|presentation| presentation.custom.as_ref());
-        let mut response = custom.map_or_else(|| self.problem(), |custom| custom(self));
+    /// The response to `request`: the way to the [login page](crate::AuthBuilder::login_page) for a person who must log in, else
+    /// what the application's [closure](crate::AuthBuilder::on_rejection) returns if there is one, else the problem document.
+    ///
+    /// `request` is the rejected request, as the service received it: take its parts before its body is read.
+    pub fn to_response<B: From<Bytes>>(&self, request: &Parts) -> Response<B> {
+        self.respond(Some(request)).map(B::from)
+    }
+
+    /// The way to `page`, for a person who must log in there.
+    pub(crate) fn lead_to(&self, page: &LoginPage, request: &Parts) -> Option<Response<Bytes>> {
+        page.lead(request, self.remedy?)
+    }
+
+    fn respond(&self, request: Option<&Parts>) -> Response<Bytes> {
+        let custom = self.presentation.as_ref().zip(request).and_then(|(presentation, request)| {
+            let way = presentation.login_page.as_ref().and_then(|page| self.lead_to(page, request));
+            way.or_else(|| presentation.custom.as_ref().map(|custom| custom(self, request)))
+        });
+        let mut response = custom.unwrap_or_else(|| self.problem());
         response.extensions_mut().insert(self.clone());
-        response.map(B::from)
+        response
     }
 
     /// The `WWW-Authenticate` header of the response, where one applies (RFC 6750 §3).
@@ -177,7 +226,7 @@ impl From<StoreError> for Rejection {
 #[cfg(feature = "axum")]
 impl axum_core::response::IntoResponse for Rejection {
     fn into_response(self) -> axum_core::response::Response {
-        self.to_response()
+        self.respond(self.request.as_deref()).map(axum_core::body::Body::from)
     }
 }
 
@@ -305,9 +354,18 @@ pub(crate) struct Presentation {
     /// Escaped for a quoted string.
     pub(crate) realm: String,
     pub(crate) custom: Option<CustomResponse>,
+    pub(crate) login_page: Option<LoginPage>,
 }
 
-pub(crate) type CustomResponse = Box<dyn Fn(&Rejection) -> Response<Bytes> + Send + Sync>;
+pub(crate) type CustomResponse = Box<dyn Fn(&Rejection, &Parts) -> Response<Bytes> + Send + Sync>;
+
+#[cfg(feature = "axum")]
+impl Presentation {
+    /// Whether responses depend on the request.
+    pub(crate) fn needs_request(&self) -> bool {
+        self.custom.is_some() || self.login_page.is_some()
+    }
+}
 
 #[derive(Serialize)]
 struct Problem<'a> {

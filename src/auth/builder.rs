@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, HeaderName, Response};
+use http::{Extensions, HeaderMap, HeaderName, Response, request::Parts};
 use tower_refresh_core::{RotationPolicy, SessionStore, Subject};
 
 use super::{Auth, ConfigError, validate::validate};
@@ -14,6 +14,7 @@ use crate::{
     clock::{Clock, SystemClock},
     event::{Event, Events, Listener},
     keys::KeyRing,
+    login_page::LoginPage,
     rejection::{CustomResponse, Presentation, Rejection},
     sessions::{DynStore, GuardedStore, Sessions},
     settings::{AccessTransports, FeedLossPolicy, Settings},
@@ -31,6 +32,7 @@ pub struct AuthBuilder<C> {
     pub(super) claims: Option<Arc<LoadClaims<C>>>,
     pub(super) settings: Settings,
     pub(super) custom_rejection: Option<CustomResponse>,
+    pub(super) login_page: Option<String>,
     pub(super) listener: Option<Arc<Listener>>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -43,6 +45,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
             claims: None,
             settings: Settings::default(),
             custom_rejection: None,
+            login_page: None,
             listener: None,
             clock: Arc::new(SystemClock),
         }
@@ -232,7 +235,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
 
     /// Sets the responses of rejections. Default: problem documents. See [`Rejection`].
     ///
-    /// The closure's response is sent as it is. The closure must set [`Rejection::status`], [`Rejection::challenge`] as
+    /// The closure receives the rejected request without its body. The response is sent as it is. The closure must set [`Rejection::status`], [`Rejection::challenge`] as
     /// `WWW-Authenticate`, without which no 401 may be sent (RFC 9110 §11.6.1), and [`Rejection::retry_after`] as `Retry-After`.
     /// It is not called for a [`TokenError`](crate::TokenError), whose form RFC 6749 §5.2 determines.
     ///
@@ -240,7 +243,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
     /// # fn set(builder: tower_refresh::AuthBuilder<()>) -> tower_refresh::AuthBuilder<()> {
     /// use http::{Response, header::{RETRY_AFTER, WWW_AUTHENTICATE}};
     ///
-    /// builder.on_rejection(|rejection| {
+    /// builder.on_rejection(|rejection, _request| {
     ///     let mut response = Response::new(rejection.status().to_string().into());
     ///     *response.status_mut() = rejection.status();
     ///     response.headers_mut().extend(rejection.challenge().map(|challenge| (WWW_AUTHENTICATE, challenge)));
@@ -249,11 +252,41 @@ impl<C: CustomClaims> AuthBuilder<C> {
     /// })
     /// # }
     /// ```
+    ///
+    /// With axum the request is that of the extractor: in a nested router without the prefix of its path, which axum's `OriginalUri` in
+    /// the extensions has. A handler that extracts a [`Session`](crate::Session) copies the request's headers and extensions for the
+    /// rejections of its methods. A [`Rejection`] that comes from extensions alone is not known to belong to a request: see there.
     pub fn on_rejection(
         mut self,
-        respond: impl Fn(&Rejection) -> Response<Bytes> + Send + Sync + 'static,
+        respond: impl Fn(&Rejection, &Parts) -> Response<Bytes> + Send + Sync + 'static,
     ) -> Self {
         self.custom_rejection = Some(Box::new(respond));
+        self
+    }
+
+    /// Sends people who must log in to the login page of the application, and back. Default: none, since programs expect 401.
+    ///
+    /// An anonymous GET or HEAD request for which a person waits is answered with 303 to `path?next=…`, with the requested path and query
+    /// percent-encoded in `next`. A person waits if the request has `Sec-Fetch-Mode: navigate`, or without that header if its `Accept`
+    /// names `text/html`. Everything else is rejected as without this setting:
+    /// programs and scripts; other methods; requests with an `Authorization` header; every 403 and 503; cross-site requests; and
+    /// requests for `path` itself. After the login, [`safe_next`](crate::safe_next) checks the parameter. A `next` that it refuses is
+    /// left out here too.
+    ///
+    /// A navigation that another site started is read-only, so a refresh token that a request of our own would exchange for a lost
+    /// response counts as none there. Such a navigation is not sent to log in: the response is 200 and a page that requests the
+    /// same address again, which is then a request of our own.
+    ///
+    /// `path` is the path that browsers request, with any prefix that a proxy or a nested router removes; it may have a query. For single
+    /// routes see [`RequireAuthLayer::login_page`](crate::middleware::RequireAuthLayer::login_page), which takes precedence.
+    ///
+    /// ```
+    /// # fn set(builder: tower_refresh::AuthBuilder<()>) -> tower_refresh::AuthBuilder<()> {
+    /// builder.login_page("/login") // GET /orders?page=2 is redirected to /login?next=/orders%3Fpage%3D2
+    /// # }
+    /// ```
+    pub fn login_page(mut self, path: impl Into<String>) -> Self {
+        self.login_page = Some(path.into());
         self
     }
 
@@ -276,8 +309,9 @@ impl<C: CustomClaims> AuthBuilder<C> {
     /// # Errors
     /// The first [`ConfigError`].
     pub fn build(self) -> Result<Auth<C>, ConfigError> {
-        let Self { keys, store, claims, settings, custom_rejection, listener, clock } = self;
+        let Self { keys, store, claims, settings, custom_rejection, login_page, listener, clock } = self;
         validate(&settings)?;
+        let login_page = login_page.map(LoginPage::new).transpose()?;
         let store = store.ok_or(ConfigError::MissingStore)?;
         let keys = keys.prepare()?;
         let claims = claims.ok_or(ConfigError::MissingClaims)?;
@@ -295,6 +329,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
         let presentation = Presentation {
             realm: settings.issuer.replace('\\', "\\\\").replace('"', "\\\""),
             custom: custom_rejection,
+            login_page,
         };
         let auth = Auth { inner: Arc::new(AuthInner::new(settings, keys, sessions, presentation, clock)) };
         #[cfg(feature = "tokio")]

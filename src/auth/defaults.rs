@@ -48,7 +48,7 @@ fn time(duration: Duration) -> String {
 #[test]
 fn the_guide_has_every_setting_of_the_builder_with_its_default() {
     // No field may be omitted here, so a new setting does not compile before it is in the guide.
-    let AuthBuilder::<()> { keys: _, store, claims, settings, custom_rejection, listener, clock } =
+    let AuthBuilder::<()> { keys: _, store, claims, settings, custom_rejection, login_page, listener, clock } =
         Auth::builder(KeyRing::ephemeral().unwrap());
     let Settings {
         issuer,
@@ -100,6 +100,7 @@ fn the_guide_has_every_setting_of_the_builder_with_its_default() {
         ("feed_loss_policy", feed_loss_policy.to_owned()),
         ("token_cache_capacity", token_cache_capacity.to_string()),
         ("on_rejection", optional(custom_rejection)),
+        ("login_page", optional(login_page)),
         ("on_event", optional(listener)),
         ("clock", if is_system { "the system's" } else { "another" }.to_owned()),
     ]);

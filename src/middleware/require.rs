@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -19,7 +19,8 @@ use crate::{Rejection, auth_inner::AuthId, state::RequestExtension};
 /// [`Auth::require_scope`](crate::Auth::require_scope) make it; it belongs inside [`RefreshLayer`](crate::RefreshLayer).
 ///
 /// The response of a rejection is [`Rejection::to_response`] if the body type implements `From<Bytes>`. For other bodies, such
-/// as tonic's, pass a closure to [`with_response`](Self::with_response).
+/// as tonic's, pass a closure to [`with_response`](Self::with_response). For pages, [`login_page`](Self::login_page) sends people to
+/// log in.
 #[must_use]
 pub struct RequireAuthLayer<R = ProblemResponse> {
     auth: AuthId,
@@ -32,9 +33,16 @@ impl RequireAuthLayer {
         Self { auth, scope, respond: ProblemResponse(()) }
     }
 
-    /// Makes the response of a rejection with `respond`, a closure `Fn(&Rejection) -> Response<B>`.
+    /// Makes the response of a rejection with `respond`, a closure `Fn(&Rejection, &Parts) -> Response<B>`. It receives the request
+    /// without its body.
     pub fn with_response<R>(self, respond: R) -> RequireAuthLayer<R> {
-        RequireAuthLayer { auth: self.auth, scope: self.scope, respond }
+        self.map_response(|_| respond)
+    }
+}
+
+impl<R> RequireAuthLayer<R> {
+    pub(super) fn map_response<T>(self, map: impl FnOnce(R) -> T) -> RequireAuthLayer<T> {
+        RequireAuthLayer { auth: self.auth, scope: self.scope, respond: map(self.respond) }
     }
 }
 
@@ -93,7 +101,8 @@ where
             stage: match checked {
                 Ok(()) => Stage::Allowed { inner: self.inner.call(request) },
                 Err(rejection) => {
-                    let mut response = self.respond.respond(&rejection);
+                    let (request, _) = request.into_parts();
+                    let mut response = self.respond.respond(&rejection, &request);
                     response.extensions_mut().insert(rejection);
                     Stage::Rejected { response: Some(response) }
                 }
@@ -114,13 +123,13 @@ impl<S: fmt::Debug, R> fmt::Debug for RequireAuth<S, R> {
 /// Makes a response with a body of type `B` from a [`Rejection`]. Closures implement it, and [`ProblemResponse`] where
 /// `B: From<Bytes>`.
 pub trait RespondToRejection<B> {
-    /// Returns the response.
-    fn respond(&self, rejection: &Rejection) -> Response<B>;
+    /// Returns the response to `request`.
+    fn respond(&self, rejection: &Rejection, request: &Parts) -> Response<B>;
 }
 
-impl<B, F: Fn(&Rejection) -> Response<B>> RespondToRejection<B> for F {
-    fn respond(&self, rejection: &Rejection) -> Response<B> {
-        self(rejection)
+impl<B, F: Fn(&Rejection, &Parts) -> Response<B>> RespondToRejection<B> for F {
+    fn respond(&self, rejection: &Rejection, request: &Parts) -> Response<B> {
+        self(rejection, request)
     }
 }
 
@@ -129,8 +138,8 @@ impl<B, F: Fn(&Rejection) -> Response<B>> RespondToRejection<B> for F {
 pub struct ProblemResponse(());
 
 impl<B: From<Bytes>> RespondToRejection<B> for ProblemResponse {
-    fn respond(&self, rejection: &Rejection) -> Response<B> {
-        rejection.to_response()
+    fn respond(&self, rejection: &Rejection, request: &Parts) -> Response<B> {
+        rejection.to_response(request)
     }
 }
 

@@ -7,6 +7,9 @@ use tower_refresh_core::{EndReason, SessionRow, Timestamp};
 pub(crate) enum Inactive {
     /// The session has ended or expired, and not because of this request: its cookies are useless.
     SessionOver,
+    /// Another site started the navigation, so nothing is changed for the token, which is late or spent. In a request of our own it
+    /// may authenticate.
+    RepetitionNeeded,
     /// Any other reason. A newer login may be on its way to the same browser, or the session goes on (c7), so the cookies stay.
     TokenRejected,
 }

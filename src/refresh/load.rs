@@ -104,7 +104,7 @@ pub(super) async fn load<C: CustomClaims>(
             // The token is genuine and newer than the row, which a request of our own restores.
             TokenClass::Ahead if mode == Mode::ReadOnly => (row, class),
             _ if mode == Mode::ReadOnly && class.is_accepted() => {
-                return Loaded::Inactive(Inactive::TokenRejected);
+                return Loaded::Inactive(Inactive::RepetitionNeeded);
             }
             TokenClass::Late => {
                 report(EventKind::Late, &row);
@@ -136,7 +136,10 @@ pub(super) async fn load<C: CustomClaims>(
             }
             TokenClass::Spent => {
                 report(EventKind::Spent, &row);
-                return Loaded::Inactive(Inactive::TokenRejected);
+                return Loaded::Inactive(match mode {
+                    Mode::ReadOnly => Inactive::RepetitionNeeded,
+                    Mode::Deciding | Mode::Advisory => Inactive::TokenRejected,
+                });
             }
             TokenClass::Impossible => {
                 report(EventKind::Impossible, &row);

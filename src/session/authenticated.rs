@@ -60,7 +60,7 @@ impl<C> Authenticated<C> {
 
 impl<C: CustomClaims> Authenticated<C> {
     /// The user of a request that has passed the layer, from its extensions: for services without axum. `None` if the request is
-    /// anonymous.
+    /// anonymous. The rest of the request is unknown, so pass it to [`Rejection::to_response`].
     ///
     /// # Errors
     /// A [`Rejection`] for an invalid bearer token, cross-site cookies, a failure of the store or the claims source, or claims that do

@@ -9,9 +9,11 @@ mod native_login;
 mod refresh;
 mod token_response;
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use http::Extensions;
+#[cfg(feature = "axum")]
+use http::request::Parts;
 use tower_refresh_core::{SessionHandle, Subject};
 
 pub use self::{authenticated::Authenticated, login_options::LoginOptions, token_response::TokenResponse};
@@ -21,7 +23,7 @@ use crate::{
     CustomClaims, RejectionKind,
     event::{About, ClientInfo},
     rejection::Rejection,
-    state::{Outcome, RequestState, owned_state_of},
+    state::{Outcome, StateHandle},
 };
 
 /// Logs users in and out, and lists and ends sessions. Cheap to clone.
@@ -48,16 +50,23 @@ use crate::{
 /// }
 /// ```
 pub struct Session<C> {
-    state: Arc<RequestState<C>>,
+    state: StateHandle<C>,
 }
 
 impl<C: CustomClaims> Session<C> {
     /// The session of a request that has passed the layer, from its extensions: for services without axum.
     ///
+    /// The rest of the request is unknown, so pass it to [`Rejection::to_response`].
+    ///
     /// # Errors
     /// [`RejectionKind::MissingLayer`] and [`RejectionKind::ClaimsTypeMismatch`].
     pub fn from_extensions(extensions: &Extensions) -> Result<Self, Rejection> {
-        Ok(Self { state: owned_state_of(extensions)? })
+        Ok(Self { state: StateHandle::of_extensions(extensions)? })
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn from_request(request: &Parts) -> Result<Self, Rejection> {
+        Ok(Self { state: StateHandle::of_request(request)? })
     }
 
     /// Checks that the request has passed the layer of `auth`.

@@ -2,6 +2,7 @@
 
 mod change;
 mod extension;
+mod handle;
 mod outcome;
 mod request_info;
 
@@ -17,7 +18,8 @@ use self::change::ChangeSlot;
 pub(crate) use self::extension::suppress_tokens;
 pub(crate) use self::{
     change::Change,
-    extension::{RequestExtension, owned_state_of, state_of},
+    extension::{RequestExtension, state_of},
+    handle::StateHandle,
     outcome::{Fallback, Outcome},
     request_info::RequestInfo,
 };
@@ -26,7 +28,8 @@ use crate::{
     auth_inner::AuthInner,
     claims::User,
     event::{About, ClientInfo, EventKind, Misconfiguration},
-    refresh::Loaded,
+    login_page::Remedy,
+    refresh::{Inactive, Loaded},
     refresh_token::{PresentedTokens, RefreshToken},
 };
 
@@ -110,11 +113,23 @@ impl<C: CustomClaims> RequestState<C> {
             self.auth.sessions().events.misconfigured(mistake, &kind, self.about(&client));
         }
         let is_foreign = matches!(&kind, RejectionKind::InvalidToken(reason) if reason.may_be_foreign());
-        let rejection = Rejection::new(kind, &self.auth.presentation);
+        let remedy = if kind == RejectionKind::Unauthenticated { self.remedy() } else { None };
+        let rejection = Rejection::new(kind, &self.auth.presentation).with_remedy(remedy);
         if is_foreign && self.info.has_our_cookies(&self.auth.settings) {
             rejection.with_unused_cookies()
         } else {
             rejection
+        }
+    }
+
+    /// What lets a person in, if the request is anonymous.
+    fn remedy(&self) -> Option<Remedy> {
+        if !matches!(self.outcome, Outcome::Anonymous) || self.info.is_cross_site {
+            return None;
+        }
+        match self.loaded().map(Arc::as_ref) {
+            Some(Loaded::Inactive(Inactive::RepetitionNeeded)) => Some(Remedy::Repetition),
+            _ => Some(Remedy::Login),
         }
     }
 

@@ -206,8 +206,9 @@ async fn a_rejected_request_with_a_bearer_header_still_changes_no_session() {
             assert_eq!(kind(&response), Some(RejectionKind::CrossSite), "{}: {path}", case.reason);
         }
         let end = move |request: Request<()>| async move {
-            let session = Session::<crate::support::Claims>::from_extensions(request.extensions()).unwrap();
-            session.end(handle).await.unwrap_err().to_response()
+            let (request, ()) = request.into_parts();
+            let session = Session::<crate::support::Claims>::from_extensions(&request.extensions).unwrap();
+            session.end(handle).await.unwrap_err().to_response(&request)
         };
         let response = world.send_to(end, request(case, case.target, &[("authorization", &bearer)])).await;
         assert_eq!(kind(&response), Some(RejectionKind::CrossSite), "{}", case.reason);

@@ -245,16 +245,17 @@ async fn a_refresh_on_demand_without_claims_sends_nothing_and_can_be_repeated() 
 
 /// `/list` answers with the number of sessions; any other path is the handle of the session to end.
 async fn manage(request: Request<()>) -> Response<Bytes> {
+    let (request, ()) = request.into_parts();
     let answer = async {
-        let session = Session::<Claims>::from_extensions(request.extensions())?;
-        match request.uri().path() {
+        let session = Session::<Claims>::from_extensions(&request.extensions)?;
+        match request.uri.path() {
             "/list" => Ok(session.list(None).await?.len().to_string()),
             path => session.end(path[1..].parse().unwrap()).await.map(|()| "ended".to_owned()),
         }
     };
     match answer.await {
         Ok(body) => Response::new(body.into()),
-        Err(rejection) => Rejection::to_response(&rejection),
+        Err(rejection) => Rejection::to_response(&rejection, &request),
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, request::Parts};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_refresh::{
     Auth, AuthBuilder, Authenticated, KeyRing, LoginOptions, Rejection, Session, Subject,
@@ -97,13 +97,14 @@ pub fn request(path: &str, headers: &[(&str, &str)]) -> Request<()> {
 /// user), `/optional`, `/status/{code}`, and `/public` for the rest. The body of `/me`, `/optional` and `/public` is the
 /// subject, or `-`.
 pub async fn routes(request: Request<()>) -> Response<Bytes> {
-    answer(request).await.unwrap_or_else(|rejection| rejection.to_response())
+    let (request, ()) = request.into_parts();
+    answer(&request).await.unwrap_or_else(|rejection| rejection.to_response(&request))
 }
 
-async fn answer(request: Request<()>) -> Result<Response<Bytes>, Rejection> {
-    let extensions = request.extensions();
+async fn answer(request: &Parts) -> Result<Response<Bytes>, Rejection> {
+    let extensions = &request.extensions;
     let session = Session::<Claims>::from_extensions(extensions)?;
-    let path = request.uri().path();
+    let path = request.uri.path();
     let (first, second) = path.trim_start_matches('/').split_once('/').unwrap_or((&path[1..], ""));
     Ok(match first {
         "login" => {
