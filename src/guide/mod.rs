@@ -5,6 +5,7 @@
 //! |---|---|
 //! | decide where sessions are stored | [Choosing a store](stores) |
 //! | serve pages, a single-page application, a native app or other services | [Browsers and other clients](clients) |
+//! | send people to the login page and back | [The login page](login_page) |
 //! | add a second factor, support staff or several accounts | [Special logins](logins) |
 //! | decide where the layer goes | [Wrapping a service](wrapping) |
 //! | run behind nginx, a load balancer or a CDN | [Behind a proxy](proxies) |
@@ -27,6 +28,9 @@ pub mod stores {}
 
 #[doc = include_str!("clients.md")]
 pub mod clients {}
+
+#[doc = include_str!("login_page.md")]
+pub mod login_page {}
 
 #[doc = include_str!("logins.md")]
 pub mod logins {}

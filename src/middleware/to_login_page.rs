@@ -48,7 +48,7 @@ impl<B: From<Bytes>, R: RespondToRejection<B>> RespondToRejection<B> for ToLogin
     fn respond(&self, rejection: &Rejection, request: &Parts) -> Response<B> {
         match rejection.lead_to(&self.page, request) {
             Some(response) => response.map(B::from),
-            None => self.otherwise.respond(rejection, request),
+            None => self.otherwise.respond(&rejection.clone().with_remedy(None), request),
         }
     }
 }

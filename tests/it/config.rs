@@ -439,9 +439,10 @@ async fn a_closure_replaces_every_rejection_and_the_reason_stays_in_the_extensio
     let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Bytes::new())) });
     let guarded = world.auth.layer().layer(world.auth.require_auth().layer(handler));
 
-    for response in
-        [answer(&world, request("/a?b", &[]), user).await, guarded.oneshot(request("/a?b", &[])).await.unwrap()]
-    {
+    for response in [
+        answer(&world, request("/a?b", &[]), user).await,
+        guarded.oneshot(request("/a?b", &[])).await.unwrap(),
+    ] {
         assert_eq!(
             (response.status(), response.body().as_ref()),
             (StatusCode::SEE_OTHER, b"<h1>GET /a?b: authentication required</h1>".as_slice())

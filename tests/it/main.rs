@@ -26,6 +26,7 @@ mod head;
 mod invalid_claims;
 mod lifetimes;
 mod login;
+mod login_page;
 mod logout;
 mod matrix;
 #[cfg(all(feature = "axum", any(feature = "aws_lc_rs", feature = "rust_crypto")))]

@@ -114,9 +114,10 @@ pub(crate) fn on_store<S: SessionStore + Clone>(
     let app = App { auth: auth.clone(), users, metrics, stopping, ended, access_lifetime };
     let ahead = App { auth: ahead, ..app.clone() };
     let names = options.cookie_names();
-    let thief = Thief::new(protected(app.clone()), protected(ahead), clock, names, options.policy().damping);
+    let damping = options.policy().damping;
+    let thief = Thief::new(protected(app.clone())?, protected(ahead)?, clock, names, damping);
 
-    let router = protected(app.clone())
+    let router = protected(app.clone())?
         .merge(routes::steal(thief).layer(auth.layer()))
         .merge(page::assets())
         .merge(routes::operations(app))
@@ -127,15 +128,16 @@ pub(crate) fn on_store<S: SessionStore + Clone>(
 }
 
 /// The routes behind the authentication layer.
-fn protected(app: App) -> Router {
+fn protected(app: App) -> Result<Router> {
     let auth = app.auth.clone();
-    Router::new()
+    let router = Router::new()
         .merge(page::index())
-        .merge(routes::all(app))
+        .merge(routes::all(app)?)
         .merge(auth.routes())
         .merge(auth.token_route())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
-        .layer(auth.layer())
+        .layer(auth.layer());
+    Ok(router)
 }
 
 fn builder<S: SessionStore>(

@@ -68,12 +68,13 @@ async fn a_route_of_any_body_type_is_guarded_if_a_closure_makes_the_response() {
     let world = World::new();
     let service =
         service_fn(|_: Request<()>| async { Ok::<_, OutOfPaper>(Response::new(Odd(Rc::default()))) });
-    let guard = world.auth.require_auth().with_response(|rejection: &tower_refresh::Rejection, request: &Parts| {
-        assert_eq!(request.uri, "/a?b");
-        let mut response = Response::new(Odd(Rc::new(Cell::new(42))));
-        *response.status_mut() = rejection.status();
-        response
-    });
+    let guard =
+        world.auth.require_auth().with_response(|rejection: &tower_refresh::Rejection, request: &Parts| {
+            assert_eq!(request.uri, "/a?b");
+            let mut response = Response::new(Odd(Rc::new(Cell::new(42))));
+            *response.status_mut() = rejection.status();
+            response
+        });
 
     let service = world.auth.layer().layer(guard.layer(service));
     let response = service.oneshot(request("/a?b", &[])).await.unwrap();

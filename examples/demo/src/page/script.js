@@ -9,6 +9,9 @@ import { prepare, setOwner } from "./theft.js";
 // A response describes the expiry of the refresh token only when it sets one. It is stored for other tabs and reloads.
 const REFRESH_ENDS = "demo-refresh-ends";
 
+// The page that needed a login. The server puts it here only if it is a path of this site.
+const NEXT = document.querySelector("meta[name=next]").content;
+
 let user = null;
 let generation;
 let access = { endsAt: 0, life: 1 };
@@ -122,6 +125,7 @@ async function login(username, password) {
   const { status, body } = await send("POST", "/login", { username, password });
   if (status !== 200) return say(body?.detail ?? "The login failed.");
   say("");
+  if (NEXT) return location.assign(NEXT);
   await loadUser();
   $("one").focus();
 }

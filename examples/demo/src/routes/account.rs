@@ -3,8 +3,11 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE},
-    response::{IntoResponse, Response},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
+    },
+    response::{Html, IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -74,6 +77,22 @@ pub(super) async fn public(user: Result<Option<Authenticated<Claims>>, Rejection
 /// Serves logged-in users and anonymous requests, but rejects invalid credentials.
 pub(super) async fn optional(user: Option<Authenticated<Claims>>) -> Json<Value> {
     Json(authentication_status(user))
+}
+
+/// A page for people, who are sent to log in if they must.
+pub(super) async fn page(user: Authenticated<Claims>) -> impl IntoResponse {
+    let headers = [
+        (CACHE_CONTROL, "private, no-store"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    // Of three fixed names, so it needs no escaping.
+    let subject = user.subject();
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>tower-refresh demo</title>\
+         <p>You are logged in as <b>{subject}</b>.</p><p><a href=\"/\">Back</a></p>"
+    );
+    (headers, Html(page))
 }
 
 pub(super) async fn admin(user: Authenticated<Claims>) -> Json<Value> {

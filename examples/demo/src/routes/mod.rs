@@ -12,17 +12,22 @@ use axum::{
     routing::{get, patch, post},
 };
 
+use tower_refresh::InvalidLoginPage;
+
 pub(crate) use self::steal::routes as steal;
 use crate::app::App;
 
 /// The routes behind the library's layer.
-pub(crate) fn all(app: App) -> Router {
+pub(crate) fn all(app: App) -> Result<Router, InvalidLoginPage> {
     let require_admin = app.auth.require_scope("admin");
     let admin = Router::new()
         .route("/admin", get(account::admin))
         .route("/users/{name}", patch(users::change))
         .route_layer(require_admin);
-    Router::new()
+    let pages = Router::new()
+        .route("/page", get(account::page))
+        .route_layer(app.auth.require_auth().login_page("/")?);
+    let router = Router::new()
         .route("/login", post(account::login))
         .route("/token-login", post(account::token_login))
         .route("/me", get(account::me))
@@ -34,7 +39,9 @@ pub(crate) fn all(app: App) -> Router {
         .route("/stream", get(answers::stream))
         .route("/ws", get(socket::open))
         .merge(admin)
-        .with_state(app)
+        .merge(pages)
+        .with_state(app);
+    Ok(router)
 }
 
 /// The routes outside the layer, for operators.

@@ -48,3 +48,64 @@ async fn a_site_that_discards_responses_logs_no_visitor_out() {
         assert_eq!((demo.events("late"), demo.events("reuse"), demo.events("end")), (0, 0, 0));
     }
 }
+
+const PAGE: &str = "https://app.example.test/page";
+const COOKIE: &str = "__Host-refresh";
+/// Follows a link of the other site.
+const LINK: &str = "
+    const link = document.createElement('a');
+    link.href = 'https://app.example.test/page?a';
+    document.body.append(link);
+    setTimeout(() => link.click(), 0);";
+
+/// A browser whose refresh token is late: its successor was sent to a response that got lost, long ago.
+async fn with_a_late_token(demo: &Demo, browser: &Browser) {
+    browser.open(APP).await;
+    browser.log_in("alice").await;
+    let token = browser.cookie(COOKIE).await.unwrap();
+    browser.until_gone("__Host-access").await;
+    assert_eq!(demo.refresh_with(COOKIE, &token), 200);
+    sleep(DAMPING + Duration::from_secs(2)).await;
+    assert_eq!(browser.cookie(COOKIE).await.unwrap(), token);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium and chromedriver"]
+async fn a_user_whose_response_was_lost_follows_a_link_of_another_site_and_is_not_sent_to_log_in() {
+    for (late_budget, arrives_at) in [("2", "/page?a"), ("0", "/?next=/page%3Fa")] {
+        let arguments = ["--access-ttl", "2s", "--grace", "1s", "--damping", "16s", "--late", late_budget];
+        let demo = Demo::start(&arguments);
+        let elsewhere = Site::start(|_| false).await;
+        let hosts = [("app.example.test", demo.address.as_str()), ("evil.test", elsewhere.address.as_str())];
+        let front = Front::with_latency(&hosts, Duration::ZERO).await;
+        let browser = Browser::behind(&front).await;
+        with_a_late_token(&demo, &browser).await;
+
+        browser.open(EVIL).await;
+        browser.run(LINK).await;
+
+        let arrived = format!("return location.pathname + location.search === '{arrives_at}'");
+        browser.until("the page comes", &arrived).await;
+        if late_budget == "2" {
+            assert!(browser.text("body").await.contains("alice"));
+            assert_eq!((demo.events("late"), demo.events("refresh"), demo.events("reuse")), (1, 1, 0));
+        } else {
+            assert_eq!((demo.events("late"), demo.events("refresh"), demo.events("reuse")), (0, 1, 0));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium and chromedriver"]
+async fn a_login_returns_to_the_page_that_needed_it() {
+    let demo = Demo::start(&[]);
+    let front = Front::with_latency(&[("app.example.test", demo.address.as_str())], Duration::ZERO).await;
+    let browser = Browser::behind(&front).await;
+    browser.open(&format!("{PAGE}?a=1&b=%26")).await;
+    browser.until("the login form comes", "return location.pathname === '/'").await;
+    browser.click("[data-user=alice]").await;
+    browser
+        .until("the page comes", "return location.href === 'https://app.example.test/page?a=1&b=%26'")
+        .await;
+    assert!(browser.text("body").await.contains("alice"));
+}
