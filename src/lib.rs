@@ -101,7 +101,8 @@
 //!
 //! # Without axum
 //!
-//! [`Authenticated::from_extensions`] and [`Session::from_extensions`] read the same values from the request of any tower service.
+//! [`Authenticated::from_extensions`] and [`Session::from_extensions`] read the same values from the request of any tower service,
+//! and [`Rejection::to_response`] makes its response.
 //! [`RequireAuthLayer::with_response`](middleware::RequireAuthLayer::with_response) responds with any body type, tonic's for example.
 //!
 //! # Features

@@ -126,6 +126,16 @@ fn each_invalid_setting_is_an_error_of_the_builder() {
             |e| matches!(e, ConfigError::InvalidCookieDomain),
         ),
         (
+            "a login page of another host",
+            |b| b.login_page("//evil.example"),
+            |e| matches!(e, ConfigError::InvalidLoginPage(error) if error.path == "//evil.example"),
+        ),
+        (
+            "a login page that has a next page already",
+            |b| b.login_page("/login?next=/"),
+            |e| matches!(e, ConfigError::InvalidLoginPage(_)),
+        ),
+        (
             "a store without any time",
             |b| b.backend_timeout(Duration::ZERO),
             |e| matches!(e, ConfigError::InvalidBackendTimeout),

@@ -1,7 +1,7 @@
 //! Values of a `next` parameter.
 
 /// Paths of our own, with the reason why they must be accepted.
-pub const OWN: &[(&str, &str)] = &[
+pub(super) const OWN: &[(&str, &str)] = &[
     ("/", "the home page"),
     ("/account", "a page"),
     ("/account/", "a folder"),
@@ -42,7 +42,7 @@ pub const OWN: &[(&str, &str)] = &[
 ];
 
 /// What must be refused, with the reason.
-pub const HOSTILE: &[(&str, &str)] = &[
+pub(super) const HOSTILE: &[(&str, &str)] = &[
     // Not a path.
     ("", "nothing"),
     ("?", "a query alone stays on the login page"),

@@ -173,6 +173,7 @@ async fn no_public_type_shows_a_secret() {
     shown.of("RequireAuthFuture", &future);
     let rejected = future.await.unwrap();
     shown.of("RequireAuthLayer", &world.auth.require_auth());
+    shown.of("InvalidLoginPage", &world.auth.require_auth().login_page("//").unwrap_err());
     let rejection = rejected.extensions().get::<Rejection>().unwrap();
     shown.of("Rejection", rejection);
     let rejected = world.send(request_with("Bearer a.b.c")).await;
