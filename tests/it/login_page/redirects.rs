@@ -87,8 +87,11 @@ async fn a_page_that_a_login_could_not_return_to_is_left_out() {
     }
 }
 
+/// Names and values of headers.
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 /// Whether a person waits, by the headers, and why.
-const CLIENTS: &[(bool, &[(&str, &str)], &str)] = &[
+const CLIENTS: &[(bool, Headers<'_>, &str)] = &[
     (true, &[("sec-fetch-mode", "navigate")], "a navigation"),
     (true, &[("sec-fetch-mode", "navigate"), ("accept", "application/json")], "the mode decides"),
     (true, &[("accept", "text/html")], "a browser without Sec-Fetch headers"),
