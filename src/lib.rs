@@ -162,7 +162,7 @@ pub use self::{
     keys::KeyRing,
     middleware::RefreshLayer,
     native::{NativeTokenResponse, TokenError},
-    rejection::{Rejection, RejectionKind},
+    rejection::{InvalidLoginOptionsReason, Rejection, RejectionKind},
     session::{Authenticated, LoginOptions, Session, TokenResponse},
     sessions::SessionPage,
     settings::FeedLossPolicy,

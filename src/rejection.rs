@@ -81,6 +81,7 @@ impl Rejection {
             | RejectionKind::OtherAuth
             | RejectionKind::ClaimsTypeMismatch { .. }
             | RejectionKind::InvalidClaims { .. }
+            | RejectionKind::InvalidLoginOptions { .. }
             | RejectionKind::Sealed
             | RejectionKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -236,6 +237,13 @@ pub enum RejectionKind {
         /// What is wrong.
         reason: InvalidClaimsReason,
     },
+    /// [`Session::login_with`](crate::Session::login_with): the options are invalid. No session was started, and the client's former
+    /// session stays live. A handler whose clients choose the options answers with its own 400.
+    #[non_exhaustive]
+    InvalidLoginOptions {
+        /// What is wrong.
+        reason: InvalidLoginOptionsReason,
+    },
     /// The [`Session`](crate::Session) can no longer be changed: the response head is ready.
     Sealed,
     /// The operating system provided no random bytes, or a key failed that worked at start.
@@ -294,9 +302,34 @@ impl fmt::Display for RejectionKind {
             Self::InvalidClaims { reason } => {
                 write!(f, "the claims do not fit into an access token: {reason}")
             }
+            Self::InvalidLoginOptions { reason } => write!(f, "invalid login options: {reason}"),
             Self::Sealed => f.write_str("the session can no longer be changed: the response head is ready"),
             Self::Internal => f.write_str("internal cryptographic error"),
         }
+    }
+}
+
+/// What is wrong with [`LoginOptions`](crate::LoginOptions).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InvalidLoginOptionsReason {
+    /// The idle lifetime is shorter than 1 s.
+    IdleTooShort,
+    /// The absolute lifetime is shorter than 1 s.
+    AbsoluteTooShort,
+    /// The absolute lifetime is longer than 400 days, for which browsers keep a cookie; for a native client, than ten years.
+    AbsoluteTooLong,
+}
+
+impl fmt::Display for InvalidLoginOptionsReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::IdleTooShort => "the idle lifetime must be at least 1 s",
+            Self::AbsoluteTooShort => "the absolute lifetime must be at least 1 s",
+            Self::AbsoluteTooLong => {
+                "the absolute lifetime must be at most 400 days, or ten years for a native client"
+            }
+        })
     }
 }
 

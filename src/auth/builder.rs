@@ -230,6 +230,20 @@ impl<C: CustomClaims> AuthBuilder<C> {
         self
     }
 
+    /// Limits the number of live sessions of one user, so of browsers and native clients (ASVS 5.0, 7.1.2). Default: none, since a user
+    /// who has a laptop, a phone and an old tablet should not lose one of them by accident. 0 is an error.
+    ///
+    /// A login beyond the limit ends those sessions of the user that were used least recently, as
+    /// [`EndReason::Displaced`](crate::event::EndReason::Displaced), each with an event. Sessions that the login replaces because the
+    /// same client had them do not count. If the store fails to end one, the login fails, and the client's former session stays live.
+    /// Logins at the same time may exceed the limit until the next one, and a login ends at most 1000 sessions.
+    ///
+    /// Each login lists the user's sessions, with one call of the store for every hundred.
+    pub fn max_sessions(mut self, sessions: usize) -> Self {
+        self.settings.max_sessions = Some(sessions);
+        self
+    }
+
     /// Sets the responses of rejections. Default: problem documents. See [`Rejection`].
     ///
     /// The closure's response is sent as it is. The closure must set [`Rejection::status`], [`Rejection::challenge`] as

@@ -64,6 +64,7 @@ fn the_guide_has_every_setting_of_the_builder_with_its_default() {
         dead_session_retention,
         feed_loss_policy,
         token_cache_capacity,
+        max_sessions,
     } = settings;
     let [access_name, refresh_name] = &cookies.base_names;
     assert_eq!(
@@ -99,6 +100,7 @@ fn the_guide_has_every_setting_of_the_builder_with_its_default() {
         ("dead_session_retention", time(dead_session_retention)),
         ("feed_loss_policy", feed_loss_policy.to_owned()),
         ("token_cache_capacity", token_cache_capacity.to_string()),
+        ("max_sessions", optional(max_sessions)),
         ("on_rejection", optional(custom_rejection)),
         ("on_event", optional(listener)),
         ("clock", if is_system { "the system's" } else { "another" }.to_owned()),

@@ -46,6 +46,8 @@ pub enum ConfigError {
     InvalidDeadSessionRetention,
     /// The token cache capacity exceeds 2^24 tokens.
     InvalidTokenCacheCapacity,
+    /// The maximum number of sessions is zero, so no login could succeed.
+    InvalidMaxSessions,
 }
 
 impl fmt::Display for ConfigError {
@@ -74,6 +76,7 @@ impl fmt::Display for ConfigError {
             Self::InvalidTokenCacheCapacity => {
                 f.write_str("the token cache capacity must be at most 16 777 216 tokens")
             }
+            Self::InvalidMaxSessions => f.write_str("the maximum number of sessions must not be zero"),
             Self::InvalidDeadSessionRetention => {
                 f.write_str("the retention of dead sessions must be at least the access lifetime plus 60 s")
             }

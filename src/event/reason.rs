@@ -63,6 +63,8 @@ pub enum Misconfiguration {
     OtherAuth,
     /// [`RejectionKind::ClaimsTypeMismatch`]: the handler requests claims of another type than the layer was built with.
     ClaimsTypeMismatch,
+    /// [`RejectionKind::InvalidLoginOptions`]: a handler passed a login options that are invalid.
+    InvalidLoginOptions,
     /// [`RejectionKind::Sealed`]: a handler changed the session after the response head was ready.
     Sealed,
 }
@@ -74,6 +76,7 @@ impl Misconfiguration {
             Self::MissingLayer => "missing_layer",
             Self::OtherAuth => "other_auth",
             Self::ClaimsTypeMismatch => "claims_type_mismatch",
+            Self::InvalidLoginOptions => "invalid_login_options",
             Self::Sealed => "sealed",
         }
     }
@@ -83,6 +86,7 @@ impl Misconfiguration {
             RejectionKind::MissingLayer => Some(Self::MissingLayer),
             RejectionKind::OtherAuth => Some(Self::OtherAuth),
             RejectionKind::ClaimsTypeMismatch { .. } => Some(Self::ClaimsTypeMismatch),
+            RejectionKind::InvalidLoginOptions { .. } => Some(Self::InvalidLoginOptions),
             RejectionKind::Sealed => Some(Self::Sealed),
             _ => None,
         }

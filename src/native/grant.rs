@@ -89,7 +89,7 @@ impl<C: CustomClaims> Auth<C> {
         if scope.is_some_and(|scope| !live.user.user.has_scope(scope)) {
             return Err(TokenError::InvalidScope);
         }
-        let issued = self.inner.refresher.exchange(token, live, client).await?;
+        let (issued, _) = self.inner.refresher.exchange(token, live, client).await?;
         let access = issued.access.ok_or(TokenError::Unavailable)?;
         Ok(NativeTokenResponse::new(access, issued.refresh))
     }

@@ -41,10 +41,8 @@ pub(super) async fn commit<C: CustomClaims>(
         Rule::NotLive => Err(RefreshError::Inactive),
         Rule::Overtaken => Err(RefreshError::Overtaken),
         _ => {
-            if decided.lost_before.is_some() {
-                let Decided { row, lost_before, .. } = &decided;
-                let about = About::client(client).session(Some(row.handle), Some(&row.subject));
-                sessions.events.emit(EventKind::ResponsesLost, about.rotated_at(*lost_before));
+            if let Some(lost_before) = decided.lost_before {
+                report_repeated_loss(sessions, &decided.row, lost_before, client);
             }
             let refresh = issue_refresh(sessions, tokens, &keys, token, client, &decided);
             let committed = Arc::new(Committed::new(decided.row, decided.now, keys, refresh));
@@ -124,10 +122,20 @@ async fn store_decision<C: CustomClaims>(
     Err(RefreshError::Overtaken)
 }
 
+pub(super) fn report_repeated_loss<C: CustomClaims>(
+    sessions: &Sessions<C>,
+    row: &SessionRow,
+    lost_before: Timestamp,
+    client: &ClientInfo,
+) {
+    let about = About::client(client).session(Some(row.handle), Some(&row.subject));
+    sessions.events.emit(EventKind::ResponsesLost, about.rotated_at(Some(lost_before)));
+}
+
 /// Whether late budget was spent before, so that this lost response is not the only one: some of the budget is still missing, or
 /// it was spent for the current generation. That alone moves `rotated_at` and not `idle_expiry`, which shows unless the absolute
 /// expiry limits it.
-fn was_late_before(row: &SessionRow, now: Timestamp) -> bool {
+pub(super) fn was_late_before(row: &SessionRow, now: Timestamp) -> bool {
     let moved = |idle| row.idle_expiry < row.rotated_at.saturating_add(idle).min(row.absolute_expiry);
     row.late_budget > now || row.idle.is_some_and(moved)
 }
@@ -167,14 +175,25 @@ pub(super) fn finish<C: CustomClaims>(
     }
     let user = (!live.has_outdated_claims(sessions)).then_some(&live.user);
     let issued = committed.issue(sessions, tokens, user, client);
+    report(sessions, token, live, issued.refresh.is_some(), client);
+    Ok(issued)
+}
+
+/// Reports a commit, whose response has a refresh token or none.
+pub(super) fn report<C: CustomClaims>(
+    sessions: &Sessions<C>,
+    token: &RefreshToken,
+    live: &Live<C>,
+    has_refresh: bool,
+    client: &ClientInfo,
+) {
     sessions.events.emit_for(EventKind::Refresh(live.class), &live.row, client);
-    if issued.refresh.is_some()
+    if has_refresh
         && let Some(difference) =
             sessions.deliveries.record(token.handle, token.generation, client, sessions.events.monotonic())
     {
         sessions.events.emit_for(EventKind::Redelivered(difference), &live.row, client);
     }
-    Ok(issued)
 }
 
 /// The user for the new access token, reloaded if the handler took longer than an access token lives. `None` if that fails, and

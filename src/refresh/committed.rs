@@ -9,6 +9,7 @@ use tower_refresh_core::{
 
 use crate::{
     CustomClaims,
+    claims::User,
     event::{About, ClientInfo, EventKind},
     keys::PreparedKeys,
     refresh_token::RefreshToken,
@@ -84,6 +85,12 @@ impl<C: CustomClaims> Committed<C> {
         }
         let access = newest.as_ref().and_then(|issued| issued.access.clone());
         Issued { access, refresh: self.refresh.clone() }
+    }
+
+    /// The user of the access token that was issued last.
+    pub(super) fn user(&self) -> Option<Arc<User<C>>> {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.as_ref().filter(|newest| newest.access.is_some()).map(|newest| newest.user.user.clone())
     }
 
     fn mint(

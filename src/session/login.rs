@@ -1,16 +1,17 @@
 //! Logging in.
 
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
 use tower_refresh_core::{EndReason, SessionHandle, SessionMeta, SessionRow, Subject, Timestamp};
 
 use super::{LoginOptions, Session, TokenResponse};
 use crate::{
     CustomClaims, RejectionKind,
+    claims::User,
     event::{About, EventKind, displayable},
     refresh_token::{RefreshToken, RefreshTransport, SessionId},
     rejection::Rejection,
-    sessions::random_version,
+    sessions::{Room, random_version},
     state::Change,
     tokens::{Issued, IssuedAccess, IssuedRefresh, PreparedUser},
 };
@@ -37,19 +38,19 @@ impl<C: CustomClaims> Session<C> {
     /// Logs `subject` in, as [`login`](Self::login), with `options`.
     ///
     /// # Errors
-    /// As [`login`](Self::login).
+    /// As [`login`](Self::login), and [`RejectionKind::InvalidLoginOptions`], before any call of the store.
     pub async fn login_with(
         &self,
         subject: impl Into<Subject>,
         options: LoginOptions,
     ) -> Result<TokenResponse, Rejection> {
         self.check_writable()?;
-        let NewSession { row, access, refresh } =
+        let room = self.room(&options);
+        let NewSession { row, user, access, refresh } =
             self.prepare_session(subject.into(), options, RefreshTransport::Cookie).await?;
         let response = TokenResponse::new(&access, self.state.auth.settings.access_token_in_body);
         let issued = Issued { access: Some(access), refresh: Some(refresh) };
-        let change = Change::LoggedIn { session: row.handle, subject: row.subject.clone(), issued };
-        self.replace(self.client_sessions()?, &row, change).await?;
+        self.replace(self.client_sessions()?, &row, room, Change::LoggedIn { user, issued }).await?;
         Ok(response)
     }
 
@@ -59,38 +60,61 @@ impl<C: CustomClaims> Session<C> {
         subject: Subject,
         options: LoginOptions,
         transport: RefreshTransport,
-    ) -> Result<NewSession, Rejection> {
+    ) -> Result<NewSession<C>, Rejection> {
         let now = self.state.auth.now();
-        let policy = &self.state.auth.settings.policy;
-        // Tokens have whole seconds, and the row must agree with them.
-        let absolute_expiry = Timestamp::from_secs(now.saturating_add(policy.absolute).as_secs());
+        let (idle_expiry, absolute_expiry) = options
+            .expiries(&self.state.auth.settings.policy, transport, now)
+            .map_err(|reason| self.reject(RejectionKind::InvalidLoginOptions { reason }))?;
         let session_id = SessionId::random().map_err(|error| self.crypto_failed(None, &error))?;
         let token = RefreshToken::first(session_id, transport, absolute_expiry)
             .map_err(|error| self.crypto_failed(None, &error))?;
-        let idle_expiry = now.saturating_add(policy.idle);
         let mut row = SessionRow::new(token.handle, subject, now, idle_expiry, absolute_expiry);
         row.meta = self.meta(options.label);
         row.data = options.data;
+        row.persistent = options.remember;
         row.version = random_version().map_err(|error| self.crypto_failed(None, &error))?;
 
-        let user = match self.state.auth.refresher.load_user(&row, transport, &self.client()).await {
-            Ok(Some(user)) => user,
-            Ok(None) => return Err(self.reject(RejectionKind::SubjectGone)),
-            Err(error) => return Err(self.reject(error.into())),
-        };
+        let user = self.load_user(&row, transport).await?;
         let (access, refresh) = self.issue(&token, &user, &row, now)?;
-        Ok(NewSession { row, access, refresh })
+        Ok(NewSession { row, user: user.user, access, refresh })
     }
 
-    /// Stores the new session, and ends the `former` ones.
+    /// The user of a session that is not written yet.
+    pub(super) async fn load_user(
+        &self,
+        row: &SessionRow,
+        transport: RefreshTransport,
+    ) -> Result<PreparedUser<C>, Rejection> {
+        match self.state.auth.refresher.load_user(row, transport, &self.client()).await {
+            Ok(Some(user)) => Ok(user),
+            Ok(None) => Err(self.reject(RejectionKind::SubjectGone)),
+            Err(error) => Err(self.reject(error.into())),
+        }
+    }
+
+    /// What a login leaves of the user's other sessions.
+    pub(super) fn room(&self, options: &LoginOptions) -> Option<Room> {
+        let limit = self.state.auth.settings.max_sessions.map(Room::for_at_most);
+        if options.end_others { Some(Room::NONE) } else { limit }
+    }
+
+    /// Stores the new session, and ends those without `room` and the `former` ones.
     pub(super) async fn replace(
         &self,
         former: Vec<SessionHandle>,
         row: &SessionRow,
-        change: Change,
+        room: Option<Room>,
+        change: Change<C>,
     ) -> Result<(), Rejection> {
         let (sessions, client) = (self.state.auth.sessions(), self.client());
         if sessions.store.create(row, &client).await.is_err() {
+            return Err(self.reject(RejectionKind::Unavailable));
+        }
+        // First, so that the client's own session stays live if it fails.
+        if let Some(room) = room
+            && sessions.displace(row, &former, room, &client).await.is_err()
+        {
+            self.discard(row).await;
             return Err(self.reject(RejectionKind::Unavailable));
         }
         for session in former {
@@ -123,7 +147,7 @@ impl<C: CustomClaims> Session<C> {
     /// The session that this request has started.
     pub(super) fn started_session(&self) -> Result<Option<SessionHandle>, Rejection> {
         Ok(match self.state.change()? {
-            Some(Change::LoggedIn { session, .. } | Change::LoggedInNative { session, .. }) => Some(session),
+            Some(Change::LoggedIn { user, .. } | Change::LoggedInNative { user }) => Some(user.session),
             Some(Change::Refreshed { .. } | Change::LoggedOut) | None => None,
         })
     }
@@ -146,7 +170,7 @@ impl<C: CustomClaims> Session<C> {
         Ok((access, refresh))
     }
 
-    fn crypto_failed(&self, row: Option<&SessionRow>, error: &(dyn Error + 'static)) -> Rejection {
+    pub(super) fn crypto_failed(&self, row: Option<&SessionRow>, error: &(dyn Error + 'static)) -> Rejection {
         let client = self.client();
         let about = About::client(&client).session(row.map(|row| row.handle), row.map(|row| &row.subject));
         self.state.auth.sessions().events.failed(EventKind::CryptoFailed, about, error);
@@ -172,8 +196,9 @@ impl<C: CustomClaims> Session<C> {
 }
 
 /// A session that is not stored yet.
-pub(super) struct NewSession {
+pub(super) struct NewSession<C> {
     pub(super) row: SessionRow,
+    pub(super) user: Arc<User<C>>,
     pub(super) access: IssuedAccess,
     pub(super) refresh: IssuedRefresh,
 }

@@ -7,6 +7,7 @@ mod login_options;
 mod logout;
 mod native_login;
 mod refresh;
+mod set_data;
 mod token_response;
 
 use std::{fmt, sync::Arc};

@@ -32,10 +32,10 @@ impl<C: CustomClaims> Session<C> {
     }
 
     /// Logs `subject` in, as [`login_native`](Self::login_native), with `options`. With a label, such as the name of the device,
-    /// the user recognises the session.
+    /// the user recognises the session. [`LoginOptions::remember`] has no meaning here.
     ///
     /// # Errors
-    /// As [`login_native`](Self::login_native).
+    /// As [`login_native`](Self::login_native), and [`RejectionKind::InvalidLoginOptions`], before any call of the store.
     pub async fn login_native_with(
         &self,
         subject: impl Into<Subject>,
@@ -47,10 +47,11 @@ impl<C: CustomClaims> Session<C> {
             self.report(&kind);
             return Err(self.reject(kind));
         }
-        let NewSession { row, access, refresh } =
+        let room = self.room(&options);
+        let NewSession { row, user, access, refresh } =
             self.prepare_session(subject.into(), options, RefreshTransport::Body).await?;
-        let change = Change::LoggedInNative { session: row.handle, subject: row.subject.clone() };
-        self.replace(self.client_sessions_without_cookies()?, &row, change).await?;
+        let change = Change::LoggedInNative { user };
+        self.replace(self.client_sessions_without_cookies()?, &row, room, change).await?;
         Ok(NativeTokenResponse::new(access, Some(refresh)))
     }
 

@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod denylist;
+mod displace;
 mod feed;
 mod follow;
 mod list;
@@ -15,6 +16,7 @@ use tower_refresh_core::{EndReason, RotationPolicy, SessionHandle, StoreError, S
 pub use self::list::SessionPage;
 use self::{deliveries::Deliveries, denylist::Denylist, feed::Feed, spawn::spawn_detached};
 pub(crate) use self::{
+    displace::Room,
     follow::follow,
     store::{DynStore, GuardedStore, random_version},
 };

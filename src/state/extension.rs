@@ -111,7 +111,7 @@ impl<C: CustomClaims> AnyState for RequestState<C> {
     #[cfg(feature = "axum")]
     fn suppress_tokens(&self) {
         // After the response head nothing is sent anyway.
-        self.changes.set(Change::Refreshed { issued: Issued::default() });
+        self.changes.set(Change::Refreshed { user: None, issued: Issued::default() });
     }
 
     fn check(&self, scope: Option<&Arc<str>>) -> Result<(), Rejection> {
