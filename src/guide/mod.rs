@@ -5,6 +5,7 @@
 //! |---|---|
 //! | decide where sessions are stored | [Choosing a store](stores) |
 //! | serve pages, a single-page application, a native app or other services | [Browsers and other clients](clients) |
+//! | remember a user or not, limit sessions, switch a tenant | [Remember me and lifetimes](lifetimes) |
 //! | add a second factor, support staff or several accounts | [Special logins](logins) |
 //! | decide where the layer goes | [Wrapping a service](wrapping) |
 //! | run behind nginx, a load balancer or a CDN | [Behind a proxy](proxies) |
@@ -27,6 +28,9 @@ pub mod stores {}
 
 #[doc = include_str!("clients.md")]
 pub mod clients {}
+
+#[doc = include_str!("lifetimes.md")]
+pub mod lifetimes {}
 
 #[doc = include_str!("logins.md")]
 pub mod logins {}

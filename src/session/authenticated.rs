@@ -9,6 +9,10 @@ use crate::{CustomClaims, claims::User, rejection::Rejection, state::state_of};
 
 /// The user of a request, from a valid access token or from a refresh in this request. Cheap to clone.
 ///
+/// After a [login](crate::Session::login), a [refresh](crate::Session::refresh) or [new data](crate::Session::set_data) in this request,
+/// by a middleware for example, it is the user of the new access token, and after a [logout](crate::Session::logout) there is none. One
+/// that was read before does not change.
+///
 /// With the feature `axum` it is an extractor. As an argument it rejects requests without a user with a [`Rejection`].
 /// `Option<Authenticated<C>>` is `None` for an anonymous request, and still rejects an invalid bearer token, cross-site cookies
 /// and a request whose user could not be loaded: during a failure of the store or the claims source, or because of

@@ -38,7 +38,8 @@ impl<C: CustomClaims> Session<C> {
         let row = sessions.store.load(session, Some(&subject), &self.client()).await;
         let row = row.map_err(|_| self.reject(RejectionKind::Unavailable))?;
         let now = sessions.now();
-        let row = row.filter(|row| row.subject == subject && row.is_live(now) && !sessions.is_denied(session));
+        let row =
+            row.filter(|row| row.subject == subject && row.is_live(now) && !sessions.is_denied(session));
         let row = row.ok_or_else(|| self.reject(RejectionKind::Unauthenticated))?;
         Ok(SessionInfo::new(row).used_now(now))
     }

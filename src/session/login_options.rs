@@ -4,7 +4,9 @@ use std::{fmt, time::Duration};
 
 use tower_refresh_core::{RotationPolicy, Timestamp};
 
-use crate::{cookies::LONGEST_MAX_AGE, refresh_token::RefreshTransport, rejection::InvalidLoginOptionsReason};
+use crate::{
+    cookies::LONGEST_MAX_AGE, refresh_token::RefreshTransport, rejection::InvalidLoginOptionsReason,
+};
 
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST_IN_COOKIE: Duration = Duration::from_secs(LONGEST_MAX_AGE);

@@ -67,10 +67,7 @@ impl<C: CustomClaims> Session<C> {
         response
     }
 
-    async fn exchange(
-        &self,
-        token: &RefreshToken,
-    ) -> Result<(Issued, Option<Arc<User<C>>>), RefreshError> {
+    async fn exchange(&self, token: &RefreshToken) -> Result<(Issued, Option<Arc<User<C>>>), RefreshError> {
         let loaded = self.load(token).await;
         self.state.auth.refresher.exchange(token, loaded.live()?, &self.client()).await
     }

@@ -65,7 +65,8 @@ impl<C: Send + Sync + 'static> Sessions<C> {
             displaced.truncate(left);
             left -= displaced.len();
             for some in displaced.chunks(AT_ONCE) {
-                try_join_all(some.iter().map(|session| self.displace_one(*session, &new.subject, client))).await?;
+                try_join_all(some.iter().map(|session| self.displace_one(*session, &new.subject, client)))
+                    .await?;
             }
             match rows.last() {
                 Some(last) if rows.len() == PAGE && left > 0 => page = Page::after(last, PAGE),

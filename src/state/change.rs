@@ -27,9 +27,7 @@ pub(crate) enum Change<C> {
 impl<C> Clone for Change<C> {
     fn clone(&self) -> Self {
         match self {
-            Self::LoggedIn { user, issued } => {
-                Self::LoggedIn { user: user.clone(), issued: issued.clone() }
-            }
+            Self::LoggedIn { user, issued } => Self::LoggedIn { user: user.clone(), issued: issued.clone() },
             Self::LoggedInNative { user } => Self::LoggedInNative { user: user.clone() },
             Self::Refreshed { user, issued } => {
                 Self::Refreshed { user: user.clone(), issued: issued.clone() }

@@ -26,6 +26,7 @@ mod head;
 mod invalid_claims;
 mod lifetimes;
 mod login;
+mod login_options;
 mod logout;
 mod matrix;
 #[cfg(all(feature = "axum", any(feature = "aws_lc_rs", feature = "rust_crypto")))]
@@ -40,6 +41,7 @@ mod rotation;
 mod schedules;
 mod secrecy;
 mod servers;
+mod session_data;
 mod several_layers;
 mod shared_commits;
 mod slow;

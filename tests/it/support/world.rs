@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -93,7 +94,11 @@ pub fn request(path: &str, headers: &[(&str, &str)]) -> Request<()> {
     request.body(()).unwrap()
 }
 
-/// A small application: `/login/{subject}`, `/logout`, `/logout-everywhere`, `/logout-others`, `/refresh`, `/me` (needs a
+/// The lifetimes of the sessions of `/login-briefly`.
+pub const BRIEF_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
+pub const BRIEF_ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// A small application: `/login/{subject}`, `/login-briefly/{subject}`, `/data/{text}`, `/logout`, `/logout-everywhere`, `/logout-others`, `/refresh`, `/me` (needs a
 /// user), `/optional`, `/status/{code}`, and `/public` for the rest. The body of `/me`, `/optional` and `/public` is the
 /// subject, or `-`.
 pub async fn routes(request: Request<()>) -> Response<Bytes> {
@@ -110,6 +115,12 @@ async fn answer(request: Request<()>) -> Result<Response<Bytes>, Rejection> {
             let response = session.login_with(second, LoginOptions::new().label("test")).await?;
             Response::new(response.access_token().to_owned().into())
         }
+        "login-briefly" => {
+            let options = LoginOptions::new().remember(false).idle(BRIEF_IDLE).absolute(BRIEF_ABSOLUTE);
+            let response = session.login_with(second, options).await?;
+            Response::new(response.access_token().to_owned().into())
+        }
+        "data" => Response::new(session.set_data(second).await?.access_token().to_owned().into()),
         "logout" => {
             session.logout().await?;
             Response::new(Bytes::new())

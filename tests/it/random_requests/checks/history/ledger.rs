@@ -187,6 +187,9 @@ impl Known {
         let before = &self.row;
         assert!(before.ended.is_none() || row.ended == before.ended, "{before:?} {row:?}");
         assert_eq!((&row.subject, row.absolute_expiry), (&before.subject, before.absolute_expiry));
+        assert_eq!((row.idle, row.persistent), (before.idle, before.persistent));
+        let (idle, latest) = (row.idle.unwrap(), row.idle_expiry);
+        assert!(latest <= row.absolute_expiry && latest <= now.saturating_add(idle), "{before:?} {row:?}");
         match row.generation.checked_sub(before.generation) {
             Some(0) => {}
             Some(1) => {

@@ -149,7 +149,7 @@ impl Facts {
 
     /// Whether the request has no real token, and asks for none.
     pub fn is_strangers(&self) -> bool {
-        self.sessions().next().is_none() && !matches!(self.path, Path::Login(_))
+        self.sessions().next().is_none() && self.path.login().is_none()
     }
 
     /// Checks the user of the request.
@@ -157,10 +157,11 @@ impl Facts {
         let status = response.status();
         let must_work = match self.path {
             Path::Me | Path::Optional | Path::Public => return self.check_user(response),
-            Path::Login(_) | Path::Logout => true,
+            Path::Login(_) | Path::LoginBriefly(_) | Path::Logout => true,
             Path::Refresh => self.can_refresh,
             Path::LogoutEverywhere | Path::LogoutOthers => matches!(self.who, Who::Surely(_)),
-            Path::Error | Path::Switch => return,
+            // What it takes depends on the refresh token beside the access token.
+            Path::Error | Path::Switch | Path::SetData => return,
         };
         if self.is_rejected {
             assert!(!status.is_success(), "{response:?}");

@@ -73,9 +73,20 @@ pub enum Path {
     LogoutEverywhere,
     LogoutOthers,
     Refresh,
+    /// A login whose cookies have no `Max-Age`, with lifetimes of its own.
+    LoginBriefly(User),
+    SetData,
 }
 
 impl Path {
+    /// The user whom the request logs in.
+    pub fn login(self) -> Option<User> {
+        match self {
+            Self::Login(user) | Self::LoginBriefly(user) => Some(user),
+            _ => None,
+        }
+    }
+
     pub fn text(self) -> &'static str {
         match self {
             Self::Me => "/me",
@@ -89,6 +100,9 @@ impl Path {
             Self::LogoutEverywhere => "/logout-everywhere",
             Self::LogoutOthers => "/logout-others",
             Self::Refresh => "/refresh",
+            Self::LoginBriefly(User::Alice) => "/login-briefly/alice",
+            Self::LoginBriefly(User::Bob) => "/login-briefly/bob",
+            Self::SetData => "/data/tenant",
         }
     }
 }
