@@ -151,8 +151,8 @@ fn builder<S: SessionStore>(
         .issuer("tower-refresh-demo")
         .audience("tower-refresh-demo")
         .store(store)
-        .claims(move |subject, _session| {
-            let identity = users.identity(subject.as_str());
+        .claims(move |subject, session| {
+            let identity = users.identity(subject.as_str(), session.data());
             async move { Ok::<_, Infallible>(identity) }
         })
         .on_event(move |event| {
@@ -184,7 +184,7 @@ fn with_cors(router: Router, trusted: &[String]) -> Result<Router> {
     let origins = trusted.iter().map(HeaderValue::try_from).collect::<Result<Vec<_>, _>>()?;
     let cors = CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
         .expose_headers([HeaderName::from_static("x-access-token"), header::WWW_AUTHENTICATE])
         .allow_credentials(true);

@@ -1,14 +1,17 @@
 //! Login, and the user of a request.
 
+use std::time::Duration;
+
 use axum::{
     Json,
-    extract::State,
+    extract::{Path, State},
     http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE},
     response::{IntoResponse, Response},
 };
+use humantime::parse_duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_refresh::{Authenticated, Rejection, RejectionKind, Session};
+use tower_refresh::{Authenticated, LoginOptions, Rejection, RejectionKind, Session};
 
 use crate::{app::App, problem::Problem, users::Claims};
 
@@ -16,7 +19,14 @@ use crate::{app::App, problem::Problem, users::Claims};
 pub(super) struct LoginForm {
     username: String,
     password: String,
+    /// `false`: the cookies end with the browser.
+    remember: Option<bool>,
+    /// This login's own lifetimes, such as `5m`.
+    idle: Option<String>,
+    absolute: Option<String>,
 }
+
+const LONGEST_TENANT: usize = 8 * 1024;
 
 pub(super) async fn login(
     session: Session<Claims>,
@@ -26,7 +36,10 @@ pub(super) async fn login(
     if !app.users.check(&form.username, &form.password) {
         return login_failed();
     }
-    login_response(session.login(form.username).await.map(Json))
+    match form.options() {
+        Ok(options) => login_response(session.login_with(form.username, options).await.map(Json)),
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// For clients other than browsers: the response contains the refresh token too, for `POST /auth/token`.
@@ -38,13 +51,37 @@ pub(super) async fn token_login(
     if !app.users.check(&form.username, &form.password) {
         return login_failed();
     }
-    login_response(session.login_native(form.username).await)
+    match form.options() {
+        Ok(options) => login_response(session.login_native_with(form.username, options).await),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+impl LoginForm {
+    fn options(&self) -> Result<LoginOptions, Problem> {
+        let mut options = LoginOptions::new().remember(self.remember.unwrap_or(true));
+        if let Some(idle) = &self.idle {
+            options = options.idle(duration(idle)?);
+        }
+        if let Some(absolute) = &self.absolute {
+            options = options.absolute(duration(absolute)?);
+        }
+        Ok(options)
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, Problem> {
+    parse_duration(text).map_err(|_| Problem::bad_request("a duration is written as 10s, 5m or 30d"))
 }
 
 fn login_response(login: Result<impl IntoResponse, Rejection>) -> Response {
     match login {
         Ok(tokens) => tokens.into_response(),
         Err(rejection) if *rejection.kind() == RejectionKind::SubjectGone => login_failed(),
+        // Here the client chose the options.
+        Err(rejection) if matches!(rejection.kind(), RejectionKind::InvalidLoginOptions { .. }) => {
+            Problem::bad_request(rejection.to_string()).into_response()
+        }
         Err(rejection) => rejection.into_response(),
     }
 }
@@ -57,13 +94,32 @@ fn login_failed() -> Response {
 }
 
 pub(super) async fn me(user: Authenticated<Claims>) -> Json<Value> {
-    Json(json!({
+    let mut me = json!({
         "sub": user.subject().as_str(),
         "sid": user.session().to_string(),
         "scope": user.scope(),
         "name": user.claims().name,
         "exp": user.expires_at().as_secs(),
-    }))
+    });
+    if let Some(tenant) = &user.claims().tenant {
+        me["tenant"] = tenant.as_str().into();
+    }
+    Json(me)
+}
+
+/// Switches the tenant of this session: the new access token has its claims at once.
+pub(super) async fn switch_tenant(
+    _user: Authenticated<Claims>,
+    session: Session<Claims>,
+    Path(name): Path<String>,
+) -> Response {
+    if name.len() > LONGEST_TENANT {
+        return Problem::bad_request("the name of a tenant has at most 8192 bytes").into_response();
+    }
+    match session.set_data(name).await {
+        Ok(tokens) => Json(tokens).into_response(),
+        Err(rejection) => rejection.into_response(),
+    }
 }
 
 /// Serves every request, even with credentials that other routes reject.

@@ -9,7 +9,7 @@ mod users;
 
 use axum::{
     Router,
-    routing::{get, patch, post},
+    routing::{get, patch, post, put},
 };
 
 pub(crate) use self::steal::routes as steal;
@@ -26,6 +26,7 @@ pub(crate) fn all(app: App) -> Router {
         .route("/login", post(account::login))
         .route("/token-login", post(account::token_login))
         .route("/me", get(account::me))
+        .route("/tenant/{name}", put(account::switch_tenant))
         .route("/public", get(account::public))
         .route("/optional", get(account::optional))
         .route("/echo", post(answers::echo))

@@ -7,6 +7,7 @@ mod flags;
 mod native;
 mod native_client;
 mod operations;
+mod own_sessions;
 mod page;
 mod refresh;
 mod sessions;
