@@ -413,9 +413,10 @@ async fn of_logins_at_the_same_time_at_least_the_last_one_stays() {
         let live = world.auth.sessions("alice", None).await.unwrap();
         assert!((1..=2).contains(&live.len()), "{held:?}: {}", live.len());
         // One that was displaced before its response gets no tokens.
-        let in_hand = [&one, &two].into_iter().filter(|browser| browser.access().is_some()).map(session_of);
+        let mut in_hand =
+            [&one, &two].into_iter().filter(|browser| browser.access().is_some()).map(session_of);
         let stays = |session| live.iter().any(|live| live.handle() == session);
-        assert!(in_hand.map(stays).any(|stays| stays), "{held:?}");
+        assert!(in_hand.any(stays), "{held:?}");
         // The next one restores the limit.
         world.clock.advance(SECOND);
         logged_in(&world, "alice", LoginOptions::new()).await;
@@ -444,9 +445,9 @@ async fn with_sessions(world: &World, count: u32) {
 }
 
 #[tokio::test]
-async fn a_login_of_a_user_with_200_000_sessions_takes_few_calls_of_the_store() {
+async fn a_login_of_a_user_with_20_000_sessions_takes_few_calls_of_the_store() {
     let world = World::with(|builder| builder.max_sessions(5));
-    with_sessions(&world, 200_000).await;
+    with_sessions(&world, 20_000).await;
     world.store.take_calls();
 
     logged_in(&world, "alice", LoginOptions::new()).await;

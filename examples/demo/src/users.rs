@@ -146,9 +146,9 @@ mod tests {
         let users = Users::new();
         let disable = |disabled| Change { disabled: Some(disabled), ..Change::default() };
         assert!(users.change("bob", disable(true)).is_some());
-        assert!(users.identity("bob").is_none());
+        assert!(users.identity("bob", b"").is_none());
         assert!(users.change("bob", disable(false)).is_some());
-        assert!(users.identity("bob").is_some());
+        assert!(users.identity("bob", b"").is_some());
         assert!(users.change("carol", disable(false)).is_none());
     }
 
