@@ -5,9 +5,9 @@ use std::{convert::Infallible, fmt::Debug, sync::Mutex, time::Duration};
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_refresh::{
-    Auth, Authenticated, ConfigError, FeedLossPolicy, Identity, InvalidClaimsReason, InvalidTokenReason,
-    KeyRing, LateBudget, LoginOptions, MemoryStore, PolicyError, Rejection, RotationPolicy, Session,
-    SessionHandle, SystemClock,
+    Auth, Authenticated, ConfigError, FeedLossPolicy, Identity, InvalidClaimsReason,
+    InvalidLoginOptionsReason, InvalidTokenReason, KeyRing, LateBudget, LoginOptions, MemoryStore,
+    PolicyError, Rejection, RotationPolicy, Session, SessionHandle, SystemClock,
     event::{EndReason, EventKind, RejectionReason, TokenClass},
     keys::{Algorithm, KeyError, RefreshKey, SigningKey, VerifyingKey},
     store::{Ended, StoreError, StoreErrorKind},
@@ -180,6 +180,7 @@ async fn no_public_type_shows_a_secret() {
     shown.of("Rejection", rejection);
     shown.of("RejectionKind", rejection.kind());
     shown.of("InvalidClaimsReason", &InvalidClaimsReason::TooLarge);
+    shown.of("InvalidLoginOptionsReason", &InvalidLoginOptionsReason::IdleTooShort);
     shown.of("InvalidTokenReason", &InvalidTokenReason::BadSignature);
 
     shown.of("Auth", &world.auth);
