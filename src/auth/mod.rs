@@ -112,8 +112,40 @@ impl<C: CustomClaims> Auth<C> {
         Ok(self.inner.sessions().end_subject(subject, None, EndReason::Revoked, client).await?.len())
     }
 
-    /// Follows the store's feed of ended sessions, so that this server rejects within moments the access tokens of sessions that
-    /// other servers end. Spawn the future if [`AuthBuilder::build`] found no tokio runtime. It reconnects by itself, completes
+    /// Loads the claims of `subject` again in each of its live sessions: a role that was taken away is gone at the next request.
+    /// Change your own database first, then call this. Returns the number of sessions.
+    ///
+    /// Access tokens with claims from before count as expired at once on this server, and within moments on servers that follow
+    /// the store's feed: they are refreshed in the same request, and the claims source is called. A client that has no refresh
+    /// token in that request gets 401, as for an expired token. No session ends and no refresh token changes, so no user has to log
+    /// in again. Other servers accept these access tokens until they expire.
+    ///
+    /// A login that is in progress meanwhile may still have the former claims until its first refresh. For a subject with very many
+    /// sessions, it calls the store for 32 of them at a time.
+    ///
+    /// # Errors
+    /// If the store fails: some sessions may have been reached. Call it again.
+    ///
+    /// # Cancel safety
+    /// As [`end_session`](Self::end_session).
+    pub async fn reload_claims(&self, subject: impl Into<Subject>) -> Result<usize, StoreError> {
+        self.inner.sessions().reload_subject(subject.into()).await
+    }
+
+    /// Loads the claims of one session again, as [`reload_claims`](Self::reload_claims). Returns whether there is such a session
+    /// that has not ended.
+    ///
+    /// # Errors
+    /// If the store fails. Call it again.
+    ///
+    /// # Cancel safety
+    /// As [`end_session`](Self::end_session).
+    pub async fn reload_session(&self, session: SessionHandle) -> Result<bool, StoreError> {
+        self.inner.sessions().reload_session(session).await
+    }
+
+    /// Follows the store's feed, so that this server rejects within moments the access tokens of sessions that other servers end,
+    /// and refreshes those whose claims they outdate. Spawn the future if [`AuthBuilder::build`] found no tokio runtime. It reconnects by itself, completes
     /// when the last clone of this `Auth` is dropped, and completes at once if the store has no feed.
     ///
     /// # Cancel safety

@@ -13,7 +13,7 @@ pub(crate) struct User<C> {
     pub(crate) expires_at: Timestamp,
     /// When the user last authenticated. `None` for a token of an earlier version.
     pub(crate) auth_time: Option<Timestamp>,
-    /// The epoch of the claims.
+    /// The epoch of the claims: they were loaded after it had begun.
     pub(crate) epoch: u32,
     pub(crate) claims: C,
     not_before: Timestamp,
@@ -21,8 +21,8 @@ pub(crate) struct User<C> {
 }
 
 impl<C> User<C> {
-    /// The user of the session of `row`, with the identity that the claims source returned.
-    pub(crate) fn new(row: &SessionRow, identity: Identity<C>, expires_at: Timestamp) -> Self {
+    /// The user of the session of `row`, with the identity that the claims source returned in this epoch.
+    pub(crate) fn new(row: &SessionRow, identity: Identity<C>, epoch: u32, expires_at: Timestamp) -> Self {
         let Identity { claims, scope } = identity;
         Self {
             subject: row.subject.clone(),
@@ -30,7 +30,7 @@ impl<C> User<C> {
             scope,
             expires_at,
             auth_time: Some(row.authenticated_at),
-            epoch: row.claims_epoch,
+            epoch,
             claims,
             not_before: Timestamp::default(),
             refresh_ahead_from: expires_at,

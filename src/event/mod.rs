@@ -66,6 +66,9 @@ pub enum EventKind {
     Impossible,
     /// The session ended.
     End(EndReason),
+    /// The claims of the session were outdated by [`Auth::reload_claims`](crate::Auth::reload_claims) or
+    /// [`reload_session`](crate::Auth::reload_session): its access tokens from before count as expired.
+    ClaimsOutdated,
     /// A request had invalid credentials or lacked permission. Expired tokens are routine, and not reported.
     Rejected(RejectionReason),
     /// A call of the store failed or timed out. No session was ended and no cookie removed because of it.
@@ -74,8 +77,8 @@ pub enum EventKind {
     ClaimsFailed,
     /// The cryptographic backend failed to sign a token or to draw random bytes, and the token was not sent.
     CryptoFailed,
-    /// The store's feed of ended sessions was lost, or reported more session ends than this server remembers. Until it is back,
-    /// access tokens of sessions that other servers end stay valid here until they expire. A store without a feed, and a feed that is not followed, raise no event; the gauge
+    /// The store's feed was lost, or reported more ended sessions and changes of roles than this server remembers. Until it is back,
+    /// access tokens of sessions that other servers end or outdate stay valid here until they expire. A store without a feed, and a feed that is not followed, raise no event; the gauge
     /// `tower_refresh_feed_up` is 0.
     FeedLost,
     /// The feed is back, and this server has caught up with it.
@@ -121,6 +124,7 @@ impl EventKind {
             Self::Ahead => "ahead",
             Self::Impossible => "impossible",
             Self::End(_) => "end",
+            Self::ClaimsOutdated => "claims_outdated",
             Self::Rejected(_) => "rejected",
             Self::StoreFailed => "store_failed",
             Self::ClaimsFailed => "claims_failed",

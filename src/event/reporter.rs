@@ -160,6 +160,7 @@ fn trace(event: &Event, message: Option<&str>) {
         EventKind::Refresh(_) | EventKind::Rejected(_) => at!(DEBUG),
         EventKind::Login
         | EventKind::End(_)
+        | EventKind::ClaimsOutdated
         | EventKind::FeedRestored
         | EventKind::Redelivered(ClientDifference::Ip)
         | EventKind::Disabled => at!(INFO),

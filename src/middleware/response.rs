@@ -78,7 +78,7 @@ pub(super) fn apply_change<C: CustomClaims>(
     headers: &mut HeaderMap,
 ) {
     let settings = &state.auth.settings;
-    // The session may have ended since its tokens were issued.
+    // The session may have ended, or its claims may be outdated, since its tokens were issued.
     let session = match change.as_deref() {
         Some(Change::LoggedIn { session, .. } | Change::LoggedInNative { session, .. }) => Some(*session),
         Some(Change::Refreshed { .. }) => state.parse_refresh_tokens_once().token().map(|token| token.handle),
@@ -89,9 +89,10 @@ pub(super) fn apply_change<C: CustomClaims>(
         tokens::forbid_caching(headers);
         return;
     }
-    match change.as_deref() {
+    match change.map(|change| *change) {
         Some(Change::LoggedIn { issued, .. } | Change::Refreshed { issued }) => {
-            add_tokens(state, headers, issued);
+            let least_epoch = session.map_or(0, |session| state.auth.sessions().least_epoch(session));
+            add_tokens(state, headers, &issued.without_claims_below(least_epoch));
         }
         Some(Change::LoggedInNative { .. }) => tokens::forbid_caching(headers),
         // Of a cross-site request, the cookies were not read.

@@ -1,4 +1,4 @@
-//! Asking the store about the session of a valid access token, while the feed of ended sessions is not received.
+//! Asking the store about the session of a valid access token, while the feed is not received.
 
 use std::sync::Arc;
 
@@ -6,24 +6,36 @@ use futures_util::FutureExt;
 
 use super::{
     dead::DeadSessions,
+    inactive::Inactive,
     load::{Loaded, Mode},
     loads::{Loading, Loads},
 };
 use crate::{CustomClaims, claims::User, event::ClientInfo, refresh_token::RefreshToken, sessions::Sessions};
+
+/// What decides if the access token does not count.
+pub(crate) struct Instead {
+    pub(crate) token: Option<RefreshToken>,
+    /// Whether it decides too if the session of the access token has ended, or only if its claims are outdated.
+    pub(crate) if_ended: bool,
+}
 
 pub(super) fn confirm_or_load<C: CustomClaims>(
     sessions: Arc<Sessions<C>>,
     loads: Loads<C>,
     dead: Arc<DeadSessions>,
     user: Arc<User<C>>,
-    token: Option<RefreshToken>,
+    Instead { token, if_ended }: Instead,
     mode: Mode,
     client: ClientInfo,
 ) -> Loading<C> {
     let confirm_or_load = async move {
         let confirmed = confirm(&sessions, &dead, user, &client).await;
         match (&confirmed, token) {
-            (Loaded::Inactive(_), Some(token)) => loads.join_or_start(&token, mode, &client).0.await,
+            (Loaded::Inactive(inactive), Some(token))
+                if if_ended || *inactive == Inactive::ClaimsOutdated =>
+            {
+                loads.join_or_start(&token, mode, &client).0.await
+            }
             _ => Arc::new(confirmed),
         }
     };
@@ -40,6 +52,9 @@ async fn confirm<C: CustomClaims>(
         return Loaded::Inactive(inactive);
     }
     match sessions.store.load(user.session, Some(&user.subject), client).await {
+        Ok(Some(row)) if row.is_live(sessions.now()) && user.epoch < row.claims_epoch => {
+            Loaded::Inactive(Inactive::ClaimsOutdated)
+        }
         Ok(Some(row)) if row.is_live(sessions.now()) => Loaded::SessionLive(user),
         Ok(row) => Loaded::Inactive(dead.remember_if_final(user.session, row.as_ref(), sessions.now())),
         Err(_) => Loaded::Unavailable,

@@ -9,6 +9,8 @@ pub(crate) enum Inactive {
     SessionOver,
     /// Any other reason. A newer login may be on its way to the same browser, or the session goes on (c7), so the cookies stay.
     TokenRejected,
+    /// The claims of the valid access token are outdated, so that it counts as expired.
+    ClaimsOutdated,
 }
 
 impl Inactive {

@@ -58,9 +58,10 @@ pub(crate) struct Live<C> {
 }
 
 impl<C: CustomClaims> Live<C> {
-    /// Whether the claims are older than an access token may be, because the handler took that long.
-    pub(super) fn has_outdated_claims(&self, sessions: &Sessions<C>) -> bool {
-        sessions.now().saturating_since(self.user.claims_at) >= sessions.policy.access_lifetime
+    /// The user, unless the claims are older than an access token may be, because the handler took that long.
+    pub(super) fn recent_user(&self, sessions: &Sessions<C>) -> Option<&PreparedUser<C>> {
+        let age = sessions.now().saturating_since(self.user.claims_at);
+        (age < sessions.policy.access_lifetime).then_some(&self.user)
     }
 }
 

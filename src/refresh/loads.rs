@@ -26,7 +26,8 @@ pub(super) struct Loads<C> {
     sessions: Arc<Sessions<C>>,
     tokens: Arc<Tokens<C>>,
     dead: Arc<DeadSessions>,
-    flights: SingleFlight<(SessionHandle, u32, Mode), Arc<Loaded<C>>>,
+    /// By the least epoch of claims too: a request after a notice never joins a load that may be from before it.
+    flights: SingleFlight<(SessionHandle, u32, Mode, u32), Arc<Loaded<C>>>,
 }
 
 impl<C: CustomClaims> Loads<C> {
@@ -66,7 +67,8 @@ impl<C: CustomClaims> Loads<C> {
         mode: Mode,
         client: &ClientInfo,
     ) -> (SharedWork<Arc<Loaded<C>>>, bool) {
-        self.flights.join_or_start((token.handle, token.generation, mode), || {
+        let least_epoch = self.sessions.least_epoch(token.handle);
+        self.flights.join_or_start((token.handle, token.generation, mode, least_epoch), || {
             let (handle, generation) = (token.handle, token.generation);
             let (sessions, tokens, dead) = (self.sessions.clone(), self.tokens.clone(), self.dead.clone());
             let load = load(sessions, tokens, dead, token.clone(), mode, client.clone());

@@ -19,16 +19,10 @@ use std::{fmt, sync::Arc};
 
 use tower_refresh_core::SessionRow;
 
-use self::{
-    commit::{commit, finish},
-    commits::Commits,
-    dead::DeadSessions,
-    load::reload_claims,
-    loads::Loads,
-    user::load_user,
-};
+use self::{commits::Commits, dead::DeadSessions, load::reload_claims, loads::Loads, user::load_user};
 pub(crate) use self::{
     commits::Committing,
+    confirm::Instead,
     error::RefreshError,
     inactive::Inactive,
     load::{Live, Loaded, Mode},
@@ -79,17 +73,17 @@ impl<C: CustomClaims> Refresher<C> {
         self.loads.join_or_start(token, mode, client)
     }
 
-    /// Asks the store whether the session of a valid access token is live. If it is not, the access token counts for nothing,
-    /// and `token` decides, if there is one.
+    /// Asks the store whether the session of a valid access token is live, with these claims. If it is not, the access token counts
+    /// for nothing, and the refresh token decides, if there is one.
     pub(crate) fn confirm_or_load(
         &self,
         user: Arc<User<C>>,
-        token: Option<RefreshToken>,
+        instead: Instead,
         mode: Mode,
         client: ClientInfo,
     ) -> Loading<C> {
         let (sessions, dead) = (self.sessions.clone(), self.dead.clone());
-        confirm::confirm_or_load(sessions, self.loads.clone(), dead, user, token, mode, client)
+        confirm::confirm_or_load(sessions, self.loads.clone(), dead, user, instead, mode, client)
     }
 
     /// What was loaded before, with the claims as of now.
@@ -126,8 +120,7 @@ impl<C: CustomClaims> Refresher<C> {
         live: &Live<C>,
         client: &ClientInfo,
     ) -> Result<Issued, RefreshError> {
-        let result = commit(&self.sessions, &self.tokens, token, live, client).await;
-        finish(&self.sessions, &self.tokens, token, live, client, result)
+        self.commits.alone(token, live, client).await
     }
 
     /// Spends the late budget that authenticated a request whose response can carry no token. It sends nothing, and if it fails,

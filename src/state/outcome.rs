@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use crate::{
-    RejectionKind, access_token::InvalidTokenReason, claims::User, refresh::Loaded, telemetry::RequestOutcome,
+    RejectionKind,
+    access_token::InvalidTokenReason,
+    claims::User,
+    refresh::{Inactive, Loaded},
+    telemetry::RequestOutcome,
 };
 
 pub(crate) enum Outcome<C> {
@@ -35,6 +39,12 @@ impl<C> Outcome<C> {
                 return Self::Rejected(RejectionKind::InvalidClaims { reason: *reason });
             }
             Loaded::Inactive(_) => None,
+        };
+        let fallback = match (loaded, fallback) {
+            (Loaded::Inactive(Inactive::ClaimsOutdated), Fallback::InvalidBearer(_)) => {
+                Fallback::InvalidBearer(InvalidTokenReason::Expired)
+            }
+            _ => fallback,
         };
         match (user, fallback) {
             (Some(user), _) if !is_denied(user) => Self::Authenticated(user.clone()),

@@ -26,7 +26,7 @@ pub fn access_token<C: CustomClaims>(
     let expires_at = now.saturating_add(auth.inner.settings.policy.access_lifetime);
     let session = SessionHandle::from_bytes(crypto::random().map_err(TestTokenError::new)?);
     let row = SessionRow::new(session, subject.into(), now, expires_at, expires_at);
-    let user = User::new(&row, identity, expires_at);
+    let user = User::new(&row, identity, 0, expires_at);
     let tokens = auth.inner.tokens();
     let load = UserLoad { user: Arc::new(user), claims_at: now, call: 0 };
     let user = tokens.prepare(load, RefreshTransport::Cookie).map_err(TestTokenError::new)?;
@@ -51,7 +51,7 @@ pub fn authenticated<C>(subject: impl Into<Subject>, identity: Identity<C>) -> A
     let session = SessionHandle::from_bytes(*b"a testing handle");
     let never = Timestamp::from_millis(u64::MAX);
     let row = SessionRow::new(session, subject.into(), Timestamp::default(), never, never);
-    Authenticated::new(Arc::new(User::new(&row, identity, never)))
+    Authenticated::new(Arc::new(User::new(&row, identity, 0, never)))
 }
 
 /// The claims do not fit into an access token. `Display` contains the reason.

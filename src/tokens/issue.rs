@@ -21,12 +21,22 @@ pub(crate) struct Issued {
     pub(crate) refresh: Option<IssuedRefresh>,
 }
 
+impl Issued {
+    /// Without an access token whose claims have an epoch below this one.
+    pub(crate) fn without_claims_below(mut self, least_epoch: u32) -> Self {
+        self.access = self.access.filter(|access| access.epoch >= least_epoch);
+        self
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct IssuedAccess {
     pub(crate) token: Zeroizing<String>,
     /// Seconds from its `iat`.
     pub(crate) expires_in: u64,
     pub(crate) scope: Box<str>,
+    /// The epoch of its claims.
+    pub(crate) epoch: u32,
 }
 
 #[derive(Clone)]
@@ -69,6 +79,7 @@ impl<C: CustomClaims> Tokens<C> {
             token: Zeroizing::new(token),
             expires_in: expires_at.saturating_sub(now.as_secs()),
             scope: user.scope.as_str().into(),
+            epoch: user.epoch,
         })
     }
 

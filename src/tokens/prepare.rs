@@ -29,9 +29,9 @@ pub(crate) struct PreparedUser<C> {
 }
 
 impl<C> PreparedUser<C> {
-    /// Whether the claims source was called after it was called for `other`.
+    /// Whether the claims are of a later epoch than those of `other`, or else the claims source was called later.
     pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
-        self.call > other.call
+        (self.user.epoch, self.call) > (other.user.epoch, other.call)
     }
 
     /// Whether an access token says the same of both.
