@@ -7,6 +7,7 @@ mod attacks;
 mod authorization;
 mod cache;
 mod cancellation;
+mod claims_epoch;
 mod concurrency;
 #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod config;

@@ -322,6 +322,33 @@ async fn a_session_end_that_fails_in_the_store_is_an_error_and_denies_no_session
 }
 
 #[tokio::test]
+async fn claims_that_the_store_fails_to_outdate_stay_valid_and_the_call_can_be_repeated() {
+    for fault in FAULTS {
+        for op in [Op::List, Op::Outdate] {
+            let case = format!("{op:?} {fault:?}");
+            let world = world();
+            let browser = Browser::logged_in(&world, "alice").await;
+            let other = Browser::logged_in(&world, "alice").await;
+            world.store.break_op(op, fault);
+
+            assert!(world.auth.reload_claims("alice").await.is_err(), "{case}");
+            let reloaded = world.auth.reload_session(session(&browser)).await;
+            assert_eq!(reloaded.is_err(), op == Op::Outdate, "{case}");
+
+            world.store.fix();
+            assert_eq!(world.send(browser.request("/me")).await.status(), 200, "{case}");
+            assert_eq!(world.auth.reload_claims("alice").await.unwrap(), 2, "{case}");
+            for browser in [browser, other] {
+                assert!(is_live(&world, session(&browser)).await, "{case}");
+                let response = world.send(browser.request("/me")).await;
+                let access = set_cookies(response.headers()).into_iter().find(|(name, _)| name == ACCESS);
+                assert!(access.is_some(), "{case}: the access token from before counts as expired");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_anonymous_logout_works_without_a_store() {
     let world = world();
     break_all(&world, Fault::Fails);
