@@ -20,6 +20,8 @@ enum Access {
     /// In the last fifth of its lifetime.
     NearEnd,
     Expired,
+    /// Of the session, whose claims were outdated since.
+    Outdated,
     /// With an invalid signature.
     Forged,
     /// Signed with another key.
@@ -130,6 +132,8 @@ fn meaning(access: Access, transport: Transport, refresh: Refresh) -> Meaning {
         Access::Valid         => (User("alice"),        User("alice")),
         Access::NearEnd       => (ExpiresSoon("alice"), ExpiresSoon("alice")),
         Access::Expired       => (Expired("alice"),     Anonymous),
+        Access::Outdated if refresh == Refresh::EndedHere => (Invalid, Anonymous),
+        Access::Outdated      => (Expired("alice"),     Anonymous),
         Access::Forged        => (Invalid,              Anonymous),
         Access::ForeignKey    => (Invalid,              Anonymous),
         Access::ForeignIssuer => (Invalid,              Anonymous),
@@ -356,12 +360,13 @@ async fn assert_all(transport: Transport) {
     assert!(wrong.is_empty(), "{} of {cases} rows are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-const ACCESSES: [Access; 16] = [
+const ACCESSES: [Access; 17] = [
     Access::Absent,
     Access::Empty,
     Access::Valid,
     Access::NearEnd,
     Access::Expired,
+    Access::Outdated,
     Access::Forged,
     Access::ForeignKey,
     Access::ForeignIssuer,

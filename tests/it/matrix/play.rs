@@ -238,6 +238,12 @@ async fn access_tokens(
         Access::Valid => vec![valid().await],
         Access::NearEnd => vec![alice.access(world, NEAR_END).await],
         Access::Expired => vec![alice.access(world, EXPIRED).await],
+        Access::Outdated => {
+            let token = valid().await;
+            let is_live = world.auth.reload_session(alice.session).await.unwrap();
+            assert!(is_live || ended(world, alice.session).await.is_some());
+            vec![token]
+        }
         Access::Forged => vec![mint::forged_access(&valid().await)],
         Access::ForeignKey => vec![login_elsewhere(world, ISSUER, OTHER_SECRET).await.0],
         Access::ForeignIssuer => vec![login_elsewhere(world, ISSUER_OF_STAGING, SECRET).await.0],
