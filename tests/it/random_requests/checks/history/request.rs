@@ -211,9 +211,12 @@ async fn who(
     let vouched = presented.refresh.as_ref().filter(|token| keys.contains(&token.key));
     let Some(refresh) = vouched else { return Who::Stranger };
     if has_bearer {
+        let row = world.store.row(refresh.session).await;
+        let least_epoch = row.map_or(0, |row| row.claims_epoch);
         let is_its_own = presented.access.as_ref().is_some_and(|access| {
-            let Kind::Access { expires_at } = access.kind else { return false };
-            access.session == refresh.session && keys.contains(&access.key) && world.clock.now() >= expires_at
+            let Kind::Access { expires_at, epoch } = access.kind else { return false };
+            let is_expired = world.clock.now() >= expires_at || epoch < least_epoch;
+            access.session == refresh.session && keys.contains(&access.key) && is_expired
         });
         if !is_its_own {
             return Who::Stranger;

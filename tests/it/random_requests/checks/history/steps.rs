@@ -22,6 +22,7 @@ pub enum Step {
     Wait(Wait),
     EndSession(u8),
     EndSubject(User),
+    ReloadClaims(User),
     /// From now on this kind of call fails.
     Break(Call),
     Fix,

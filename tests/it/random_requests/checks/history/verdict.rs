@@ -63,6 +63,7 @@ impl History {
                 .get(&token.session)
                 .is_some_and(|at| self.world.clock.now() < at.saturating_add(ACCESS_LIFETIME));
             assert!(!ended, "a token of an ended session goes out: {token:?}");
+            self.ledger.assert_current(token, self.world.clock.now());
         }
         if matches!(facts.path, Path::Login(_) | Path::Logout) && response.status() == StatusCode::OK {
             for (session, key) in &facts.named {
