@@ -29,7 +29,7 @@ use crate::{
     auth_inner::AuthInner,
     credentials::{CookieHeaders, RequestHeaders, cross_site},
     event::About,
-    refresh::{Instead, Loaded, Loading, Mode},
+    refresh::{Loaded, Loading, Mode},
     refresh_token::RefreshToken,
     settings::{AccessTransport, Settings},
     state::{Fallback, LoadedRefresh, Outcome, Refresh, RequestExtension, RequestInfo, RequestState},
@@ -136,15 +136,14 @@ fn load_or_serve<C: CustomClaims>(
 
     let outcome = match access {
         Access::Valid(valid) if auth.sessions().must_ask_store() => {
-            let (fallback, token, if_ended) = match valid.transport {
+            let (fallback, token) = match valid.transport {
                 AccessTransport::Header => {
                     let fallback = Fallback::InvalidBearer(InvalidTokenReason::Revoked);
-                    (fallback, token_of(valid.user.session), false)
+                    (fallback, token_of(valid.user.session))
                 }
-                AccessTransport::Cookie => (Fallback::Anonymous, cookie_token(), true),
+                AccessTransport::Cookie => (Fallback::Anonymous, cookie_token()),
             };
-            let instead = Instead { token: token.clone(), if_ended };
-            let load = auth.refresher.confirm_or_load(valid.user, instead, deciding, info.client());
+            let load = auth.refresher.confirm_or_load(valid.user, token.clone(), deciding, info.client());
             return Arrival::Wait(load, info, OnLoaded { token, fallback });
         }
         Access::Valid(valid) => {

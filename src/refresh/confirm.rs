@@ -12,30 +12,19 @@ use super::{
 };
 use crate::{CustomClaims, claims::User, event::ClientInfo, refresh_token::RefreshToken, sessions::Sessions};
 
-/// What decides if the access token does not count.
-pub(crate) struct Instead {
-    pub(crate) token: Option<RefreshToken>,
-    /// Whether it decides too if the session of the access token has ended, or only if its claims are outdated.
-    pub(crate) if_ended: bool,
-}
-
 pub(super) fn confirm_or_load<C: CustomClaims>(
     sessions: Arc<Sessions<C>>,
     loads: Loads<C>,
     dead: Arc<DeadSessions>,
     user: Arc<User<C>>,
-    Instead { token, if_ended }: Instead,
+    token: Option<RefreshToken>,
     mode: Mode,
     client: ClientInfo,
 ) -> Loading<C> {
     let confirm_or_load = async move {
         let confirmed = confirm(&sessions, &dead, user, &client).await;
         match (&confirmed, token) {
-            (Loaded::Inactive(inactive), Some(token))
-                if if_ended || *inactive == Inactive::ClaimsOutdated =>
-            {
-                loads.join_or_start(&token, mode, &client).0.await
-            }
+            (Loaded::Inactive(_), Some(token)) => loads.join_or_start(&token, mode, &client).0.await,
             _ => Arc::new(confirmed),
         }
     };

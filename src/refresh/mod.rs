@@ -22,7 +22,6 @@ use tower_refresh_core::SessionRow;
 use self::{commits::Commits, dead::DeadSessions, load::reload_claims, loads::Loads, user::load_user};
 pub(crate) use self::{
     commits::Committing,
-    confirm::Instead,
     error::RefreshError,
     inactive::Inactive,
     load::{Live, Loaded, Mode},
@@ -78,12 +77,12 @@ impl<C: CustomClaims> Refresher<C> {
     pub(crate) fn confirm_or_load(
         &self,
         user: Arc<User<C>>,
-        instead: Instead,
+        token: Option<RefreshToken>,
         mode: Mode,
         client: ClientInfo,
     ) -> Loading<C> {
         let (sessions, dead) = (self.sessions.clone(), self.dead.clone());
-        confirm::confirm_or_load(sessions, self.loads.clone(), dead, user, instead, mode, client)
+        confirm::confirm_or_load(sessions, self.loads.clone(), dead, user, token, mode, client)
     }
 
     /// What was loaded before, with the claims as of now.

@@ -29,9 +29,9 @@ pub(crate) struct PreparedUser<C> {
 }
 
 impl<C> PreparedUser<C> {
-    /// Whether the claims are of a later epoch than those of `other`, or else the claims source was called later.
+    /// Whether the claims source was called after it was called for `other`.
     pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
-        (self.user.epoch, self.call) > (other.user.epoch, other.call)
+        self.call > other.call
     }
 
     /// Whether an access token says the same of both.

@@ -209,6 +209,21 @@ async fn more_changes_than_there_is_room_for_count_as_a_lost_feed() {
     assert_eq!(scope_of(&there, browser.request("/me")).await.body(), "user");
 }
 
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn a_notice_about_the_claims_revives_no_session_whose_end_was_reported() {
+    let here = World::new();
+    let browser = log_in_as_administrator(&here).await;
+    here.store.report_end(session_of(&browser), tower_refresh::Clock::now(&here.clock));
+    here.store.report_outdated(session_of(&browser), 1);
+    let there = World::on(here.clock.clone(), here.store.clone(), |builder| builder);
+    settle().await;
+
+    let response = scope_of(&there, browser.request("/optional")).await;
+
+    assert_eq!(response.body(), "-", "the row is live, and the feed knows more");
+}
+
 /// Anyone who can send on the feed can send any epoch.
 #[cfg(feature = "tokio")]
 #[tokio::test]
