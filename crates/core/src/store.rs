@@ -127,8 +127,8 @@ pub trait SessionStore: Send + Sync + 'static {
     fn purge_dead(&self, dead_before: Timestamp) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Reports every session that ended at `since` or later to `watcher`, and every session whose claims were
-    /// [outdated](Self::outdate_claims) since then and that has not ended, regardless of which server did it. Then it reports
-    /// each one from now on. It returns only if it fails.
+    /// [outdated](Self::outdate_claims) since then, regardless of which server did it; of a session that has ended since, only the end
+    /// needs to be reported. Then it reports each one from now on. It returns only if it fails.
     ///
     /// An implementation subscribes first and then looks up what has happened, so that it misses nothing. It then
     /// calls [`FeedWatcher::caught_up`]. Each notice may be reported more than once, and of several epochs of a session only

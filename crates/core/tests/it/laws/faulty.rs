@@ -381,7 +381,7 @@ impl SessionStore for FaultyStore {
             return Ok(None);
         };
         let epoch = self.outdate_row(row, now, version);
-        if epoch.is_some() {
+        if epoch.is_some() || self.has(Fault::FeedReportsOutdatedOfEnded) {
             let mut outdated_at = self.outdated_at();
             let at = outdated_at.entry(handle).or_default();
             *at = if self.has(Fault::FeedForgetsTheLatestTime) { now } else { now.max(*at) };
