@@ -194,11 +194,13 @@ fn each_of_many_calls_on_two_servers_outdates_claims_while_sessions_are_swapped_
                 let mut epochs = Vec::new();
                 for round in 0..ROUNDS {
                     let number = (task + round * (2 * task + 1)) % ROWS;
-                    let epoch = store.outdate_claims(handle(number), NOW, task).await.expect("no deadlock");
+                    let version = 2 * (task * ROUNDS + round);
+                    let epoch =
+                        store.outdate_claims(handle(number), NOW, version).await.expect("no deadlock");
                     epochs.push((number, epoch.expect("it has not ended")));
                     let current = store.load(handle(number)).await.expect("loads").expect("is there");
                     let swap = rotated(&current);
-                    store.compare_and_swap(&swap, TASKS + round).await.expect("no deadlock");
+                    store.compare_and_swap(&swap, version + 1).await.expect("no deadlock");
                 }
                 store.end(handle(ROWS), EndReason::Logout, NOW, 7).await.expect("ends");
                 assert_eq!(store.outdate_claims(handle(ROWS), NOW, task).await.expect("answers"), None);
