@@ -134,7 +134,8 @@ async fn claims_that_another_store_outdated_are_reported() {
     let (one, other) = (open(&path).await, open(&path).await);
     let recorder = Recorder::default();
     let mut watching = pin!(one.watch_feed(NOW, &recorder));
-    poll_fn(|context| Poll::Ready(assert!(watching.as_mut().poll(context).is_pending()))).await;
+    let is_open = poll_fn(|context| Poll::Ready(watching.as_mut().poll(context).is_pending())).await;
+    assert!(is_open, "the feed is open");
     let mut outdating = JoinSet::new();
     for number in 0..SESSIONS {
         let other = other.clone();
