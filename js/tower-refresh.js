@@ -206,13 +206,10 @@ export function createAuth(options = {}) {
   async function exclusively(work) {
     /** @type {Promise<boolean> | undefined} */
     let result;
-    const run = () => (result ??= work());
+    const run = () => (result = work());
     if (locks) {
-      const waiting = new AbortController();
-      const patience = setTimeout(() => waiting.abort(), LOCK_PATIENCE);
       // Each request also rejects when another tab steals the lock; the work goes on, and its result counts.
-      await locks.request(name, { signal: waiting.signal }, run).catch(() => {});
-      clearTimeout(patience);
+      await locks.request(name, { signal: AbortSignal.timeout(LOCK_PATIENCE) }, run).catch(() => {});
       // Stolen, so that the next refresh need not wait as long. If the tab still runs, the server handles both refreshes.
       if (!result) await locks.request(name, { steal: true }, run).catch(() => {});
     }
@@ -254,7 +251,7 @@ export function createAuth(options = {}) {
   async function askTabs(rejected) {
     if (!channel) return false;
     const held = (await locks?.query())?.held ?? [];
-    let others = held.filter((lock) => lock.name === `${name} tab`).length - (leave ? 1 : 0);
+    let others = held.filter((lock) => lock.name === `${name} tab`).length - 1;
     if (others < 1) return false;
     await /** @type {Promise<void>} */ (new Promise((resolve) => {
       const patience = setTimeout(resolve, PATIENCE);

@@ -1,11 +1,20 @@
 import assert from "node:assert/strict";
-import { mock, test } from "node:test";
+import { test } from "node:test";
 
 import { createAuth } from "tower-refresh";
 
 import { SERVER, SERVICE, openTab, responseOf, settle, startPage, subjectOf, tokenOf } from "./support.js";
 
 const WHOAMI = `${SERVICE}/whoami`;
+
+/** The channel of the tabs with this name. */
+function channelOf(t, name) {
+  const channel = new BroadcastChannel(`tower-refresh ${name}`);
+  const messages = [];
+  channel.onmessage = ({ data }) => messages.push(data);
+  t.after(() => channel.close());
+  return Object.assign(channel, { heard: (kind) => messages.filter((message) => message.kind === kind) });
+}
 
 test("without an origin it says what it needs", () => {
   const places = [
@@ -66,7 +75,7 @@ test("adopt accepts the token responses of servers, and nothing else", async (t)
     assert.throws(() => tab.auth.adopt(response), TypeError, reason);
     assert.deepEqual([tab.auth.loggedIn, tab.take()], [undefined, []], reason);
     tab.auth.adopt(responseOf("bob"));
-    assert.throws(() => tab.auth.adopt(response), TypeError, reason);
+    assert.throws(() => tab.auth.adopt(response), /adopt needs the JSON of the server's token response/, reason);
     assert.deepEqual([tab.auth.subject, tab.take()], ["bob", ["login bob"]], reason);
     tab.auth.close();
   }
@@ -140,7 +149,6 @@ test("a refresh that finds another user reports it, in all tabs", async (t) => {
   const { token } = await (await first.auth.fetch(WHOAMI)).json();
   server.rejected.add(token);
   await first.auth.fetch(WHOAMI);
-  await second.auth.fetch(WHOAMI);
   await settle();
   assert.deepEqual([first.take(), second.take()], [["login alice", "login bob"], ["login alice", "login bob"]]);
 });
@@ -152,10 +160,8 @@ test("tabs that disagree about the user ask the server", async (t) => {
     first.auth.adopt(responseOf("alice"));
     server.cookie = cookie;
     // The token of a tab that has missed the login, or of a response from before it.
-    const channel = new BroadcastChannel(`tower-refresh ${cookie}`);
-    channel.postMessage({ kind: "token", access: tokenOf("bob"), endsAt: Infinity });
+    channelOf(t, cookie).postMessage({ kind: "token", access: tokenOf("bob"), endsAt: Infinity });
     await settle();
-    channel.close();
     assert.deepEqual(server.requests, ["/auth/refresh"]);
     assert.equal(first.auth.subject, cookie);
     assert.deepEqual(first.take(), cookie === "bob" ? ["login alice", "login bob"] : ["login alice"]);
@@ -166,24 +172,62 @@ test("tabs that disagree about the user ask the server", async (t) => {
 test("while the user is in doubt, requests wait, and the response to an older refresh is ignored", async (t) => {
   const server = startPage();
   const { auth, take } = openTab(t, { name: "doubt" });
+  const tab = channelOf(t, "doubt");
   server.cookie = "alice";
   await auth.refresh();
-  const channel = new BroadcastChannel("tower-refresh doubt");
-  t.after(() => channel.close());
-  let go;
-  server.before = () => new Promise((resolve) => { go = resolve; });
+  const go = server.hold();
   const refresh = auth.refresh();
   await settle();
+  navigator.locks.request("tower-refresh doubt tab", { mode: "shared" }, () => new Promise(() => {}));
   server.cookie = "bob";
-  channel.postMessage({ kind: "token", access: tokenOf("bob"), endsAt: Infinity });
+  tab.postMessage({ kind: "token", access: tokenOf("bob"), endsAt: Infinity });
+  await settle();
+  // That tab may be wrong again.
+  tab.postMessage({ kind: "token", access: tokenOf("alice"), endsAt: Infinity });
   await settle();
   const request = auth.fetch(WHOAMI);
-  server.before = async () => {};
   go();
   assert.equal(await refresh, true);
   await assert.rejects(request, { name: "AbortError" });
   assert.deepEqual(take(), ["login alice", "login bob"]);
   assert.deepEqual(server.requests, ["/auth/refresh", "/auth/refresh", "/auth/refresh"]);
+  assert.deepEqual(tab.heard("ask"), [], "other tabs are not asked");
+});
+
+test("a doubt that begins while a refresh ends is still cleared", async (t) => {
+  const server = startPage();
+  const { auth, take } = openTab(t);
+  server.cookie = "alice";
+  // The lock is released a moment after the response.
+  let release;
+  t.mock.method(navigator.locks, "request", async (...rest) => {
+    const result = await rest.at(-1)();
+    await new Promise((resolve) => { release = resolve; });
+    return result;
+  });
+  const refresh = auth.refresh();
+  await settle();
+  server.cookie = "bob";
+  globalThis.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+  release();
+  await refresh;
+  await settle();
+  release();
+  assert.deepEqual(take(), ["login alice", "login bob"]);
+});
+
+test("a failing server leaves a logged-out page in doubt too", async (t) => {
+  const server = startPage();
+  const { auth, take } = openTab(t);
+  await auth.refresh();
+  const respond = globalThis.fetch;
+  globalThis.fetch = async () => new Response(null, { status: 503 });
+  globalThis.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+  await settle();
+  globalThis.fetch = respond;
+  server.cookie = "alice";
+  assert.equal((await auth.fetch(WHOAMI)).status, 200);
+  assert.deepEqual(take(), ["ended", "login alice"]);
 });
 
 test("a failing server leaves the doubt, and the next request asks again", async (t) => {
@@ -205,6 +249,7 @@ test("a failing server leaves the doubt, and the next request asks again", async
 
 test("a page from the back/forward cache asks the server, in any state", async (t) => {
   const rows = [
+    [undefined, "alice", [], "a page that has not asked before"],
     ["alice", "bob", ["login bob"], "another user"],
     ["alice", "alice", [], "the same user"],
     ["alice", null, ["ended"], "nobody"],
@@ -215,17 +260,23 @@ test("a page from the back/forward cache asks the server, in any state", async (
     const server = startPage();
     const { auth, take } = openTab(t, { name: reason });
     server.cookie = before;
-    await auth.refresh();
+    if (before !== undefined) await auth.refresh();
     take();
+    server.requests.length = 0;
     server.cookie = after;
     globalThis.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: false }));
     await settle();
-    assert.deepEqual([take(), server.requests.length], [[], 1], "the first display");
+    assert.deepEqual([take(), server.requests], [[], []], "the first display");
     globalThis.dispatchEvent(new Event("pagehide"));
     globalThis.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
     await settle();
-    assert.deepEqual([take(), auth.subject], [changes, after], reason);
+    assert.deepEqual([take(), auth.subject], [changes, before === undefined ? null : after], reason);
+    assert.deepEqual(server.requests, before === undefined ? [] : ["/auth/refresh"], reason);
+
     auth.close();
+    globalThis.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+    await settle();
+    assert.equal(server.requests.length, before === undefined ? 0 : 1, "it is closed");
   }
 });
 
@@ -265,6 +316,47 @@ test("a request that meets the login of another user is not sent again, wherever
   }
 });
 
+test("without a new token a rejected request is not sent again", async (t) => {
+  const server = startPage();
+  const { auth } = openTab(t);
+  const tokens = responseOf("alice");
+  auth.adopt(tokens);
+  server.rejected.add(tokens.access_token);
+  const respond = globalThis.fetch;
+  globalThis.fetch = async (input, init) =>
+    new Request(input, init).url.endsWith("/auth/refresh") ? new Response(null, { status: 503 }) : respond(input, init);
+  assert.equal((await auth.fetch(WHOAMI)).status, 401);
+  assert.deepEqual([server.requests, auth.subject], [["/whoami alice"], "alice"]);
+});
+
+test("the response to a refresh from before a login is ignored, even of the same user", async (t) => {
+  const server = startPage();
+  const [first, second] = [openTab(t), openTab(t)];
+  first.auth.adopt(responseOf("alice"));
+  await settle();
+  for (const login of [first, second]) {
+    server.cookie = "alice";
+    const go = server.hold();
+    const refresh = first.auth.refresh();
+    await settle();
+    const tokens = responseOf("alice");
+    login.auth.adopt(tokens);
+    await settle();
+    go();
+    assert.equal(await refresh, true);
+    assert.equal((await (await first.auth.fetch(WHOAMI)).json()).token, tokens.access_token);
+  }
+});
+
+test("an expired token is no answer to another tab", async (t) => {
+  startPage();
+  openTab(t).auth.adopt({ ...responseOf("alice"), expires_in: 1e-9 });
+  const other = openTab(t);
+  await settle();
+  assert.equal((await other.auth.fetch(WHOAMI)).status, 401);
+  assert.deepEqual(other.take(), ["ended"]);
+});
+
 test("a request that waits for a token while the user changes is not sent", async (t) => {
   const server = startPage();
   const { auth } = openTab(t);
@@ -287,30 +379,45 @@ test("a renewed token of the former user is ignored", async (t) => {
   assert.equal(auth.subject, "bob");
 });
 
+test("a renewed token of the former user is ignored after a refresh that finds another", async (t) => {
+  const server = startPage();
+  const { auth } = openTab(t);
+  auth.adopt(responseOf("alice"));
+  const go = server.hold("/me");
+  const request = auth.fetch(`${SERVER}/me`);
+  await settle();
+  server.cookie = "bob";
+  await auth.refresh();
+  server.renewed = tokenOf("alice");
+  go();
+  await request;
+  assert.equal(auth.subject, "bob");
+});
+
 test("a suspended tab delays one refresh, and no further one", async (t) => {
   const server = startPage();
   const { auth } = openTab(t);
   server.cookie = "alice";
   // The suspended tab's refresh, which never ends.
   navigator.locks.request(`tower-refresh ${SERVER}/auth/refresh`, () => new Promise(() => {})).catch(() => {});
-  mock.timers.enable({ apis: ["setTimeout"] });
-  t.after(() => mock.timers.reset());
+  const timeouts = new Map();
+  t.mock.method(AbortSignal, "timeout", (milliseconds) => {
+    timeouts.set(milliseconds, new AbortController());
+    return timeouts.get(milliseconds).signal;
+  });
   const request = auth.fetch(WHOAMI);
   await settle();
-  mock.timers.tick(4_999);
-  await settle();
   assert.deepEqual(server.requests, [], "another tab's refresh may take a while");
-  mock.timers.tick(1);
+  timeouts.get(5_000).abort();
   assert.equal((await request).status, 200);
-  assert.equal(await auth.refresh(), true);
+  assert.equal(await auth.refresh(), true, "no one waits again");
 });
 
 test("a slow tab whose lock is stolen still completes its refresh", async (t) => {
   const server = startPage();
   const { auth } = openTab(t);
   server.cookie = "alice";
-  let go;
-  server.before = () => new Promise((resolve) => { go = resolve; });
+  const go = server.hold();
   const refresh = auth.refresh();
   await settle();
   await navigator.locks.request(`tower-refresh ${SERVER}/auth/refresh`, { steal: true }, async () => {});
@@ -347,8 +454,7 @@ test("applications with different sessions refresh at the same time", async (t) 
   const server = startPage();
   const [first, second] = [openTab(t), openTab(t, { refreshPath: "/admin/auth/refresh" })];
   server.cookie = "alice";
-  let go;
-  server.before = (path) => (path === "/auth/refresh" ? new Promise((resolve) => { go = resolve; }) : Promise.resolve());
+  const go = server.hold("/auth/refresh");
   const waiting = first.auth.refresh();
   assert.equal(await second.auth.refresh(), true);
   go();
@@ -357,7 +463,7 @@ test("applications with different sessions refresh at the same time", async (t) 
 
 test("after close, a logout still ends the session, in the other tabs too", async (t) => {
   const server = startPage();
-  const [first, second] = [openTab(t), openTab(t)];
+  const [first, second, third] = [openTab(t), openTab(t), openTab(t)];
   first.auth.adopt(responseOf("alice"));
   await settle();
   first.auth.close();
@@ -365,14 +471,18 @@ test("after close, a logout still ends the session, in the other tabs too", asyn
   await first.auth.logout();
   await settle();
   assert.deepEqual(server.requests, ["/auth/logout alice"]);
-  assert.deepEqual([first.auth.loggedIn, second.auth.loggedIn], [false, false]);
+  assert.deepEqual([first.auth.loggedIn, second.auth.loggedIn, third.auth.loggedIn], [false, false, false]);
+  assert.equal((await navigator.locks.query()).held.length, 2, "the other tabs do not wait for it");
 
   // It hears nothing any more, and the rest works without the other tabs.
   second.auth.adopt(responseOf("bob"));
   await settle();
   assert.equal(first.auth.loggedIn, false);
   server.cookie = "bob";
+  const tab = channelOf(t, `${SERVER}/auth/refresh`);
   assert.equal(await first.auth.refresh(), true);
+  await settle();
+  assert.deepEqual(tab.heard("ask"), []);
   assert.equal((await first.auth.fetch(WHOAMI)).status, 200);
   first.auth.adopt(responseOf("alice"));
   await settle();
@@ -381,21 +491,26 @@ test("after close, a logout still ends the session, in the other tabs too", asyn
 
 test("a logout that meets the login of another user asks the server", async (t) => {
   for (const cookie of ["bob", null]) {
-    const server = startPage();
-    const [first, second] = [openTab(t), openTab(t)];
-    first.auth.adopt(responseOf("alice"));
-    await settle();
-    server.before = async (path) => {
-      if (path !== "/auth/logout") return;
-      second.auth.adopt(responseOf("bob"));
-      server.cookie = cookie;
+    for (const loginIn of ["another tab", "the same tab"]) {
+      const server = startPage();
+      const [first, second] = [openTab(t), openTab(t)];
+      if (loginIn === "the same tab") second.auth.close();
+      first.auth.adopt(responseOf("alice"));
       await settle();
-    };
-    await first.auth.logout();
-    await settle();
-    assert.deepEqual([first.auth.subject, second.auth.subject], [cookie, cookie]);
-    first.auth.close();
-    second.auth.close();
+      server.before = async (path) => {
+        if (path !== "/auth/logout") return;
+        (loginIn === "the same tab" ? first : second).auth.adopt(responseOf("bob"));
+        server.cookie = cookie;
+        await settle();
+      };
+      await first.auth.logout();
+      assert.equal(first.auth.subject, cookie, loginIn);
+      assert.deepEqual(first.take(), ["login alice", "login bob", ...(cookie ? [] : ["ended"])], loginIn);
+      await settle();
+      if (loginIn === "another tab") assert.equal(second.auth.subject, cookie);
+      first.auth.close();
+      second.auth.close();
+    }
   }
 });
 

@@ -29,6 +29,16 @@ export class Server {
   requests = [];
   /** Runs before a response. */
   before = async () => {};
+  /** A token in the next response of the server's own routes. */
+  renewed = null;
+
+  /** Holds the responses to requests from now on; returns a function that releases them. */
+  hold(path) {
+    let go;
+    const released = new Promise((resolve) => { go = resolve; });
+    this.before = async (pathname) => { if (!path || path === pathname) await released; };
+    return go;
+  }
 
   async respond(request) {
     const { origin, pathname } = new URL(request.url);
@@ -43,7 +53,8 @@ export class Server {
     if (origin === SERVICE && (!token || this.rejected.has(token))) {
       return new Response(null, { status: 401, headers: { "www-authenticate": 'Bearer error="invalid_token"' } });
     }
-    return Response.json({ token });
+    const renewed = origin === SERVER && this.renewed;
+    return Response.json({ token }, renewed ? { headers: { "x-access-token": renewed } } : {});
   }
 }
 
