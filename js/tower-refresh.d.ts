@@ -44,7 +44,8 @@ export type Options = {
     tokenHeader?: string;
     /**
      * Tabs and workers of one origin share tokens and logouts if they have the same name. By default it
-     * consists of the server and the refresh path, so applications with different sessions share nothing.
+     * consists of the server and the refresh path, so applications with different sessions share nothing. Applications with
+     * different sessions must not have the same name.
      */
     name?: string;
 };

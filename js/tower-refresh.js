@@ -30,7 +30,8 @@
  * @property {string} [logoutPath] `/auth/logout` by default.
  * @property {string} [tokenHeader] The response header with a renewed token; `x-access-token` by default.
  * @property {string} [name] Tabs and workers of one origin share tokens and logouts if they have the same name. By default it
- *   consists of the server and the refresh path, so applications with different sessions share nothing.
+ *   consists of the server and the refresh path, so applications with different sessions share nothing. Applications with
+ *   different sessions must not have the same name.
  */
 
 /**
@@ -118,6 +119,8 @@ export function createAuth(options = {}) {
   let subject = null;
   /** Whether the session may be another user's, so that only the server knows. */
   let isDoubted = false;
+  /** How many tabs, one after the other, have asked the server because the token of the one before was another user's. */
+  let hops = 0;
   /** Counts logins, logouts and doubts: the response to a request that was sent before one is ignored after it. */
   let epoch = 0;
   /** @type {Promise<boolean> | null} */
@@ -174,7 +177,8 @@ export function createAuth(options = {}) {
   }
 
   // Drops the token, and asks the server whose session it is.
-  async function doubt() {
+  async function doubt(after = 0) {
+    hops = after;
     epoch += 1;
     token = null;
     isDoubted = true;
@@ -238,7 +242,8 @@ export function createAuth(options = {}) {
     if (asked !== epoch) return isDoubted ? refreshOnce() : token !== null;
     if (tokens) {
       store(tokens);
-      post({ kind: "token", ...tokens });
+      post({ kind: "token", hops, ...tokens });
+      hops = 0;
       return true;
     }
     // Any other status is a failure of the server, which says nothing about the session.
@@ -267,7 +272,7 @@ export function createAuth(options = {}) {
     return isUsable(rejected);
   }
 
-  /** @param {{ kind: "ask" | "answer" | "login" | "logout" | "token", former?: string | null } & Partial<Token>} message */
+  /** @param {{ kind: "ask" | "answer" | "login" | "logout" | "token", former?: string | null, hops?: number } & Partial<Token>} message */
   function post(message) {
     const to = channel ?? new BroadcastChannel(name);
     to.postMessage(message);
@@ -290,17 +295,24 @@ export function createAuth(options = {}) {
         leaveSession(data.former);
         break;
       default:
-        if (sent && !isDoubted) hear(sent);
+        if (sent && !isDoubted) hear(sent, data.hops ?? 0);
         if (data.kind === "answer") answered?.();
     }
   };
 
-  /** @param {Token} sent Another tab's token. */
-  function hear(sent) {
-    // Either tab may have missed a login, or its last response may be older.
-    if (loggedIn !== undefined && sent.sub !== subject) doubt();
+  /**
+   * @param {Token} sent Another tab's token.
+   * @param {number} before
+   */
+  function hear(sent, before) {
+    if (loggedIn !== undefined && sent.sub !== subject) {
+      // Either tab may have missed a login, or its last response may be older. After two turns, both are right: applications
+      // with different sessions have the same name.
+      if (before < 2) doubt(before + 1);
+      return;
+    }
     // It may be older than this one's. The server rejects a token from before a logout.
-    else if (token === null || sent.endsAt >= token.endsAt) store(sent);
+    if (token === null || sent.endsAt >= token.endsAt) store(sent);
   }
 
   /**
@@ -327,11 +339,10 @@ export function createAuth(options = {}) {
     const { origin } = new URL(request.url);
     if (!origins.has(origin) || request.headers.has("authorization")) return fetch(request);
     const user = subject;
-    const isOther = () => user !== null && subject !== null && subject !== user;
     // The server renews an expired token in the same request. Services cannot.
     const isMissing = origin === server ? token === null : !isUsable();
     if (isMissing && (loggedIn !== false || isDoubted)) await refresh();
-    if (isOther()) throw new DOMException("the user has changed", "AbortError");
+    if (user !== null && subject !== null && subject !== user) throw new DOMException("the user has changed", "AbortError");
     const asked = epoch;
     const sent = token;
     const again = request.clone();

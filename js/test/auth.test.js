@@ -252,9 +252,9 @@ test("a page from the back/forward cache asks the server, in any state", async (
     [undefined, "alice", [], "a page that has not asked before"],
     ["alice", "bob", ["login bob"], "another user"],
     ["alice", "alice", [], "the same user"],
-    ["alice", null, ["ended"], "nobody"],
-    [null, "alice", ["login alice"], "a user after nobody"],
-    [null, null, [], "still nobody"],
+    ["alice", null, ["ended"], "no user"],
+    [null, "alice", ["login alice"], "a user after none"],
+    [null, null, [], "still no user"],
   ];
   for (const [before, after, changes, reason] of rows) {
     const server = startPage();
@@ -448,6 +448,19 @@ test("applications of one origin share only under one name", async (t) => {
     first.auth.close();
     second.auth.close();
   }
+});
+
+test("different sessions under one name do not make each other refresh without end", async (t) => {
+  const server = startPage();
+  const [first, second] = [openTab(t, { name: "one" }), openTab(t, { name: "one", refreshPath: "/admin/auth/refresh" })];
+  server.cookie = "alice";
+  server.cookies["/admin/auth/refresh"] = "bob";
+  await first.auth.refresh();
+  await settle();
+  await second.auth.refresh();
+  await settle();
+  assert.equal(server.requests.length, 4, `${server.requests}`);
+  assert.deepEqual([first.auth.subject, second.auth.subject], ["alice", "bob"]);
 });
 
 test("applications with different sessions refresh at the same time", async (t) => {

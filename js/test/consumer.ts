@@ -13,7 +13,7 @@ const options: Options = {
 const auth: Auth = createAuth(options);
 
 function describe(change: Change): string {
-  // The subject is a string as soon as somebody is known to be logged in.
+  // The subject is a string if a user is logged in.
   if (change.loggedIn) return `${change.subject.toUpperCase()}: ${change.reason satisfies "login"}`;
   return change.reason satisfies "logout" | "ended";
 }

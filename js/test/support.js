@@ -23,6 +23,8 @@ export const subjectOf = (token) => JSON.parse(Buffer.from(token.split(".")[1], 
 /** The server and the service. `cookie` is the user of the browser's refresh cookie. */
 export class Server {
   cookie = null;
+  /** Users of the cookies of further sessions, by refresh path. */
+  cookies = {};
   /** Tokens that the service rejects. */
   rejected = new Set();
   /** The paths of the requests so far, and the users of their access tokens. */
@@ -44,7 +46,7 @@ export class Server {
     const { origin, pathname } = new URL(request.url);
     const token = request.headers.get("authorization")?.replace("Bearer ", "") ?? null;
     this.requests.push(token ? `${pathname} ${subjectOf(token)}` : pathname);
-    const { cookie } = this;
+    const cookie = this.cookies[pathname] ?? this.cookie;
     await this.before(pathname);
     if (pathname.endsWith("/auth/refresh")) {
       return cookie ? Response.json(responseOf(cookie)) : new Response(null, { status: 401 });
