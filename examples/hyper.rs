@@ -11,7 +11,7 @@
 use std::{convert::Infallible, env, error::Error};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, request::Parts};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
@@ -55,21 +55,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    Ok(route(request).await.unwrap_or_else(|rejection| rejection.to_response()))
+    let (head, body) = request.into_parts();
+    Ok(route(&head, body).await.unwrap_or_else(|rejection| rejection.to_response(&head)))
 }
 
-async fn route(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Rejection> {
-    let session = Session::<User>::from_extensions(request.extensions())?;
-    match (request.method(), request.uri().path()) {
+async fn route(head: &Parts, body: Incoming) -> Result<Response<Full<Bytes>>, Rejection> {
+    let session = Session::<User>::from_extensions(&head.extensions)?;
+    match (&head.method, head.uri.path()) {
         (&Method::POST, "/login") => {
-            let Some(username) = check_password(request).await else {
+            let Some(username) = check_password(body).await else {
                 return Ok(reply(StatusCode::UNAUTHORIZED, ""));
             };
             let tokens = session.login(username).await?;
             Ok(reply(StatusCode::OK, serde_json::json!(tokens).to_string()))
         }
         (&Method::GET, "/me") => {
-            let user = Authenticated::<User>::required(request.extensions())?;
+            let user = Authenticated::<User>::required(&head.extensions)?;
             Ok(reply(StatusCode::OK, format!("hello {}\n", user.claims().name)))
         }
         (&Method::POST, "/logout") => {
@@ -80,8 +81,8 @@ async fn route(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Reje
     }
 }
 
-async fn check_password(request: Request<Incoming>) -> Option<String> {
-    let body = Limited::new(request.into_body(), 4096).collect().await.ok()?.to_bytes();
+async fn check_password(body: Incoming) -> Option<String> {
+    let body = Limited::new(body, 4096).collect().await.ok()?.to_bytes();
     let form: serde_json::Value = serde_json::from_slice(&body).ok()?;
     // A real application verifies a password hash.
     (form["username"] == "alice" && form["password"] == "alice-password").then(|| "alice".to_owned())

@@ -54,7 +54,7 @@ impl<C: CustomClaims> AuthInner<C> {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let settings = Arc::new(settings);
-        let tokens = Arc::new(Tokens::new(settings.clone(), keys));
+        let tokens = Arc::new(Tokens::new(settings.clone(), keys, clock.clone()));
         Self {
             id: AuthId::new(),
             settings,

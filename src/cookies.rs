@@ -6,6 +6,9 @@
 //! | attributes | `HttpOnly; Secure; SameSite=Lax; Path=/` | the same |
 //! | `Max-Age` | to the token's `exp` | to the session's expiry, at most 400 d |
 //!
+//! Neither has a `Max-Age` if the session is not to outlive the browser
+//! ([`LoginOptions::remember`](crate::LoginOptions::remember)).
+//!
 //! With a domain the prefix is `__Secure-`, since `__Host-` forbids a domain (RFC 6265bis §4.1.3). With `SameSite=Strict` a user
 //! who follows a link from a mail would appear logged out; the cross-site rules give the protection that it would add.
 
@@ -16,7 +19,7 @@ use http::HeaderValue;
 use time::{Duration, OffsetDateTime};
 
 /// Browsers keep no cookie for longer, in seconds (RFC 6265bis §5.5).
-const LONGEST_MAX_AGE: u64 = 400 * 24 * 60 * 60;
+pub(crate) const LONGEST_MAX_AGE: u64 = 400 * 24 * 60 * 60;
 
 /// Browsers store no cookie whose name and value are longer together (RFC 6265bis §5.6).
 pub(crate) const LONGEST_NAME_AND_VALUE: usize = 4096;
@@ -79,38 +82,40 @@ impl Cookies {
         &self.refresh
     }
 
-    /// `max_age` in seconds.
-    pub(crate) fn set_access(&self, token: &str, max_age: u64) -> Option<HeaderValue> {
+    /// `max_age` in seconds. Without one, the browser keeps the cookie until it closes.
+    pub(crate) fn set_access(&self, token: &str, max_age: Option<u64>) -> Option<HeaderValue> {
         self.set(&self.access, token, max_age)
     }
 
-    /// `max_age` in seconds.
-    pub(crate) fn set_refresh(&self, token: &str, max_age: u64) -> Option<HeaderValue> {
+    /// As [`set_access`](Self::set_access).
+    pub(crate) fn set_refresh(&self, token: &str, max_age: Option<u64>) -> Option<HeaderValue> {
         self.set(&self.refresh, token, max_age)
     }
 
     /// The removal of both cookies, the refresh cookie last: curl before 8 honours only the last removal of a response.
     pub(crate) fn removals(&self) -> impl Iterator<Item = HeaderValue> {
         [&self.access, &self.refresh].into_iter().filter_map(|name| {
-            let mut cookie = self.build(name, "", 0);
+            let mut cookie = self.build(name, "", Some(0));
             cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
             header_value(&cookie)
         })
     }
 
-    fn set(&self, name: &str, value: &str, max_age: u64) -> Option<HeaderValue> {
+    fn set(&self, name: &str, value: &str, max_age: Option<u64>) -> Option<HeaderValue> {
         header_value(&self.build(name, value, max_age))
     }
 
-    fn build<'a>(&'a self, name: &'a str, value: &'a str, max_age: u64) -> Cookie<'a> {
-        let max_age = i64::try_from(max_age.min(LONGEST_MAX_AGE)).unwrap_or(i64::MAX);
+    fn build<'a>(&'a self, name: &'a str, value: &'a str, max_age: Option<u64>) -> Cookie<'a> {
         let mut cookie = Cookie::build((name, value))
             .http_only(true)
             .secure(self.secure)
             .same_site(SameSite::Lax)
             .path("/")
-            .max_age(Duration::seconds(max_age))
             .build();
+        if let Some(max_age) = max_age {
+            let max_age = i64::try_from(max_age.min(LONGEST_MAX_AGE)).unwrap_or(i64::MAX);
+            cookie.set_max_age(Duration::seconds(max_age));
+        }
         if let Some(domain) = &self.domain {
             cookie.set_domain(domain.as_str());
         }

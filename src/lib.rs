@@ -101,7 +101,8 @@
 //!
 //! # Without axum
 //!
-//! [`Authenticated::from_extensions`] and [`Session::from_extensions`] read the same values from the request of any tower service.
+//! [`Authenticated::from_extensions`] and [`Session::from_extensions`] read the same values from the request of any tower service,
+//! and [`Rejection::to_response`] makes its response.
 //! [`RequireAuthLayer::with_response`](middleware::RequireAuthLayer::with_response) responds with any body type, tonic's for example.
 //!
 //! # Features
@@ -120,6 +121,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod access_token;
+mod assessment;
 mod auth;
 mod auth_inner;
 #[cfg(feature = "axum")]
@@ -133,6 +135,7 @@ pub mod event;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 pub mod keys;
+mod login_page;
 pub mod middleware;
 mod native;
 mod refresh;
@@ -156,14 +159,16 @@ pub use tower_refresh_core::{
 
 pub use self::{
     access_token::{InvalidClaimsReason, InvalidTokenReason},
+    assessment::{Assessment, RefreshAttempt},
     auth::{Auth, AuthBuilder, ConfigError},
     claims::{CustomClaims, Identity, SessionInfo},
     clock::{Clock, SystemClock},
     keys::KeyRing,
+    login_page::{InvalidLoginPage, safe_next},
     middleware::RefreshLayer,
     native::{NativeTokenResponse, TokenError},
-    rejection::{Rejection, RejectionKind},
-    session::{Authenticated, LoginOptions, Session, TokenResponse},
+    rejection::{InvalidLoginOptionsReason, Rejection, RejectionKind},
+    session::{Authenticated, LoginOptions, ReauthOptions, Session, TokenResponse},
     sessions::SessionPage,
     settings::FeedLossPolicy,
 };

@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) dead_session_retention: Duration,
     pub(crate) feed_loss_policy: FeedLossPolicy,
     pub(crate) token_cache_capacity: usize,
+    /// Of one subject.
+    pub(crate) max_sessions: Option<usize>,
 }
 
 pub(crate) type ClientIp = dyn Fn(&HeaderMap, &Extensions) -> Option<IpAddr> + Send + Sync;
@@ -53,6 +55,7 @@ impl Default for Settings {
             dead_session_retention: Duration::from_secs(24 * 60 * 60),
             feed_loss_policy: FeedLossPolicy::default(),
             token_cache_capacity: 16_384,
+            max_sessions: None,
         }
     }
 }
@@ -68,6 +71,7 @@ impl fmt::Debug for Settings {
             .field("trusted_origins", &self.trusted_origins)
             .field("dead_session_retention", &self.dead_session_retention)
             .field("feed_loss_policy", &self.feed_loss_policy)
+            .field("max_sessions", &self.max_sessions)
             .finish_non_exhaustive()
     }
 }

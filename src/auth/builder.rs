@@ -3,17 +3,19 @@
 use std::{error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, HeaderName, Response};
+use http::{Extensions, HeaderMap, HeaderName, Response, request::Parts};
 use tower_refresh_core::{RotationPolicy, SessionStore, Subject};
 
 use super::{Auth, ConfigError, validate::validate};
 use crate::{
-    CustomClaims, Identity, SessionInfo,
+    Assessment, CustomClaims, Identity, RefreshAttempt, SessionInfo,
+    assessment::{Assess, Assessor},
     auth_inner::AuthInner,
     claims::{ClaimsSource, LoadClaims},
     clock::{Clock, SystemClock},
     event::{Event, Events, Listener},
     keys::KeyRing,
+    login_page::LoginPage,
     rejection::{CustomResponse, Presentation, Rejection},
     sessions::{DynStore, GuardedStore, Sessions},
     settings::{AccessTransports, FeedLossPolicy, Settings},
@@ -29,8 +31,10 @@ pub struct AuthBuilder<C> {
     pub(super) keys: KeyRing,
     pub(super) store: Option<Arc<dyn DynStore>>,
     pub(super) claims: Option<Arc<LoadClaims<C>>>,
+    pub(super) assess: Option<Box<Assess>>,
     pub(super) settings: Settings,
     pub(super) custom_rejection: Option<CustomResponse>,
+    pub(super) login_page: Option<String>,
     pub(super) listener: Option<Arc<Listener>>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -41,8 +45,10 @@ impl<C: CustomClaims> AuthBuilder<C> {
             keys,
             store: None,
             claims: None,
+            assess: None,
             settings: Settings::default(),
             custom_rejection: None,
+            login_page: None,
             listener: None,
             clock: Arc::new(SystemClock),
         }
@@ -85,6 +91,39 @@ impl<C: CustomClaims> AuthBuilder<C> {
         E: Into<Box<dyn Error + Send + Sync>>,
     {
         self.claims = Some(ClaimsSource::erase(load));
+        self
+    }
+
+    /// Sets a closure that assesses each refresh: is it plausible that this request comes from the session's user? Default: none, so
+    /// that every valid refresh token is allowed.
+    ///
+    /// It is called after the session and its claims have been loaded, for each request by itself, also for requests that share
+    /// the load. A valid access token is not assessed. While one is being refreshed ahead of its expiry, an objection only stops
+    /// that refresh; in a navigation that another site started, the request is anonymous and nothing is ended. The refresh token
+    /// grant of native clients answers an objection with `invalid_grant`.
+    ///
+    /// It runs inside the request, so it must neither block nor wait. If it panics, the response is 503, nothing is changed, and
+    /// [`EventKind::AssessmentFailed`](crate::event::EventKind::AssessmentFailed) reports it.
+    ///
+    /// ```
+    /// # fn set(builder: tower_refresh::AuthBuilder<()>) -> tower_refresh::AuthBuilder<()> {
+    /// use tower_refresh::Assessment;
+    ///
+    /// builder.assess(|attempt| match (attempt.user_agent(), attempt.session().user_agent()) {
+    ///     (Some(now), Some(at_login)) if now.contains("Windows") != at_login.contains("Windows") => {
+    ///         Assessment::EndSession
+    ///     }
+    ///     _ => Assessment::Allow,
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// The [guide](crate::guide::suspicious) has more examples.
+    pub fn assess(
+        mut self,
+        assess: impl Fn(&RefreshAttempt<'_>) -> Assessment + Send + Sync + 'static,
+    ) -> Self {
+        self.assess = Some(Box::new(assess));
         self
     }
 
@@ -158,7 +197,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
         self
     }
 
-    /// Sets how the client's address is determined, for the list of sessions and for events; no decision depends on it. Default: none, since
+    /// Sets how the client's address is determined, for the list of sessions, for events and for [`assess`](Self::assess); no other decision depends on it. Default: none, since
     /// behind a proxy only the application knows which header to trust.
     pub fn client_ip(
         mut self,
@@ -230,9 +269,23 @@ impl<C: CustomClaims> AuthBuilder<C> {
         self
     }
 
+    /// Limits the number of live sessions of one user, so of browsers and native clients (ASVS 5.0, 7.1.2). Default: none, since a user
+    /// who has a laptop, a phone and an old tablet should not lose one of them by accident. 0 is an error.
+    ///
+    /// A login beyond the limit ends those sessions of the user that were used least recently, as
+    /// [`EndReason::Displaced`](crate::event::EndReason::Displaced), each with an event. Sessions that the login replaces because the
+    /// same client had them do not count. If the store fails to end one, the login fails, and the client's former session stays live.
+    /// Logins at the same time may exceed the limit until the next one, and a login ends at most 1000 sessions.
+    ///
+    /// Each login lists the user's sessions, with one call of the store for every hundred.
+    pub fn max_sessions(mut self, sessions: usize) -> Self {
+        self.settings.max_sessions = Some(sessions);
+        self
+    }
+
     /// Sets the responses of rejections. Default: problem documents. See [`Rejection`].
     ///
-    /// The closure's response is sent as it is. The closure must set [`Rejection::status`], [`Rejection::challenge`] as
+    /// The closure receives the rejected request without its body. The response is sent as it is. The closure must set [`Rejection::status`], [`Rejection::challenge`] as
     /// `WWW-Authenticate`, without which no 401 may be sent (RFC 9110 §11.6.1), and [`Rejection::retry_after`] as `Retry-After`.
     /// It is not called for a [`TokenError`](crate::TokenError), whose form RFC 6749 §5.2 determines.
     ///
@@ -240,7 +293,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
     /// # fn set(builder: tower_refresh::AuthBuilder<()>) -> tower_refresh::AuthBuilder<()> {
     /// use http::{Response, header::{RETRY_AFTER, WWW_AUTHENTICATE}};
     ///
-    /// builder.on_rejection(|rejection| {
+    /// builder.on_rejection(|rejection, _request| {
     ///     let mut response = Response::new(rejection.status().to_string().into());
     ///     *response.status_mut() = rejection.status();
     ///     response.headers_mut().extend(rejection.challenge().map(|challenge| (WWW_AUTHENTICATE, challenge)));
@@ -249,11 +302,41 @@ impl<C: CustomClaims> AuthBuilder<C> {
     /// })
     /// # }
     /// ```
+    ///
+    /// With axum the request is that of the extractor: in a nested router without the prefix of its path, which axum's `OriginalUri` in
+    /// the extensions has. A handler that extracts a [`Session`](crate::Session) copies the request's headers and extensions for the
+    /// rejections of its methods. A [`Rejection`] that comes from extensions alone is not known to belong to a request: see there.
     pub fn on_rejection(
         mut self,
-        respond: impl Fn(&Rejection) -> Response<Bytes> + Send + Sync + 'static,
+        respond: impl Fn(&Rejection, &Parts) -> Response<Bytes> + Send + Sync + 'static,
     ) -> Self {
         self.custom_rejection = Some(Box::new(respond));
+        self
+    }
+
+    /// Sends people who must log in to the login page of the application, and back. Default: none, since programs expect 401.
+    ///
+    /// An anonymous GET or HEAD request for which a person waits is answered with 303 to `path?next=…`, with the requested path and query
+    /// percent-encoded in `next`. A person waits if the request has `Sec-Fetch-Mode: navigate`, or without that header if its `Accept`
+    /// names `text/html`. Everything else is rejected as without this setting:
+    /// programs and scripts; other methods; requests with an `Authorization` header; every 403 and 503; cross-site requests; and
+    /// requests for `path` itself. After the login, [`safe_next`](crate::safe_next) checks the parameter. A `next` that it refuses is
+    /// left out here too.
+    ///
+    /// A navigation that another site started is read-only, so a refresh token that a request of our own would exchange for a lost
+    /// response counts as none there. Such a navigation is not sent to log in: the response is 200 and a page that requests the
+    /// same address again, which is then a request of our own.
+    ///
+    /// `path` is the path that browsers request, with any prefix that a proxy or a nested router removes; it may have a query. For single
+    /// routes see [`RequireAuthLayer::login_page`](crate::middleware::RequireAuthLayer::login_page), which takes precedence.
+    ///
+    /// ```
+    /// # fn set(builder: tower_refresh::AuthBuilder<()>) -> tower_refresh::AuthBuilder<()> {
+    /// builder.login_page("/login") // GET /orders?page=2 is redirected to /login?next=/orders%3Fpage%3D2
+    /// # }
+    /// ```
+    pub fn login_page(mut self, path: impl Into<String>) -> Self {
+        self.login_page = Some(path.into());
         self
     }
 
@@ -276,8 +359,10 @@ impl<C: CustomClaims> AuthBuilder<C> {
     /// # Errors
     /// The first [`ConfigError`].
     pub fn build(self) -> Result<Auth<C>, ConfigError> {
-        let Self { keys, store, claims, settings, custom_rejection, listener, clock } = self;
+        let Self { keys, store, claims, assess, settings, custom_rejection, login_page, listener, clock } =
+            self;
         validate(&settings)?;
+        let login_page = login_page.map(LoginPage::new).transpose()?;
         let store = store.ok_or(ConfigError::MissingStore)?;
         let keys = keys.prepare()?;
         let claims = claims.ok_or(ConfigError::MissingClaims)?;
@@ -288,6 +373,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
         let sessions = Sessions::new(
             GuardedStore::new(store, events.clone(), timeout),
             ClaimsSource::new(claims, events.clone(), timeout, access_lifetime),
+            assess.map(|assess| Assessor::new(assess, events.clone())),
             events,
             settings.policy.clone(),
             settings.feed_loss_policy,
@@ -295,6 +381,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
         let presentation = Presentation {
             realm: settings.issuer.replace('\\', "\\\\").replace('"', "\\\""),
             custom: custom_rejection,
+            login_page,
         };
         let auth = Auth { inner: Arc::new(AuthInner::new(settings, keys, sessions, presentation, clock)) };
         #[cfg(feature = "tokio")]

@@ -48,8 +48,17 @@ fn time(duration: Duration) -> String {
 #[test]
 fn the_guide_has_every_setting_of_the_builder_with_its_default() {
     // No field may be omitted here, so a new setting does not compile before it is in the guide.
-    let AuthBuilder::<()> { keys: _, store, claims, settings, custom_rejection, listener, clock } =
-        Auth::builder(KeyRing::ephemeral().unwrap());
+    let AuthBuilder::<()> {
+        keys: _,
+        store,
+        claims,
+        assess,
+        settings,
+        custom_rejection,
+        login_page,
+        listener,
+        clock,
+    } = Auth::builder(KeyRing::ephemeral().unwrap());
     let Settings {
         issuer,
         audience,
@@ -64,6 +73,7 @@ fn the_guide_has_every_setting_of_the_builder_with_its_default() {
         dead_session_retention,
         feed_loss_policy,
         token_cache_capacity,
+        max_sessions,
     } = settings;
     let [access_name, refresh_name] = &cookies.base_names;
     assert_eq!(
@@ -84,6 +94,7 @@ fn the_guide_has_every_setting_of_the_builder_with_its_default() {
         ("audience", REQUIRED.to_owned()),
         ("store", REQUIRED.to_owned()),
         ("claims", REQUIRED.to_owned()),
+        ("assess", optional(assess)),
         ("policy", "balanced()".to_owned()),
         ("access_header", on(access_header.is_some())),
         ("access_header_name", access_header.unwrap().to_string()),
@@ -99,7 +110,9 @@ fn the_guide_has_every_setting_of_the_builder_with_its_default() {
         ("dead_session_retention", time(dead_session_retention)),
         ("feed_loss_policy", feed_loss_policy.to_owned()),
         ("token_cache_capacity", token_cache_capacity.to_string()),
+        ("max_sessions", optional(max_sessions)),
         ("on_rejection", optional(custom_rejection)),
+        ("login_page", optional(login_page)),
         ("on_event", optional(listener)),
         ("clock", if is_system { "the system's" } else { "another" }.to_owned()),
     ]);

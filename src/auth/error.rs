@@ -4,7 +4,7 @@ use std::{error::Error, fmt};
 
 use tower_refresh_core::PolicyError;
 
-use crate::keys::KeyError;
+use crate::{keys::KeyError, login_page::InvalidLoginPage};
 
 /// A setting that [`AuthBuilder::build`](super::AuthBuilder::build) rejects.
 #[derive(Debug)]
@@ -46,6 +46,10 @@ pub enum ConfigError {
     InvalidDeadSessionRetention,
     /// The token cache capacity exceeds 2^24 tokens.
     InvalidTokenCacheCapacity,
+    /// The login page is not a path of this site.
+    InvalidLoginPage(InvalidLoginPage),
+    /// The maximum number of sessions is zero, so no login could succeed.
+    InvalidMaxSessions,
 }
 
 impl fmt::Display for ConfigError {
@@ -71,9 +75,11 @@ impl fmt::Display for ConfigError {
             }
             Self::InvalidCookieDomain => f.write_str("the cookie domain must be a host name"),
             Self::InvalidBackendTimeout => f.write_str("the backend timeout must not be zero"),
+            Self::InvalidLoginPage(_) => f.write_str("invalid login page"),
             Self::InvalidTokenCacheCapacity => {
                 f.write_str("the token cache capacity must be at most 16 777 216 tokens")
             }
+            Self::InvalidMaxSessions => f.write_str("the maximum number of sessions must not be zero"),
             Self::InvalidDeadSessionRetention => {
                 f.write_str("the retention of dead sessions must be at least the access lifetime plus 60 s")
             }
@@ -86,6 +92,7 @@ impl Error for ConfigError {
         match self {
             Self::InvalidKey(error) => Some(error),
             Self::InvalidPolicy(error) => Some(error),
+            Self::InvalidLoginPage(error) => Some(error),
             _ => None,
         }
     }
@@ -94,6 +101,12 @@ impl Error for ConfigError {
 impl From<KeyError> for ConfigError {
     fn from(error: KeyError) -> Self {
         Self::InvalidKey(error)
+    }
+}
+
+impl From<InvalidLoginPage> for ConfigError {
+    fn from(error: InvalidLoginPage) -> Self {
+        Self::InvalidLoginPage(error)
     }
 }
 

@@ -4,7 +4,7 @@ mod builder;
 mod error;
 mod validate;
 
-use std::{fmt, pin::pin, sync::Arc, task::Poll};
+use std::{fmt, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use futures_util::future::poll_fn;
 use tower_refresh_core::{EndReason, SessionHandle, StoreError, Subject, Timestamp};
@@ -17,6 +17,7 @@ use crate::{
     keys::{Jwks, KeyError, KeyRing},
     middleware::{RefreshLayer, RequireAuthLayer},
     sessions::follow,
+    state::Requirement,
 };
 
 /// The authentication of one application. Cheap to clone; clones share everything.
@@ -55,14 +56,24 @@ impl<C: CustomClaims> Auth<C> {
 
     /// A layer that rejects requests without a user, for routes whose handlers do not extract one.
     pub fn require_auth(&self) -> RequireAuthLayer {
-        RequireAuthLayer::new(self.inner.id.clone(), None)
+        RequireAuthLayer::new(self.inner.id.clone(), Requirement::User)
     }
 
     /// A layer that rejects requests without a user (401) and users without `scope` (403, `insufficient_scope`, RFC 6750 §3.1). Of
     /// several scope tokens, separated by single spaces, the user needs all. An empty or malformed scope (RFC 6749 §3.3) is never
     /// satisfied (403).
     pub fn require_scope(&self, scope: &str) -> RequireAuthLayer {
-        RequireAuthLayer::new(self.inner.id.clone(), Some(scope.into()))
+        RequireAuthLayer::new(self.inner.id.clone(), Requirement::Scope(scope.into()))
+    }
+
+    /// A layer that rejects requests without a user (401) and users who [last authenticated](crate::Authenticated::auth_time) longer
+    /// than `max_age` ago (401, `insufficient_user_authentication` with `max_age` in whole seconds, RFC 9470 §3): for routes such
+    /// as a change of the password. The page or app then asks for a factor, and the application calls
+    /// [`Session::reauthenticate`](crate::Session::reauthenticate). See the [guide](crate::guide::step_up).
+    ///
+    /// An access token from a version that did not write `auth_time` is not recent.
+    pub fn require_recent_login(&self, max_age: Duration) -> RequireAuthLayer {
+        RequireAuthLayer::new(self.inner.id.clone(), Requirement::RecentLogin(max_age))
     }
 
     /// The public keys, for other services that verify access tokens: the content of `/.well-known/jwks.json` (RFC 7517 §5).
@@ -112,8 +123,40 @@ impl<C: CustomClaims> Auth<C> {
         Ok(self.inner.sessions().end_subject(subject, None, EndReason::Revoked, client).await?.len())
     }
 
-    /// Follows the store's feed of ended sessions, so that this server rejects within moments the access tokens of sessions that
-    /// other servers end. Spawn the future if [`AuthBuilder::build`] found no tokio runtime. It reconnects by itself, completes
+    /// Loads the claims of `subject` again in each of its live sessions: a role that was taken away is gone at the next request.
+    /// Change your own database first, then call this. Returns the number of sessions.
+    ///
+    /// Access tokens with claims from before count as expired at once on this server, and within moments on servers that follow
+    /// the store's feed: they are refreshed in the same request, and the claims source is called. A client that has no refresh
+    /// token in that request gets 401, as for an expired token. No session ends and no refresh token changes, so no user has to log
+    /// in again. Other servers accept these access tokens until they expire.
+    ///
+    /// A login that is in progress meanwhile may still have the former claims until its first refresh. For a subject with very many
+    /// sessions, it calls the store for 32 of them at a time.
+    ///
+    /// # Errors
+    /// If the store fails: some sessions may have been reached. Call it again.
+    ///
+    /// # Cancel safety
+    /// As [`end_session`](Self::end_session).
+    pub async fn reload_claims(&self, subject: impl Into<Subject>) -> Result<usize, StoreError> {
+        self.inner.sessions().reload_subject(subject.into()).await
+    }
+
+    /// Loads the claims of one session again, as [`reload_claims`](Self::reload_claims). Returns whether there is such a session
+    /// that has not ended.
+    ///
+    /// # Errors
+    /// If the store fails. Call it again.
+    ///
+    /// # Cancel safety
+    /// As [`end_session`](Self::end_session).
+    pub async fn reload_session(&self, session: SessionHandle) -> Result<bool, StoreError> {
+        self.inner.sessions().reload_session(session).await
+    }
+
+    /// Follows the store's feed, so that this server rejects within moments the access tokens of sessions that other servers end,
+    /// and refreshes those whose claims they outdate. Spawn the future if [`AuthBuilder::build`] found no tokio runtime. It reconnects by itself, completes
     /// when the last clone of this `Auth` is dropped, and completes at once if the store has no feed.
     ///
     /// # Cancel safety

@@ -68,6 +68,9 @@ pub(super) fn validate(settings: &Settings) -> Result<(), ConfigError> {
     if settings.token_cache_capacity > LARGEST_CACHE {
         return Err(ConfigError::InvalidTokenCacheCapacity);
     }
+    if settings.max_sessions == Some(0) {
+        return Err(ConfigError::InvalidMaxSessions);
+    }
     Ok(())
 }
 

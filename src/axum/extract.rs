@@ -9,7 +9,7 @@ impl<C: CustomClaims, S: Send + Sync> FromRequestParts<S> for Authenticated<C> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        Self::required(&parts.extensions)
+        Self::required(&parts.extensions).map_err(|rejection| rejection.with_copy_of(parts))
     }
 }
 
@@ -17,7 +17,7 @@ impl<C: CustomClaims, S: Send + Sync> OptionalFromRequestParts<S> for Authentica
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Self::Rejection> {
-        Self::from_extensions(&parts.extensions)
+        Self::from_extensions(&parts.extensions).map_err(|rejection| rejection.with_copy_of(parts))
     }
 }
 
@@ -25,6 +25,6 @@ impl<C: CustomClaims, S: Send + Sync> FromRequestParts<S> for Session<C> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        Self::from_extensions(&parts.extensions)
+        Self::from_request(parts)
     }
 }

@@ -18,9 +18,23 @@ pub(crate) use self::{
 /// `sid`, `scope`) are reserved, and for later versions `auth_time`, `epoch` and `dbsc`: the type does not see these members of a
 /// token. A type that serialises one of them, or that cannot be deserialised from what it serialises to, is an error at each login
 /// and refresh: [`InvalidClaimsReason`](crate::InvalidClaimsReason).
+///
+/// A type without `Deserialize` does not compile, and the message says what to derive:
+///
+/// ```compile_fail,E0277
+/// #[derive(serde::Serialize)]
+/// struct User {
+///     name: String,
+/// }
+///
+/// fn builder(keys: tower_refresh::KeyRing) -> tower_refresh::AuthBuilder<User> {
+///     tower_refresh::Auth::builder(keys)
+/// }
+/// ```
 #[diagnostic::on_unimplemented(note = "derive serde's `Serialize` and `Deserialize` for `{Self}`")]
 pub trait CustomClaims: Serialize + DeserializeOwned + Send + Sync + 'static {}
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CustomClaims for T {}
 
 /// What the claims source returns for a subject: the application's claims and the scope.

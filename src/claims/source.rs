@@ -68,10 +68,11 @@ impl<C: CustomClaims> ClaimsSource<C> {
         Arc::new(move |subject, session| load(subject, session).map(|result| result.map_err(E::into)).boxed())
     }
 
-    /// The user of a session as of now; `None` if the claims source does not know the subject (c12).
+    /// The user of a session as of now, in this epoch of its claims; `None` if the claims source does not know the subject (c12).
     pub(crate) async fn load_user(
         &self,
         row: &SessionRow,
+        epoch: u32,
         client: &ClientInfo,
     ) -> Result<Option<UserLoad<C>>, ClaimsUnavailable> {
         let claims_at = self.events.now();
@@ -86,7 +87,7 @@ impl<C: CustomClaims> ClaimsSource<C> {
             }
         };
         let expires_at = claims_at.saturating_add(self.access_lifetime).min(row.expires_at());
-        let user = User::new(row, identity, expires_at);
+        let user = User::new(row, identity, epoch, expires_at, self.events.clock());
         Ok(Some(UserLoad { user: Arc::new(user), claims_at, call }))
     }
 

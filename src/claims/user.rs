@@ -1,9 +1,14 @@
 //! The user of a request, as the layer keeps it.
 
+use std::{sync::Arc, time::Duration};
+
 use tower_refresh_core::{RotationPolicy, SessionHandle, SessionRow, Subject, Timestamp};
 
 use super::Identity;
-use crate::access_token::{AccessToken, InvalidTokenReason, Verdict, scope};
+use crate::{
+    access_token::{AccessToken, InvalidTokenReason, Verdict, scope},
+    clock::{Clock, MAX_CLOCK_SKEW},
+};
 
 /// The content of a verified access token, or of a refresh.
 pub(crate) struct User<C> {
@@ -11,34 +16,44 @@ pub(crate) struct User<C> {
     pub(crate) session: SessionHandle,
     pub(crate) scope: String,
     pub(crate) expires_at: Timestamp,
-    /// When the user last authenticated. `None` for a token of an earlier version.
+    /// When the user last authenticated, in whole seconds. `None` for a token of an earlier version.
     pub(crate) auth_time: Option<Timestamp>,
-    /// The epoch of the claims.
+    /// The epoch of the claims: they were loaded after it had begun.
     pub(crate) epoch: u32,
     pub(crate) claims: C,
     not_before: Timestamp,
     refresh_ahead_from: Timestamp,
+    /// Here, and not with each request, which would cost each request something.
+    clock: Arc<dyn Clock>,
 }
 
 impl<C> User<C> {
-    /// The user of the session of `row`, with the identity that the claims source returned.
-    pub(crate) fn new(row: &SessionRow, identity: Identity<C>, expires_at: Timestamp) -> Self {
+    /// The user of the session of `row`, with the identity that the claims source returned in this epoch.
+    pub(crate) fn new(
+        row: &SessionRow,
+        identity: Identity<C>,
+        epoch: u32,
+        expires_at: Timestamp,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let Identity { claims, scope } = identity;
         Self {
             subject: row.subject.clone(),
             session: row.handle,
             scope,
             expires_at,
-            auth_time: Some(row.authenticated_at),
-            epoch: row.claims_epoch,
+            // As the access token will have it, so that the next request sees the same time.
+            auth_time: Some(Timestamp::from_secs(row.authenticated_at.as_secs())),
+            epoch,
             claims,
             not_before: Timestamp::default(),
             refresh_ahead_from: expires_at,
+            clock,
         }
     }
 
     /// The user of a token whose signature and claims were verified, whatever the time.
-    pub(crate) fn from_token(token: AccessToken<C>, policy: &RotationPolicy) -> Self {
+    pub(crate) fn from_token(token: AccessToken<C>, policy: &RotationPolicy, clock: Arc<dyn Clock>) -> Self {
         let expires_at = token.expires_at.min(token.issued_at.saturating_add(policy.access_lifetime));
         let life = expires_at.saturating_since(token.issued_at);
         let refresh_ahead_from = if policy.refresh_ahead > 0.0 {
@@ -56,6 +71,7 @@ impl<C> User<C> {
             claims: token.custom,
             not_before: token.not_before.unwrap_or_default(),
             refresh_ahead_from,
+            clock,
         }
     }
 
@@ -75,6 +91,13 @@ impl<C> User<C> {
     #[inline]
     pub(crate) fn is_refresh_ahead_due(&self, now: Timestamp) -> bool {
         now >= self.refresh_ahead_from
+    }
+
+    /// Whether the user authenticated at most `max_age` ago. A time that no server of ours can have set yet does not count.
+    pub(crate) fn is_recent(&self, max_age: Duration) -> bool {
+        let now = self.clock.now();
+        self.auth_time
+            .is_some_and(|at| at <= now.saturating_add(MAX_CLOCK_SKEW) && now.saturating_since(at) <= max_age)
     }
 
     /// Whether the user has every scope token in `required`. A malformed `required` is never satisfied: a typing error must not

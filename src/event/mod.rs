@@ -49,6 +49,9 @@ pub struct Event {
 pub enum EventKind {
     /// A user logged in: a session started.
     Login,
+    /// A logged-in user was authenticated again: a session started that continues the former one, which ended as
+    /// [`Superseded`](EndReason::Superseded).
+    Reauthentication,
     /// A request was authenticated by a refresh token of this class.
     Refresh(TokenClass),
     /// The refresh token was one generation old, and no client has used its successor: a response was lost, or somebody has a
@@ -60,22 +63,35 @@ pub enum EventKind {
     /// A refresh token was used that an honest client no longer has. The session is ended, unless a valid access token authenticated
     /// the request, or another site started it.
     Reuse,
+    /// [`AuthBuilder::assess`](crate::AuthBuilder::assess) answered a refresh with
+    /// [`Assessment::RequireLogin`](crate::Assessment::RequireLogin): the refresh token authenticated nothing, and nothing was
+    /// changed.
+    LoginRequired,
+    /// [`AuthBuilder::assess`](crate::AuthBuilder::assess) answered a refresh with
+    /// [`Assessment::EndSession`](crate::Assessment::EndSession). The session is ended, unless a valid access token authenticated
+    /// the request, or another site started it.
+    Suspicious,
     /// The store had lost a rotation, which was restored from the token.
     Ahead,
     /// A refresh token was further ahead of the store than one lost write explains: the store was restored from a backup.
     Impossible,
     /// The session ended.
     End(EndReason),
+    /// The claims of the session were outdated by [`Auth::reload_claims`](crate::Auth::reload_claims) or
+    /// [`reload_session`](crate::Auth::reload_session): its access tokens from before count as expired.
+    ClaimsOutdated,
     /// A request had invalid credentials or lacked permission. Expired tokens are routine, and not reported.
     Rejected(RejectionReason),
     /// A call of the store failed or timed out. No session was ended and no cookie removed because of it.
     StoreFailed,
     /// The claims source failed, panicked or timed out, and nothing was changed.
     ClaimsFailed,
+    /// The closure of [`AuthBuilder::assess`](crate::AuthBuilder::assess) panicked, and nothing was changed.
+    AssessmentFailed,
     /// The cryptographic backend failed to sign a token or to draw random bytes, and the token was not sent.
     CryptoFailed,
-    /// The store's feed of ended sessions was lost, or reported more session ends than this server remembers. Until it is back,
-    /// access tokens of sessions that other servers end stay valid here until they expire. A store without a feed, and a feed that is not followed, raise no event; the gauge
+    /// The store's feed was lost, or reported more ended sessions and changes of roles than this server remembers. Until it is back,
+    /// access tokens of sessions that other servers end or outdate stay valid here until they expire. A store without a feed, and a feed that is not followed, raise no event; the gauge
     /// `tower_refresh_feed_up` is 0.
     FeedLost,
     /// The feed is back, and this server has caught up with it.
@@ -114,16 +130,21 @@ impl EventKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Login => "login",
+            Self::Reauthentication => "reauthentication",
             Self::Refresh(_) => "refresh",
             Self::Late => "late",
             Self::Spent => "spent",
             Self::Reuse => "reuse",
+            Self::LoginRequired => "login_required",
+            Self::Suspicious => "suspicious",
             Self::Ahead => "ahead",
             Self::Impossible => "impossible",
             Self::End(_) => "end",
+            Self::ClaimsOutdated => "claims_outdated",
             Self::Rejected(_) => "rejected",
             Self::StoreFailed => "store_failed",
             Self::ClaimsFailed => "claims_failed",
+            Self::AssessmentFailed => "assessment_failed",
             Self::CryptoFailed => "crypto_failed",
             Self::FeedRestored => "feed_restored",
             Self::FeedLost => "feed_lost",

@@ -24,6 +24,8 @@ pub enum RejectionReason {
     CrossSite,
     /// The user lacks a scope. The event has the user.
     InsufficientScope,
+    /// The user logged in too long ago for the route. The event has the user.
+    InsufficientUserAuthentication,
 }
 
 impl RejectionReason {
@@ -36,6 +38,7 @@ impl RejectionReason {
             Self::FromBrowser => "from_browser",
             Self::CrossSite => "cross_site",
             Self::InsufficientScope => "insufficient_scope",
+            Self::InsufficientUserAuthentication => "insufficient_user_authentication",
         }
     }
 
@@ -47,6 +50,9 @@ impl RejectionReason {
             RejectionKind::FromBrowser => Some(Self::FromBrowser),
             RejectionKind::CrossSite => Some(Self::CrossSite),
             RejectionKind::InsufficientScope { .. } => Some(Self::InsufficientScope),
+            RejectionKind::InsufficientUserAuthentication { .. } => {
+                Some(Self::InsufficientUserAuthentication)
+            }
             _ => None,
         }
     }
@@ -63,6 +69,8 @@ pub enum Misconfiguration {
     OtherAuth,
     /// [`RejectionKind::ClaimsTypeMismatch`]: the handler requests claims of another type than the layer was built with.
     ClaimsTypeMismatch,
+    /// [`RejectionKind::InvalidLoginOptions`]: a handler passed a login options that are invalid.
+    InvalidLoginOptions,
     /// [`RejectionKind::Sealed`]: a handler changed the session after the response head was ready.
     Sealed,
 }
@@ -74,6 +82,7 @@ impl Misconfiguration {
             Self::MissingLayer => "missing_layer",
             Self::OtherAuth => "other_auth",
             Self::ClaimsTypeMismatch => "claims_type_mismatch",
+            Self::InvalidLoginOptions => "invalid_login_options",
             Self::Sealed => "sealed",
         }
     }
@@ -83,6 +92,7 @@ impl Misconfiguration {
             RejectionKind::MissingLayer => Some(Self::MissingLayer),
             RejectionKind::OtherAuth => Some(Self::OtherAuth),
             RejectionKind::ClaimsTypeMismatch { .. } => Some(Self::ClaimsTypeMismatch),
+            RejectionKind::InvalidLoginOptions { .. } => Some(Self::InvalidLoginOptions),
             RejectionKind::Sealed => Some(Self::Sealed),
             _ => None,
         }

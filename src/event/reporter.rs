@@ -35,6 +35,10 @@ impl Events {
         self.clock.now()
     }
 
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
     pub(crate) fn monotonic(&self) -> Duration {
         self.clock.monotonic()
     }
@@ -159,13 +163,17 @@ fn trace(event: &Event, message: Option<&str>) {
     match event.kind {
         EventKind::Refresh(_) | EventKind::Rejected(_) => at!(DEBUG),
         EventKind::Login
+        | EventKind::Reauthentication
         | EventKind::End(_)
+        | EventKind::ClaimsOutdated
         | EventKind::FeedRestored
         | EventKind::Redelivered(ClientDifference::Ip)
-        | EventKind::Disabled => at!(INFO),
+        | EventKind::Disabled
+        | EventKind::LoginRequired => at!(INFO),
         EventKind::Late
         | EventKind::Spent
         | EventKind::Reuse
+        | EventKind::Suspicious
         | EventKind::Ahead
         | EventKind::Impossible
         | EventKind::FeedLost
@@ -175,6 +183,7 @@ fn trace(event: &Event, message: Option<&str>) {
         | EventKind::LargeResponseHead { .. } => at!(WARN),
         EventKind::StoreFailed
         | EventKind::ClaimsFailed
+        | EventKind::AssessmentFailed
         | EventKind::CryptoFailed
         | EventKind::InvalidClaims(_)
         | EventKind::Misconfigured(_) => at!(ERROR),

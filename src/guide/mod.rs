@@ -5,7 +5,10 @@
 //! |---|---|
 //! | decide where sessions are stored | [Choosing a store](stores) |
 //! | serve pages, a single-page application, a native app or other services | [Browsers and other clients](clients) |
-//! | add a second factor, support staff or several accounts | [Special logins](logins) |
+//! | remember a user or not, limit sessions, switch a tenant | [Remember me and lifetimes](lifetimes) |
+//! | send people to the login page and back | [The login page](login_page) |
+//! | add support staff or several accounts | [Special logins](logins) |
+//! | add a second factor, or ask for the password again before something dangerous | [Step-up and second factors](step_up) |
 //! | decide where the layer goes | [Wrapping a service](wrapping) |
 //! | run behind nginx, a load balancer or a CDN | [Behind a proxy](proxies) |
 //! | let a proxy ask whether a request may pass | [Forward auth](forward_auth) |
@@ -13,6 +16,7 @@
 //! | run more than one server | [Several servers](servers) |
 //! | replace a key, as planned or in an emergency | [Rotating keys](keys) |
 //! | revoke a role, or lock a user out | [Roles, and changing them](roles) |
+//! | notice that a session is used from an unlikely place | [Suspicious activity](suspicious) |
 //! | authenticate a connection that stays open | [WebSockets and event streams](connections) |
 //! | change a lifetime | [Tuning the policy](tuning) |
 //! | look up a default | [Every default](defaults) |
@@ -28,8 +32,16 @@ pub mod stores {}
 #[doc = include_str!("clients.md")]
 pub mod clients {}
 
+#[doc = include_str!("lifetimes.md")]
+pub mod lifetimes {}
+#[doc = include_str!("login_page.md")]
+pub mod login_page {}
+
 #[doc = include_str!("logins.md")]
 pub mod logins {}
+
+#[doc = include_str!("step_up.md")]
+pub mod step_up {}
 
 #[doc = include_str!("wrapping.md")]
 pub mod wrapping {}
@@ -51,6 +63,9 @@ pub mod keys {}
 
 #[doc = include_str!("roles.md")]
 pub mod roles {}
+
+#[doc = include_str!("suspicious.md")]
+pub mod suspicious {}
 
 #[doc = include_str!("connections.md")]
 pub mod connections {}

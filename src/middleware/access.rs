@@ -1,7 +1,8 @@
 //! Step 3: which access token counts, and whether it is valid.
 //!
 //! A bearer token is the only access token if there is one: an invalid one is rejected, never ignored in favour of a cookie.
-//! An invalid, foreign or expired access *cookie* counts as absent, and the refresh token decides.
+//! An invalid, foreign or expired access *cookie* counts as absent, and the refresh token decides. A token with outdated claims
+//! counts as expired.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::{
     auth_inner::AuthInner,
     claims::User,
     credentials::{CookieHeaders, HeaderField, bearer_token},
+    sessions::Standing,
     settings::AccessTransport,
     telemetry::{self, TokenOutcome},
 };
@@ -22,7 +24,7 @@ pub(super) enum Access<C> {
     /// None that counts.
     Absent,
     Valid(ValidAccess<C>),
-    /// A bearer token of this session that is valid but for its expiry.
+    /// A bearer token of this session that is valid but for its expiry, or its outdated claims.
     ExpiredBearer(SessionHandle),
     /// An invalid bearer token, or two `Authorization` headers.
     Rejected(RejectionKind),
@@ -130,13 +132,17 @@ fn check<C: CustomClaims>(
     now: Timestamp,
 ) -> Verdict<ValidAccess<C>> {
     if let Some(verdict) = user.check_times(now) {
-        record(verdict, was_cached)
-    } else if auth.sessions().is_denied(user.session) {
-        record(Verdict::Invalid(InvalidTokenReason::Revoked), was_cached)
-    } else {
-        let refresh_ahead_due = user.is_refresh_ahead_due(now);
-        record(Verdict::Valid(ValidAccess { refresh_ahead_due, user, transport }), was_cached)
+        return record(verdict, was_cached);
     }
+    let verdict = match auth.sessions().standing(user.session, user.epoch) {
+        Standing::Good => {
+            let refresh_ahead_due = user.is_refresh_ahead_due(now);
+            Verdict::Valid(ValidAccess { refresh_ahead_due, user, transport })
+        }
+        Standing::Outdated => Verdict::Expired { session: user.session },
+        Standing::Ended => Verdict::Invalid(InvalidTokenReason::Revoked),
+    };
+    record(verdict, was_cached)
 }
 
 #[inline]

@@ -137,7 +137,10 @@ fn load_or_serve<C: CustomClaims>(
     let outcome = match access {
         Access::Valid(valid) if auth.sessions().must_ask_store() => {
             let (fallback, token) = match valid.transport {
-                AccessTransport::Header => (Fallback::InvalidBearer(InvalidTokenReason::Revoked), None),
+                AccessTransport::Header => {
+                    let fallback = Fallback::InvalidBearer(InvalidTokenReason::Revoked);
+                    (fallback, token_of(valid.user.session))
+                }
                 AccessTransport::Cookie => (Fallback::Anonymous, cookie_token()),
             };
             let load = auth.refresher.confirm_or_load(valid.user, token.clone(), deciding, info.client());

@@ -8,6 +8,7 @@ mod layer;
 mod require;
 mod response;
 mod service;
+mod to_login_page;
 mod tokens;
 
 pub(crate) use self::tokens::is_caching_header;
@@ -16,4 +17,5 @@ pub use self::{
     layer::RefreshLayer,
     require::{ProblemResponse, RequireAuth, RequireAuthFuture, RequireAuthLayer, RespondToRejection},
     service::Refresh,
+    to_login_page::ToLoginPage,
 };

@@ -3,38 +3,51 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Rejection, auth_inner::AuthId, state::RequestExtension};
+use crate::{
+    Rejection,
+    auth_inner::AuthId,
+    state::{RequestExtension, Requirement},
+};
 
-/// Rejects requests without a user, or without a scope. [`Auth::require_auth`](crate::Auth::require_auth) and
-/// [`Auth::require_scope`](crate::Auth::require_scope) make it; it belongs inside [`RefreshLayer`](crate::RefreshLayer).
+/// Rejects requests without a user, without a scope, or without a recent login.
+/// [`Auth::require_auth`](crate::Auth::require_auth), [`Auth::require_scope`](crate::Auth::require_scope) and
+/// [`Auth::require_recent_login`](crate::Auth::require_recent_login) make it; it belongs inside
+/// [`RefreshLayer`](crate::RefreshLayer).
 ///
 /// The response of a rejection is [`Rejection::to_response`] if the body type implements `From<Bytes>`. For other bodies, such
-/// as tonic's, pass a closure to [`with_response`](Self::with_response).
+/// as tonic's, pass a closure to [`with_response`](Self::with_response). For pages, [`login_page`](Self::login_page) sends people to
+/// log in.
 #[must_use]
 pub struct RequireAuthLayer<R = ProblemResponse> {
     auth: AuthId,
-    scope: Option<Arc<str>>,
+    required: Requirement,
     respond: R,
 }
 
 impl RequireAuthLayer {
-    pub(crate) fn new(auth: AuthId, scope: Option<Arc<str>>) -> Self {
-        Self { auth, scope, respond: ProblemResponse(()) }
+    pub(crate) fn new(auth: AuthId, required: Requirement) -> Self {
+        Self { auth, required, respond: ProblemResponse(()) }
     }
 
-    /// Makes the response of a rejection with `respond`, a closure `Fn(&Rejection) -> Response<B>`.
+    /// Makes the response of a rejection with `respond`, a closure `Fn(&Rejection, &Parts) -> Response<B>`. It receives the request
+    /// without its body.
     pub fn with_response<R>(self, respond: R) -> RequireAuthLayer<R> {
-        RequireAuthLayer { auth: self.auth, scope: self.scope, respond }
+        self.map_response(|_| respond)
+    }
+}
+
+impl<R> RequireAuthLayer<R> {
+    pub(super) fn map_response<T>(self, map: impl FnOnce(R) -> T) -> RequireAuthLayer<T> {
+        RequireAuthLayer { auth: self.auth, required: self.required, respond: map(self.respond) }
     }
 }
 
@@ -45,7 +58,7 @@ impl<S, R: Clone> Layer<S> for RequireAuthLayer<R> {
         RequireAuth {
             inner,
             auth: self.auth.clone(),
-            scope: self.scope.clone(),
+            required: self.required.clone(),
             respond: self.respond.clone(),
         }
     }
@@ -53,13 +66,13 @@ impl<S, R: Clone> Layer<S> for RequireAuthLayer<R> {
 
 impl<R: Clone> Clone for RequireAuthLayer<R> {
     fn clone(&self) -> Self {
-        Self { auth: self.auth.clone(), scope: self.scope.clone(), respond: self.respond.clone() }
+        Self { auth: self.auth.clone(), required: self.required.clone(), respond: self.respond.clone() }
     }
 }
 
 impl<R> fmt::Debug for RequireAuthLayer<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequireAuthLayer").field("scope", &self.scope).finish_non_exhaustive()
+        f.debug_struct("RequireAuthLayer").field("required", &self.required).finish_non_exhaustive()
     }
 }
 
@@ -69,7 +82,7 @@ impl<R> fmt::Debug for RequireAuthLayer<R> {
 pub struct RequireAuth<S, R = ProblemResponse> {
     inner: S,
     auth: AuthId,
-    scope: Option<Arc<str>>,
+    required: Requirement,
     respond: R,
 }
 
@@ -88,12 +101,13 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let checked = RequestExtension::of(request.extensions())
-            .and_then(|extension| extension.check(&self.auth, self.scope.as_ref()));
+            .and_then(|extension| extension.check(&self.auth, &self.required));
         RequireAuthFuture {
             stage: match checked {
                 Ok(()) => Stage::Allowed { inner: self.inner.call(request) },
                 Err(rejection) => {
-                    let mut response = self.respond.respond(&rejection);
+                    let (request, _) = request.into_parts();
+                    let mut response = self.respond.respond(&rejection, &request);
                     response.extensions_mut().insert(rejection);
                     Stage::Rejected { response: Some(response) }
                 }
@@ -106,21 +120,26 @@ impl<S: fmt::Debug, R> fmt::Debug for RequireAuth<S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequireAuth")
             .field("inner", &self.inner)
-            .field("scope", &self.scope)
+            .field("required", &self.required)
             .finish_non_exhaustive()
     }
 }
 
 /// Makes a response with a body of type `B` from a [`Rejection`]. Closures implement it, and [`ProblemResponse`] where
 /// `B: From<Bytes>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` makes no response with the body `{B}`",
+    label = "the service responds with the body `{B}`",
+    note = "for a body that is not `From<Bytes>`, pass a closure to `RequireAuthLayer::with_response` that makes a `Response<{B}>`"
+)]
 pub trait RespondToRejection<B> {
-    /// Returns the response.
-    fn respond(&self, rejection: &Rejection) -> Response<B>;
+    /// Returns the response to `request`.
+    fn respond(&self, rejection: &Rejection, request: &Parts) -> Response<B>;
 }
 
-impl<B, F: Fn(&Rejection) -> Response<B>> RespondToRejection<B> for F {
-    fn respond(&self, rejection: &Rejection) -> Response<B> {
-        self(rejection)
+impl<B, F: Fn(&Rejection, &Parts) -> Response<B>> RespondToRejection<B> for F {
+    fn respond(&self, rejection: &Rejection, request: &Parts) -> Response<B> {
+        self(rejection, request)
     }
 }
 
@@ -128,9 +147,10 @@ impl<B, F: Fn(&Rejection) -> Response<B>> RespondToRejection<B> for F {
 #[derive(Clone, Copy, Debug)]
 pub struct ProblemResponse(());
 
+#[diagnostic::do_not_recommend]
 impl<B: From<Bytes>> RespondToRejection<B> for ProblemResponse {
-    fn respond(&self, rejection: &Rejection) -> Response<B> {
-        rejection.to_response()
+    fn respond(&self, rejection: &Rejection, request: &Parts) -> Response<B> {
+        rejection.to_response(request)
     }
 }
 

@@ -74,14 +74,14 @@ fn spend_if_late<C: CustomClaims>(state: Arc<RequestState<C>>) -> Option<BoxFutu
 /// Adds what the handler's change requires, or else the removal of useless cookies.
 pub(super) fn apply_change<C: CustomClaims>(
     state: &RequestState<C>,
-    change: Option<Box<Change>>,
+    change: Option<Change<C>>,
     headers: &mut HeaderMap,
 ) {
     let settings = &state.auth.settings;
-    // The session may have ended since its tokens were issued.
-    let session = match change.as_deref() {
-        Some(Change::LoggedIn { session, .. } | Change::LoggedInNative { session, .. }) => Some(*session),
-        Some(Change::Refreshed { .. }) => state.parse_refresh_tokens_once().token().map(|token| token.handle),
+    // The session may have ended, or its claims may be outdated, since its tokens were issued.
+    let session = match &change {
+        Some(Change::LoggedIn { user, .. } | Change::LoggedInNative { user }) => Some(user.session),
+        Some(Change::Refreshed { user, .. }) => user.as_ref().map(|user| user.session),
         Some(Change::LoggedOut) | None => None,
     };
     if session.is_some_and(|session| state.auth.sessions().is_denied(session)) {
@@ -89,9 +89,10 @@ pub(super) fn apply_change<C: CustomClaims>(
         tokens::forbid_caching(headers);
         return;
     }
-    match change.as_deref() {
-        Some(Change::LoggedIn { issued, .. } | Change::Refreshed { issued }) => {
-            add_tokens(state, headers, issued);
+    match change {
+        Some(Change::LoggedIn { issued, .. } | Change::Refreshed { issued, .. }) => {
+            let least_epoch = session.map_or(0, |session| state.auth.sessions().least_epoch(session));
+            add_tokens(state, headers, &issued.without_claims_below(least_epoch));
         }
         Some(Change::LoggedInNative { .. }) => tokens::forbid_caching(headers),
         // Of a cross-site request, the cookies were not read.

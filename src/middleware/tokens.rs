@@ -64,7 +64,7 @@ fn add_access(
             headers.insert(name, value);
             headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, name.clone().into());
         }
-        _ => append(headers, settings.cookies.set_access(&access.token, access.expires_in)),
+        _ => append(headers, settings.cookies.set_access(&access.token, access.max_age)),
     }
 }
 

@@ -33,6 +33,9 @@ pub enum TokenError {
     /// 400 `invalid_grant`: the refresh token is invalid, expired or revoked. The client discards it, and the user logs in
     /// again.
     InvalidGrant,
+    /// 400 `invalid_grant`: [`AuthBuilder::assess`](crate::AuthBuilder::assess) requires a login of this request. Nothing was
+    /// changed, and the session goes on; OAuth clients discard the refresh token nevertheless, and the user logs in again.
+    LoginRequired,
     /// 503 `temporarily_unavailable`: the store or the claims source failed. The client keeps its refresh token and tries
     /// again.
     Unavailable,
@@ -55,7 +58,7 @@ impl TokenError {
             Self::InvalidRequest { .. } => "invalid_request",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
-            Self::InvalidGrant => "invalid_grant",
+            Self::InvalidGrant | Self::LoginRequired => "invalid_grant",
             Self::Unavailable | Self::Overtaken => "temporarily_unavailable",
             Self::InvalidClaims { .. } => "server_error",
         }
@@ -69,7 +72,8 @@ impl TokenError {
             Self::InvalidRequest { .. }
             | Self::UnsupportedGrantType
             | Self::InvalidScope
-            | Self::InvalidGrant => StatusCode::BAD_REQUEST,
+            | Self::InvalidGrant
+            | Self::LoginRequired => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -100,6 +104,7 @@ impl fmt::Display for TokenError {
             Self::UnsupportedGrantType => "the only supported grant_type is refresh_token",
             Self::InvalidScope => "the scope is malformed, or exceeds the granted scope",
             Self::InvalidGrant => "the refresh token is invalid, expired or revoked",
+            Self::LoginRequired => "the user must log in again",
             Self::Unavailable => "sessions cannot be checked at the moment",
             Self::Overtaken => "other requests are refreshing the session",
             Self::InvalidClaims { reason } => {
@@ -115,6 +120,7 @@ impl From<RefreshError> for TokenError {
     fn from(error: RefreshError) -> Self {
         match error {
             RefreshError::Inactive => Self::InvalidGrant,
+            RefreshError::LoginRequired => Self::LoginRequired,
             RefreshError::Overtaken => Self::Overtaken,
             RefreshError::Unavailable => Self::Unavailable,
             RefreshError::InvalidClaims(reason) => Self::InvalidClaims { reason },

@@ -42,7 +42,8 @@ impl<C: CustomClaims> Auth<C> {
     /// # Errors
     /// [`TokenError::InvalidRequest`], [`UnsupportedGrantType`](TokenError::UnsupportedGrantType) and
     /// [`InvalidScope`](TokenError::InvalidScope) for an invalid form; [`InvalidGrant`](TokenError::InvalidGrant) for a token
-    /// that is invalid, expired, revoked or reused, or is one of a refresh cookie; [`Unavailable`](TokenError::Unavailable) if
+    /// that is invalid, expired, revoked or reused, or is one of a refresh cookie; [`LoginRequired`](TokenError::LoginRequired) if
+    /// [`AuthBuilder::assess`](crate::AuthBuilder::assess) says so; [`Unavailable`](TokenError::Unavailable) if
     /// the store or the claims source fails; [`InvalidClaims`](TokenError::InvalidClaims) if the user's claims do not fit into an
     /// access token; [`Overtaken`](TokenError::Overtaken).
     ///
@@ -89,7 +90,7 @@ impl<C: CustomClaims> Auth<C> {
         if scope.is_some_and(|scope| !live.user.user.has_scope(scope)) {
             return Err(TokenError::InvalidScope);
         }
-        let issued = self.inner.refresher.exchange(token, live, client).await?;
+        let (issued, _) = self.inner.refresher.exchange(token, live, client).await?;
         let access = issued.access.ok_or(TokenError::Unavailable)?;
         Ok(NativeTokenResponse::new(access, issued.refresh))
     }

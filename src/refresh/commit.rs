@@ -1,6 +1,6 @@
 //! The commit: rotate, or send what another request rotated to. For an upgrade: spend late budget, and send nothing.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use tower_refresh_core::{
     SessionRow, Timestamp,
@@ -19,7 +19,7 @@ use crate::{
     keys::PreparedKeys,
     refresh_token::RefreshToken,
     sessions::Sessions,
-    tokens::{Issued, IssuedRefresh, PreparedUser, Tokens},
+    tokens::{IssuedRefresh, PreparedUser, Tokens},
 };
 
 const MOST_RELOADS: usize = 3;
@@ -35,19 +35,32 @@ pub(super) async fn commit<C: CustomClaims>(
 ) -> Result<Arc<Committed<C>>, RefreshError> {
     // The same keys throughout: they may be replaced meanwhile.
     let keys = Arc::clone(&tokens.keys());
-    let user = fresh_user(sessions, tokens, &keys, live, client).await?;
-    let decided = store_decision(sessions, token, live, client, |decision| decision).await?;
+    let mut claims = ClaimsToSend {
+        sessions,
+        tokens,
+        keys: &keys,
+        live,
+        client,
+        user: None,
+        data: Cow::Borrowed(&live.row.data),
+        failed_under: None,
+    };
+    if let Some(user) = live.recent_user(sessions) {
+        claims.set(user.clone())?;
+    }
+    claims.renew(&live.row).await?;
+    let decided =
+        store_decision(sessions, token, live, client, Some(&mut claims), |decision| decision).await?;
+    let ClaimsToSend { user, failed_under, .. } = claims;
     match decided.rule {
         Rule::NotLive => Err(RefreshError::Inactive),
         Rule::Overtaken => Err(RefreshError::Overtaken),
         _ => {
-            if decided.lost_before.is_some() {
-                let Decided { row, lost_before, .. } = &decided;
-                let about = About::client(client).session(Some(row.handle), Some(&row.subject));
-                sessions.events.emit(EventKind::ResponsesLost, about.rotated_at(*lost_before));
+            if let Some(lost_before) = decided.lost_before {
+                report_repeated_loss(sessions, &decided.row, lost_before, client);
             }
             let refresh = issue_refresh(sessions, tokens, &keys, token, client, &decided);
-            let committed = Arc::new(Committed::new(decided.row, decided.now, keys, refresh));
+            let committed = Arc::new(Committed::new(decided.row, decided.now, keys, refresh, failed_under));
             let issued = committed.issue(sessions, tokens, user.as_ref(), client);
             // A commit that could not make all tokens leaves them to the next request.
             if issued.access.is_some() && issued.refresh.is_some() {
@@ -66,7 +79,7 @@ pub(super) async fn spend_for_upgrade<C: CustomClaims>(
     client: &ClientInfo,
 ) -> Result<(), RefreshError> {
     let adapt = |decision: Decision| decision.for_upgrade(live.class);
-    store_decision(sessions, token, live, client, adapt).await.map(drop)
+    store_decision(sessions, token, live, client, None, adapt).await.map(drop)
 }
 
 /// A decision whose row is stored.
@@ -80,12 +93,13 @@ struct Decided {
 }
 
 /// Decides first on the row of the load, and tries a write on it at once. Otherwise, and after a conflict, it decides on a
-/// fresh row.
+/// fresh row. The claims, if any are sent, are those for the row before it is written: no access token says less than its row.
 async fn store_decision<C: CustomClaims>(
     sessions: &Sessions<C>,
     token: &RefreshToken,
     live: &Live<C>,
     client: &ClientInfo,
+    mut claims: Option<&mut ClaimsToSend<'_, C>>,
     adapt: impl Fn(Decision) -> Decision,
 ) -> Result<Decided, RefreshError> {
     let mut reloaded = None;
@@ -107,6 +121,11 @@ async fn store_decision<C: CustomClaims>(
         let rotates = matches!(rule, Rule::Rotate | Rule::Late);
         let lost_before = row.filter(|row| rule == Rule::Late && was_late_before(row, now));
         let lost_before = lost_before.map(|row| row.rotated_at);
+        if let (Some(claims), Some(row)) = (&mut claims, row)
+            && to_send != TokensToSend::None
+        {
+            claims.renew(row).await?;
+        }
         let row = match (decision.write.map(Box::new), reloaded.take()) {
             (Some(write), _) if is_fresh || rotates => {
                 match sessions.store.compare_and_swap(&write, client).await {
@@ -124,10 +143,20 @@ async fn store_decision<C: CustomClaims>(
     Err(RefreshError::Overtaken)
 }
 
+pub(super) fn report_repeated_loss<C: CustomClaims>(
+    sessions: &Sessions<C>,
+    row: &SessionRow,
+    lost_before: Timestamp,
+    client: &ClientInfo,
+) {
+    let about = About::client(client).session(Some(row.handle), Some(&row.subject));
+    sessions.events.emit(EventKind::ResponsesLost, about.rotated_at(Some(lost_before)));
+}
+
 /// Whether late budget was spent before, so that this lost response is not the only one: some of the budget is still missing, or
 /// it was spent for the current generation. That alone moves `rotated_at` and not `idle_expiry`, which shows unless the absolute
 /// expiry limits it.
-fn was_late_before(row: &SessionRow, now: Timestamp) -> bool {
+pub(super) fn was_late_before(row: &SessionRow, now: Timestamp) -> bool {
     let moved = |idle| row.idle_expiry < row.rotated_at.saturating_add(idle).min(row.absolute_expiry);
     row.late_budget > now || row.idle.is_some_and(moved)
 }
@@ -151,52 +180,64 @@ fn issue_refresh<C: CustomClaims>(
     }
 }
 
-/// What each request does with the result of a commit, which others may share.
-pub(super) fn finish<C: CustomClaims>(
+/// Reports a commit, whose response has a refresh token or none.
+pub(super) fn report<C: CustomClaims>(
     sessions: &Sessions<C>,
-    tokens: &Tokens<C>,
     token: &RefreshToken,
     live: &Live<C>,
+    has_refresh: bool,
     client: &ClientInfo,
-    result: Result<Arc<Committed<C>>, RefreshError>,
-) -> Result<Issued, RefreshError> {
-    let committed = result?;
-    // A logout may have come after the swap; what it denied must not be sent.
-    if sessions.is_denied(live.row.handle) {
-        return Err(RefreshError::Inactive);
-    }
-    let user = (!live.has_outdated_claims(sessions)).then_some(&live.user);
-    let issued = committed.issue(sessions, tokens, user, client);
+) {
     sessions.events.emit_for(EventKind::Refresh(live.class), &live.row, client);
-    if issued.refresh.is_some()
+    if has_refresh
         && let Some(difference) =
             sessions.deliveries.record(token.handle, token.generation, client, sessions.events.monotonic())
     {
         sessions.events.emit_for(EventKind::Redelivered(difference), &live.row, client);
     }
-    Ok(issued)
 }
 
-/// The user for the new access token, reloaded if the handler took longer than an access token lives. `None` if that fails, and
-/// then no access token is sent.
-async fn fresh_user<C: CustomClaims>(
-    sessions: &Sessions<C>,
-    tokens: &Tokens<C>,
-    keys: &PreparedKeys,
-    live: &Live<C>,
-    client: &ClientInfo,
-) -> Result<Option<PreparedUser<C>>, RefreshError> {
-    let user = if live.has_outdated_claims(sessions) {
-        match load_user(sessions, tokens, &live.row, live.user.transport, client).await {
-            Ok(Some(user)) => user,
-            Err(error @ RefreshError::InvalidClaims(_)) => return Err(error),
-            Ok(None) | Err(_) => return Ok(None),
+/// The claims of the access token that a commit sends, which are loaded again if they may not be sent.
+struct ClaimsToSend<'a, C> {
+    sessions: &'a Sessions<C>,
+    tokens: &'a Tokens<C>,
+    keys: &'a PreparedKeys,
+    live: &'a Live<C>,
+    client: &'a ClientInfo,
+    user: Option<PreparedUser<C>>,
+    /// The application's data with which the user was loaded.
+    data: Cow<'a, [u8]>,
+    failed_under: Option<u32>,
+}
+
+impl<C: CustomClaims> ClaimsToSend<'_, C> {
+    /// Loads the claims again if the handler took longer than an access token lives, or if they are outdated in the session of
+    /// `row`, or if its data has changed. If that fails, there is no user, and no access token is sent.
+    async fn renew(&mut self, row: &SessionRow) -> Result<(), RefreshError> {
+        let epoch = self.sessions.epoch_of(row);
+        let is_of = |user: &PreparedUser<C>| user.user.epoch >= epoch && *self.data == *row.data;
+        if self.failed_under.is_some() || self.user.as_ref().is_some_and(is_of) {
+            return Ok(());
         }
-    } else {
-        live.user.clone()
-    };
-    match tokens.check_len(keys, &user) {
-        Ok(()) => Ok(Some(user)),
-        Err(error) => Err(report_invalid_claims(sessions, &live.row, client, &error)),
+        let transport = self.live.user.transport;
+        (self.user, self.data) = (None, Cow::Owned(row.data.clone()));
+        match load_user(self.sessions, self.tokens, row, transport, self.client).await {
+            Ok(Some(user)) => self.set(user),
+            Err(error @ RefreshError::InvalidClaims(_)) => Err(error),
+            Ok(None) | Err(_) => {
+                self.failed_under = Some(epoch);
+                Ok(())
+            }
+        }
+    }
+
+    fn set(&mut self, user: PreparedUser<C>) -> Result<(), RefreshError> {
+        match self.tokens.check_len(self.keys, &user) {
+            Ok(()) => {
+                self.user = Some(user);
+                Ok(())
+            }
+            Err(error) => Err(report_invalid_claims(self.sessions, &self.live.row, self.client, &error)),
+        }
     }
 }

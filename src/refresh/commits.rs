@@ -6,19 +6,21 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tower_refresh_core::{SessionHandle, rotation::TokenClass};
 
 use super::{
-    commit::{commit, finish, spend_for_upgrade},
+    commit::{commit, report, spend_for_upgrade},
     committed::Committed,
     error::RefreshError,
     load::{Live, Loaded},
     single_flight::{SharedWork, SingleFlight, result},
+    user::load_user,
 };
 use crate::{
     CustomClaims,
+    claims::User,
     event::ClientInfo,
-    refresh_token::RefreshToken,
+    refresh_token::{RefreshToken, RefreshTransport},
     sessions::Sessions,
     telemetry::commit_span,
-    tokens::{Issued, Tokens},
+    tokens::{Issued, PreparedUser, Tokens},
 };
 
 /// A commit that is in progress, or its result.
@@ -31,6 +33,8 @@ pub(super) struct Commits<C> {
     commits: Flights<Arc<Committed<C>>>,
     /// Those for responses that can carry no cookies, because they end HTTP on the connection.
     upgrades: Flights<()>,
+    /// Loads of claims, by their epoch.
+    claims: SingleFlight<(SessionHandle, u32), Option<PreparedUser<C>>>,
 }
 
 /// By class too: what is due to a token depends on it.
@@ -41,7 +45,13 @@ type Joined<V> = (SharedWork<Result<V, RefreshError>>, bool);
 
 impl<C: CustomClaims> Commits<C> {
     pub(super) fn new(sessions: Arc<Sessions<C>>, tokens: Arc<Tokens<C>>) -> Self {
-        Self { sessions, tokens, commits: SingleFlight::new(), upgrades: SingleFlight::new() }
+        Self {
+            sessions,
+            tokens,
+            commits: SingleFlight::new(),
+            upgrades: SingleFlight::new(),
+            claims: SingleFlight::new(),
+        }
     }
 
     /// Takes the result of an earlier commit on `loaded`, joins the commit in progress for `token`, or starts one with what this
@@ -60,9 +70,22 @@ impl<C: CustomClaims> Commits<C> {
                 Some(committed) => Ok(committed.clone()),
                 None => shared(|| commits.join_commit(&token, live, &loaded, &client)).await,
             };
-            finish(&commits.sessions, &commits.tokens, &token, live, &client, result)
+            commits.finish(&token, live, &client, result).await
         };
         commit_span(handle, generation, commit).boxed()
+    }
+
+    /// The same for this request alone, with what it has loaded. Also returns the user of the access token.
+    pub(super) async fn alone(
+        &self,
+        token: &RefreshToken,
+        live: &Live<C>,
+        client: &ClientInfo,
+    ) -> Result<(Issued, Option<Arc<User<C>>>), RefreshError> {
+        let committed = commit(&self.sessions, &self.tokens, token, live, client).await?;
+        let issued = self.finish(token, live, client, Ok(committed.clone())).await?;
+        let user = committed.user().filter(|_| issued.access.is_some());
+        Ok((issued, user))
     }
 
     /// Spends late budget for a response that carries no token, unless an earlier commit on `loaded` or the one in progress does.
@@ -85,6 +108,49 @@ impl<C: CustomClaims> Commits<C> {
     /// An earlier commit on the same load, while its tokens are sent again.
     fn earlier<'a>(&self, token: &RefreshToken, live: &'a Live<C>) -> Option<&'a Arc<Committed<C>>> {
         live.committed.get().filter(|committed| committed.is_due_again(&self.sessions, token, live.class))
+    }
+
+    /// What each request does with the result of a commit, which others may share.
+    async fn finish(
+        &self,
+        token: &RefreshToken,
+        live: &Live<C>,
+        client: &ClientInfo,
+        result: Result<Arc<Committed<C>>, RefreshError>,
+    ) -> Result<Issued, RefreshError> {
+        let (sessions, tokens) = (&*self.sessions, &*self.tokens);
+        let committed = result?;
+        let mut issued = committed.issue(sessions, tokens, live.recent_user(sessions), client);
+        if issued.access.is_none() && committed.lacks_claims(sessions) {
+            let user = self.renewed_user(&committed, live.user.transport, client).await;
+            issued = committed.issue(sessions, tokens, user.as_ref(), client);
+        }
+        // A logout may have come after the swap; what it denied must not be sent.
+        if sessions.is_denied(live.row.handle) {
+            return Err(RefreshError::Inactive);
+        }
+        report(sessions, token, live, issued.refresh.is_some(), client);
+        Ok(issued)
+    }
+
+    /// The user as of now, if the claims became outdated after the commit had begun. `None` if that fails, and then no access token
+    /// is sent.
+    async fn renewed_user(
+        &self,
+        committed: &Arc<Committed<C>>,
+        transport: RefreshTransport,
+        client: &ClientInfo,
+    ) -> Option<PreparedUser<C>> {
+        let row = committed.row();
+        let (load, _) =
+            self.claims.join_or_start((row.handle, self.sessions.epoch_of(row)), || {
+                let (sessions, tokens) = (self.sessions.clone(), self.tokens.clone());
+                let (committed, client) = (committed.clone(), client.clone());
+                async move {
+                    load_user(&sessions, &tokens, committed.row(), transport, &client).await.ok().flatten()
+                }
+            });
+        result(load).await
     }
 
     fn join_commit(
@@ -132,6 +198,7 @@ impl<C> Clone for Commits<C> {
             tokens: self.tokens.clone(),
             commits: self.commits.clone(),
             upgrades: self.upgrades.clone(),
+            claims: self.claims.clone(),
         }
     }
 }
@@ -141,6 +208,7 @@ impl<C> fmt::Debug for Commits<C> {
         f.debug_struct("Commits")
             .field("commits", &self.commits)
             .field("upgrades", &self.upgrades)
+            .field("claims", &self.claims)
             .finish_non_exhaustive()
     }
 }

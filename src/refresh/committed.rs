@@ -1,6 +1,6 @@
 //! A commit that is stored, and the tokens that it sends.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tower_refresh_core::{
     SessionRow, Timestamp,
@@ -9,6 +9,7 @@ use tower_refresh_core::{
 
 use crate::{
     CustomClaims,
+    claims::User,
     event::{About, ClientInfo, EventKind},
     keys::PreparedKeys,
     refresh_token::RefreshToken,
@@ -25,6 +26,8 @@ pub(super) struct Committed<C> {
     now: Timestamp,
     keys: Arc<PreparedKeys>,
     refresh: Option<IssuedRefresh>,
+    /// The epoch under which the claims could not be loaded.
+    failed_under: Option<u32>,
     newest: Mutex<Option<IssuedTo<C>>>,
 }
 
@@ -40,8 +43,9 @@ impl<C: CustomClaims> Committed<C> {
         now: Timestamp,
         keys: Arc<PreparedKeys>,
         refresh: Option<IssuedRefresh>,
+        failed_under: Option<u32>,
     ) -> Self {
-        Self { row, now, keys, refresh, newest: Mutex::default() }
+        Self { row, now, keys, refresh, failed_under, newest: Mutex::default() }
     }
 
     /// Whether r4 sends the tokens again to a request that shares the load of this commit. This server wrote or read the row, so
@@ -61,7 +65,8 @@ impl<C: CustomClaims> Committed<C> {
         decision.rule == Rule::Redeliver && !sessions.must_ask_store()
     }
 
-    /// The tokens with the claims of `user`, or newer ones. Without a user, those that were issued already.
+    /// The tokens with the claims of `user`, or newer ones. Without a user, those that were issued already. Without an access token
+    /// if all these claims are outdated by now.
     pub(super) fn issue(
         &self,
         sessions: &Sessions<C>,
@@ -69,8 +74,9 @@ impl<C: CustomClaims> Committed<C> {
         user: Option<&PreparedUser<C>>,
         client: &ClientInfo,
     ) -> Issued {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(user) = user {
+        let least_epoch = sessions.epoch_of(&self.row);
+        let mut newest = self.lock();
+        if let Some(user) = user.filter(|user| user.user.epoch >= least_epoch) {
             match &mut *newest {
                 Some(issued) if !user.is_newer_than(&issued.user) => {}
                 Some(issued) if user.has_claims_of(&issued.user) => issued.user = user.clone(),
@@ -83,7 +89,30 @@ impl<C: CustomClaims> Committed<C> {
             }
         }
         let access = newest.as_ref().and_then(|issued| issued.access.clone());
-        Issued { access, refresh: self.refresh.clone() }
+        Issued { access, refresh: self.refresh.clone() }.without_claims_below(least_epoch)
+    }
+
+    /// Whether an access token needs claims that none of the requests that share it has loaded. Not if loading them has failed.
+    pub(super) fn lacks_claims(&self, sessions: &Sessions<C>) -> bool {
+        let least_epoch = sessions.epoch_of(&self.row);
+        match &*self.lock() {
+            Some(issued) => issued.user.user.epoch < least_epoch,
+            None => self.failed_under.is_none_or(|failed| failed < least_epoch),
+        }
+    }
+
+    pub(super) fn row(&self) -> &SessionRow {
+        &self.row
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<IssuedTo<C>>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The user of the access token that was issued last.
+    pub(super) fn user(&self) -> Option<Arc<User<C>>> {
+        let newest = self.lock();
+        newest.as_ref().filter(|newest| newest.access.is_some()).map(|newest| newest.user.user.clone())
     }
 
     fn mint(

@@ -1,4 +1,4 @@
-//! Asking the store about the session of a valid access token, while the feed of ended sessions is not received.
+//! Asking the store about the session of a valid access token, while the feed is not received.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 
 use super::{
     dead::DeadSessions,
+    inactive::Inactive,
     load::{Loaded, Mode},
     loads::{Loading, Loads},
 };
@@ -40,6 +41,9 @@ async fn confirm<C: CustomClaims>(
         return Loaded::Inactive(inactive);
     }
     match sessions.store.load(user.session, Some(&user.subject), client).await {
+        Ok(Some(row)) if row.is_live(sessions.now()) && user.epoch < row.claims_epoch => {
+            Loaded::Inactive(Inactive::ClaimsOutdated)
+        }
         Ok(Some(row)) if row.is_live(sessions.now()) => Loaded::SessionLive(user),
         Ok(row) => Loaded::Inactive(dead.remember_if_final(user.session, row.as_ref(), sessions.now())),
         Err(_) => Loaded::Unavailable,

@@ -7,6 +7,8 @@ use crate::{InvalidClaimsReason, RejectionKind};
 pub(crate) enum RefreshError {
     /// The session is not live, or the token does not authenticate.
     Inactive,
+    /// The application requires a login of this request. Nothing was changed.
+    LoginRequired,
     /// Other requests rotated the session meanwhile, and their responses carry its tokens. Or the token was overdue, and no late
     /// budget was left.
     Overtaken,
@@ -20,6 +22,7 @@ impl From<RefreshError> for RejectionKind {
     fn from(error: RefreshError) -> Self {
         match error {
             RefreshError::Inactive => Self::Unauthenticated,
+            RefreshError::LoginRequired => Self::LoginRequired { expired_bearer: false },
             RefreshError::Overtaken => Self::Overtaken,
             RefreshError::Unavailable => Self::Unavailable,
             RefreshError::InvalidClaims(reason) => Self::InvalidClaims { reason },

@@ -7,8 +7,15 @@ use tower_refresh_core::{EndReason, SessionRow, Timestamp};
 pub(crate) enum Inactive {
     /// The session has ended or expired, and not because of this request: its cookies are useless.
     SessionOver,
+    /// Another site started the navigation, so nothing is changed for the token, which is late or spent. In a request of our own it
+    /// may authenticate.
+    RepetitionNeeded,
     /// Any other reason. A newer login may be on its way to the same browser, or the session goes on (c7), so the cookies stay.
     TokenRejected,
+    /// The application requires a login of this request, and the session goes on.
+    LoginRequired,
+    /// The claims of the valid access token are outdated, so that it counts as expired.
+    ClaimsOutdated,
 }
 
 impl Inactive {

@@ -12,7 +12,8 @@ use super::{
     committed::Committed, dead::DeadSessions, error::RefreshError, inactive::Inactive, user::load_user,
 };
 use crate::{
-    CustomClaims, InvalidClaimsReason,
+    Assessment, CustomClaims, InvalidClaimsReason,
+    assessment::Assessor,
     claims::User,
     event::{ClientInfo, EventKind},
     refresh_token::{RefreshToken, RefreshTransport},
@@ -42,6 +43,7 @@ impl<C> Loaded<C> {
     pub(crate) fn live(&self) -> Result<&Live<C>, RefreshError> {
         match self {
             Self::Live(live) => Ok(live),
+            Self::Inactive(Inactive::LoginRequired) => Err(RefreshError::LoginRequired),
             Self::SessionLive(_) | Self::Inactive(_) => Err(RefreshError::Inactive),
             Self::Unavailable => Err(RefreshError::Unavailable),
             Self::InvalidClaims(reason) => Err(RefreshError::InvalidClaims(*reason)),
@@ -58,9 +60,10 @@ pub(crate) struct Live<C> {
 }
 
 impl<C: CustomClaims> Live<C> {
-    /// Whether the claims are older than an access token may be, because the handler took that long.
-    pub(super) fn has_outdated_claims(&self, sessions: &Sessions<C>) -> bool {
-        sessions.now().saturating_since(self.user.claims_at) >= sessions.policy.access_lifetime
+    /// The user, unless the claims are older than an access token may be, because the handler took that long.
+    pub(super) fn recent_user(&self, sessions: &Sessions<C>) -> Option<&PreparedUser<C>> {
+        let age = sessions.now().saturating_since(self.user.claims_at);
+        (age < sessions.policy.access_lifetime).then_some(&self.user)
     }
 }
 
@@ -104,7 +107,7 @@ pub(super) async fn load<C: CustomClaims>(
             // The token is genuine and newer than the row, which a request of our own restores.
             TokenClass::Ahead if mode == Mode::ReadOnly => (row, class),
             _ if mode == Mode::ReadOnly && class.is_accepted() => {
-                return Loaded::Inactive(Inactive::TokenRejected);
+                return Loaded::Inactive(Inactive::RepetitionNeeded);
             }
             TokenClass::Late => {
                 report(EventKind::Late, &row);
@@ -136,7 +139,10 @@ pub(super) async fn load<C: CustomClaims>(
             }
             TokenClass::Spent => {
                 report(EventKind::Spent, &row);
-                return Loaded::Inactive(Inactive::TokenRejected);
+                return Loaded::Inactive(match mode {
+                    Mode::ReadOnly => Inactive::RepetitionNeeded,
+                    Mode::Deciding | Mode::Advisory => Inactive::TokenRejected,
+                });
             }
             TokenClass::Impossible => {
                 report(EventKind::Impossible, &row);
@@ -181,6 +187,35 @@ async fn with_claims<C: CustomClaims>(
         Err(RefreshError::InvalidClaims(reason)) => Loaded::InvalidClaims(reason),
         Err(_) => Loaded::Unavailable,
     }
+}
+
+/// What a load is to one of the requests that share it: the application may object to this request and to no other.
+pub(super) async fn assess<C: CustomClaims>(
+    sessions: &Arc<Sessions<C>>,
+    assessor: &Assessor,
+    loaded: Arc<Loaded<C>>,
+    mode: Mode,
+    client: &ClientInfo,
+) -> Arc<Loaded<C>> {
+    let Loaded::Live(live) = &*loaded else { return loaded };
+    let report = |kind| sessions.events.emit_for(kind, &live.row, client);
+    let objection = match assessor.assess(&live.row, live.class, client) {
+        Some(Assessment::Allow) => return loaded,
+        Some(Assessment::RequireLogin) => {
+            report(EventKind::LoginRequired);
+            Loaded::Inactive(Inactive::LoginRequired)
+        }
+        Some(Assessment::EndSession) => {
+            report(EventKind::Suspicious);
+            if mode == Mode::Deciding {
+                end(sessions, live.row.clone(), EndReason::Suspicious, client).await
+            } else {
+                Loaded::Inactive(Inactive::TokenRejected)
+            }
+        }
+        None => Loaded::Unavailable,
+    };
+    Arc::new(objection)
 }
 
 /// Restores a rotation that the store lost (c9); `None` if the session was written meanwhile.

@@ -10,7 +10,7 @@ use tower_refresh_core::SessionHandle;
 
 use super::{
     dead::DeadSessions,
-    load::{Loaded, Mode, load},
+    load::{Loaded, Mode, assess, load},
     single_flight::{SharedWork, SingleFlight, result},
 };
 use crate::{
@@ -26,7 +26,8 @@ pub(super) struct Loads<C> {
     sessions: Arc<Sessions<C>>,
     tokens: Arc<Tokens<C>>,
     dead: Arc<DeadSessions>,
-    flights: SingleFlight<(SessionHandle, u32, Mode), Arc<Loaded<C>>>,
+    /// By the least epoch of claims too: a request after a notice never joins a load that may be from before it.
+    flights: SingleFlight<(SessionHandle, u32, Mode, u32), Arc<Loaded<C>>>,
 }
 
 impl<C: CustomClaims> Loads<C> {
@@ -36,7 +37,30 @@ impl<C: CustomClaims> Loads<C> {
 
     /// Joins the load in progress for `token`, or starts one, unless its session is known to be over; also returns whether it joined.
     /// A request that joined a load that failed tries once more: the failure may be older than the request.
+    ///
+    /// The application assesses each request by itself.
     pub(super) fn join_or_start(
+        &self,
+        token: &RefreshToken,
+        mode: Mode,
+        client: &ClientInfo,
+    ) -> (Loading<C>, bool) {
+        let (load, joined) = self.join_or_start_unassessed(token, mode, client);
+        if self.sessions.assessor.is_none() {
+            return (load, joined);
+        }
+        let (sessions, client) = (self.sessions.clone(), client.clone());
+        let load = async move {
+            let loaded = load.await;
+            match &sessions.assessor {
+                Some(assessor) => assess(&sessions, assessor, loaded, mode, &client).await,
+                None => loaded,
+            }
+        };
+        (load.boxed(), joined)
+    }
+
+    fn join_or_start_unassessed(
         &self,
         token: &RefreshToken,
         mode: Mode,
@@ -66,7 +90,8 @@ impl<C: CustomClaims> Loads<C> {
         mode: Mode,
         client: &ClientInfo,
     ) -> (SharedWork<Arc<Loaded<C>>>, bool) {
-        self.flights.join_or_start((token.handle, token.generation, mode), || {
+        let least_epoch = self.sessions.least_epoch(token.handle);
+        self.flights.join_or_start((token.handle, token.generation, mode, least_epoch), || {
             let (handle, generation) = (token.handle, token.generation);
             let (sessions, tokens, dead) = (self.sessions.clone(), self.tokens.clone(), self.dead.clone());
             let load = load(sessions, tokens, dead, token.clone(), mode, client.clone());

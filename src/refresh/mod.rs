@@ -17,10 +17,10 @@ mod user;
 
 use std::{fmt, sync::Arc};
 
-use tower_refresh_core::SessionRow;
+use tower_refresh_core::{SessionRow, Timestamp};
 
 use self::{
-    commit::{commit, finish},
+    commit::{report, report_repeated_loss, was_late_before},
     commits::Commits,
     dead::DeadSessions,
     load::reload_claims,
@@ -79,8 +79,8 @@ impl<C: CustomClaims> Refresher<C> {
         self.loads.join_or_start(token, mode, client)
     }
 
-    /// Asks the store whether the session of a valid access token is live. If it is not, the access token counts for nothing,
-    /// and `token` decides, if there is one.
+    /// Asks the store whether the session of a valid access token is live, with these claims. If it is not, the access token counts
+    /// for nothing, and the refresh token decides, if there is one.
     pub(crate) fn confirm_or_load(
         &self,
         user: Arc<User<C>>,
@@ -119,15 +119,33 @@ impl<C: CustomClaims> Refresher<C> {
         self.commits.join_or_start(token, loaded, client)
     }
 
-    /// The same alone, so that the access token has the claims that this request has loaded.
+    /// The same alone, so that the access token has the claims that this request has loaded; also returns its user, unless no
+    /// access token could be made.
     pub(crate) async fn exchange(
         &self,
         token: &RefreshToken,
         live: &Live<C>,
         client: &ClientInfo,
-    ) -> Result<Issued, RefreshError> {
-        let result = commit(&self.sessions, &self.tokens, token, live, client).await;
-        finish(&self.sessions, &self.tokens, token, live, client, result)
+    ) -> Result<(Issued, Option<Arc<User<C>>>), RefreshError> {
+        self.commits.alone(token, live, client).await
+    }
+
+    /// Reports a commit that [`Session::set_data`](crate::Session::set_data) has made in its own write.
+    pub(crate) fn report_exchange(
+        &self,
+        token: &RefreshToken,
+        live: &Live<C>,
+        has_refresh: bool,
+        client: &ClientInfo,
+    ) {
+        report(&self.sessions, token, live, has_refresh, client);
+    }
+
+    /// Reports that late budget was spent once more, if it was, for the session that was in `row` before.
+    pub(crate) fn report_repeated_loss(&self, row: &SessionRow, now: Timestamp, client: &ClientInfo) {
+        if was_late_before(row, now) {
+            report_repeated_loss(&self.sessions, row, row.rotated_at, client);
+        }
     }
 
     /// Spends the late budget that authenticated a request whose response can carry no token. It sends nothing, and if it fails,

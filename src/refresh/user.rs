@@ -12,6 +12,10 @@ use crate::{
     tokens::{PreparedUser, Tokens},
 };
 
+/// How often the claims are loaded for one purpose, if each time a notice outdates them. A request that came before the last one
+/// may be served with the claims from before it, and they are checked again before they enter an access token.
+const MOST_ROUNDS: usize = 3;
+
 /// The user of a session as of now, whose refresh tokens have this transport; `None` if the claims source does not know the
 /// subject (c12). A failure has been reported.
 pub(super) async fn load_user<C: CustomClaims>(
@@ -21,11 +25,20 @@ pub(super) async fn load_user<C: CustomClaims>(
     transport: RefreshTransport,
     client: &ClientInfo,
 ) -> Result<Option<PreparedUser<C>>, RefreshError> {
-    let load = sessions.claims.load_user(row, client).await.map_err(|_| RefreshError::Unavailable)?;
-    let Some(load) = load else { return Ok(None) };
-    match tokens.prepare(load, transport) {
-        Ok(user) => Ok(Some(user)),
-        Err(error) => Err(report_invalid_claims(sessions, row, client, &error)),
+    let mut rounds = 1;
+    loop {
+        let epoch = sessions.epoch_of(row);
+        let load = sessions.claims.load_user(row, epoch, client).await;
+        let Some(load) = load.map_err(|_| RefreshError::Unavailable)? else { return Ok(None) };
+        // They may be from before a notice that has come meanwhile.
+        if epoch < sessions.least_epoch(row.handle) && rounds < MOST_ROUNDS {
+            rounds += 1;
+            continue;
+        }
+        return match tokens.prepare(load, transport) {
+            Ok(user) => Ok(Some(user)),
+            Err(error) => Err(report_invalid_claims(sessions, row, client, &error)),
+        };
     }
 }
 

@@ -1,6 +1,6 @@
 //! The authenticated user of a request.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::Extensions;
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
@@ -8,6 +8,10 @@ use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 use crate::{CustomClaims, claims::User, rejection::Rejection, state::state_of};
 
 /// The user of a request, from a valid access token or from a refresh in this request. Cheap to clone.
+///
+/// After a [login](crate::Session::login), a [refresh](crate::Session::refresh) or [new data](crate::Session::set_data) in this request,
+/// by a middleware for example, it is the user of the new access token, and after a [logout](crate::Session::logout) there is none. One
+/// that was read before does not change.
 ///
 /// With the feature `axum` it is an extractor. As an argument it rejects requests without a user with a [`Rejection`].
 /// `Option<Authenticated<C>>` is `None` for an anonymous request, and still rejects an invalid bearer token, cross-site cookies
@@ -56,11 +60,27 @@ impl<C> Authenticated<C> {
     pub fn expires_at(&self) -> Timestamp {
         self.0.expires_at
     }
+
+    /// When the application last checked who the user is, in whole seconds: at the login, or at a later
+    /// [reauthentication](crate::Session::reauthenticate). It is the token's `auth_time` (RFC 9068 §2.2.1). `None` for an access
+    /// token from a version that did not write it.
+    pub fn auth_time(&self) -> Option<Timestamp> {
+        self.0.auth_time
+    }
+
+    /// Whether [`auth_time`](Self::auth_time) is at most `max_age` ago, by the [`Clock`](crate::AuthBuilder::clock). `false` if it
+    /// is unknown, or more than 60 seconds ahead of the clock. As it has whole seconds, up to one second of `max_age` can be
+    /// missing.
+    ///
+    /// [`Auth::require_recent_login`](crate::Auth::require_recent_login) guards a whole route.
+    pub fn is_recent(&self, max_age: Duration) -> bool {
+        self.0.is_recent(max_age)
+    }
 }
 
 impl<C: CustomClaims> Authenticated<C> {
     /// The user of a request that has passed the layer, from its extensions: for services without axum. `None` if the request is
-    /// anonymous.
+    /// anonymous. The rest of the request is unknown, so pass it to [`Rejection::to_response`].
     ///
     /// # Errors
     /// A [`Rejection`] for an invalid bearer token, cross-site cookies, a failure of the store or the claims source, or claims that do

@@ -1,11 +1,11 @@
-//! Listing the sessions of the logged-in user.
+//! The sessions of the logged-in user.
 
 use tower_refresh_core::SessionHandle;
 
 use super::Session;
 #[cfg(feature = "axum")]
 use crate::native::urlencoded_pairs;
-use crate::{CustomClaims, RejectionKind, SessionPage, rejection::Rejection};
+use crate::{CustomClaims, RejectionKind, SessionInfo, SessionPage, rejection::Rejection};
 
 impl<C: CustomClaims> Session<C> {
     /// A page of the live sessions of the logged-in user, newest login first. The first page if `after` is `None`, else the page
@@ -25,6 +25,23 @@ impl<C: CustomClaims> Session<C> {
         let page = page.ok_or_else(|| self.reject(RejectionKind::SessionNotFound))?;
         let now = sessions.now();
         Ok(page.map(|info| if info.handle() == current { info.used_now(now) } else { info }))
+    }
+
+    /// The session of this request: the one that the handler has started, or else the logged-in user's, as the store has it now.
+    ///
+    /// # Errors
+    /// As for a route that needs a user; [`RejectionKind::Unauthenticated`] if the session has ended meanwhile;
+    /// [`RejectionKind::Unavailable`] if the store fails.
+    pub async fn info(&self) -> Result<SessionInfo, Rejection> {
+        let (subject, session) = self.acting_user()?;
+        let sessions = self.state.auth.sessions();
+        let row = sessions.store.load(session, Some(&subject), &self.client()).await;
+        let row = row.map_err(|_| self.reject(RejectionKind::Unavailable))?;
+        let now = sessions.now();
+        let row =
+            row.filter(|row| row.subject == subject && row.is_live(now) && !sessions.is_denied(session));
+        let row = row.ok_or_else(|| self.reject(RejectionKind::Unauthenticated))?;
+        Ok(SessionInfo::new(row).used_now(now))
     }
 
     /// As [`list`](Self::list), with the parameter `after` of a query string. Other parameters are ignored.

@@ -1,16 +1,17 @@
 //! Logging in.
 
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
 use tower_refresh_core::{EndReason, SessionHandle, SessionMeta, SessionRow, Subject, Timestamp};
 
 use super::{LoginOptions, Session, TokenResponse};
 use crate::{
     CustomClaims, RejectionKind,
+    claims::User,
     event::{About, EventKind, displayable},
     refresh_token::{RefreshToken, RefreshTransport, SessionId},
     rejection::Rejection,
-    sessions::random_version,
+    sessions::{Room, random_version},
     state::Change,
     tokens::{Issued, IssuedAccess, IssuedRefresh, PreparedUser},
 };
@@ -37,19 +38,20 @@ impl<C: CustomClaims> Session<C> {
     /// Logs `subject` in, as [`login`](Self::login), with `options`.
     ///
     /// # Errors
-    /// As [`login`](Self::login).
+    /// As [`login`](Self::login), and [`RejectionKind::InvalidLoginOptions`], before any call of the store.
     pub async fn login_with(
         &self,
         subject: impl Into<Subject>,
         options: LoginOptions,
     ) -> Result<TokenResponse, Rejection> {
         self.check_writable()?;
-        let NewSession { row, access, refresh } =
+        let room = self.room(&options);
+        let NewSession { row, user, access, refresh } =
             self.prepare_session(subject.into(), options, RefreshTransport::Cookie).await?;
         let response = TokenResponse::new(&access, self.state.auth.settings.access_token_in_body);
         let issued = Issued { access: Some(access), refresh: Some(refresh) };
-        let change = Change::LoggedIn { session: row.handle, subject: row.subject.clone(), issued };
-        self.replace(self.client_sessions()?, &row, change).await?;
+        let change = Change::LoggedIn { user, issued };
+        self.replace(None, self.client_sessions()?, &row, room, change).await?;
         Ok(response)
     }
 
@@ -59,53 +61,104 @@ impl<C: CustomClaims> Session<C> {
         subject: Subject,
         options: LoginOptions,
         transport: RefreshTransport,
-    ) -> Result<NewSession, Rejection> {
+    ) -> Result<NewSession<C>, Rejection> {
         let now = self.state.auth.now();
-        let policy = &self.state.auth.settings.policy;
-        // Tokens have whole seconds, and the row must agree with them.
-        let absolute_expiry = Timestamp::from_secs(now.saturating_add(policy.absolute).as_secs());
-        let session_id = SessionId::random().map_err(|error| self.crypto_failed(None, &error))?;
-        let token = RefreshToken::first(session_id, transport, absolute_expiry)
-            .map_err(|error| self.crypto_failed(None, &error))?;
-        let idle_expiry = now.saturating_add(policy.idle);
+        let (idle_expiry, absolute_expiry) = options
+            .expiries(&self.state.auth.settings.policy, transport, now)
+            .map_err(|reason| self.reject(RejectionKind::InvalidLoginOptions { reason }))?;
+        let token = self.first_token(transport, absolute_expiry)?;
         let mut row = SessionRow::new(token.handle, subject, now, idle_expiry, absolute_expiry);
         row.meta = self.meta(options.label);
         row.data = options.data;
-        row.version = random_version().map_err(|error| self.crypto_failed(None, &error))?;
-
-        let user = match self.state.auth.refresher.load_user(&row, transport, &self.client()).await {
-            Ok(Some(user)) => user,
-            Ok(None) => return Err(self.reject(RejectionKind::SubjectGone)),
-            Err(error) => return Err(self.reject(error.into())),
-        };
-        let (access, refresh) = self.issue(&token, &user, &row, now)?;
-        Ok(NewSession { row, access, refresh })
+        row.persistent = options.remember;
+        self.with_tokens(row, &token, now).await
     }
 
-    /// Stores the new session, and ends the `former` ones.
+    /// The first token of a new session.
+    pub(super) fn first_token(
+        &self,
+        transport: RefreshTransport,
+        absolute_expiry: Timestamp,
+    ) -> Result<RefreshToken, Rejection> {
+        let session_id = SessionId::random().map_err(|error| self.crypto_failed(None, &error))?;
+        RefreshToken::first(session_id, transport, absolute_expiry)
+            .map_err(|error| self.crypto_failed(None, &error))
+    }
+
+    /// The new session of `row`, whose first refresh token is `token`, with an access token.
+    pub(super) async fn with_tokens(
+        &self,
+        mut row: SessionRow,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<NewSession<C>, Rejection> {
+        row.version = random_version().map_err(|error| self.crypto_failed(None, &error))?;
+        let user = self.load_user(&row, token.transport).await?;
+        let (access, refresh) = self.issue(token, &user, &row, now)?;
+        Ok(NewSession { row, user: user.user, access, refresh })
+    }
+
+    /// The user of a session that is not written yet.
+    pub(super) async fn load_user(
+        &self,
+        row: &SessionRow,
+        transport: RefreshTransport,
+    ) -> Result<PreparedUser<C>, Rejection> {
+        match self.state.auth.refresher.load_user(row, transport, &self.client()).await {
+            Ok(Some(user)) => Ok(user),
+            Ok(None) => Err(self.reject(RejectionKind::SubjectGone)),
+            Err(error) => Err(self.reject(error.into())),
+        }
+    }
+
+    /// What a login leaves of the user's other sessions.
+    pub(super) fn room(&self, options: &LoginOptions) -> Option<Room> {
+        let limit = self.state.auth.settings.max_sessions.map(Room::for_at_most);
+        if options.end_others { Some(Room::NONE) } else { limit }
+    }
+
+    /// Stores the new session, and ends those without `room` and the `former` ones. If it continues a `predecessor`, that one must
+    /// have been live until now: what ended it meanwhile, such as a logout elsewhere, applies to the new session as well.
     pub(super) async fn replace(
         &self,
+        predecessor: Option<SessionHandle>,
         former: Vec<SessionHandle>,
         row: &SessionRow,
-        change: Change,
+        room: Option<Room>,
+        change: Change<C>,
     ) -> Result<(), Rejection> {
         let (sessions, client) = (self.state.auth.sessions(), self.client());
         if sessions.store.create(row, &client).await.is_err() {
             return Err(self.reject(RejectionKind::Unavailable));
         }
-        for session in former {
+        // First, so that the client's own session stays live if it fails.
+        if let Some(room) = room
+            && sessions.displace(row, &former, room, &client).await.is_err()
+        {
+            self.discard(row).await;
+            return Err(self.reject(RejectionKind::Unavailable));
+        }
+        let others = former.into_iter().filter(|session| Some(*session) != predecessor);
+        for session in predecessor.into_iter().chain(others) {
             let subject = self.state.subject_of(session);
-            if sessions.end(session, subject, EndReason::Superseded, &client).await.is_err() {
-                self.discard(row).await;
-                return Err(self.reject(RejectionKind::Unavailable));
-            }
+            let is_predecessor = Some(session) == predecessor;
+            let failure = match sessions.end(session, subject, EndReason::Superseded, &client).await {
+                Ok(was_live) if was_live || !is_predecessor => continue,
+                Ok(_) => RejectionKind::Unauthenticated,
+                // Without the new session, the user would be logged out.
+                Err(_) if is_predecessor && self.is_superseded(session).await => continue,
+                Err(_) => RejectionKind::Unavailable,
+            };
+            self.discard(row).await;
+            return Err(self.reject(failure));
         }
         if let Err(sealed) = self.state.set_change(change) {
             self.discard(row).await;
             return Err(sealed);
         }
         let about = About::client(&client).session(Some(row.handle), Some(&row.subject));
-        sessions.events.emit(EventKind::Login, about);
+        let kind = if predecessor.is_some() { EventKind::Reauthentication } else { EventKind::Login };
+        sessions.events.emit(kind, about);
         Ok(())
     }
 
@@ -123,7 +176,7 @@ impl<C: CustomClaims> Session<C> {
     /// The session that this request has started.
     pub(super) fn started_session(&self) -> Result<Option<SessionHandle>, Rejection> {
         Ok(match self.state.change()? {
-            Some(Change::LoggedIn { session, .. } | Change::LoggedInNative { session, .. }) => Some(session),
+            Some(Change::LoggedIn { user, .. } | Change::LoggedInNative { user }) => Some(user.session),
             Some(Change::Refreshed { .. } | Change::LoggedOut) | None => None,
         })
     }
@@ -146,20 +199,31 @@ impl<C: CustomClaims> Session<C> {
         Ok((access, refresh))
     }
 
-    fn crypto_failed(&self, row: Option<&SessionRow>, error: &(dyn Error + 'static)) -> Rejection {
+    pub(super) fn crypto_failed(&self, row: Option<&SessionRow>, error: &(dyn Error + 'static)) -> Rejection {
         let client = self.client();
         let about = About::client(&client).session(row.map(|row| row.handle), row.map(|row| &row.subject));
         self.state.auth.sessions().events.failed(EventKind::CryptoFailed, about, error);
         self.reject(RejectionKind::Internal)
     }
 
-    fn meta(&self, label: Option<String>) -> SessionMeta {
+    pub(super) fn meta(&self, label: Option<String>) -> SessionMeta {
         let client = self.client();
         let mut meta = SessionMeta::default();
         meta.user_agent = client.displayable_user_agent();
         meta.ip = client.ip;
         meta.label = label.as_deref().map(displayable);
         meta
+    }
+
+    /// Whether a session was ended as superseded, although the store reported a failure.
+    async fn is_superseded(&self, session: SessionHandle) -> bool {
+        let sessions = self.state.auth.sessions();
+        let Ok(Some(row)) = sessions.store.load(session, None, &self.client()).await else { return false };
+        let ended = row.ended.filter(|ended| ended.reason == EndReason::Superseded);
+        if let Some(ended) = ended {
+            sessions.deny_ended(session, ended.at);
+        }
+        ended.is_some()
     }
 
     /// Ends a session that was stored, but whose tokens will not be sent.
@@ -172,8 +236,9 @@ impl<C: CustomClaims> Session<C> {
 }
 
 /// A session that is not stored yet.
-pub(super) struct NewSession {
+pub(super) struct NewSession<C> {
     pub(super) row: SessionRow,
+    pub(super) user: Arc<User<C>>,
     pub(super) access: IssuedAccess,
     pub(super) refresh: IssuedRefresh,
 }

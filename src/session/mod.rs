@@ -6,25 +6,32 @@ mod login;
 mod login_options;
 mod logout;
 mod native_login;
+mod reauthenticate;
 mod refresh;
+mod set_data;
 mod token_response;
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use http::Extensions;
+#[cfg(feature = "axum")]
+use http::request::Parts;
 use tower_refresh_core::{SessionHandle, Subject};
 
-pub use self::{authenticated::Authenticated, login_options::LoginOptions, token_response::TokenResponse};
+pub use self::{
+    authenticated::Authenticated, login_options::LoginOptions, reauthenticate::ReauthOptions,
+    token_response::TokenResponse,
+};
 #[cfg(feature = "axum")]
 use crate::Auth;
 use crate::{
     CustomClaims, RejectionKind,
     event::{About, ClientInfo},
     rejection::Rejection,
-    state::{Outcome, RequestState, owned_state_of},
+    state::{Outcome, StateHandle},
 };
 
-/// Logs users in and out, and lists and ends sessions. Cheap to clone.
+/// Logs users in and out, authenticates them again, and lists and ends sessions. Cheap to clone.
 ///
 /// With the feature `axum` it is an extractor, for every request behind the layer, with or without a user. Without it, read it
 /// [from the request's extensions](Self::from_extensions).
@@ -48,16 +55,23 @@ use crate::{
 /// }
 /// ```
 pub struct Session<C> {
-    state: Arc<RequestState<C>>,
+    state: StateHandle<C>,
 }
 
 impl<C: CustomClaims> Session<C> {
     /// The session of a request that has passed the layer, from its extensions: for services without axum.
     ///
+    /// The rest of the request is unknown, so pass it to [`Rejection::to_response`].
+    ///
     /// # Errors
     /// [`RejectionKind::MissingLayer`] and [`RejectionKind::ClaimsTypeMismatch`].
     pub fn from_extensions(extensions: &Extensions) -> Result<Self, Rejection> {
-        Ok(Self { state: owned_state_of(extensions)? })
+        Ok(Self { state: StateHandle::of_extensions(extensions)? })
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn from_request(request: &Parts) -> Result<Self, Rejection> {
+        Ok(Self { state: StateHandle::of_request(request)? })
     }
 
     /// Checks that the request has passed the layer of `auth`.
@@ -82,7 +96,7 @@ impl<C: CustomClaims> Session<C> {
 
     /// The user whose sessions the handler may list and end, and the session of this request.
     fn acting_user(&self) -> Result<(Subject, SessionHandle), Rejection> {
-        self.state.acting_user()?.ok_or_else(|| self.reject(RejectionKind::Unauthenticated))
+        self.state.acting_user()?.ok_or_else(|| self.reject(self.state.why_anonymous()))
     }
 
     /// Checks that this request may change sessions: it is not cross-site, and the response head is not ready.

@@ -32,30 +32,37 @@ impl<C: CustomClaims> Session<C> {
     }
 
     /// Logs `subject` in, as [`login_native`](Self::login_native), with `options`. With a label, such as the name of the device,
-    /// the user recognises the session.
+    /// the user recognises the session. [`LoginOptions::remember`] has no meaning here.
     ///
     /// # Errors
-    /// As [`login_native`](Self::login_native).
+    /// As [`login_native`](Self::login_native), and [`RejectionKind::InvalidLoginOptions`], before any call of the store.
     pub async fn login_native_with(
         &self,
         subject: impl Into<Subject>,
         options: LoginOptions,
     ) -> Result<NativeTokenResponse, Rejection> {
+        self.check_native()?;
+        let room = self.room(&options);
+        let NewSession { row, user, access, refresh } =
+            self.prepare_session(subject.into(), options, RefreshTransport::Body).await?;
+        let former = self.client_sessions_without_cookies()?;
+        self.replace(None, former, &row, room, Change::LoggedInNative { user }).await?;
+        Ok(NativeTokenResponse::new(access, Some(refresh)))
+    }
+
+    /// Checks that the request may have a refresh token in the body of its response.
+    pub(super) fn check_native(&self) -> Result<(), Rejection> {
         self.check_not_sealed()?;
         if self.state.info.is_from_browser {
             let kind = RejectionKind::FromBrowser;
             self.report(&kind);
             return Err(self.reject(kind));
         }
-        let NewSession { row, access, refresh } =
-            self.prepare_session(subject.into(), options, RefreshTransport::Body).await?;
-        let change = Change::LoggedInNative { session: row.handle, subject: row.subject.clone() };
-        self.replace(self.client_sessions_without_cookies()?, &row, change).await?;
-        Ok(NativeTokenResponse::new(access, Some(refresh)))
+        Ok(())
     }
 
     /// The session of the bearer token, and the one that this request has started.
-    fn client_sessions_without_cookies(&self) -> Result<Vec<SessionHandle>, Rejection> {
+    pub(super) fn client_sessions_without_cookies(&self) -> Result<Vec<SessionHandle>, Rejection> {
         let info = &self.state.info;
         let bearer = info.access_session.filter(|_| info.transport == AccessTransport::Header);
         let started = self.started_session()?.filter(|started| bearer != Some(*started));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Session, TokenResponse};
 use crate::{
     CustomClaims, RejectionKind,
+    claims::User,
     refresh::{Loaded, Mode, RefreshError},
     refresh_token::RefreshToken,
     rejection::Rejection,
@@ -16,11 +17,13 @@ use crate::{
 impl<C: CustomClaims> Session<C> {
     /// Refreshes now, even while the access token is valid: it loads and commits. If the layer has loaded the session for this
     /// request, that load is used. The claims source is called after this call, so a role that the handler has changed takes
-    /// effect. The refresh token is sent only in its cookie.
+    /// effect, also in what reads the user later in this request: [`Authenticated`](crate::Authenticated), `require_auth` and
+    /// `require_scope`. The refresh token is sent only in its cookie.
     ///
     /// # Errors
     /// [`RejectionKind::CrossSite`], also in a navigation that another site started; the request's own rejection if its bearer token is rejected;
-    /// [`RejectionKind::Unauthenticated`] without a valid refresh token; [`RejectionKind::Unavailable`] if the store or the
+    /// [`RejectionKind::Unauthenticated`] without a valid refresh token; [`RejectionKind::LoginRequired`] if
+    /// [`AuthBuilder::assess`](crate::AuthBuilder::assess) says so; [`RejectionKind::Unavailable`] if the store or the
     /// claims source fails; [`RejectionKind::InvalidClaims`] if its claims do not fit into an access token, and then nothing was
     /// changed; [`RejectionKind::Overtaken`] if other requests kept rotating the session, or an overdue token has no late budget left;
     /// [`RejectionKind::Sealed`].
@@ -37,7 +40,7 @@ impl<C: CustomClaims> Session<C> {
         }
         match self.state.change()? {
             None => {}
-            Some(Change::LoggedIn { issued, .. } | Change::Refreshed { issued }) => {
+            Some(Change::LoggedIn { issued, .. } | Change::Refreshed { issued, .. }) => {
                 return self.token_response(&issued);
             }
             Some(Change::LoggedInNative { .. } | Change::LoggedOut) => {
@@ -53,19 +56,19 @@ impl<C: CustomClaims> Session<C> {
         {
             return Err(self.reject(RejectionKind::Unauthenticated));
         }
-        let (issued, response) = match self.exchange(token).await {
-            Ok(issued) => {
+        let (issued, user, response) = match self.exchange(token).await {
+            Ok((issued, user)) => {
                 let response = self.token_response(&issued);
-                (issued, response)
+                (issued, user, response)
             }
-            Err(error) => (Issued::default(), Err(self.reject(error.into()))),
+            Err(error) => (Issued::default(), None, Err(self.reject(error.into()))),
         };
         // Without tokens too: the layer does not try again after a response that reports a failure.
-        self.state.set_change(Change::Refreshed { issued })?;
+        self.state.set_change(Change::Refreshed { user, issued })?;
         response
     }
 
-    async fn exchange(&self, token: &RefreshToken) -> Result<Issued, RefreshError> {
+    async fn exchange(&self, token: &RefreshToken) -> Result<(Issued, Option<Arc<User<C>>>), RefreshError> {
         let loaded = self.load(token).await;
         self.state.auth.refresher.exchange(token, loaded.live()?, &self.client()).await
     }

@@ -1,8 +1,9 @@
-//! Ended sessions whose access tokens have not expired yet.
+//! Sessions that have ended, or whose claims are outdated, and whose access tokens have not expired yet.
 
 use std::{
     collections::HashMap,
     fmt,
+    num::NonZeroU32,
     sync::{PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -19,18 +20,19 @@ const BETWEEN_REMOVALS: Duration = Duration::from_secs(1);
 const SURPLUS: Duration = Duration::from_secs(60);
 
 /// The entries of a shard that only the feed has reported. Anyone who can send on the feed chooses them, so they are bounded: 458,752 in
-/// all shards, which 500 logouts a second on all other servers together do not reach (250 for a server that follows the feed again after an
-/// outage), and which take 25 MB. A shard of so many fills its
+/// all shards, which 500 logouts and changes of roles a second on all other servers together do not reach (250 for a server that follows the
+/// feed again after an outage), and which take 25 MB. A shard of so many fills its
 /// table, and a larger one would make each write copy twice as much.
 const MAX_REPORTED: usize = 448;
 
-/// The handles whose access tokens are rejected, each until none of its access tokens can still be valid.
+/// The handles whose access tokens are denied, all or those with outdated claims, each until none of these access tokens can
+/// still be valid.
 ///
 /// An entry stays until it is over by the monotonic clock and by the wall clock: if the wall clock jumps ahead and back, no entry is
 /// lost, and if it is set back, an entry stays as long as the access tokens, which expire by that clock.
 ///
-/// Readers take no lock: one atomic read while the list is empty, else a lookup in the shard's current map. Writers (logouts)
-/// copy one shard.
+/// Readers take no lock: one atomic read while the list is empty, else a lookup in the shard's current map. Writers (logouts,
+/// changes of roles) copy one shard.
 pub(super) struct Denylist {
     entries: AtomicUsize,
     next_removal: AtomicU64,
@@ -40,13 +42,23 @@ pub(super) struct Denylist {
 
 type Shard = HashMap<SessionHandle, Entry>;
 
+/// Which access tokens of a session are denied. Of two entries for one session, the greater one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Denied {
+    /// Those whose claims have an epoch below this one: they count as expired.
+    EpochsBelow(NonZeroU32),
+    /// All of them: the session has ended.
+    All,
+}
+
 #[derive(Clone, Copy)]
 struct Entry {
+    denied: Denied,
     /// By the monotonic clock, in milliseconds.
     until: u64,
     /// By the wall clock.
     until_date: Timestamp,
-    /// Whether nothing but the feed says that the session has ended.
+    /// Whether nothing but the feed says so.
     is_reported: bool,
 }
 
@@ -58,6 +70,16 @@ pub(super) struct Now {
 }
 
 impl Entry {
+    /// What either of two entries for one session denies, for the longer time.
+    fn merge(self, other: Self) -> Self {
+        Self {
+            denied: self.denied.max(other.denied),
+            until: self.until.max(other.until),
+            until_date: self.until_date.max(other.until_date),
+            is_reported: self.is_reported && other.is_reported,
+        }
+    }
+
     fn is_live(&self, now: Now) -> bool {
         millis(now.monotonic) < self.until || now.date < self.until_date
     }
@@ -73,15 +95,21 @@ impl Denylist {
         }
     }
 
-    /// Rejects access tokens of a session that has ended, for this time at least.
-    pub(super) fn deny(&self, handle: SessionHandle, time: Duration, now: Now) {
-        self.insert(handle, time, now, false);
+    /// Denies access tokens of a session, for this time at least.
+    pub(super) fn deny(&self, handle: SessionHandle, denied: Denied, time: Duration, now: Now) {
+        self.insert(handle, denied, time, now, false);
     }
 
-    /// The same, for a session that has ended according to the feed. Returns whether there was room for it.
+    /// The same, according to the feed. Returns whether there was room for it.
     #[must_use]
-    pub(super) fn deny_reported(&self, handle: SessionHandle, time: Duration, now: Now) -> bool {
-        self.insert(handle, time, now, true)
+    pub(super) fn deny_reported(
+        &self,
+        handle: SessionHandle,
+        denied: Denied,
+        time: Duration,
+        now: Now,
+    ) -> bool {
+        self.insert(handle, denied, time, now, true)
     }
 
     /// Whether there is room for many more entries of the feed.
@@ -93,11 +121,21 @@ impl Denylist {
         self.shards.iter().all(|shard| reported(&shard.load()) <= MAX_REPORTED / 2)
     }
 
-    fn insert(&self, handle: SessionHandle, time: Duration, now: Now, is_reported: bool) -> bool {
+    fn insert(
+        &self,
+        handle: SessionHandle,
+        denied: Denied,
+        time: Duration,
+        now: Now,
+        is_reported: bool,
+    ) -> bool {
         let (needed, needed_date) =
             (millis(now.monotonic.saturating_add(time)), now.date.saturating_add(time));
         let is_known = |known: &Entry| {
-            known.until >= needed && known.until_date >= needed_date && (is_reported || !known.is_reported)
+            known.denied >= denied
+                && known.until >= needed
+                && known.until_date >= needed_date
+                && (is_reported || !known.is_reported)
         };
         if self.shard(handle).load().get(&handle).is_some_and(is_known) {
             return true;
@@ -108,38 +146,47 @@ impl Denylist {
         }
         let shard = self.shard(handle);
         let current = shard.load();
-        let known = current.get(&handle).copied();
+        let found = current.get(&handle).copied();
+        let known = found.filter(|found| found.is_live(now));
         if is_reported && known.is_none() && reported(&current) >= MAX_REPORTED {
             return false;
         }
         let mut map = Shard::clone(&current);
-        let until = needed.saturating_add(millis(SURPLUS));
-        let is_reported = is_reported && known.is_none_or(|known| known.is_reported);
-        let until_date = needed_date.saturating_add(SURPLUS);
-        let until_date = known.map_or(until_date, |known| known.until_date.max(until_date));
-        map.insert(handle, Entry { until, until_date, is_reported });
+        let mut entry = Entry {
+            denied,
+            until: needed.saturating_add(millis(SURPLUS)),
+            until_date: needed_date.saturating_add(SURPLUS),
+            is_reported,
+        };
+        if let Some(known) = known {
+            entry = entry.merge(known);
+        }
+        map.insert(handle, entry);
         // Counted before the entry is visible: the early return above relies on every reader finding an entry that is there.
-        if known.is_none() {
+        if found.is_none() {
             self.entries.fetch_add(1, Ordering::Release);
         }
         shard.store(map.into());
-        self.next_removal
-            .fetch_min(until.max(millis(now.monotonic.saturating_add(BETWEEN_REMOVALS))), Ordering::Relaxed);
+        self.next_removal.fetch_min(
+            entry.until.max(millis(now.monotonic.saturating_add(BETWEEN_REMOVALS))),
+            Ordering::Relaxed,
+        );
         true
     }
 
+    /// Which access tokens of the session are denied.
     #[inline]
-    pub(super) fn contains(&self, handle: SessionHandle, now: impl FnOnce() -> Now) -> bool {
-        self.entries.load(Ordering::Acquire) != 0 && self.lists(handle, now())
+    pub(super) fn get(&self, handle: SessionHandle, now: impl FnOnce() -> Now) -> Option<Denied> {
+        if self.entries.load(Ordering::Acquire) == 0 { None } else { self.find(handle, now()) }
     }
 
-    fn lists(&self, handle: SessionHandle, now: Now) -> bool {
+    fn find(&self, handle: SessionHandle, now: Now) -> Option<Denied> {
         if millis(now.monotonic) >= self.next_removal.load(Ordering::Relaxed)
             && let Ok(_writer) = self.writer.try_lock()
         {
             self.remove_expired(now);
         }
-        self.shard(handle).load().get(&handle).is_some_and(|entry| entry.is_live(now))
+        self.shard(handle).load().get(&handle).filter(|entry| entry.is_live(now)).map(|entry| entry.denied)
     }
 
     fn remove_expired(&self, now: Now) {

@@ -1,8 +1,10 @@
-//! Following the store's feed, so that this server rejects the access tokens of sessions that other servers end.
+//! Following the store's feed, so that this server rejects the access tokens of sessions that other servers end, and refreshes
+//! those whose claims other servers outdate.
 
 use std::{
     error::Error,
     fmt,
+    num::NonZeroU32,
     panic::AssertUnwindSafe,
     sync::{
         Arc, Weak,
@@ -18,7 +20,7 @@ use futures_util::{
 };
 use tower_refresh_core::{FeedWatcher, SessionHandle, StoreError, StoreErrorKind, Timestamp};
 
-use super::{Sessions, feed::Status};
+use super::{Sessions, denylist::Denied, feed::Status};
 use crate::{
     CustomClaims,
     event::{About, EventKind},
@@ -50,7 +52,7 @@ pub(crate) fn follow<C: CustomClaims>(
                     let error = StoreError::with_source(StoreErrorKind::Unavailable, "the store panicked");
                     follower.lost(&error);
                 }
-                Err(_stopped) => follower.lost(&TooManyEnds),
+                Err(_stopped) => follower.lost(&TooManyNotices),
             }
             Delay::new(RECONNECT_AFTER).await;
             // What the feed reports until then has no room, and is reported again after it.
@@ -70,7 +72,7 @@ struct Follower<C> {
 }
 
 impl<C: CustomClaims> Follower<C> {
-    /// Access tokens of sessions that ended earlier have expired.
+    /// Access tokens from before earlier notices have expired.
     fn relevant_since(&self) -> Option<Timestamp> {
         let sessions = self.sessions.upgrade()?;
         Some(sessions.now().saturating_sub(sessions.denied_for()))
@@ -99,7 +101,7 @@ impl<C> Drop for Follower<C> {
     }
 }
 
-/// Receives the session ends until it is stopped.
+/// Receives the notices until it is stopped.
 struct Watcher<'a, C> {
     follower: &'a Follower<C>,
     stop: AbortHandle,
@@ -112,14 +114,15 @@ impl<C: CustomClaims> FeedWatcher for Watcher<'_, C> {
         if sessions.feed.is_up() {
             telemetry::feed_lag(sessions.now().saturating_since(at));
         }
-        if !sessions.deny_reported(session) {
-            // A session end that is dropped is a lost feed. Nothing makes room for it: it could be the end that matters.
-            self.stop.abort();
-            self.follower.lost(&TooManyEnds);
-        }
+        self.deny(&sessions, session, Denied::All);
     }
 
-    fn outdated(&self, _session: SessionHandle, _epoch: u32) {}
+    fn outdated(&self, session: SessionHandle, epoch: u32) {
+        let Some(sessions) = self.follower.sessions.upgrade() else { return };
+        if let Some(epoch) = NonZeroU32::new(epoch) {
+            self.deny(&sessions, session, Denied::EpochsBelow(epoch));
+        }
+    }
 
     /// Reports a change, except the first join, which is the normal case.
     fn caught_up(&self) {
@@ -138,14 +141,24 @@ impl<C: CustomClaims> FeedWatcher for Watcher<'_, C> {
     }
 }
 
-/// Why a feed that works counts as lost.
-#[derive(Debug)]
-struct TooManyEnds;
-
-impl fmt::Display for TooManyEnds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the feed reported more ended sessions than this server remembers")
+impl<C: CustomClaims> Watcher<'_, C> {
+    fn deny(&self, sessions: &Sessions<C>, session: SessionHandle, denied: Denied) {
+        if !sessions.deny_reported(session, denied) {
+            // A notice that is dropped is a lost feed. Nothing makes room for it: it could be the one that matters.
+            self.stop.abort();
+            self.follower.lost(&TooManyNotices);
+        }
     }
 }
 
-impl Error for TooManyEnds {}
+/// Why a feed that works counts as lost.
+#[derive(Debug)]
+struct TooManyNotices;
+
+impl fmt::Display for TooManyNotices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the feed reported more sessions than this server remembers")
+    }
+}
+
+impl Error for TooManyNotices {}

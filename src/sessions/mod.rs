@@ -2,23 +2,34 @@
 
 mod deliveries;
 mod denylist;
+mod displace;
 mod feed;
 mod follow;
 mod list;
+mod reload;
 mod spawn;
 mod store;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use tower_refresh_core::{EndReason, RotationPolicy, SessionHandle, StoreError, Subject, Timestamp};
+use tower_refresh_core::{
+    EndReason, RotationPolicy, SessionHandle, SessionRow, StoreError, Subject, Timestamp,
+};
 
 pub use self::list::SessionPage;
-use self::{deliveries::Deliveries, denylist::Denylist, feed::Feed, spawn::spawn_detached};
+use self::{
+    deliveries::Deliveries,
+    denylist::{Denied, Denylist},
+    feed::Feed,
+    spawn::spawn_detached,
+};
 pub(crate) use self::{
+    displace::Room,
     follow::follow,
     store::{DynStore, GuardedStore, random_version},
 };
 use crate::{
+    assessment::Assessor,
     claims::ClaimsSource,
     clock::MAX_CLOCK_SKEW,
     event::{About, ClientInfo, EventKind, Events},
@@ -28,6 +39,8 @@ use crate::{
 pub(crate) struct Sessions<C> {
     pub(crate) store: GuardedStore,
     pub(crate) claims: ClaimsSource<C>,
+    /// `None` if the application assesses no refreshes.
+    pub(crate) assessor: Option<Assessor>,
     pub(crate) events: Events,
     pub(crate) policy: RotationPolicy,
     pub(crate) deliveries: Deliveries,
@@ -40,13 +53,14 @@ impl<C: Send + Sync + 'static> Sessions<C> {
     pub(crate) fn new(
         store: GuardedStore,
         claims: ClaimsSource<C>,
+        assessor: Option<Assessor>,
         events: Events,
         policy: RotationPolicy,
         feed_loss_policy: FeedLossPolicy,
     ) -> Self {
         let deliveries = Deliveries::new(policy.grace);
         let (denylist, feed) = (Denylist::new(), Feed::new());
-        Self { store, claims, events, policy, deliveries, feed_loss_policy, denylist, feed }
+        Self { store, claims, assessor, events, policy, deliveries, feed_loss_policy, denylist, feed }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -110,35 +124,67 @@ impl<C: Send + Sync + 'static> Sessions<C> {
     pub(crate) fn deny_ended(&self, session: SessionHandle, at: Timestamp) {
         let left = self.denied_for().saturating_sub(self.now().saturating_since(at));
         if !left.is_zero() {
-            self.denylist.deny(session, left, self.denylist_now());
+            self.denylist.deny(session, Denied::All, left, self.denylist_now());
         }
     }
 
     fn deny(&self, session: SessionHandle) {
-        self.denylist.deny(session, self.denied_for(), self.denylist_now());
+        self.denylist.deny(session, Denied::All, self.denied_for(), self.denylist_now());
     }
 
-    /// Rejects the access tokens of a session that ended according to the feed. Returns whether there was room to remember it.
+    /// Denies access tokens according to the feed. Returns whether there was room to remember it.
     ///
     /// For the full time, whatever the notice says of the time of the end: the wall clock may be wrong, and anyone who can send on
     /// the feed chooses that time.
     #[must_use]
-    fn deny_reported(&self, session: SessionHandle) -> bool {
-        self.denylist.deny_reported(session, self.denied_for(), self.denylist_now())
+    fn deny_reported(&self, session: SessionHandle, denied: Denied) -> bool {
+        self.denylist.deny_reported(session, denied, self.denied_for(), self.denylist_now())
     }
 
     fn denylist_now(&self) -> denylist::Now {
         denylist::Now { monotonic: self.events.monotonic(), date: self.now() }
     }
 
-    /// How long after the end of a session one of its access tokens may still be unexpired, whatever the servers' clocks.
+    /// How long after the end of a session, or a change of its roles, an access token from before it may still be unexpired,
+    /// whatever the servers' clocks.
     fn denied_for(&self) -> Duration {
         self.policy.access_lifetime + MAX_CLOCK_SKEW
     }
 
+    /// Whether the session has ended, as far as this server knows.
     #[inline]
     pub(crate) fn is_denied(&self, session: SessionHandle) -> bool {
-        self.denylist.contains(session, || self.denylist_now())
+        self.denied(session) == Some(Denied::All)
+    }
+
+    /// Whether an access token of the session counts, with claims of this epoch, as far as this server knows.
+    #[inline]
+    pub(crate) fn standing(&self, session: SessionHandle, epoch: u32) -> Standing {
+        match self.denied(session) {
+            None => Standing::Good,
+            Some(Denied::EpochsBelow(least)) if epoch >= least.get() => Standing::Good,
+            Some(Denied::EpochsBelow(_)) => Standing::Outdated,
+            Some(Denied::All) => Standing::Ended,
+        }
+    }
+
+    /// The lowest epoch of claims of the session that are not outdated, as far as this server knows.
+    pub(crate) fn least_epoch(&self, session: SessionHandle) -> u32 {
+        match self.denied(session) {
+            Some(Denied::EpochsBelow(least)) => least.get(),
+            Some(Denied::All) | None => 0,
+        }
+    }
+
+    /// The epoch in which claims that are loaded now for the session of `row` count. The row may be older than a notice, and a
+    /// store may have lost the write that the notice is about.
+    pub(crate) fn epoch_of(&self, row: &SessionRow) -> u32 {
+        row.claims_epoch.max(self.least_epoch(row.handle))
+    }
+
+    #[inline]
+    fn denied(&self, session: SessionHandle) -> Option<Denied> {
+        self.denylist.get(session, || self.denylist_now())
     }
 
     /// Whether the store must be asked even about the session of a valid access token.
@@ -146,6 +192,16 @@ impl<C: Send + Sync + 'static> Sessions<C> {
     pub(crate) fn must_ask_store(&self) -> bool {
         self.feed_loss_policy == FeedLossPolicy::AskStore && !self.feed.is_up()
     }
+}
+
+/// Whether an access token counts that is valid by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Good,
+    /// Its claims are outdated: it counts as expired.
+    Outdated,
+    /// Its session has ended.
+    Ended,
 }
 
 impl<C> fmt::Debug for Sessions<C> {

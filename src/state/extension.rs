@@ -12,7 +12,7 @@ use http::Extensions;
 
 #[cfg(feature = "axum")]
 use super::Change;
-use super::RequestState;
+use super::{RequestState, Requirement};
 #[cfg(feature = "axum")]
 use crate::tokens::Issued;
 use crate::{
@@ -34,9 +34,9 @@ impl RequestExtension {
         extensions.get().ok_or_else(missing_layer)
     }
 
-    /// Checks that `auth` has identified a user, with `scope` if one is required.
-    pub(crate) fn check(&self, auth: &AuthId, scope: Option<&Arc<str>>) -> Result<(), Rejection> {
-        if self.is_of(auth) { self.0.check(scope) } else { Err(self.0.reject(RejectionKind::OtherAuth)) }
+    /// Checks that `auth` has identified a user who meets the requirement.
+    pub(crate) fn check(&self, auth: &AuthId, required: &Requirement) -> Result<(), Rejection> {
+        if self.is_of(auth) { self.0.check(required) } else { Err(self.0.reject(RejectionKind::OtherAuth)) }
     }
 
     /// Whether the request has passed the layer of `auth`.
@@ -92,7 +92,7 @@ pub(crate) trait AnyState: Any + Send + Sync {
     fn reject(&self, kind: RejectionKind) -> Rejection;
     #[cfg(feature = "axum")]
     fn suppress_tokens(&self);
-    fn check(&self, scope: Option<&Arc<str>>) -> Result<(), Rejection>;
+    fn check(&self, required: &Requirement) -> Result<(), Rejection>;
 }
 
 impl<C: CustomClaims> AnyState for RequestState<C> {
@@ -111,20 +111,15 @@ impl<C: CustomClaims> AnyState for RequestState<C> {
     #[cfg(feature = "axum")]
     fn suppress_tokens(&self) {
         // After the response head nothing is sent anyway.
-        self.changes.set(Change::Refreshed { issued: Issued::default() });
+        self.changes.set(Change::Refreshed { user: None, issued: Issued::default() });
     }
 
-    fn check(&self, scope: Option<&Arc<str>>) -> Result<(), Rejection> {
+    fn check(&self, required: &Requirement) -> Result<(), Rejection> {
         let user = self.required_user()?;
-        match scope {
-            Some(scope) if !user.has_scope(scope) => {
-                let kind = RejectionKind::InsufficientScope { scope: scope.clone() };
-                let client = self.info.client();
-                let about = About::client(&client).session(Some(user.session), Some(&user.subject));
-                self.auth.sessions().events.rejected(&kind, about);
-                Err(self.reject(kind))
-            }
-            _ => Ok(()),
-        }
+        let Some(kind) = required.unmet_by(&user) else { return Ok(()) };
+        let client = self.info.client();
+        let about = About::client(&client).session(Some(user.session), Some(&user.subject));
+        self.auth.sessions().events.rejected(&kind, about);
+        Err(self.reject(kind))
     }
 }

@@ -2,8 +2,10 @@
 
 mod change;
 mod extension;
+mod handle;
 mod outcome;
 mod request_info;
+mod requirement;
 
 use std::sync::{
     Arc,
@@ -17,16 +19,19 @@ use self::change::ChangeSlot;
 pub(crate) use self::extension::suppress_tokens;
 pub(crate) use self::{
     change::Change,
-    extension::{RequestExtension, owned_state_of, state_of},
+    extension::{RequestExtension, state_of},
+    handle::StateHandle,
     outcome::{Fallback, Outcome},
     request_info::RequestInfo,
+    requirement::Requirement,
 };
 use crate::{
     CustomClaims, Rejection, RejectionKind,
     auth_inner::AuthInner,
     claims::User,
     event::{About, ClientInfo, EventKind, Misconfiguration},
-    refresh::Loaded,
+    login_page::Remedy,
+    refresh::{Inactive, Loaded},
     refresh_token::{PresentedTokens, RefreshToken},
 };
 
@@ -36,7 +41,7 @@ pub(crate) struct RequestState<C> {
     pub(crate) outcome: Outcome<C>,
     pub(crate) info: RequestInfo,
     pub(crate) refresh: Refresh<C>,
-    changes: ChangeSlot,
+    changes: ChangeSlot<C>,
     mistake_reported: AtomicBool,
 }
 
@@ -60,26 +65,48 @@ impl<C: CustomClaims> RequestState<C> {
         info: RequestInfo,
         refresh: Refresh<C>,
     ) -> Arc<Self> {
-        let (changes, mistake_reported) = (ChangeSlot::default(), AtomicBool::new(false));
+        let (changes, mistake_reported) = (ChangeSlot::new(), AtomicBool::new(false));
         Arc::new(Self { auth, outcome, info, refresh, changes, mistake_reported })
     }
 
-    /// The user; `None` for an anonymous request; an error for rejected credentials.
+    /// The user, after what the handler has changed; `None` for an anonymous request; an error for rejected credentials.
     #[inline]
     pub(crate) fn user(&self) -> Result<Option<Arc<User<C>>>, Rejection> {
         match &self.outcome {
-            Outcome::Authenticated(user) => Ok(Some(user.clone())),
-            Outcome::Anonymous => Ok(None),
-            Outcome::Rejected(kind) => Err(self.reject(kind.clone())),
+            Outcome::Authenticated(user) if self.changes.is_unchanged() => Ok(Some(user.clone())),
+            _ => self.changed_user(),
         }
     }
 
     #[inline]
     pub(crate) fn required_user(&self) -> Result<Arc<User<C>>, Rejection> {
         match &self.outcome {
-            Outcome::Authenticated(user) => Ok(user.clone()),
-            Outcome::Anonymous => Err(self.reject(RejectionKind::Unauthenticated)),
-            Outcome::Rejected(kind) => Err(self.reject(kind.clone())),
+            Outcome::Authenticated(user) if self.changes.is_unchanged() => Ok(user.clone()),
+            _ => self.changed_user()?.ok_or_else(|| self.reject(self.why_anonymous())),
+        }
+    }
+
+    #[inline(never)]
+    fn changed_user(&self) -> Result<Option<Arc<User<C>>>, Rejection> {
+        match self.changes.peek() {
+            Some(Change::LoggedIn { user, .. } | Change::LoggedInNative { user }) => Ok(Some(user)),
+            Some(Change::Refreshed { user: Some(user), .. }) => Ok(Some(user)),
+            Some(Change::LoggedOut) => Ok(None),
+            Some(Change::Refreshed { user: None, .. }) | None => match &self.outcome {
+                Outcome::Authenticated(user) => Ok(Some(user.clone())),
+                Outcome::Anonymous => Ok(None),
+                Outcome::Rejected(kind) => Err(self.reject(kind.clone())),
+            },
+        }
+    }
+
+    /// Why an anonymous request is rejected where a user is required.
+    pub(crate) fn why_anonymous(&self) -> RejectionKind {
+        match self.loaded().map(Arc::as_ref) {
+            Some(Loaded::Inactive(Inactive::LoginRequired)) => {
+                RejectionKind::LoginRequired { expired_bearer: false }
+            }
+            _ => RejectionKind::Unauthenticated,
         }
     }
 
@@ -110,11 +137,27 @@ impl<C: CustomClaims> RequestState<C> {
             self.auth.sessions().events.misconfigured(mistake, &kind, self.about(&client));
         }
         let is_foreign = matches!(&kind, RejectionKind::InvalidToken(reason) if reason.may_be_foreign());
-        let rejection = Rejection::new(kind, &self.auth.presentation);
+        let is_anonymous = matches!(
+            kind,
+            RejectionKind::Unauthenticated | RejectionKind::LoginRequired { expired_bearer: false }
+        );
+        let remedy = if is_anonymous { self.remedy() } else { None };
+        let rejection = Rejection::new(kind, &self.auth.presentation).with_remedy(remedy);
         if is_foreign && self.info.has_our_cookies(&self.auth.settings) {
             rejection.with_unused_cookies()
         } else {
             rejection
+        }
+    }
+
+    /// What lets a person in, if the request is anonymous.
+    fn remedy(&self) -> Option<Remedy> {
+        if !matches!(self.outcome, Outcome::Anonymous) || self.info.is_cross_site {
+            return None;
+        }
+        match self.loaded().map(Arc::as_ref) {
+            Some(Loaded::Inactive(Inactive::RepetitionNeeded)) => Some(Remedy::Repetition),
+            _ => Some(Remedy::Login),
         }
     }
 
@@ -135,37 +178,27 @@ impl<C: CustomClaims> RequestState<C> {
     /// The subject of `session`, if the request shows it.
     pub(crate) fn subject_of(&self, session: SessionHandle) -> Option<Subject> {
         let started = match self.changes.peek() {
-            Some(Change::LoggedIn { session, subject, .. } | Change::LoggedInNative { session, subject }) => {
-                Some((subject, session))
-            }
+            Some(Change::LoggedIn { user, .. } | Change::LoggedInNative { user }) => Some(user),
             Some(Change::Refreshed { .. } | Change::LoggedOut) | None => None,
         };
         let user = match &self.outcome {
-            Outcome::Authenticated(user) => Some((user.subject.clone(), user.session)),
+            Outcome::Authenticated(user) => Some(user.clone()),
             Outcome::Anonymous | Outcome::Rejected(_) => None,
         };
-        let known = [started, user].into_iter().flatten().find(|(_, own)| *own == session);
-        known.map(|(subject, _)| subject)
+        let known = [started, user].into_iter().flatten().find(|user| user.session == session);
+        known.map(|user| user.subject.clone())
     }
 
-    /// The user on whose behalf the handler acts: the one that it logged in, or else the user of the request.
+    /// The user on whose behalf the handler acts, and the session.
     pub(crate) fn acting_user(&self) -> Result<Option<(Subject, SessionHandle)>, Rejection> {
-        match self.changes.peek() {
-            Some(Change::LoggedIn { session, subject, .. } | Change::LoggedInNative { session, subject }) => {
-                Ok(Some((subject, session)))
-            }
-            Some(Change::LoggedOut) => Ok(None),
-            Some(Change::Refreshed { .. }) | None => {
-                Ok(self.user()?.map(|user| (user.subject.clone(), user.session)))
-            }
-        }
+        Ok(self.user()?.map(|user| (user.subject.clone(), user.session)))
     }
 
     /// What the handler has changed so far.
     ///
     /// # Errors
     /// [`RejectionKind::Sealed`] after the response head is ready.
-    pub(crate) fn change(&self) -> Result<Option<Change>, Rejection> {
+    pub(crate) fn change(&self) -> Result<Option<Change<C>>, Rejection> {
         let change = self.changes.peek();
         if self.changes.is_sealed() { Err(self.reject(RejectionKind::Sealed)) } else { Ok(change) }
     }
@@ -174,7 +207,7 @@ impl<C: CustomClaims> RequestState<C> {
     ///
     /// # Errors
     /// [`RejectionKind::Sealed`] after the response head is ready.
-    pub(crate) fn set_change(&self, change: Change) -> Result<(), Rejection> {
+    pub(crate) fn set_change(&self, change: Change<C>) -> Result<(), Rejection> {
         if self.changes.set(change) { Ok(()) } else { Err(self.reject(RejectionKind::Sealed)) }
     }
 
@@ -190,8 +223,8 @@ impl<C: CustomClaims> RequestState<C> {
         self.changes.seal_if_unchanged()
     }
 
-    /// Rules out further changes, and takes what the handler has changed.
-    pub(crate) fn seal(&self) -> Option<Box<Change>> {
+    /// Rules out further changes, and returns what the handler has changed.
+    pub(crate) fn seal(&self) -> Option<Change<C>> {
         self.changes.seal()
     }
 }

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use crate::{
-    RejectionKind, access_token::InvalidTokenReason, claims::User, refresh::Loaded, telemetry::RequestOutcome,
+    RejectionKind,
+    access_token::InvalidTokenReason,
+    claims::User,
+    refresh::{Inactive, Loaded},
+    telemetry::RequestOutcome,
 };
 
 pub(crate) enum Outcome<C> {
@@ -34,7 +38,21 @@ impl<C> Outcome<C> {
             Loaded::InvalidClaims(reason) => {
                 return Self::Rejected(RejectionKind::InvalidClaims { reason: *reason });
             }
+            Loaded::Inactive(Inactive::LoginRequired) => {
+                return match fallback {
+                    Fallback::Anonymous => Self::Anonymous,
+                    Fallback::InvalidBearer(_) => {
+                        Self::Rejected(RejectionKind::LoginRequired { expired_bearer: true })
+                    }
+                };
+            }
             Loaded::Inactive(_) => None,
+        };
+        let fallback = match (loaded, fallback) {
+            (Loaded::Inactive(Inactive::ClaimsOutdated), Fallback::InvalidBearer(_)) => {
+                Fallback::InvalidBearer(InvalidTokenReason::Expired)
+            }
+            _ => fallback,
         };
         match (user, fallback) {
             (Some(user), _) if !is_denied(user) => Self::Authenticated(user.clone()),

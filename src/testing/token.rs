@@ -4,8 +4,9 @@ use std::{error::Error, fmt, sync::Arc};
 
 use tower_refresh_core::{SessionHandle, SessionRow, Subject, Timestamp};
 
+use super::ManualClock;
 use crate::{
-    Auth, Authenticated, CustomClaims, Identity,
+    Auth, Authenticated, Clock, CustomClaims, Identity,
     claims::{User, UserLoad},
     crypto,
     refresh_token::RefreshTransport,
@@ -26,7 +27,7 @@ pub fn access_token<C: CustomClaims>(
     let expires_at = now.saturating_add(auth.inner.settings.policy.access_lifetime);
     let session = SessionHandle::from_bytes(crypto::random().map_err(TestTokenError::new)?);
     let row = SessionRow::new(session, subject.into(), now, expires_at, expires_at);
-    let user = User::new(&row, identity, expires_at);
+    let user = User::new(&row, identity, 0, expires_at, auth.inner.sessions().events.clock());
     let tokens = auth.inner.tokens();
     let load = UserLoad { user: Arc::new(user), claims_at: now, call: 0 };
     let user = tokens.prepare(load, RefreshTransport::Cookie).map_err(TestTokenError::new)?;
@@ -34,7 +35,8 @@ pub fn access_token<C: CustomClaims>(
     Ok(access.token.to_string())
 }
 
-/// A user for a direct call of a handler, without a layer and a request. Its session is in no store, and it never expires.
+/// A user for a direct call of a handler, without a layer and a request. Its session is in no store, it never expires, and its login
+/// stays [recent](Authenticated::is_recent).
 ///
 /// ```
 /// # use tower_refresh::{Authenticated, Identity, testing::authenticated};
@@ -50,8 +52,9 @@ pub fn access_token<C: CustomClaims>(
 pub fn authenticated<C>(subject: impl Into<Subject>, identity: Identity<C>) -> Authenticated<C> {
     let session = SessionHandle::from_bytes(*b"a testing handle");
     let never = Timestamp::from_millis(u64::MAX);
-    let row = SessionRow::new(session, subject.into(), Timestamp::default(), never, never);
-    Authenticated::new(Arc::new(User::new(&row, identity, never)))
+    let clock = ManualClock::new();
+    let row = SessionRow::new(session, subject.into(), clock.now(), never, never);
+    Authenticated::new(Arc::new(User::new(&row, identity, 0, never, Arc::new(clock))))
 }
 
 /// The claims do not fit into an access token. `Display` contains the reason.

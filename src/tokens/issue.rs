@@ -21,19 +21,31 @@ pub(crate) struct Issued {
     pub(crate) refresh: Option<IssuedRefresh>,
 }
 
+impl Issued {
+    /// Without an access token whose claims have an epoch below this one.
+    pub(crate) fn without_claims_below(mut self, least_epoch: u32) -> Self {
+        self.access = self.access.filter(|access| access.epoch >= least_epoch);
+        self
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct IssuedAccess {
     pub(crate) token: Zeroizing<String>,
     /// Seconds from its `iat`.
     pub(crate) expires_in: u64,
+    /// Of its cookie, in seconds. `None` for one that the browser keeps until it closes.
+    pub(crate) max_age: Option<u64>,
     pub(crate) scope: Box<str>,
+    /// The epoch of its claims.
+    pub(crate) epoch: u32,
 }
 
 #[derive(Clone)]
 pub(crate) struct IssuedRefresh {
     pub(crate) token: Zeroizing<String>,
-    /// Seconds.
-    pub(crate) max_age: u64,
+    /// Of its cookie, in seconds. `None` for one that the browser keeps until it closes.
+    pub(crate) max_age: Option<u64>,
 }
 
 impl fmt::Debug for IssuedAccess {
@@ -51,11 +63,11 @@ impl fmt::Debug for IssuedRefresh {
 impl<C: CustomClaims> Tokens<C> {
     /// An access token in the session of `row`.
     ///
-    /// It lives for the access lifetime less a jitter, and never longer than the session.
+    /// It lives for the access lifetime less a jitter, and never longer than the session and the limit of the user.
     pub(crate) fn issue_access(
         &self,
         keys: &PreparedKeys,
-        PreparedUser { user, custom, .. }: &PreparedUser<C>,
+        PreparedUser { user, custom, latest, .. }: &PreparedUser<C>,
         row: &SessionRow,
         now: Timestamp,
     ) -> Result<IssuedAccess, MintError> {
@@ -63,16 +75,20 @@ impl<C: CustomClaims> Tokens<C> {
         let expires_at = now
             .as_secs()
             .saturating_add(lifetime - jitter(lifetime, row.handle))
-            .min(row.expires_at().as_secs());
+            .min(row.expires_at().as_secs())
+            .min(latest.map_or(u64::MAX, Timestamp::as_secs));
         let token = mint(keys, &self.new_access(user, custom, now, Timestamp::from_secs(expires_at)))?;
+        let expires_in = expires_at.saturating_sub(now.as_secs());
         Ok(IssuedAccess {
             token: Zeroizing::new(token),
-            expires_in: expires_at.saturating_sub(now.as_secs()),
+            expires_in,
+            max_age: row.persistent.then_some(expires_in),
             scope: user.scope.as_str().into(),
+            epoch: user.epoch,
         })
     }
 
-    /// The text of `token`, for a cookie that lives as long as the session of `row`.
+    /// The text of `token`, for a cookie that lives as long as the session of `row`, or until the browser closes.
     pub(crate) fn issue_refresh(
         &self,
         keys: &PreparedKeys,
@@ -82,7 +98,7 @@ impl<C: CustomClaims> Tokens<C> {
     ) -> Result<IssuedRefresh, CryptoError> {
         Ok(IssuedRefresh {
             token: token.encode(keys, &self.context)?,
-            max_age: row.expires_at().saturating_since(now).as_secs(),
+            max_age: row.persistent.then(|| row.expires_at().saturating_since(now).as_secs()),
         })
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     CustomClaims,
     access_token::{TokenVerifier, Verdict, verify},
     claims::User,
+    clock::Clock,
     keys::{Jwks, KeyError, KeyRing, PreparedKeys},
     refresh_token::{MacContext, PresentedTokens, RefreshTransport},
     settings::Settings,
@@ -24,13 +25,15 @@ use crate::{
 pub(crate) struct Tokens<C> {
     settings: Arc<Settings>,
     context: MacContext,
+    clock: Arc<dyn Clock>,
     verifier: TokenVerifier<PreparedKeys, Arc<User<C>>>,
 }
 
 impl<C: CustomClaims> Tokens<C> {
-    pub(crate) fn new(settings: Arc<Settings>, keys: PreparedKeys) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, keys: PreparedKeys, clock: Arc<dyn Clock>) -> Self {
         Self {
             context: MacContext::new(&settings.issuer),
+            clock,
             verifier: TokenVerifier::new(keys, settings.token_cache_capacity),
             settings,
         }
@@ -61,7 +64,7 @@ impl<C: CustomClaims> Tokens<C> {
         let verified = self.verifier.verify(token, now, |keys| {
             match verify(token, keys, &self.settings.expected(), now) {
                 Verdict::Valid(access) => {
-                    let user = User::from_token(access, &self.settings.policy);
+                    let user = User::from_token(access, &self.settings.policy, self.clock.clone());
                     let expires_at = user.expires_at;
                     Ok((Arc::new(user), expires_at))
                 }

@@ -23,6 +23,8 @@ pub(crate) struct PreparedUser<C> {
     /// When the claims source was called.
     pub(crate) claims_at: Timestamp,
     pub(crate) transport: RefreshTransport,
+    /// When access tokens of this user expire at the latest, if not only their lifetime and the session limit them.
+    pub(super) latest: Option<Timestamp>,
     pub(super) custom: CustomMembers,
     call: u64,
     payload_len: usize,
@@ -32,6 +34,14 @@ impl<C> PreparedUser<C> {
     /// Whether the claims source was called after it was called for `other`.
     pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
         self.call > other.call
+    }
+
+    /// The same user, who may be relied on until `latest` at most. For a user that no other request shares.
+    pub(crate) fn limited_to(mut self, latest: Timestamp) -> Self {
+        if let Some(user) = Arc::get_mut(&mut self.user) {
+            user.expires_at = user.expires_at.min(latest);
+        }
+        Self { latest: Some(latest), ..self }
     }
 
     /// Whether an access token says the same of both.
@@ -64,7 +74,7 @@ impl<C: CustomClaims> Tokens<C> {
         }
         let custom = CustomMembers::of(&user.claims)?;
         let payload_len = self.new_access(&user, &custom, claims_at, user.expires_at).payload_len();
-        let prepared = PreparedUser { user, claims_at, transport, custom, call, payload_len };
+        let prepared = PreparedUser { user, claims_at, transport, latest: None, custom, call, payload_len };
         self.check_len(&self.keys(), &prepared)?;
         Ok(prepared)
     }

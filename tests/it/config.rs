@@ -126,6 +126,16 @@ fn each_invalid_setting_is_an_error_of_the_builder() {
             |e| matches!(e, ConfigError::InvalidCookieDomain),
         ),
         (
+            "a login page of another host",
+            |b| b.login_page("//evil.example"),
+            |e| matches!(e, ConfigError::InvalidLoginPage(error) if error.path == "//evil.example"),
+        ),
+        (
+            "a login page that has a next page already",
+            |b| b.login_page("/login?next=/"),
+            |e| matches!(e, ConfigError::InvalidLoginPage(_)),
+        ),
+        (
             "a store without any time",
             |b| b.backend_timeout(Duration::ZERO),
             |e| matches!(e, ConfigError::InvalidBackendTimeout),
@@ -264,9 +274,10 @@ async fn answer(
     answer: fn(&http::Extensions) -> Result<(), Rejection>,
 ) -> Response<Bytes> {
     let handler = move |request: Request<()>| async move {
-        match answer(request.extensions()) {
+        let (request, ()) = request.into_parts();
+        match answer(&request.extensions) {
             Ok(()) => Response::new(Bytes::new()),
-            Err(rejection) => rejection.to_response(),
+            Err(rejection) => rejection.to_response(&request),
         }
     };
     world.send_to(handler, request).await
@@ -285,14 +296,14 @@ fn problem(response: &Response<Bytes>) -> Value {
 #[tokio::test]
 async fn a_forgotten_layer_is_a_500_that_names_it() {
     let world = World::new();
-    let nothing = http::Extensions::new();
+    let nothing = Request::new(()).into_parts().0;
     let guarded = world
         .auth
         .require_auth()
         .layer(service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Bytes::new())) }));
     for response in [
-        user(&nothing).unwrap_err().to_response(),
-        Session::<Claims>::from_extensions(&nothing).unwrap_err().to_response(),
+        user(&nothing.extensions).unwrap_err().to_response(&nothing),
+        Session::<Claims>::from_extensions(&nothing.extensions).unwrap_err().to_response(&nothing),
         guarded.oneshot(request("/", &[])).await.unwrap(),
     ] {
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
@@ -427,8 +438,9 @@ async fn a_quote_in_the_issuer_does_not_end_the_realm() {
 #[tokio::test]
 async fn a_closure_replaces_every_rejection_and_the_reason_stays_in_the_extensions() {
     let world = World::with(|builder| {
-        builder.on_rejection(|rejection| {
-            let mut response = Response::new(Bytes::from(format!("<h1>{rejection}</h1>")));
+        builder.on_rejection(|rejection, request| {
+            let body = format!("<h1>{} {}: {rejection}</h1>", request.method, request.uri);
+            let mut response = Response::new(Bytes::from(body));
             *response.status_mut() = StatusCode::SEE_OTHER;
             response.headers_mut().insert("location", "/login".parse().unwrap());
             response
@@ -437,12 +449,13 @@ async fn a_closure_replaces_every_rejection_and_the_reason_stays_in_the_extensio
     let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Bytes::new())) });
     let guarded = world.auth.layer().layer(world.auth.require_auth().layer(handler));
 
-    for response in
-        [answer(&world, request("/", &[]), user).await, guarded.oneshot(request("/", &[])).await.unwrap()]
-    {
+    for response in [
+        answer(&world, request("/a?b", &[]), user).await,
+        guarded.oneshot(request("/a?b", &[])).await.unwrap(),
+    ] {
         assert_eq!(
             (response.status(), response.body().as_ref()),
-            (StatusCode::SEE_OTHER, b"<h1>authentication required</h1>".as_slice())
+            (StatusCode::SEE_OTHER, b"<h1>GET /a?b: authentication required</h1>".as_slice())
         );
         assert_eq!(response.headers()["location"], "/login");
         assert!(!response.headers().contains_key("content-type"));

@@ -7,7 +7,8 @@ use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_refresh::{
-    Auth, Identity, KeyRing, LoginOptions, MemoryStore, Rejection, RejectionKind, Session, SessionHandle,
+    Auth, Identity, KeyRing, LoginOptions, MemoryStore, ReauthOptions, Rejection, RejectionKind, Session,
+    SessionHandle,
     event::{EndReason, EventKind, Misconfiguration},
 };
 
@@ -271,7 +272,7 @@ async fn an_explicit_refresh_in_a_request_that_was_refreshed_happens_once() {
 
 #[tokio::test]
 async fn a_session_is_sealed_once_the_response_head_is_ready_and_no_longer_calls_the_store() {
-    for path in ["/me", "/logout", "/login/alice", "/refresh", "/status/500"] {
+    for path in ["/me", "/logout", "/login/alice", "/reauthenticate", "/refresh", "/status/500"] {
         let world = World::new();
         let (mut browser, _) = expired_browser(&world, "alice").await;
         let kept = Arc::<Mutex<Option<Session<Claims>>>>::default();
@@ -291,6 +292,9 @@ async fn a_session_is_sealed_once_the_response_head_is_ready_and_no_longer_calls
         let late = tokio::spawn(async move {
             [
                 session.login("bob").await.map(drop),
+                session.login_native("bob").await.map(drop),
+                session.reauthenticate(ReauthOptions::new()).await.map(drop),
+                session.reauthenticate_native("token", ReauthOptions::new()).await.map(drop),
                 session.logout().await,
                 session.logout_everywhere().await.map(drop),
                 session.logout_others().await.map(drop),

@@ -300,10 +300,11 @@ async fn an_anonymous_request_cannot_log_out_everywhere_or_the_others() {
 /// A handler that ends `session` from the list.
 async fn end(world: &World, browser: &Browser, session: SessionHandle) -> Response<Bytes> {
     let handler = move |request: Request<()>| async move {
-        let sessions = Session::<Claims>::from_extensions(request.extensions()).unwrap();
+        let (request, ()) = request.into_parts();
+        let sessions = Session::<Claims>::from_extensions(&request.extensions).unwrap();
         match sessions.end(session).await {
             Ok(()) => Response::new(Bytes::new()),
-            Err(rejection) => rejection.to_response(),
+            Err(rejection) => rejection.to_response(&request),
         }
     };
     world.send_to(handler, browser.request("/")).await

@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 #![cfg_attr(not(feature = "tokio"), allow(unused_imports, reason = "some tests need tokio"))]
 
+mod assess;
 #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod attacks;
 mod authorization;
 mod cache;
 mod cancellation;
+mod claims_epoch;
 mod concurrency;
 #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod config;
@@ -26,6 +28,8 @@ mod head;
 mod invalid_claims;
 mod lifetimes;
 mod login;
+mod login_options;
+mod login_page;
 mod logout;
 mod matrix;
 #[cfg(all(feature = "axum", any(feature = "aws_lc_rs", feature = "rust_crypto")))]
@@ -40,9 +44,11 @@ mod rotation;
 mod schedules;
 mod secrecy;
 mod servers;
+mod session_data;
 mod several_layers;
 mod shared_commits;
 mod slow;
+mod step_up;
 mod structure;
 mod support;
 #[cfg(feature = "testing")]

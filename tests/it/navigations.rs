@@ -244,3 +244,82 @@ async fn without_the_feed_a_valid_token_of_an_ended_session_is_anonymous_and_not
     assert!(carries_nothing(&response));
     assert_eq!(world.store.row(session).await, before);
 }
+
+#[tokio::test]
+async fn a_late_navigation_from_elsewhere_is_repeated_before_its_user_is_sent_to_log_in() {
+    for (site, dest, how) in FROM_ELSEWHERE {
+        for (case, subject, events) in PRESENTED {
+            let world = World::with(|builder| builder.login_page("/login"));
+            let (mut browser, session) = prepare(&world, case).await;
+            let before = world.store.row(session).await;
+            let is_late = case.starts_with("the previous token later");
+
+            for _ in 0..4 {
+                let response = world.send(navigate(browser.request("/me?a"), site, dest)).await;
+                let status = response.status().as_u16();
+                assert!(carries_nothing(&response), "{case}, {how}: {response:?}");
+                assert_eq!(world.take_events(), events, "{case}, {how}");
+                match subject {
+                    "-" if is_late => assert_repeats(&response),
+                    "-" => assert_eq!(status, 303, "{case}, {how}"),
+                    _ => assert_eq!(
+                        (status, response.body().as_ref()),
+                        (200, subject.as_bytes()),
+                        "{case}, {how}"
+                    ),
+                }
+            }
+            assert_eq!(world.store.row(session).await, before, "{case}, {how}");
+            if !is_late {
+                continue;
+            }
+
+            // A browser that would send the repetition as another site's too.
+            let mut again = navigate(browser.request("/me?a"), site, dest);
+            again.headers_mut().insert("referer", "https://api.example.com/me?a".parse().unwrap());
+            assert_eq!(world.send(again).await.headers()["location"], "/login?next=/me%3Fa", "{case}, {how}");
+
+            let repetition = navigate(browser.request("/me?a"), "same-origin", "document");
+            let response = world.send(repetition).await;
+            browser.keep(response.headers());
+            if case.ends_with("full") {
+                assert_eq!((response.status().as_u16(), response.body().as_ref()), (200, &b"alice"[..]));
+                assert!(!carries_nothing(&response), "the newest tokens");
+                assert_eq!(browser.get(&world, "/me").await.body(), "alice");
+            } else {
+                assert_eq!(response.headers()["location"], "/login?next=/me%3Fa");
+            }
+        }
+    }
+}
+
+/// It is the page that requests itself again, without a script.
+fn assert_repeats(response: &http::Response<bytes::Bytes>) {
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["cache-control"], "private, no-store");
+    assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+    assert_eq!(response.headers()["content-security-policy"], "default-src 'none'");
+    assert_eq!(response.headers()["referrer-policy"], "same-origin");
+    let page = str::from_utf8(response.body()).unwrap();
+    assert!(page.contains(r#"<meta http-equiv="refresh" content="0">"#), "{page}");
+    assert!(!page.contains("<script") && !page.contains("<style"), "{page}");
+}
+
+#[tokio::test]
+async fn a_late_navigation_is_repeated_only_where_a_login_would_help() {
+    let world = World::with(|builder| builder.login_page("/login"));
+    let (browser, _) = prepare(&world, "the previous token later, although the late budget is full").await;
+    let navigation = || from_elsewhere(browser.request("/me"));
+
+    let mut post = navigation();
+    *post.method_mut() = http::Method::POST;
+    let mut with_token = navigation();
+    with_token.headers_mut().insert("authorization", "Basic YTpi".parse().unwrap());
+    for (request, status) in [(post, 403), (with_token, 401), (navigation(), 200)] {
+        assert_eq!(world.send(request).await.status(), status);
+    }
+
+    let without = World::new();
+    let (browser, _) = prepare(&without, "the previous token later, although the late budget is full").await;
+    assert_eq!(without.send(from_elsewhere(browser.request("/me"))).await.status(), StatusCode::UNAUTHORIZED);
+}

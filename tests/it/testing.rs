@@ -119,6 +119,7 @@ fn a_handler_can_be_called_with_a_user() {
     let user = authenticated("alice", Identity::new(()).scope("user admin"));
     assert_eq!(user.subject().as_str(), "alice");
     assert!(user.has_scope("admin") && !user.has_scope("root"));
+    assert!(user.is_recent(Duration::ZERO));
 }
 
 #[test]
@@ -140,4 +141,52 @@ async fn the_debug_output_of_the_client_contains_no_token() {
     let shown = format!("{client:?}");
     assert!(!shown.contains("a-bearer-token") && !shown.contains(client.cookie("__Host-refresh").unwrap()));
     assert!(shown.contains("__Host-refresh"), "{shown}");
+}
+
+#[tokio::test]
+async fn the_client_sends_forms_and_json_with_every_method() {
+    async fn show(method: axum::http::Method, headers: axum::http::HeaderMap, body: String) -> String {
+        let content_type = headers.get("content-type").map_or("-", |value| value.to_str().unwrap());
+        format!("{method} {content_type} {body}")
+    }
+    let mut client = Client::new(Router::new().route("/", axum::routing::any(show)));
+    let form = client.post_form("/", &[("user name", "a+b&c=d"), ("ü", "*-._~%"), ("empty", "")]).await;
+    assert_eq!(
+        form.body(),
+        "POST application/x-www-form-urlencoded user+name=a%2Bb%26c%3Dd&%C3%BC=*-._%7E%25&empty="
+    );
+    assert_eq!(client.post_form("/", &[]).await.body(), "POST application/x-www-form-urlencoded ");
+    assert_eq!(client.post_json("/", &json!(1)).await.body(), "POST application/json 1");
+    assert_eq!(client.put("/", "text").await.body(), "PUT - text");
+    assert_eq!(client.put_json("/", &json!({"a": 1})).await.body(), "PUT application/json {\"a\":1}");
+    assert_eq!(client.delete("/").await.body(), "DELETE - ");
+}
+
+#[tokio::test]
+async fn the_client_calls_any_service_whatever_the_body_of_its_response() {
+    let auth = auth(&ManualClock::new());
+    let service = tower::service_fn(async |request: Request<Body>| {
+        let session = Session::<Claims>::from_extensions(request.extensions())?;
+        if request.uri().path() == "/login" {
+            session.login("alice").await?;
+        }
+        let user = Authenticated::<Claims>::from_extensions(request.extensions())?;
+        let name = user.map_or("-".to_owned(), |user| user.subject().to_string());
+        Ok::<_, Rejection>(http::Response::new(http_body_util::Full::new(bytes::Bytes::from(name))))
+    });
+    let mut client = Client::new(tower::Layer::layer(&auth.layer(), service));
+    assert_eq!(client.get("/").await.body(), "-");
+    assert_eq!(client.get("/login").await.body(), "-");
+    assert_eq!(client.clone().get("/").await.body(), "alice");
+
+    let mut around = Client::new(tower::Layer::layer(&auth.layer(), app(&auth)));
+    around.post("/login", "bob").await;
+    assert_eq!(around.get("/me").await.body(), "bob user");
+}
+
+#[tokio::test]
+#[should_panic(expected = "the service failed: \"out of order\"")]
+async fn a_service_that_fails_fails_the_test() {
+    let service = tower::service_fn(async |_: Request<Body>| Err::<http::Response<Body>, _>("out of order"));
+    Client::new(service).get("/").await;
 }

@@ -131,8 +131,9 @@ async fn a_mistake_of_the_application_is_one_error_that_names_it() {
     let _guard = tracing::subscriber::set_default(log.clone());
     let world = World::new();
     let handler = |request: http::Request<()>| async move {
-        let Err(rejection) = Session::<()>::from_extensions(request.extensions()) else { unreachable!() };
-        rejection.to_response()
+        let (request, ()) = request.into_parts();
+        let Err(rejection) = Session::<()>::from_extensions(&request.extensions) else { unreachable!() };
+        rejection.to_response(&request)
     };
     let agent = [("user-agent", "an agent")];
     world.send_to(handler, request("/", &agent)).await;

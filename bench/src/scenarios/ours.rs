@@ -1,10 +1,12 @@
 //! The cost of the layer.
 
+use tower_refresh::{Assessment, AuthBuilder, RefreshAttempt};
+
 use super::Scenario;
 use crate::{
     algorithm::Algorithm,
     crowd,
-    ours::{AheadClock, Ours, Tokens},
+    ours::{AheadClock, Ours, Tokens, User},
     requests::{Batches, get, requests, with_bearer},
 };
 
@@ -20,6 +22,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("miss.es256", || miss(Algorithm::Es256)),
     Scenario::new("miss.rs256", || miss(Algorithm::Rs256)),
     Scenario::new("refresh.hs256", || refresh(Algorithm::Hs256)),
+    Scenario::new("refresh.hs256.assess", || {
+        refresh_with(Algorithm::Hs256, |builder| builder.assess(same_client))
+    }),
     Scenario::new("refresh.eddsa", || refresh(Algorithm::EdDsa)),
 ];
 
@@ -53,8 +58,16 @@ fn miss(algorithm: Algorithm) -> Batches {
 
 /// Each request has a separate session, whose access token has expired and whose refresh token is rotated.
 fn refresh(algorithm: Algorithm) -> Batches {
+    refresh_with(algorithm, |builder| builder)
+}
+
+/// The same with other settings.
+fn refresh_with(
+    algorithm: Algorithm,
+    configure: impl FnOnce(AuthBuilder<User>) -> AuthBuilder<User>,
+) -> Batches {
     let clock = AheadClock::default();
-    let world = Ours::with(algorithm, |builder| builder.clock(clock.clone()));
+    let world = Ours::with(algorithm, |builder| configure(builder.clock(clock.clone())));
     Box::new(move |count| {
         let logins: Vec<_> = (0..count).map(|_| world.login()).collect();
         clock.expire_access_tokens();
@@ -63,4 +76,11 @@ fn refresh(algorithm: Algorithm) -> Batches {
             cookies(&logins.next().unwrap())
         })(count)
     })
+}
+
+/// Reads all that an application compares.
+fn same_client(attempt: &RefreshAttempt<'_>) -> Assessment {
+    let session = attempt.session();
+    let is_same = (session.ip(), session.user_agent()) == (attempt.ip(), attempt.user_agent());
+    if is_same { Assessment::Allow } else { Assessment::RequireLogin }
 }

@@ -89,10 +89,15 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Adds one to the `claims_epoch` of a session that has not ended, regardless of its version, up to `u32::MAX`, and stores
     /// `version`. It reports the new epoch on the [feed](Self::watch_feed), and returns it: `None` if the session has ended or
-    /// there is no such row, in which case nothing is written and reported. Nothing else of the row changes.
+    /// there is no such row, in which case nothing is written or reported. Nothing else of the row changes. A session that has
+    /// expired by `now` may be live by the clock of another server, so its epoch changes too.
+    ///
+    /// `now` is the time by which a later watcher of the feed finds the session. Another server's clock may differ: of several
+    /// calls for a session the latest `now` counts, not the last one.
     ///
     /// # Errors
-    /// Any failure of the database. After an error the epoch may or may not have changed; the call can be repeated.
+    /// Any failure of the database. After an error the epoch may or may not have changed. The call can be repeated; an epoch that is
+    /// larger than necessary costs one refresh.
     fn outdate_claims(
         &self,
         handle: SessionHandle,
@@ -114,21 +119,21 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<SessionRow>, StoreError>> + Send;
 
     /// Deletes rows of sessions that ended or expired before `dead_before` ([`SessionRow::dead_since`]), and returns how
-    /// many. Each call deletes a bounded number, so that it never delays a refresh for long; repeat it until it returns 0.
+    /// many. Each call deletes a bounded number, so that it never delays a refresh for long; repeat it until it returns 0. The
+    /// feed may forget notices from before `dead_before` as well, also those of live sessions.
     ///
     /// # Errors
     /// Any failure of the database. The call can be repeated.
     fn purge_dead(&self, dead_before: Timestamp) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Reports every session that ended at `since` or later to `watcher`, and every session whose claims were
-    /// [outdated](Self::outdate_claims) since then and that has not ended, regardless of which server did it. Then it reports
-    /// each one from now on. It returns only if it fails.
+    /// [outdated](Self::outdate_claims) since then, regardless of which server did it; of a session that has ended since, only the end
+    /// needs to be reported. Then it reports each one from now on. It returns only if it fails.
     ///
     /// An implementation subscribes first and then looks up what has happened, so that it misses nothing. It then
     /// calls [`FeedWatcher::caught_up`]. Each notice may be reported more than once, and of several epochs of a session only
-    /// the last one needs to be. Notices of a kind that the
-    /// implementation does not know, because a later version sent them, are ignored, and reported with
-    /// [`FeedWatcher::unknown_notice`].
+    /// the last one needs to be. Notices of a kind that the implementation does not know, because a later version sent them,
+    /// are ignored, and reported with [`FeedWatcher::unknown_notice`].
     ///
     /// A server that follows this feed rejects the access tokens of a session that ended on another server within
     /// moments, and refreshes those with outdated claims, without a query for each request. The default implementation has no feed.
@@ -153,7 +158,8 @@ pub trait FeedWatcher: Send + Sync {
     /// An implementation returns quickly and never panics.
     fn ended(&self, session: SessionHandle, at: Timestamp);
 
-    /// Claims of the session with an epoch below `epoch` are outdated.
+    /// Claims of the session with an epoch below `epoch` are outdated. Notices of a session may arrive in any order and more than
+    /// once, also after [`ended`](Self::ended): the largest epoch counts, and an end counts more.
     ///
     /// An implementation returns quickly and never panics.
     fn outdated(&self, session: SessionHandle, epoch: u32);

@@ -1,8 +1,12 @@
-//! The feed of ended sessions, received with LISTEN on a connection of its own.
+//! The feed of ended sessions and outdated claims, received with LISTEN on a connection of its own.
 //!
-//! A notification's payload is fields, separated by spaces. Of a session that ended these are its handle and the time in
-//! milliseconds, and a later version may append others. Notices of other kinds begin with the name of the kind, which is not as
-//! long as a handle, and are ignored, as is what other users of the database send to the channel.
+//! A notification's payload is fields, separated by spaces, to which a later version may append others:
+//!
+//! - `<handle> <time in milliseconds>`: the session ended.
+//! - `stale <handle> <epoch>`: claims of the session with a lower epoch are outdated.
+//!
+//! Notices of other kinds begin with the name of the kind, which is not as long as a handle, and are ignored, as is what other
+//! users of the database send to the channel.
 
 use std::{convert::Infallible, future::pending, time::Duration};
 
@@ -14,7 +18,10 @@ use crate::{
     connection::{Echo, ListenConnection, ListenConnector, Messages},
     database::Database,
     error::store_error,
-    table::row::{millis, read_handle, read_time},
+    table::{
+        row::{millis, read_epoch, read_handle, read_time},
+        statements::OUTDATED_CLAIMS,
+    },
 };
 
 /// How often a silent server is probed.
@@ -45,6 +52,11 @@ pub(crate) async fn watch(
     let ended = async { client.query_typed(&statements.ended_since.sql, &[(&since, Type::INT8)]).await };
     for columns in within_limit(database, listener.drive(ended)).await?.map_err(store_error)? {
         watcher.ended(read_handle(&columns, 0)?, read_time(&columns, 1)?);
+    }
+    let outdated =
+        async { client.query_typed(&statements.outdated_since.sql, &[(&since, Type::INT8)]).await };
+    for columns in within_limit(database, listener.drive(outdated)).await?.map_err(store_error)? {
+        watcher.outdated(read_handle(&columns, 0)?, read_epoch(&columns, 1)?);
     }
     watcher.caught_up();
 
@@ -118,13 +130,24 @@ fn hear(message: AsyncMessage, watcher: &dyn FeedWatcher, echo: &mut Echo) {
     }
     // Every user of the database may send to the channel, so other payloads are ignored.
     match parse(notification.payload()) {
-        Some((session, at)) => watcher.ended(session, at),
+        Some(Notice::Ended(session, at)) => watcher.ended(session, at),
+        Some(Notice::Outdated(session, epoch)) => watcher.outdated(session, epoch),
         None => watcher.unknown_notice(),
     }
 }
 
-fn parse(payload: &str) -> Option<(SessionHandle, Timestamp)> {
+enum Notice {
+    Ended(SessionHandle, Timestamp),
+    Outdated(SessionHandle, u32),
+}
+
+fn parse(payload: &str) -> Option<Notice> {
     let mut fields = payload.split(' ');
-    let (session, at) = (fields.next()?, fields.next()?);
-    Some((session.parse().ok()?, Timestamp::from_millis(at.parse().ok()?)))
+    let first = fields.next()?;
+    if first == OUTDATED_CLAIMS {
+        let (session, epoch) = (fields.next()?, fields.next()?);
+        return Some(Notice::Outdated(session.parse().ok()?, epoch.parse().ok()?));
+    }
+    let at = Timestamp::from_millis(fields.next()?.parse().ok()?);
+    Some(Notice::Ended(first.parse().ok()?, at))
 }

@@ -40,8 +40,9 @@
 //!   ([`OpenErrorKind::Locked`]), as all other queries of the table wait behind it. Nothing has then changed; open the store
 //!   again. If the table is up to date, the store needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on it, `SELECT` on the table
 //!   of its version (`sessions_version`), `USAGE` on the schema, and no other right.
-//! - Each call is one prepared statement and one round trip. Loads, compare-and-swaps and session ends of one process that
-//!   run at the same time are sent as one statement (a batch). A call that finds no other in progress is sent at once.
+//! - Each call is one prepared statement and one round trip. Loads, compare-and-swaps, session ends and calls that outdate claims
+//!   of one process that run at the same time are sent as one statement per kind (a batch). A call that finds no other in progress
+//!   is sent at once.
 //! - The store needs a tokio runtime, in which its methods must be called.
 //! - After a failure the store recovers by itself: the calls in progress fail, their connections are closed, and the next
 //!   call connects anew.
@@ -50,7 +51,7 @@
 //!   example because an administrator terminated it or it was idle for too long. The statement was then not executed. If a
 //!   connection breaks without such a report, the call fails with
 //!   [`Unavailable`](tower_refresh_core::StoreErrorKind::Unavailable).
-//! - The [feed of ended sessions](tower_refresh_core::SessionStore::watch_feed) uses `LISTEN`, with one connection per
+//! - The [feed](tower_refresh_core::SessionStore::watch_feed) of ended sessions and outdated claims uses `LISTEN`, with one connection per
 //!   watcher beside those of the pool. A notification is sent when the end is committed, so sessions are also reported whose end
 //!   was executed although the call failed, because the reply was lost. At the start and then every 5 seconds the store sends a
 //!   notification through the pool; if it does not arrive within the time limit, the feed fails.
@@ -61,7 +62,7 @@
 //! |---|---|
 //! | login | what the database's `synchronous_commit` requires |
 //! | rotation | the same; nothing with [`with_lossy_rotations`](PostgresOptions::with_lossy_rotations) |
-//! | session end | the disk of the primary, and of the synchronous standbys if there are any, even if `synchronous_commit` is `off` or `local` |
+//! | session end, outdated claims | the disk of the primary, and of the synchronous standbys if there are any, even if `synchronous_commit` is `off` or `local` |
 //!
 //! With `fsync = off` nothing is durable, and the store cannot detect that.
 //!
@@ -74,6 +75,8 @@
 //! - **A lost session end** is undone: the ended session is live again, and its refresh token works until it expires or the
 //!   session is ended once more. If a logout must survive the loss of the primary, set `synchronous_standby_names`: a
 //!   session end is then acknowledged only after a standby has it on disk.
+//! - **Lost outdated claims** are valid again on servers that start later, until the session is refreshed. Outdate them again. A standby has
+//!   them as safely as a session end.
 //!
 //! The store reads from the primary only, since a replica may lag behind a session end. Its own connections require
 //! `target_session_attrs=read-write`, so a list of hosts in the URL follows a failover. A

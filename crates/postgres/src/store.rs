@@ -8,7 +8,7 @@ use tower_refresh_core::{
 };
 
 use crate::{
-    batch::{Batcher, End, EndSessions, LoadSessions, Swap, SwapSessions},
+    batch::{Batcher, End, EndSessions, LoadSessions, Outdate, OutdateClaims, Swap, SwapSessions},
     connection::ListenConnector,
     database::Database,
     feed,
@@ -26,6 +26,7 @@ struct Inner {
     loads: Batcher<LoadSessions>,
     swaps: Batcher<SwapSessions>,
     ends: Batcher<EndSessions>,
+    outdates: Batcher<OutdateClaims>,
     feed: Option<ListenConnector>,
 }
 
@@ -36,6 +37,7 @@ impl PostgresStore {
             loads: Batcher::new(LoadSessions(Arc::clone(&database))),
             swaps: Batcher::new(SwapSessions(Arc::clone(&database))),
             ends: Batcher::new(EndSessions(Arc::clone(&database))),
+            outdates: Batcher::new(OutdateClaims(Arc::clone(&database))),
             database,
             feed,
         }))
@@ -90,11 +92,11 @@ impl SessionStore for PostgresStore {
 
     async fn outdate_claims(
         &self,
-        _handle: SessionHandle,
-        _now: Timestamp,
-        _version: u64,
+        handle: SessionHandle,
+        now: Timestamp,
+        version: u64,
     ) -> Result<Option<u32>, StoreError> {
-        Err(StoreError::new(StoreErrorKind::Unsupported))
+        self.0.outdates.call(Outdate { handle, at: millis(now)?, version: number(version)? }).await
     }
 
     async fn list(

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use redis::FromRedisValue;
+use redis::{FromRedisValue, cmd};
 use tower_refresh_core::{SessionHandle, SessionRow, StoreError, StoreErrorKind, Timestamp};
 
 use crate::{
@@ -56,6 +56,18 @@ impl Database {
     pub(crate) async fn query<T: FromRedisValue>(&self, request: Request<'_>) -> Result<T, StoreError> {
         let answer = self.connection.send(&request).await?;
         redis::from_redis_value(answer).map_err(|error| store_error(error.into()))
+    }
+
+    pub(crate) async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
+        let value = self.value(handle).await?;
+        value.map(|value| self.decode(handle, &value)).transpose()
+    }
+
+    /// The stored row.
+    pub(crate) async fn value(&self, handle: SessionHandle) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut get = cmd("GET");
+        get.arg(self.keys.row(handle));
+        self.query(Request::Command(get)).await
     }
 
     pub(crate) fn next_writer(&self) -> u64 {

@@ -24,11 +24,11 @@
 //! |---|---|
 //! | `{prefix}:s:{handle}` | a session: a string of about 230 bytes, whose first byte is the version of its format |
 //! | `{prefix}:i:{subject}` | the index of a subject's sessions: a sorted set of handles, by login |
-//! | `{prefix}:ends` | the log of recently ended sessions: a stream |
-//! | `{prefix}:ended` | not a key, but the channel on which ended sessions are published |
+//! | `{prefix}:ends` | the log of recently ended sessions and outdated claims: a stream |
+//! | `{prefix}:ended` | not a key, but the channel on which both are published |
 //! | `{prefix}:u:{subject}` | an index of the first version |
 //!
-//! A load is a `GET`. A compare-and-swap, a session end and a login are scripts. Each touches one key only, so that it works in a
+//! A load is a `GET`. Every write is a script. Each touches one key only, so that it works in a
 //! Cluster, and compares numbers as bytes. All calls share one connection, on which they do not wait for each other. If the
 //! connection breaks, it is replaced, and the requests in progress are sent again. Each write carries a unique number, by which a
 //! repetition recognizes that the first request was executed. A call without an answer within
@@ -36,7 +36,8 @@
 //!
 //! Two keys are written in an order that makes a crash between them harmless. A login writes the subject's index first: a handle
 //! in the index without a session is ignored, and removed when it has been there for a minute. A session end is appended to the log first: readers of the log check whether the
-//! session was ended. The end of a session that has ended or does not exist writes nothing, so that logouts with a dead token do
+//! session was ended. The same applies to outdated claims, whose entry has the epoch that the session is about to get. The end of a
+//! session that has ended or does not exist writes nothing, so that logouts with a dead token do
 //! not fill the log; with [`RedisOptions::with_wait_for_replicas`] it writes the row once more, unchanged, in order to wait again.
 //!
 //! A page of a [list](tower_refresh_core::SessionStore::list) reads as many rows as it returns, and a few more if some of those
@@ -57,7 +58,7 @@
 //!
 //! In a Cluster it also needs `+cluster|slots`, and the same rights on each node; with a database other than 0 `+select`; with
 //! [`RedisOptions::with_wait_for_replicas`] `+wait`, and with [`RedisOptions::with_wait_for_disks`] `+waitaof`. If the user loses the
-//! right to publish later, sessions can still be ended, and other servers read of it in the log within a second.
+//! right to publish later, sessions can still be ended and claims outdated, and other servers read of it in the log within a second.
 //!
 //! # Upgrades
 //! Rows of format 1, which the first version wrote, are read, and their first swap rewrites them in format 2. Servers of the first
@@ -87,7 +88,8 @@
 //!
 //! A lost refresh is repeated, and after a lost login the user logs in again. After a lost session end, **a session that was
 //! logged out or revoked is live again** until it expires: its refresh token works again. The servers of the middleware go on
-//! rejecting its access tokens as long as they run and these tokens are valid.
+//! rejecting its access tokens as long as they run and these tokens are valid. After a lost call that outdated claims, servers that
+//! start later accept access tokens with the old claims until they expire; the next refresh loads the new ones.
 //!
 //! # Failover
 //! Redis replicates asynchronously. If a primary is lost and its replica takes over, through Sentinel or in a Cluster, the writes
@@ -99,7 +101,8 @@
 //! with this option, a replica that lacks the end may take over, if there are more replicas than the option waits for. In a
 //! Cluster, the log's entry is on another node, which the option does not wait for. The sessions that one call of `end_subject` ends
 //! wait together. If the replicas do not have them in time, the call returns them nevertheless, and the next call waits for them
-//! again: only a call that returns none acknowledges that all are on the replicas.
+//! again: only a call that returns none acknowledges that all are on the replicas. A call that outdates claims does not wait: nothing is
+//! ended, and old claims last at most as long as an access token.
 //!
 //! In a Cluster, the index of a subject and the rows of its sessions are on several nodes. A failover of the index's node may lose the
 //! entry of a recent login whose row is kept. Until that session is refreshed, which adds the entry again, it is not listed, and **the
@@ -110,14 +113,15 @@
 //! or the other nodes, even if the old primary does not answer but has not closed its connections either.
 //!
 //! # The feed
-//! An ended session is published on a channel in the same step as its row is written, and each
+//! An ended session, and one with outdated claims, is published on a channel in the same step as its row is written, and each
 //! [watcher](tower_refresh_core::SessionStore::watch_feed) has a connection for it. A watcher that joins or reconnects first reads
 //! the log of [the last hour](RedisOptions::with_feed_window). The nodes of a Cluster may lose messages without notice, so a
 //! watcher also reads new entries of the log once a second. It probes its connection as often, and fails if there is no answer.
 //!
-//! A message is one byte for its kind, which is 1 for a session end, then 16 bytes for the handle, and 8 for the time in
-//! milliseconds, big-endian. An entry of the log has the fields `h` and `t` with the same values. More bytes and fields, other kinds,
-//! and entries with a field `k` are left to later versions, and ignored.
+//! A message is one byte for its kind, 16 for the handle, and 8 for the time in milliseconds. The kind of a session end is 1; that of
+//! outdated claims is 2, and 4 bytes for the epoch follow. Numbers are big-endian. An entry of the log has the fields `h` and `t` with
+//! the handle and the time, and one of outdated claims also `k`, which is `stale`, and `n` with the epoch. More bytes and fields, and
+//! other kinds, are left to later versions, and ignored.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod cluster;

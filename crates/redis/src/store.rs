@@ -2,7 +2,6 @@
 
 use std::{convert::Infallible, fmt, sync::Arc};
 
-use redis::cmd;
 use tower_refresh_core::{
     EndReason, Ended, FeedWatcher, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
     Subject, Timestamp,
@@ -13,7 +12,7 @@ use crate::{
     database::Database,
     feed::{self, log},
     keyspace::row,
-    sessions::{end, end_subject, first_index, purge, subject_index, swap},
+    sessions::{end, end_subject, first_index, outdate, purge, subject_index, swap},
 };
 
 /// Stores sessions in Redis or Valkey. See the [crate's documentation](crate) for an example and for its guarantees.
@@ -45,7 +44,7 @@ impl SessionStore for RedisStore {
         })?;
         subject_index::add(database, row).await?;
         if let Some(ended) = row.ended {
-            log::append(database, &[row.handle], ended.at).await?;
+            log::append_ended(database, &[row.handle], ended.at).await?;
         }
         let expiry = database.key_expiry(row.dead_since());
         let key = database.keys.row(row.handle);
@@ -57,11 +56,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
-        let database = &self.0.database;
-        let mut get = cmd("GET");
-        get.arg(database.keys.row(handle));
-        let value: Option<Vec<u8>> = database.query(Request::Command(get)).await?;
-        value.map(|value| database.decode(handle, &value)).transpose()
+        self.0.database.load(handle).await
     }
 
     async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
@@ -101,11 +96,11 @@ impl SessionStore for RedisStore {
 
     async fn outdate_claims(
         &self,
-        _handle: SessionHandle,
-        _now: Timestamp,
-        _version: u64,
+        handle: SessionHandle,
+        now: Timestamp,
+        version: u64,
     ) -> Result<Option<u32>, StoreError> {
-        Err(StoreError::new(StoreErrorKind::Unsupported))
+        outdate::outdate(&self.0.database, handle, now, version).await
     }
 
     async fn list(

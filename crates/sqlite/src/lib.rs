@@ -26,7 +26,7 @@
 //! # How it works
 //! One thread writes. It runs all waiting writes in one transaction and acknowledges them once that is on disk; the writes
 //! that arrive meanwhile form the next group. A single write does not wait for others. Two threads read concurrently; while
-//! the writer is idle, it loads as well. One more thread reads the feed of ended sessions, and one makes checkpoints. Futures
+//! the writer is idle, it loads as well. One more thread reads the feed, and one makes checkpoints. Futures
 //! only wait for results, so no executor is blocked, and any executor works.
 //!
 //! # Durability
@@ -37,7 +37,7 @@
 //!
 //! # One machine
 //! Several processes of one machine may share the file, and the
-//! [feed](tower_refresh_core::SessionStore::watch_feed) of each reports the session ends of all. The file must be on a local
+//! [feed](tower_refresh_core::SessionStore::watch_feed) of each reports the session ends and outdated claims of all. The file must be on a local
 //! disk: NFS and other network file systems corrupt it sooner or later. Writes wait for those of other processes, by default
 //! for at most two seconds ([`SqliteOptions::with_lock_timeout`]).
 //!

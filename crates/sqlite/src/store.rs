@@ -18,7 +18,7 @@ use crate::{
     feed::Feed,
     queue::Queue,
     reader::{Load, Read},
-    writer::{Checkpoints, Create, End, EndSubject, Job, PurgeDead, Swap, Work, Write, Writes},
+    writer::{Checkpoints, Create, End, EndSubject, Job, Outdate, PurgeDead, Swap, Work, Write, Writes},
 };
 
 /// Stores sessions in a SQLite file. See the [crate documentation](crate) for an example and the guarantees.
@@ -109,11 +109,11 @@ impl SessionStore for SqliteStore {
 
     async fn outdate_claims(
         &self,
-        _handle: SessionHandle,
-        _now: Timestamp,
-        _version: u64,
+        handle: SessionHandle,
+        now: Timestamp,
+        version: u64,
     ) -> Result<Option<u32>, StoreError> {
-        Err(StoreError::new(StoreErrorKind::Unsupported))
+        self.write(Outdate { handle, now, version }).await
     }
 
     async fn list(
@@ -129,20 +129,19 @@ impl SessionStore for SqliteStore {
         self.write(PurgeDead(dead_before)).await
     }
 
-    /// Includes the session ends that other processes write to the file, within a tenth of a second.
+    /// Includes the notices that other processes write to the file, within a tenth of a second.
     async fn watch_feed(
         &self,
         since: Timestamp,
         watcher: &dyn FeedWatcher,
     ) -> Result<Infallible, StoreError> {
-        let past = self.read(|reply| Read::Ends(since, reply)).await?;
-        let mut ends = self.inner.shared.feed.subscribe(past.last);
-        past.since.into_iter().for_each(|(handle, at)| watcher.ended(handle, at));
+        let past = self.read(|reply| Read::Notices(since, reply)).await?;
+        let mut notices = self.inner.shared.feed.subscribe(past.last);
+        past.since.into_iter().for_each(|notice| notice.report(watcher));
         watcher.caught_up();
         loop {
-            match ends.recv().await {
-                Ok(Ok(Some((handle, at)))) => watcher.ended(handle, at),
-                Ok(Ok(None)) => watcher.unknown_notice(),
+            match notices.recv().await {
+                Ok(Ok(notice)) => notice.report(watcher),
                 Ok(Err(error)) => return Err(error),
                 Err(gone) => return Err(StoreError::with_source(StoreErrorKind::Unavailable, gone)),
             }

@@ -24,9 +24,9 @@ use tower_refresh_redis::{OpenError, OpenErrorKind, RedisOptions, RedisStore, Se
 use tower_refresh_sqlite::SqliteStore;
 
 use crate::{
-    cookies,
+    cookies, family,
     keys::Keys,
-    options::Options,
+    options::{Assess, Options},
     page,
     problem::{self, Problem},
     routes,
@@ -108,18 +108,21 @@ pub(crate) fn on_store<S: SessionStore + Clone>(
     let users = Users::new();
     let clock = ClockAhead::default();
     let ended = broadcast::Sender::new(BUFFERED_SESSION_ENDS);
+    let why_ended = routes::ended(store.clone());
     let auth = builder(options, &keys, store.clone(), &users, &ended)?.build()?;
     let ahead = builder(options, &keys, store, &users, &ended)?.clock(clock.clone()).build()?;
     let access_lifetime = options.policy().access_lifetime;
     let app = App { auth: auth.clone(), users, metrics, stopping, ended, access_lifetime };
     let ahead = App { auth: ahead, ..app.clone() };
     let names = options.cookie_names();
-    let thief = Thief::new(protected(app.clone()), protected(ahead), clock, names, options.policy().damping);
+    let damping = options.policy().damping;
+    let thief = Thief::new(protected(app.clone())?, protected(ahead)?, clock, names, damping);
 
-    let router = protected(app.clone())
+    let router = protected(app.clone())?
         .merge(routes::steal(thief).layer(auth.layer()))
         .merge(page::assets())
         .merge(routes::operations(app))
+        .merge(why_ended)
         .layer(map_response(problem::from_any_error))
         .layer(from_fn_with_state(names, cookies::explain));
     let router = with_cors(router, &options.trusted_origin)?;
@@ -127,15 +130,16 @@ pub(crate) fn on_store<S: SessionStore + Clone>(
 }
 
 /// The routes behind the authentication layer.
-fn protected(app: App) -> Router {
+fn protected(app: App) -> Result<Router> {
     let auth = app.auth.clone();
-    Router::new()
+    let router = Router::new()
         .merge(page::index())
-        .merge(routes::all(app))
+        .merge(routes::all(app)?)
         .merge(auth.routes())
         .merge(auth.token_route())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
-        .layer(auth.layer())
+        .layer(auth.layer());
+    Ok(router)
 }
 
 fn builder<S: SessionStore>(
@@ -151,8 +155,8 @@ fn builder<S: SessionStore>(
         .issuer("tower-refresh-demo")
         .audience("tower-refresh-demo")
         .store(store)
-        .claims(move |subject, _session| {
-            let identity = users.identity(subject.as_str());
+        .claims(move |subject, session| {
+            let identity = users.identity(subject.as_str(), session.data());
             async move { Ok::<_, Infallible>(identity) }
         })
         .on_event(move |event| {
@@ -167,6 +171,9 @@ fn builder<S: SessionStore>(
         .client_ip(|_headers, extensions| {
             extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical())
         });
+    if options.assess == Some(Assess::UserAgent) {
+        builder = builder.assess(family::assess);
+    }
     if options.insecure_http {
         builder = builder.insecure_http_cookies();
     }
@@ -184,7 +191,7 @@ fn with_cors(router: Router, trusted: &[String]) -> Result<Router> {
     let origins = trusted.iter().map(HeaderValue::try_from).collect::<Result<Vec<_>, _>>()?;
     let cors = CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
         .expose_headers([HeaderName::from_static("x-access-token"), header::WWW_AUTHENTICATE])
         .allow_credentials(true);

@@ -5,6 +5,7 @@
 
 mod app;
 mod cookies;
+mod family;
 mod keys;
 mod metrics;
 mod options;

@@ -24,6 +24,7 @@ pub(crate) fn install() -> Result<PrometheusHandle> {
         EventKind::ResponsesLost,
         EventKind::Spent,
         EventKind::Reuse,
+        EventKind::Suspicious,
         EventKind::StoreFailed,
     ] {
         start(kind.as_str(), "");

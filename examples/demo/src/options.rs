@@ -84,6 +84,10 @@ pub(crate) struct Options {
           hide_possible_values = true, value_parser = BoolishValueParser::new())]
     pub(crate) access_cookie: bool,
 
+    /// A refresh from another browser family than that of the login ends the session as suspicious
+    #[arg(long, env = "DEMO_ASSESS", value_name = "user-agent", hide_possible_values = true)]
+    pub(crate) assess: Option<Assess>,
+
     /// Cookies without `Secure` and without `__Host-`, for plain HTTP beyond localhost
     #[arg(long, env = "DEMO_INSECURE_HTTP", value_parser = BoolishValueParser::new())]
     pub(crate) insecure_http: bool,
@@ -99,6 +103,12 @@ pub(crate) enum Algorithm {
     Rs256,
     #[value(name = "EdDSA")]
     EdDsa,
+}
+
+/// What a refresh is assessed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Assess {
+    UserAgent,
 }
 
 impl Options {
@@ -171,6 +181,7 @@ mod tests {
     fn a_mistake_is_reported_in_one_line() {
         for (arguments, named) in [
             (["--algorithm", "none"], "'none'"),
+            (["--assess", "address"], "'address'"),
             (["--late", "few"], "'few'"),
             (["--access-header", "maybe"], "'maybe'"),
             (["--nonsense", "1"], "'--nonsense'"),

@@ -16,6 +16,9 @@ use tower_refresh::Identity;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Claims {
     pub(crate) name: String,
+    /// From the session's data: each session of a user has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tenant: Option<String>,
 }
 
 #[derive(Clone)]
@@ -74,11 +77,14 @@ impl Users {
         matches & user.is_some()
     }
 
-    /// The claims source: the claims and the scope of a user. `None` if the user is unknown or disabled.
-    pub(crate) fn identity(&self, username: &str) -> Option<Identity<Claims>> {
+    /// The claims source: the claims and the scope of a user, for the tenant in the session's data. `None` if the user is unknown or
+    /// disabled.
+    pub(crate) fn identity(&self, username: &str, data: &[u8]) -> Option<Identity<Claims>> {
         let users = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let profile = &users.get(username).filter(|user| !user.profile.disabled)?.profile;
-        Some(Identity::new(Claims { name: profile.name.clone() }).scope(&profile.scope))
+        // A real application also checks whether the user is a member of the tenant.
+        let tenant = (!data.is_empty()).then(|| String::from_utf8_lossy(data).into_owned());
+        Some(Identity::new(Claims { name: profile.name.clone(), tenant }).scope(&profile.scope))
     }
 
     /// Changes a user and returns the new profile; `None` if there is no such user.
@@ -140,9 +146,9 @@ mod tests {
         let users = Users::new();
         let disable = |disabled| Change { disabled: Some(disabled), ..Change::default() };
         assert!(users.change("bob", disable(true)).is_some());
-        assert!(users.identity("bob").is_none());
+        assert!(users.identity("bob", b"").is_none());
         assert!(users.change("bob", disable(false)).is_some());
-        assert!(users.identity("bob").is_some());
+        assert!(users.identity("bob", b"").is_some());
         assert!(users.change("carol", disable(false)).is_none());
     }
 

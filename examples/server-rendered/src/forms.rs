@@ -7,9 +7,9 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
-use tower_refresh::{Authenticated, Rejection, RejectionKind, Session};
+use tower_refresh::{Authenticated, Rejection, RejectionKind, Session, safe_next};
 
-use crate::{User, pages, visitor::safe_next};
+use crate::{User, pages};
 
 #[derive(Deserialize)]
 pub(crate) struct Next {
@@ -18,7 +18,7 @@ pub(crate) struct Next {
 }
 
 pub(crate) async fn login_page(user: Option<Authenticated<User>>, Query(query): Query<Next>) -> Response {
-    let next = safe_next(&query.next);
+    let next = safe_next(&query.next).unwrap_or("/");
     match user {
         Some(_) => Redirect::to(next).into_response(),
         None => pages::login(StatusCode::OK, next, None).into_response(),
@@ -35,7 +35,7 @@ pub(crate) struct Login {
 
 pub(crate) async fn login(session: Session<User>, Form(form): Form<Login>) -> Result<Response, Rejection> {
     // The form field comes from the browser, so it is checked again.
-    let next = safe_next(&form.next);
+    let next = safe_next(&form.next).unwrap_or("/");
     if !is_password_correct(&form) {
         let wrong = Some("That is not the name and password of a user.");
         return Ok(pages::login(StatusCode::UNPROCESSABLE_ENTITY, next, wrong).into_response());

@@ -20,7 +20,6 @@
 
 mod forms;
 mod pages;
-mod visitor;
 
 #[cfg(test)]
 mod tests;
@@ -59,6 +58,7 @@ fn app() -> Result<Router, ConfigError> {
         .access_header(false)
         .access_token_in_body(false)
         .on_rejection(pages::rejection)
+        .login_page("/login")
         .build()?;
     Ok(Router::new()
         .route("/", get(pages::home))

@@ -8,6 +8,7 @@ use axum::{
         header::{
             CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
         },
+        request::Parts,
     },
     response::IntoResponse,
 };
@@ -15,7 +16,7 @@ use maud::{DOCTYPE, Markup, html};
 use serde::Deserialize;
 use tower_refresh::{Authenticated, Rejection, RejectionKind, Session};
 
-use crate::{User, visitor::Visitor};
+use crate::User;
 
 pub(crate) async fn home(user: Option<Authenticated<User>>) -> impl IntoResponse {
     let name = user.map(|user| user.claims().name.clone());
@@ -47,7 +48,7 @@ pub(crate) fn login(status: StatusCode, next: &str, wrong: Option<&str>) -> impl
     )
 }
 
-pub(crate) async fn account(Visitor(user): Visitor) -> impl IntoResponse {
+pub(crate) async fn account(user: Authenticated<User>) -> impl IntoResponse {
     page(
         StatusCode::OK,
         "Account",
@@ -64,7 +65,6 @@ pub(crate) struct After {
 }
 
 pub(crate) async fn sessions(
-    _: Visitor,
     session: Session<User>,
     Query(After { after }): Query<After>,
 ) -> Result<impl IntoResponse, Rejection> {
@@ -96,7 +96,7 @@ pub(crate) async fn users() -> impl IntoResponse {
 }
 
 /// The page for a rejected request, instead of a problem document.
-pub(crate) fn rejection(rejection: &Rejection) -> Response<Bytes> {
+pub(crate) fn rejection(rejection: &Rejection, _request: &Parts) -> Response<Bytes> {
     let (status, headers, body) = page(
         rejection.status(),
         "This cannot be shown",

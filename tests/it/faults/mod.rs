@@ -14,7 +14,8 @@ use crate::support::{Op, World, store::Fault};
 const FAULTS: [Fault; 4] = [Fault::Fails, Fault::FailsAfterwards, Fault::Panics, Fault::Hangs];
 /// The faults after which nothing has happened.
 const CLEAN_FAULTS: [Fault; 3] = [Fault::Fails, Fault::Panics, Fault::Hangs];
-const OPS: [Op; 7] = [Op::Create, Op::Load, Op::Swap, Op::End, Op::EndSubject, Op::List, Op::Purge];
+const OPS: [Op; 8] =
+    [Op::Create, Op::Load, Op::Swap, Op::End, Op::EndSubject, Op::Outdate, Op::List, Op::Purge];
 const ACCESS_LIFETIME: Duration = Duration::from_secs(600);
 
 /// A world with a short time limit, for a store that hangs.

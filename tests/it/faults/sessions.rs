@@ -245,16 +245,17 @@ async fn a_refresh_on_demand_without_claims_sends_nothing_and_can_be_repeated() 
 
 /// `/list` answers with the number of sessions; any other path is the handle of the session to end.
 async fn manage(request: Request<()>) -> Response<Bytes> {
+    let (request, ()) = request.into_parts();
     let answer = async {
-        let session = Session::<Claims>::from_extensions(request.extensions())?;
-        match request.uri().path() {
+        let session = Session::<Claims>::from_extensions(&request.extensions)?;
+        match request.uri.path() {
             "/list" => Ok(session.list(None).await?.len().to_string()),
             path => session.end(path[1..].parse().unwrap()).await.map(|()| "ended".to_owned()),
         }
     };
     match answer.await {
         Ok(body) => Response::new(body.into()),
-        Err(rejection) => Rejection::to_response(&rejection),
+        Err(rejection) => Rejection::to_response(&rejection, &request),
     }
 }
 
@@ -318,6 +319,33 @@ async fn a_session_end_that_fails_in_the_store_is_an_error_and_denies_no_session
         assert!(world.auth.end_session(session(&browser)).await.unwrap(), "{case}");
         assert_eq!(world.send(browser.request("/me")).await.status(), 401, "{case}");
         assert!(world.auth.purge_dead().await.is_ok(), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn claims_that_the_store_fails_to_outdate_stay_valid_and_the_call_can_be_repeated() {
+    for fault in FAULTS {
+        for op in [Op::List, Op::Outdate] {
+            let case = format!("{op:?} {fault:?}");
+            let world = world();
+            let browser = Browser::logged_in(&world, "alice").await;
+            let other = Browser::logged_in(&world, "alice").await;
+            world.store.break_op(op, fault);
+
+            assert!(world.auth.reload_claims("alice").await.is_err(), "{case}");
+            let reloaded = world.auth.reload_session(session(&browser)).await;
+            assert_eq!(reloaded.is_err(), op == Op::Outdate, "{case}");
+
+            world.store.fix();
+            assert_eq!(world.send(browser.request("/me")).await.status(), 200, "{case}");
+            assert_eq!(world.auth.reload_claims("alice").await.unwrap(), 2, "{case}");
+            for browser in [browser, other] {
+                assert!(is_live(&world, session(&browser)).await, "{case}");
+                let response = world.send(browser.request("/me")).await;
+                let access = set_cookies(response.headers()).into_iter().find(|(name, _)| name == ACCESS);
+                assert!(access.is_some(), "{case}: the access token from before counts as expired");
+            }
+        }
     }
 }
 

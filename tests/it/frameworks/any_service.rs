@@ -2,11 +2,11 @@
 
 use std::{cell::Cell, fmt, rc::Rc, time::Duration};
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, request::Parts};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_refresh::{Authenticated, RejectionKind, middleware::Refresh};
 
-use crate::support::{Browser, Claims, World};
+use crate::support::{Browser, Claims, World, request};
 
 /// A body that has a default value, but is neither `Send` nor `Sync`.
 struct Odd(Rc<Cell<u8>>);
@@ -68,14 +68,16 @@ async fn a_route_of_any_body_type_is_guarded_if_a_closure_makes_the_response() {
     let world = World::new();
     let service =
         service_fn(|_: Request<()>| async { Ok::<_, OutOfPaper>(Response::new(Odd(Rc::default()))) });
-    let guard = world.auth.require_auth().with_response(|rejection: &tower_refresh::Rejection| {
-        let mut response = Response::new(Odd(Rc::new(Cell::new(42))));
-        *response.status_mut() = rejection.status();
-        response
-    });
+    let guard =
+        world.auth.require_auth().with_response(|rejection: &tower_refresh::Rejection, request: &Parts| {
+            assert_eq!(request.uri, "/a?b");
+            let mut response = Response::new(Odd(Rc::new(Cell::new(42))));
+            *response.status_mut() = rejection.status();
+            response
+        });
 
     let service = world.auth.layer().layer(guard.layer(service));
-    let response = service.oneshot(Request::new(())).await.unwrap();
+    let response = service.oneshot(request("/a?b", &[])).await.unwrap();
 
     assert_eq!((response.status(), response.body().0.get()), (StatusCode::UNAUTHORIZED, 42));
     let rejection = response.extensions().get::<tower_refresh::Rejection>().unwrap();

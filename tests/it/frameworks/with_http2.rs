@@ -12,7 +12,7 @@ use hyper_util::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::{Layer, service_fn};
-use tower_refresh::{Authenticated, Rejection, event::EventKind};
+use tower_refresh::{Authenticated, event::EventKind};
 
 use crate::support::{
     Browser, Claims, Op, World,
@@ -21,19 +21,23 @@ use crate::support::{
 };
 
 async fn serve(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    Ok(route(request).unwrap_or_else(|rejection| rejection.to_response()))
+    let (head, body) = request.into_parts();
+    Ok(match Authenticated::required(&head.extensions) {
+        Ok(user) => route(&user, Request::from_parts(head, body)),
+        Err(rejection) => rejection.to_response(&head),
+    })
 }
 
 /// Greets the user: on the stream that an extended CONNECT opens, or in the response. `/busy` refuses.
-fn route(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Rejection> {
-    let name = Authenticated::<Claims>::required(request.extensions())?.claims().name.clone();
+fn route(user: &Authenticated<Claims>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let name = user.claims().name.clone();
     if request.uri().path() == "/busy" {
         let mut response = Response::new(Full::default());
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-        return Ok(response);
+        return response;
     }
     if request.method() != Method::CONNECT {
-        return Ok(Response::new(Bytes::from(name).into()));
+        return Response::new(Bytes::from(name).into());
     }
     assert_eq!(request.extensions().get::<Protocol>().unwrap().as_str(), "websocket");
     tokio::spawn(async move {
@@ -41,7 +45,7 @@ fn route(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Rejection>
         stream.write_all(name.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
     });
-    Ok(Response::new(Full::default()))
+    Response::new(Full::default())
 }
 
 struct Client {

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, request::Parts};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
@@ -16,22 +16,23 @@ use crate::support::{
 };
 
 async fn serve(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    Ok(route(request).await.unwrap_or_else(|rejection| rejection.to_response()))
+    let (head, body) = request.into_parts();
+    Ok(route(&head, body).await.unwrap_or_else(|rejection| rejection.to_response(&head)))
 }
 
-async fn route(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Rejection> {
-    let session = Session::<Claims>::from_extensions(request.extensions())?;
-    let body = match request.uri().path() {
+async fn route(head: &Parts, body: Incoming) -> Result<Response<Full<Bytes>>, Rejection> {
+    let session = Session::<Claims>::from_extensions(&head.extensions)?;
+    let body = match head.uri.path() {
         "/login" => session.login("alice").await?.access_token().to_owned(),
         "/logout" => {
             session.logout().await?;
             String::new()
         }
         "/echo" => {
-            let body = request.into_body().collect().await.unwrap().to_bytes();
+            let body = body.collect().await.unwrap().to_bytes();
             return Ok(Response::new(body.into()));
         }
-        _ => Authenticated::<Claims>::required(request.extensions())?.claims().name.clone(),
+        _ => Authenticated::<Claims>::required(&head.extensions)?.claims().name.clone(),
     };
     Ok(Response::new(Bytes::from(body).into()))
 }

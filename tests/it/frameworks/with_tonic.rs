@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use futures_util::stream;
-use http::Response;
+use http::{Response, request::Parts};
 use hyper_util::rt::TokioIo;
 use tonic::{
     Code, Request, Status,
@@ -17,7 +17,7 @@ use tower_refresh::{Rejection, RejectionKind};
 use crate::support::{Browser, World, store::Fault, store::Op};
 
 /// The status as a gRPC client reads it.
-fn status(rejection: &Rejection) -> Response<Body> {
+fn status(rejection: &Rejection, _request: &Parts) -> Response<Body> {
     let code = match rejection.kind() {
         RejectionKind::InsufficientScope { .. } | RejectionKind::CrossSite => Code::PermissionDenied,
         RejectionKind::Unavailable => Code::Unavailable,

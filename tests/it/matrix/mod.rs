@@ -5,7 +5,7 @@
 
 mod play;
 
-use tower_refresh::event::EndReason;
+use tower_refresh::{Assessment, event::EndReason};
 
 use self::play::play;
 
@@ -20,6 +20,8 @@ enum Access {
     /// In the last fifth of its lifetime.
     NearEnd,
     Expired,
+    /// Of the session, whose claims were outdated since.
+    Outdated,
     /// With an invalid signature.
     Forged,
     /// Signed with another key.
@@ -130,6 +132,8 @@ fn meaning(access: Access, transport: Transport, refresh: Refresh) -> Meaning {
         Access::Valid         => (User("alice"),        User("alice")),
         Access::NearEnd       => (ExpiresSoon("alice"), ExpiresSoon("alice")),
         Access::Expired       => (Expired("alice"),     Anonymous),
+        Access::Outdated if refresh == Refresh::EndedHere => (Invalid, Anonymous),
+        Access::Outdated      => (Expired("alice"),     Anonymous),
         Access::Forged        => (Invalid,              Anonymous),
         Access::ForeignKey    => (Invalid,              Anonymous),
         Access::ForeignIssuer => (Invalid,              Anonymous),
@@ -224,14 +228,30 @@ fn effect(refresh: Refresh) -> Effect {
 }
 
 /// The same beside a valid access token that expires soon: a refresh ahead ends, restores and removes nothing.
-fn effect_beside(refresh: Refresh) -> Effect {
+fn effect_beside(refresh: Refresh, assessment: Assessment) -> Effect {
     let effect = effect(refresh);
-    if effect.valid && refresh != Refresh::Ahead {
+    let is_accepted = effect.valid && refresh != Refresh::Ahead;
+    if is_accepted && assessment == Assessment::Allow {
         return effect;
     }
     let [loads, _, _] = effect.calls;
-    let claims = usize::from(matches!(refresh, Refresh::Gone | Refresh::InvalidClaims));
+    let claims = usize::from(is_accepted || matches!(refresh, Refresh::Gone | Refresh::InvalidClaims));
     Effect { calls: [loads.min(1), 0, 0], claims, sends: Sends::Nothing, over: false, ends: None, ..effect }
+}
+
+/// The same if the application objects to the request, which it is asked only about tokens that are accepted.
+fn effect_of_objection(refresh: Refresh, assessment: Assessment) -> Effect {
+    let effect = effect(refresh);
+    if !effect.valid {
+        return effect;
+    }
+    // c9 comes before.
+    let swaps = usize::from(refresh == Refresh::Ahead);
+    let (ends, ended) = match assessment {
+        Assessment::EndSession => (Some(EndReason::Suspicious), 1),
+        _ => (None, 0),
+    };
+    Effect { valid: false, calls: [1, swaps, ended], sends: Sends::Nothing, ends, ..effect }
 }
 
 /// One request.
@@ -242,6 +262,8 @@ struct Case {
     refresh: Refresh,
     path: &'static str,
     navigation: bool,
+    /// What the application makes of the request, if it is asked.
+    assessment: Assessment,
 }
 
 /// The outcome of a request.
@@ -274,7 +296,10 @@ enum Who {
 }
 
 fn expected(case: Case) -> Outcome {
-    let decides = effect(case.refresh);
+    let decides = match case.assessment {
+        Assessment::Allow => effect(case.refresh),
+        objection => effect_of_objection(case.refresh, objection),
+    };
     let holder = match case.refresh {
         Refresh::InvalidClaims => Who::InvalidClaims,
         _ if decides.valid => Who::User(decides.session),
@@ -285,7 +310,7 @@ fn expected(case: Case) -> Outcome {
         Meaning::Anonymous => (holder, decides),
         Meaning::User(user) => (Who::User(user), untouched),
         Meaning::ExpiresSoon(user) if user == decides.session => {
-            (Who::User(user), effect_beside(case.refresh))
+            (Who::User(user), effect_beside(case.refresh, case.assessment))
         }
         Meaning::ExpiresSoon(user) => (Who::User(user), untouched),
         // A request with tokens of two users never changes from one user to the other.
@@ -326,25 +351,39 @@ fn expected(case: Case) -> Outcome {
 
 #[tokio::test]
 async fn an_access_token_in_the_header_with_every_refresh_cookie() {
-    assert_all(Transport::Header).await;
+    assert_all(Transport::Header, &ACCESSES, Assessment::Allow).await;
 }
 
 #[tokio::test]
 async fn an_access_token_in_the_cookie_with_every_refresh_cookie() {
-    assert_all(Transport::Cookie).await;
+    assert_all(Transport::Cookie, &ACCESSES, Assessment::Allow).await;
 }
 
 #[tokio::test]
 async fn an_access_token_in_the_header_hides_the_access_cookie() {
-    assert_all(Transport::HeaderOverCookie).await;
+    assert_all(Transport::HeaderOverCookie, &ACCESSES, Assessment::Allow).await;
 }
 
-async fn assert_all(transport: Transport) {
+#[tokio::test]
+async fn a_request_that_must_log_in_with_every_refresh_cookie() {
+    for transport in [Transport::Header, Transport::Cookie] {
+        assert_all(transport, &ACCESSES_OF_ASSESSMENTS, Assessment::RequireLogin).await;
+    }
+}
+
+#[tokio::test]
+async fn a_suspicious_request_with_every_refresh_cookie() {
+    for transport in [Transport::Header, Transport::Cookie] {
+        assert_all(transport, &ACCESSES_OF_ASSESSMENTS, Assessment::EndSession).await;
+    }
+}
+
+async fn assert_all(transport: Transport, accesses: &[Access], assessment: Assessment) {
     let (mut cases, mut wrong) = (0, Vec::new());
     for refresh in REFRESHES {
-        for access in ACCESSES {
+        for &access in accesses {
             for (path, navigation) in [("/me", false), ("/optional", false), ("/public", true)] {
-                let case = Case { access, transport, refresh, path, navigation };
+                let case = Case { access, transport, refresh, path, navigation, assessment };
                 let (expected, seen) = (expected(case), play(case).await);
                 cases += 1;
                 if seen != expected {
@@ -356,12 +395,13 @@ async fn assert_all(transport: Transport) {
     assert!(wrong.is_empty(), "{} of {cases} rows are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-const ACCESSES: [Access; 16] = [
+const ACCESSES: [Access; 17] = [
     Access::Absent,
     Access::Empty,
     Access::Valid,
     Access::NearEnd,
     Access::Expired,
+    Access::Outdated,
     Access::Forged,
     Access::ForeignKey,
     Access::ForeignIssuer,
@@ -374,6 +414,10 @@ const ACCESSES: [Access; 16] = [
     Access::TwoUsers,
     Access::ValidAndForged,
 ];
+
+/// One of each meaning: what the others add is the same with every assessment.
+const ACCESSES_OF_ASSESSMENTS: [Access; 6] =
+    [Access::Absent, Access::Valid, Access::NearEnd, Access::Expired, Access::Forged, Access::OtherExpired];
 
 const REFRESHES: [Refresh; 27] = [
     Refresh::Absent,

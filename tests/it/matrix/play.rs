@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use tower_refresh::{Clock, KeyRing, SessionHandle, Timestamp, event::EndReason, store::SessionStore};
+use tower_refresh::{
+    Assessment, Clock, KeyRing, SessionHandle, Timestamp, event::EndReason, store::SessionStore,
+};
 
 use super::{Access, Case, Outcome, Refresh, Transport};
 use crate::support::{
@@ -54,7 +56,12 @@ async fn present(world: &World, refresh: &str) -> Response<Bytes> {
 }
 
 pub(super) async fn play(case: Case) -> Outcome {
-    let world = World::new();
+    let world = World::with(|builder| {
+        builder.assess(move |attempt| match attempt.user_agent() {
+            Some(OF_THE_CASE) => case.assessment,
+            _ => Assessment::Allow,
+        })
+    });
     let former = Login::new(&world, "alice").await;
     let bob = Login::new(&world, "bob").await;
     let mut alice = Login::new(&world, "alice").await;
@@ -64,7 +71,7 @@ pub(super) async fn play(case: Case) -> Outcome {
     let access = access_tokens(&world, &alice, &bob, &former, case.access).await;
 
     let mut cookies: Vec<_> = refresh.into_iter().map(|token| format!("{REFRESH}={token}")).collect();
-    let mut headers = Vec::new();
+    let mut headers = vec![("user-agent", OF_THE_CASE.to_owned())];
     if case.transport == Transport::Cookie {
         cookies.extend(access.iter().map(|token| format!("{ACCESS}={token}")));
     } else {
@@ -94,10 +101,12 @@ pub(super) async fn play(case: Case) -> Outcome {
     }
     world.store.take_calls();
     let claims = world.users.loads();
-    let ended = ended(&world, alice.session).await;
+    let owner = if case.refresh == Refresh::Other { &bob } else { &alice };
+    let other = if case.refresh == Refresh::Other { &alice } else { &bob };
+    let ended = [ended(&world, owner.session).await, ended(&world, other.session).await];
     let response = world.send(request(case.path, &headers)).await;
-    let ended_now = self::ended(&world, alice.session).await.filter(|_| ended.is_none());
-    assert_eq!(self::ended(&world, bob.session).await, None, "{case:?}");
+    let ended_now = self::ended(&world, owner.session).await.filter(|_| ended[0].is_none());
+    assert_eq!(self::ended(&world, other.session).await, ended[1], "{case:?}");
     seen(&response, calls(&world, case), world.users.loads() - claims, ended_now)
 }
 
@@ -210,6 +219,9 @@ async fn refresh_cookies(world: &World, alice: &Login, bob: &Login, refresh: Ref
     }
 }
 
+/// The user agent of the request of the case, which alone is assessed.
+const OF_THE_CASE: &str = "of the case";
+
 const SOON: Duration = Duration::from_secs(10);
 const AFTER_THE_GRACE: Duration = Duration::from_secs(45);
 const LATER: Duration = Duration::from_secs(600);
@@ -238,6 +250,12 @@ async fn access_tokens(
         Access::Valid => vec![valid().await],
         Access::NearEnd => vec![alice.access(world, NEAR_END).await],
         Access::Expired => vec![alice.access(world, EXPIRED).await],
+        Access::Outdated => {
+            let token = valid().await;
+            let is_live = world.auth.reload_session(alice.session).await.unwrap();
+            assert!(is_live || ended(world, alice.session).await.is_some());
+            vec![token]
+        }
         Access::Forged => vec![mint::forged_access(&valid().await)],
         Access::ForeignKey => vec![login_elsewhere(world, ISSUER, OTHER_SECRET).await.0],
         Access::ForeignIssuer => vec![login_elsewhere(world, ISSUER_OF_STAGING, SECRET).await.0],

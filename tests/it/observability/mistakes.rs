@@ -48,11 +48,12 @@ async fn claims_of_another_type_are_reported_once_for_each_request() {
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let handler = |request: Request<()>| async move {
-        let extensions = request.extensions();
+        let (request, ()) = request.into_parts();
+        let extensions = &request.extensions;
         assert!(Session::<()>::from_extensions(extensions).is_err());
         assert!(Authenticated::<()>::from_extensions(extensions).is_err());
         let Err(rejection) = Authenticated::<()>::required(extensions) else { unreachable!() };
-        rejection.to_response()
+        rejection.to_response(&request)
     };
     for request in [browser.request("/"), browser.request("/")] {
         let response = world.send_to(handler, request).await;

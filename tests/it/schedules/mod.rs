@@ -66,8 +66,8 @@ fn nothing_is_left(world: &World, browser: &Browser) {
     let shown = format!("{:?}", world.auth);
     assert_eq!(
         shown.matches("SingleFlight { in_progress: 0,").count(),
-        3,
-        "loads, commits and upgrades: {shown}"
+        4,
+        "loads, commits, upgrades and claims: {shown}"
     );
     let before = world.store.calls(Op::Load);
     let mut next = send(world, browser.request("/me"));

@@ -5,9 +5,9 @@ use std::{convert::Infallible, fmt::Debug, sync::Mutex, time::Duration};
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_refresh::{
-    Auth, Authenticated, ConfigError, FeedLossPolicy, Identity, InvalidClaimsReason, InvalidTokenReason,
-    KeyRing, LateBudget, LoginOptions, MemoryStore, PolicyError, Rejection, RotationPolicy, Session,
-    SessionHandle, SystemClock,
+    Auth, Authenticated, ConfigError, FeedLossPolicy, Identity, InvalidClaimsReason,
+    InvalidLoginOptionsReason, InvalidTokenReason, KeyRing, LateBudget, LoginOptions, MemoryStore,
+    PolicyError, ReauthOptions, Rejection, RotationPolicy, Session, SessionHandle, SystemClock,
     event::{EndReason, EventKind, RejectionReason, TokenClass},
     keys::{Algorithm, KeyError, RefreshKey, SigningKey, VerifyingKey},
     store::{Ended, StoreError, StoreErrorKind},
@@ -173,6 +173,7 @@ async fn no_public_type_shows_a_secret() {
     shown.of("RequireAuthFuture", &future);
     let rejected = future.await.unwrap();
     shown.of("RequireAuthLayer", &world.auth.require_auth());
+    shown.of("InvalidLoginPage", &world.auth.require_auth().login_page("//").unwrap_err());
     let rejection = rejected.extensions().get::<Rejection>().unwrap();
     shown.of("Rejection", rejection);
     let rejected = world.send(request_with("Bearer a.b.c")).await;
@@ -180,6 +181,7 @@ async fn no_public_type_shows_a_secret() {
     shown.of("Rejection", rejection);
     shown.of("RejectionKind", rejection.kind());
     shown.of("InvalidClaimsReason", &InvalidClaimsReason::TooLarge);
+    shown.of("InvalidLoginOptionsReason", &InvalidLoginOptionsReason::IdleTooShort);
     shown.of("InvalidTokenReason", &InvalidTokenReason::BadSignature);
 
     shown.of("Auth", &world.auth);
@@ -187,6 +189,7 @@ async fn no_public_type_shows_a_secret() {
     shown.of("Jwks", &world.auth.jwks());
     shown.of("MemoryStore", &world.store.inner);
     shown.of("LoginOptions", &LoginOptions::new().label("a phone"));
+    shown.of("ReauthOptions", &ReauthOptions::new().data("a passkey"));
     shown.of("Event", &*world.events.lock().unwrap());
     shown.of("EventKind", &EventKind::End(EndReason::Logout));
     shown.of("RejectionReason", &RejectionReason::InvalidToken(InvalidTokenReason::BadSignature));

@@ -55,6 +55,7 @@ struct State {
     pauses: bool,
     feed_is_lost: bool,
     reported: Vec<(SessionHandle, Timestamp)>,
+    reported_outdated: Vec<(SessionHandle, u32)>,
     unknown_notices: usize,
     /// The versions of each session, oldest first.
     versions: HashMap<SessionHandle, Vec<u64>>,
@@ -100,6 +101,11 @@ impl TestStore {
     /// From now on a new follower of the feed receives this session end, whatever the store contains.
     pub fn report_end(&self, session: SessionHandle, at: Timestamp) {
         self.state.lock().unwrap().reported.push((session, at));
+    }
+
+    /// From now on a new follower of the feed receives this epoch, whatever the store contains.
+    pub fn report_outdated(&self, session: SessionHandle, epoch: u32) {
+        self.state.lock().unwrap().reported_outdated.push((session, epoch));
     }
 
     /// From now on a new follower of the feed receives a notice of an unknown kind.
@@ -279,12 +285,13 @@ impl SessionStore for TestStore {
         if self.state.lock().unwrap().feed_is_lost {
             return Err(StoreError::new(StoreErrorKind::Unavailable));
         }
-        let (reported, unknown_notices) = {
+        let (reported, outdated, unknown_notices) = {
             let state = self.state.lock().unwrap();
-            (state.reported.clone(), state.unknown_notices)
+            (state.reported.clone(), state.reported_outdated.clone(), state.unknown_notices)
         };
         (0..unknown_notices).for_each(|_| watcher.unknown_notice());
         reported.iter().for_each(|(session, at)| watcher.ended(*session, *at));
+        outdated.iter().for_each(|(session, epoch)| watcher.outdated(*session, *epoch));
         self.inner.watch_feed(since, watcher).await
     }
 }

@@ -6,7 +6,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use futures_util::future::OptionFuture;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use tower_refresh::{Identity, Subject};
 
 use super::store::Fault;
@@ -27,6 +29,7 @@ struct Table {
     /// Every second load returns claims that fit into no access token, instead of the fault.
     is_fault_mixed: bool,
     pauses: bool,
+    gate: Option<Arc<Semaphore>>,
 }
 
 impl Users {
@@ -40,6 +43,7 @@ impl Users {
             fault: None,
             is_fault_mixed: false,
             pauses: false,
+            gate: None,
         })))
     }
 
@@ -68,13 +72,28 @@ impl Users {
         self.0.lock().unwrap().pauses = true;
     }
 
+    /// From now on each load reads the table, and waits before it answers until it is [let through](Self::let_one_through).
+    pub fn hold_answers(&self) {
+        self.0.lock().unwrap().gate = Some(Arc::new(Semaphore::new(0)));
+    }
+
+    /// Lets one load answer that waits.
+    pub fn let_one_through(&self) {
+        self.0.lock().unwrap().gate.as_ref().unwrap().add_permits(1);
+    }
+
+    /// Loads answer at once again, and so do those that wait.
+    pub fn let_through(&self) {
+        self.0.lock().unwrap().gate.take().unwrap().close();
+    }
+
     /// The number of loads so far.
     pub fn loads(&self) -> usize {
         self.0.lock().unwrap().loads
     }
 
     pub async fn load(self, subject: Subject) -> io::Result<Option<Identity<Claims>>> {
-        let (fault, found, pauses) = {
+        let (fault, found, pauses, gate) = {
             let mut table = self.0.lock().unwrap();
             table.loads += 1;
             let is_too_long = table.is_fault_mixed && table.loads.is_multiple_of(2);
@@ -83,8 +102,11 @@ impl Users {
             if let Some((name, _)) = found.as_mut().filter(|_| is_too_long) {
                 *name = "n".repeat(9000);
             }
-            (fault, found, table.pauses)
+            (fault, found, table.pauses, table.gate.clone())
         };
+        if let Some(Ok(permit)) = OptionFuture::from(gate.as_ref().map(|gate| gate.acquire())).await {
+            permit.forget();
+        }
         if pauses {
             tokio::task::yield_now().await;
         }

@@ -3,13 +3,14 @@
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, request::Parts};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_refresh::{
-    Auth, AuthBuilder, Authenticated, KeyRing, LoginOptions, Rejection, Session, Subject,
+    Auth, AuthBuilder, Authenticated, KeyRing, LoginOptions, ReauthOptions, Rejection, Session, Subject,
     event::{Event, EventKind},
 };
 
@@ -93,29 +94,45 @@ pub fn request(path: &str, headers: &[(&str, &str)]) -> Request<()> {
     request.body(()).unwrap()
 }
 
-/// A small application: `/login/{subject}`, `/logout`, `/logout-everywhere`, `/logout-others`, `/refresh`, `/me` (needs a
+/// The lifetimes of the sessions of `/login-briefly`.
+pub const BRIEF_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
+pub const BRIEF_ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// A small application: `/login/{subject}`, `/login-briefly/{subject}`, `/data/{text}`, `/logout`, `/logout-everywhere`,
+/// `/logout-others`, `/reauthenticate`, `/refresh`, `/me` (needs a
 /// user), `/optional`, `/status/{code}`, and `/public` for the rest. The body of `/me`, `/optional` and `/public` is the
 /// subject, or `-`.
 pub async fn routes(request: Request<()>) -> Response<Bytes> {
-    answer(request).await.unwrap_or_else(|rejection| rejection.to_response())
+    let (request, ()) = request.into_parts();
+    answer(&request).await.unwrap_or_else(|rejection| rejection.to_response(&request))
 }
 
-async fn answer(request: Request<()>) -> Result<Response<Bytes>, Rejection> {
-    let extensions = request.extensions();
+async fn answer(request: &Parts) -> Result<Response<Bytes>, Rejection> {
+    let extensions = &request.extensions;
     let session = Session::<Claims>::from_extensions(extensions)?;
-    let path = request.uri().path();
+    let path = request.uri.path();
     let (first, second) = path.trim_start_matches('/').split_once('/').unwrap_or((&path[1..], ""));
     Ok(match first {
         "login" => {
             let response = session.login_with(second, LoginOptions::new().label("test")).await?;
             Response::new(response.access_token().to_owned().into())
         }
+        "login-briefly" => {
+            let options = LoginOptions::new().remember(false).idle(BRIEF_IDLE).absolute(BRIEF_ABSOLUTE);
+            let response = session.login_with(second, options).await?;
+            Response::new(response.access_token().to_owned().into())
+        }
+        "data" => Response::new(session.set_data(second).await?.access_token().to_owned().into()),
         "logout" => {
             session.logout().await?;
             Response::new(Bytes::new())
         }
         "logout-everywhere" => Response::new(session.logout_everywhere().await?.to_string().into()),
         "logout-others" => Response::new(session.logout_others().await?.to_string().into()),
+        "reauthenticate" => {
+            let response = session.reauthenticate(ReauthOptions::new()).await?;
+            Response::new(response.access_token().to_owned().into())
+        }
         "refresh" => Response::new(session.refresh().await?.access_token().to_owned().into()),
         "me" => Response::new(name(Some(&Authenticated::<Claims>::required(extensions)?))),
         "optional" => Response::new(name(Authenticated::<Claims>::from_extensions(extensions)?.as_ref())),

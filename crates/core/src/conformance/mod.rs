@@ -34,6 +34,7 @@ mod end_subject;
 mod feed;
 mod join;
 mod list;
+mod outdate;
 mod purge;
 mod races;
 mod swap;
@@ -116,11 +117,30 @@ macro_rules! __with_conformance_laws {
                 an_end_among_swaps_is_final
                 ending_a_subject_during_logins_ends_exactly_what_it_returns
             }
+            outdate {
+                outdating_claims_adds_one_to_the_epoch_and_returns_it
+                outdating_claims_changes_nothing_but_epoch_and_version
+                a_swap_prepared_before_claims_were_outdated_fails
+                outdating_claims_needs_no_version
+                claims_of_an_ended_session_are_not_outdated
+                outdating_claims_of_an_unknown_row_creates_nothing
+                claims_of_an_expired_session_can_be_outdated
+                the_largest_epoch_stays
+                outdating_claims_touches_no_other_row
+                each_of_many_calls_outdates_claims
+                outdating_claims_among_swaps_loses_neither
+                an_end_among_calls_that_outdate_claims_is_final
+            }
             feed {
                 a_watcher_receives_each_session_end
                 a_watcher_receives_earlier_session_ends_before_it_has_caught_up
                 a_watcher_receives_no_session_end_before_the_requested_time
                 every_watcher_receives_each_session_end
+                every_watcher_receives_each_epoch_of_outdated_claims
+                a_watcher_receives_earlier_outdated_claims_before_it_has_caught_up
+                a_watcher_receives_no_claims_outdated_before_the_requested_time
+                a_watcher_receives_no_outdated_claims_of_ended_sessions
+                a_watcher_receives_the_end_of_a_session_with_outdated_claims
             }
         }
     };

@@ -27,6 +27,8 @@ const LONG_PAGE: usize = 1_000;
 
 /// The number of the version that [`Trial::end`] and [`Trial::end_subject`] write.
 const END: u64 = u64::MAX;
+/// The number of the version that [`Trial::outdate`] writes.
+const OUTDATE: u64 = u64::MAX - 1;
 
 /// A store, with handles and subjects that no other law and no other run uses. Its calls panic if the store fails.
 pub(super) struct Trial<'a, S> {
@@ -53,6 +55,11 @@ impl<'a, S: SessionStore> Trial<'a, S> {
     /// The row after [`end`](Self::end).
     pub(super) fn ended(&self, row: &SessionRow, reason: EndReason, at: Timestamp) -> SessionRow {
         SessionRow { ended: Some(Ended::new(reason, at)), version: self.version(END), ..row.clone() }
+    }
+
+    /// The row after [`outdate`](Self::outdate).
+    pub(super) fn outdated(&self, row: &SessionRow, claims_epoch: u32) -> SessionRow {
+        SessionRow { claims_epoch, version: self.version(OUTDATE), ..row.clone() }
     }
 
     pub(super) fn subject(&self, name: &str) -> Subject {
@@ -150,6 +157,20 @@ impl<'a, S: SessionStore> Trial<'a, S> {
             all.extend(ended);
         }
         panic!("end_subject returns no handle eventually");
+    }
+
+    pub(super) async fn outdate(&self, handle: SessionHandle, now: Timestamp) -> Option<u32> {
+        self.outdate_at(handle, now, self.version(OUTDATE)).await
+    }
+
+    pub(super) async fn outdate_at(
+        &self,
+        handle: SessionHandle,
+        now: Timestamp,
+        version: u64,
+    ) -> Option<u32> {
+        let outdate = self.store.outdate_claims(handle, now, version);
+        outdate.await.expect("outdate_claims returns Ok, outdated or not")
     }
 
     /// The whole list.

@@ -13,7 +13,8 @@ use crate::{Ended, SessionHandle, SessionRow, Timestamp};
 pub(super) struct Shard {
     rows: HashMap<SessionHandle, Box<Record>>,
     deaths: BTreeSet<(Timestamp, SessionHandle)>,
-    /// When the claims of a session were outdated. Few sessions have an entry, so it is not in the record.
+    /// When the claims of a session were outdated, by the clock that was ahead. Few sessions have an entry, so it is not in the
+    /// record. The entry is removed when the session ends, or with its row.
     outdated_at: HashMap<SessionHandle, Timestamp>,
 }
 
@@ -55,13 +56,15 @@ impl Shard {
         ended: Ended,
         version: u64,
     ) -> Option<Arc<str>> {
-        self.update(handle, |record| {
+        let subject = self.update(handle, |record| {
             if record.is_ended() || only.is_some_and(|subject| *subject != *record.subject) {
                 return None;
             }
             record.end(ended, version);
             Some(Arc::clone(&record.subject))
-        })
+        })?;
+        self.outdated_at.remove(&handle);
+        Some(subject)
     }
 
     /// Adds one to the claims epoch of a session that has not ended. Returns the new epoch.
@@ -72,7 +75,8 @@ impl Shard {
         version: u64,
     ) -> Option<u32> {
         let record = self.rows.get_mut(&handle).filter(|record| !record.is_ended())?;
-        self.outdated_at.insert(handle, now);
+        let outdated_at = self.outdated_at.entry(handle).or_default();
+        *outdated_at = now.max(*outdated_at);
         Some(record.outdate_claims(version))
     }
 
@@ -98,10 +102,10 @@ impl Shard {
             let at = record.ended_at().filter(|at| *at >= since)?;
             Some(Notice::Ended(*handle, at))
         });
-        let outdated = self.outdated_at.iter().filter(|(_, at)| **at >= since).filter_map(|(handle, _)| {
-            let record = self.rows.get(handle).filter(|record| !record.is_ended())?;
-            Some(Notice::Outdated(*handle, record.claims_epoch))
-        });
+        let outdated =
+            self.outdated_at.iter().filter(|(_, at)| **at >= since).filter_map(|(handle, _)| {
+                Some(Notice::Outdated(*handle, self.rows.get(handle)?.claims_epoch))
+            });
         ended.chain(outdated).collect()
     }
 

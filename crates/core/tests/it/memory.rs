@@ -2,13 +2,15 @@
 
 use std::{
     iter,
-    sync::{Arc, Barrier, LazyLock},
+    pin::pin,
+    sync::{Arc, Barrier, LazyLock, Mutex},
+    task::{Context, Waker},
     thread,
 };
 
 use futures_executor::block_on;
 use tower_refresh_core::{
-    EndReason, MemoryStore, Page, SessionHandle, SessionRow, SessionStore, Subject, Timestamp,
+    EndReason, FeedWatcher, MemoryStore, Page, SessionHandle, SessionRow, SessionStore, Subject, Timestamp,
     conformance_tests,
 };
 
@@ -110,6 +112,50 @@ fn an_ended_session_is_kept_for_a_day() {
     assert!(block_on(store.load(row.handle)).unwrap().is_some(), "a day after the session ended");
     others(ROTATED.saturating_add(DAY + MS), 1000..2000);
     assert!(block_on(store.load(row.handle)).unwrap().is_none(), "later");
+}
+
+/// The sessions of which it receives an epoch.
+#[derive(Default)]
+struct Outdated(Mutex<Vec<(SessionHandle, u32)>>);
+
+impl FeedWatcher for Outdated {
+    fn ended(&self, _session: SessionHandle, _at: Timestamp) {}
+
+    fn outdated(&self, session: SessionHandle, epoch: u32) {
+        self.0.lock().expect("no test panics while it has the lock").push((session, epoch));
+    }
+
+    fn caught_up(&self) {}
+}
+
+#[test]
+fn a_new_watcher_receives_outdated_claims_of_sessions_that_have_not_ended_and_are_not_purged() {
+    let store = MemoryStore::new();
+    let later = ROTATED.saturating_add(HOUR);
+    for (number, login) in [(0, ROTATED), (1, ROTATED), (2, later)] {
+        let row = session(number, "alice", login);
+        create(&store, &row);
+        assert_eq!(block_on(store.outdate_claims(row.handle, ROTATED, 1)).unwrap(), Some(1));
+    }
+    let received = || {
+        let watcher = Outdated::default();
+        let mut watching = pin!(store.watch_feed(ROTATED, &watcher));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(watching.as_mut().poll(&mut context).is_pending(), "the feed is open");
+        let mut received = watcher.0.lock().unwrap().clone();
+        received.sort_unstable();
+        received
+    };
+    let handle = |number| session(number, "alice", ROTATED).handle;
+    let mut all: Vec<_> = (0..3).map(|number| (handle(number), 1)).collect();
+    all.sort_unstable();
+    assert_eq!(received(), all);
+    assert!(block_on(store.end(handle(0), EndReason::Logout, ROTATED, 2)).unwrap());
+    let mut live = vec![(handle(1), 1), (handle(2), 1)];
+    live.sort_unstable();
+    assert_eq!(received(), live, "one has ended");
+    assert_eq!(block_on(store.purge_dead(later.saturating_add(MS))).unwrap(), 2);
+    assert_eq!(received(), [(handle(2), 1)], "one was purged");
 }
 
 #[test]

@@ -3,11 +3,13 @@
 mod batcher;
 mod end;
 mod load;
+mod outdate;
 mod swap;
 
 pub(crate) use self::{
     batcher::Batcher,
     end::{End, EndSessions},
     load::LoadSessions,
+    outdate::{Outdate, OutdateClaims},
     swap::{Swap, SwapSessions},
 };

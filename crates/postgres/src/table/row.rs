@@ -59,7 +59,7 @@ pub(crate) fn read(columns: &Columns) -> Result<SessionRow, StoreError> {
     }
     row.idle = millis(17)?.map(Duration::from_millis);
     row.persistent = read_column(columns, 18)?;
-    row.claims_epoch = u32::try_from(read_column::<i64>(columns, 19)?).map_err(corrupt)?;
+    row.claims_epoch = read_epoch(columns, 19)?;
     row.binding = read_column::<Option<Vec<u8>>>(columns, 20)?.map(SessionBinding::from_bytes);
     Ok(row)
 }
@@ -71,6 +71,10 @@ pub(crate) fn read_handle(columns: &Columns, index: usize) -> Result<SessionHand
 
 pub(crate) fn read_time(columns: &Columns, index: usize) -> Result<Timestamp, StoreError> {
     u64::try_from(read_column::<i64>(columns, index)?).map(Timestamp::from_millis).map_err(corrupt)
+}
+
+pub(crate) fn read_epoch(columns: &Columns, index: usize) -> Result<u32, StoreError> {
+    u32::try_from(read_column::<i64>(columns, index)?).map_err(corrupt)
 }
 
 pub(crate) fn read_column<'a, T: FromSql<'a>>(columns: &'a Columns, index: usize) -> Result<T, StoreError> {

@@ -11,8 +11,11 @@ use crate::error::{OpenError, OpenErrorKind};
 
 /// All migrations, oldest first. A table's version is the number of migrations applied to it, so a released migration
 /// never changes, and new ones are appended.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../../migrations/1.sql"), include_str!("../../migrations/2.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../../migrations/1.sql"),
+    include_str!("../../migrations/2.sql"),
+    include_str!("../../migrations/3.sql"),
+];
 
 /// Functions, operators and types of other roles are not found. The setting ends with the transaction, so that it does not reach
 /// those who share the connection through a pooler.

@@ -18,6 +18,7 @@ const LT: &str = "OPERATOR(pg_catalog.<)";
 const LE: &str = "OPERATOR(pg_catalog.<=)";
 const GT: &str = "OPERATOR(pg_catalog.>)";
 const GE: &str = "OPERATOR(pg_catalog.>=)";
+const ADD: &str = "OPERATOR(pg_catalog.+)";
 const DIV: &str = "OPERATOR(pg_catalog./)";
 const CAT: &str = "OPERATOR(pg_catalog.||)";
 
@@ -29,6 +30,12 @@ const INT8: Type = Type::INT8;
 const INT8S: Type = Type::INT8_ARRAY;
 const TEXT: Type = Type::TEXT;
 const TEXTS: Type = Type::TEXT_ARRAY;
+
+/// The name of the kind of a notice of outdated claims, see [`feed`](crate::feed).
+pub(crate) const OUTDATED_CLAIMS: &str = "stale";
+
+/// The text of a handle.
+const HANDLE: &str = "pg_catalog.translate(pg_catalog.encode(handle, 'base64'), '+/=', '-_')";
 
 /// How many sessions of a subject a call ends.
 const ENDED_PER_CALL: usize = 1000;
@@ -54,10 +61,12 @@ pub(crate) struct Statements {
     pub(crate) end_batch: Statement,
     pub(crate) end_subject: Statement,
     pub(crate) has_subject: Statement,
+    pub(crate) outdate: Statement,
     pub(crate) list: Statement,
     pub(crate) purge: Statement,
     pub(crate) wait_for_dead: Statement,
     pub(crate) ended_since: Statement,
+    pub(crate) outdated_since: Statement,
     pub(crate) echo: Statement,
     pub(crate) channel: String,
 }
@@ -158,6 +167,24 @@ impl Statements {
                 ),
             ),
             has_subject: statement([TEXT, BYTEA], format!("SELECT 1 FROM {path} WHERE {of_subject} LIMIT 1")),
+            outdate: statement(
+                [BYTEAS, INT8S, INT8S, INT8S],
+                format!(
+                    "WITH given AS MATERIALIZED ( \
+                         SELECT g.*, locked.claims_epoch AS before FROM unnest($1, $2, $3, $4) \
+                             AS g(handle, calls, at, version) \
+                         CROSS JOIN LATERAL (SELECT ended_at, claims_epoch FROM {path} WHERE handle {EQ} g.handle \
+                             OFFSET 0 FOR NO KEY UPDATE) AS locked \
+                         WHERE locked.ended_at IS NULL), \
+                     outdated AS (UPDATE {path} AS s SET version = given.version, \
+                             claims_epoch = least(s.claims_epoch {ADD} given.calls, {}), \
+                             claims_outdated_at = greatest(s.claims_outdated_at, given.at) \
+                         FROM given WHERE s.handle {EQ} given.handle \
+                         RETURNING s.handle, given.before, s.claims_epoch) {}",
+                    u32::MAX,
+                    outdated(&channel)
+                ),
+            ),
             // The comparison of rows is a condition of the index, so that a page does not read those before it.
             list: statement(
                 [TEXT, INT8, INT8, BYTEA, INT8],
@@ -182,6 +209,12 @@ impl Statements {
                 [INT8],
                 format!("SELECT handle, ended_at FROM {path} WHERE ended_at {GE} $1"),
             ),
+            outdated_since: statement(
+                [INT8],
+                format!(
+                    "SELECT handle, claims_epoch FROM {path} WHERE claims_outdated_at {GE} $1 AND ended_at IS NULL"
+                ),
+            ),
             // Nothing is lost with it, so it does not wait for the disk.
             echo: statement([TEXT], format!("SELECT pg_catalog.pg_notify($1, ''), {}", set_commit("'off'"))),
             channel,
@@ -189,17 +222,29 @@ impl Statements {
     }
 }
 
-/// Notifies listeners of the handle and the time once the end is committed. The commit waits for the disk, whatever the
-/// database's default is, unless the default is stricter.
+/// Notifies listeners of the handle and the time once the end is committed.
 fn ended(channel: &str) -> String {
-    let commit = set_commit(&format!(
-        "CASE WHEN pg_catalog.current_setting('synchronous_commit') {EQ} 'remote_apply' THEN 'remote_apply' ELSE 'on' END"
-    ));
+    let commit = commit_on_disk();
     format!(
-        "SELECT handle, pg_catalog.pg_notify('{channel}', \
-             pg_catalog.translate(pg_catalog.encode(handle, 'base64'), '+/=', '-_') {CAT} ' ' \
-             {CAT} ended_at::pg_catalog.text), {commit} FROM ended"
+        "SELECT handle, pg_catalog.pg_notify('{channel}', {HANDLE} {CAT} ' ' {CAT} ended_at::pg_catalog.text), {commit} \
+         FROM ended"
     )
+}
+
+/// Notifies listeners of the handle and the epoch once that is committed.
+fn outdated(channel: &str) -> String {
+    let commit = commit_on_disk();
+    format!(
+        "SELECT handle, before, pg_catalog.pg_notify('{channel}', \
+             '{OUTDATED_CLAIMS} ' {CAT} {HANDLE} {CAT} ' ' {CAT} claims_epoch::pg_catalog.text), {commit} FROM outdated"
+    )
+}
+
+/// The commit waits for the disk, whatever the database's default is, unless the default is stricter.
+fn commit_on_disk() -> String {
+    set_commit(&format!(
+        "CASE WHEN pg_catalog.current_setting('synchronous_commit') {EQ} 'remote_apply' THEN 'remote_apply' ELSE 'on' END"
+    ))
 }
 
 /// A column that sets how far the commit of its statement waits.

@@ -48,12 +48,13 @@ fn concurrent_calls_share_few_statements() {
                 let loaded = store.load(handle(number)).await.expect("loads").expect("is there");
                 assert_eq!(loaded, row(number));
                 assert!(store.compare_and_swap(&rotated(&loaded), loaded.version + 1).await.expect("swaps"));
+                assert_eq!(store.outdate_claims(handle(number), NOW, 6).await.expect("outdates"), Some(1));
                 assert!(store.end(handle(number), EndReason::Logout, NOW, 7).await.expect("ends"));
             });
         }
         tasks.join_all().await;
         let count = statements(&schema) - before;
-        assert!((3..=TASKS as usize).contains(&count), "{} calls took {count} statements", 3 * TASKS);
+        assert!((4..=TASKS as usize).contains(&count), "{} calls took {count} statements", 4 * TASKS);
     });
 }
 
@@ -171,6 +172,50 @@ fn concurrent_ends_and_swaps_end_each_row_once() {
             generations += u64::from(row.generation);
         }
         assert_eq!(generations, swaps, "the generations count the swaps that won");
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn each_of_many_calls_on_two_servers_outdates_claims_while_sessions_are_swapped_and_ended() {
+    const ROWS: u64 = 4;
+    const ROUNDS: u64 = 20;
+    block_on(async {
+        let (schema, url) = (unique("epochs"), server().url("postgres"));
+        let open = async || PostgresOptions::new().with_schema(&schema).connect(&url).await.expect("opens");
+        let stores = [open().await, open().await];
+        for number in 0..=ROWS {
+            stores[0].create(&row(number)).await.expect("creates");
+        }
+        let mut tasks = JoinSet::new();
+        for task in 0..TASKS {
+            let store = stores[task as usize % 2].clone();
+            tasks.spawn(async move {
+                let mut epochs = Vec::new();
+                for round in 0..ROUNDS {
+                    let number = (task + round * (2 * task + 1)) % ROWS;
+                    let version = 2 * (task * ROUNDS + round);
+                    let epoch =
+                        store.outdate_claims(handle(number), NOW, version).await.expect("no deadlock");
+                    epochs.push((number, epoch.expect("it has not ended")));
+                    let current = store.load(handle(number)).await.expect("loads").expect("is there");
+                    let swap = rotated(&current);
+                    store.compare_and_swap(&swap, version + 1).await.expect("no deadlock");
+                }
+                store.end(handle(ROWS), EndReason::Logout, NOW, 7).await.expect("ends");
+                assert_eq!(store.outdate_claims(handle(ROWS), NOW, task).await.expect("answers"), None);
+                epochs
+            });
+        }
+        let mut epochs = timeout(LONG, tasks.join_all()).await.expect("nothing is stuck").concat();
+        epochs.sort_unstable();
+        let mut expected = Vec::new();
+        for number in 0..ROWS {
+            let stored = stores[1].load(handle(number)).await.expect("loads").expect("is there");
+            expected.extend((1..=stored.claims_epoch).map(|epoch| (number, epoch)));
+        }
+        assert_eq!(epochs.len() as u64, TASKS * ROUNDS);
+        assert_eq!(epochs, expected, "each call returned an epoch of its own, and no swap has undone one");
     });
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, Pool};
+use tokio::task::JoinSet;
 use tokio_postgres::{Config, NoTls};
 use tower_refresh_core::{EndReason, SessionStore, StoreErrorKind};
 use tower_refresh_postgres::{OpenErrorKind, PostgresOptions, PostgresStore};
@@ -130,7 +131,7 @@ fn a_notice_with_fields_that_a_later_version_appended_is_understood() {
             watcher.until_reported(handle(number), NOW).await;
         }
         // A later version's notices of other kinds begin with the kind.
-        for kind in ["stale", "displaced", "v2"] {
+        for kind in ["Stale", "displaced", "v2"] {
             let payload = format!("{kind} {} {soon}", handle(9));
             client.query("SELECT pg_notify($1, $2)", &[&CHANNEL, &payload]).await.expect("notifies");
         }
@@ -138,6 +139,72 @@ fn a_notice_with_fields_that_a_later_version_appended_is_understood() {
         client.query("SELECT pg_notify($1, $2)", &[&CHANNEL, &last]).await.expect("notifies");
         watcher.until_reported(handle(10), NOW).await;
         assert!(!watcher.has_seen(handle(9)), "a notice of another kind reports no end");
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn every_server_is_reported_the_claims_that_another_outdated() {
+    block_on(async {
+        let database = unique("feed");
+        let [here, there] = two_stores(&database).await;
+        for number in 0..200 {
+            here.create(&row(number)).await.expect("creates");
+        }
+        let (near, far) = (Watcher::start(&here, NOW).await, Watcher::start(&there, NOW).await);
+        let mut tasks = JoinSet::new();
+        for number in 0..200 {
+            let here = here.clone();
+            tasks.spawn(async move { here.outdate_claims(handle(number), NOW, 7).await.expect("outdates") });
+        }
+        assert!(tasks.join_all().await.into_iter().all(|epoch| epoch == Some(1)));
+        for watcher in [&near, &far] {
+            for number in 0..200 {
+                watcher.until_outdated(handle(number), 1).await;
+            }
+        }
+        // A later version may append fields. What is no epoch is passed over.
+        let client = server().client(&database).await;
+        let session = handle(0);
+        for payload in [
+            format!("stale {session}"),
+            format!("stale {session} "),
+            format!("stale {session} -1"),
+            format!("stale {session} 4294967296"),
+            "stale x 3".to_owned(),
+            format!("stale {session} 4294967295 by admin"),
+        ] {
+            client.query("SELECT pg_notify($1, $2)", &[&CHANNEL, &payload]).await.expect("notifies");
+        }
+        far.until_outdated(session, u32::MAX).await;
+        assert_eq!(far.epochs(session), [1, u32::MAX]);
+        assert_eq!(far.unknown_notices(), 5);
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn outdated_claims_are_on_disk_before_they_are_acknowledged_whatever_the_default_is() {
+    block_on(async {
+        let database = unique("feed");
+        let [here, there] = two_stores(&database).await;
+        let setting = format!("ALTER DATABASE {database} SET synchronous_commit = 'off'");
+        server().client("postgres").await.batch_execute(&setting).await.expect("sets");
+        here.create(&row(0)).await.expect("creates");
+        let client = server().client(&database).await;
+        // It runs when the transaction commits.
+        let spy = "CREATE TABLE spied (setting text);
+             CREATE FUNCTION spy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                INSERT INTO public.spied VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
+             CREATE CONSTRAINT TRIGGER spy AFTER UPDATE ON tower_refresh.sessions DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION spy()";
+        client.batch_execute(spy).await.expect("creates");
+        let watcher = Watcher::start(&there, NOW).await;
+        assert_eq!(here.outdate_claims(handle(0), NOW, 7).await.expect("outdates"), Some(1));
+        watcher.until_outdated(handle(0), 1).await;
+        let setting: String =
+            client.query_one("SELECT setting FROM spied", &[]).await.expect("is there").get(0);
+        assert_eq!(setting, "on", "whatever the database's default is");
     });
 }
 

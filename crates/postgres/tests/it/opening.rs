@@ -107,7 +107,8 @@ fn a_table_of_a_newer_version_is_left_alone() {
         let (schema, url) = (unique("newer"), server().url("postgres"));
         PostgresOptions::new().with_schema(&schema).connect(&url).await.expect("opens");
         let client = server().client("postgres").await;
-        let update = format!("UPDATE {schema}.sessions_version SET version = version + 1, oldest = 3");
+        let update =
+            format!("UPDATE {schema}.sessions_version SET version = version + 1, oldest = version + 1");
         client.batch_execute(&update).await.expect("updates");
         assert_eq!(
             kind(PostgresOptions::new().with_schema(&schema).connect(&url).await),

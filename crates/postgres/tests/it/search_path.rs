@@ -113,13 +113,16 @@ fn functions_and_operators_of_other_roles_are_not_called() {
             tasks.spawn(async move {
                 let found = store.load(handle(number(index % 4))).await.expect("loads").expect("is there");
                 store.compare_and_swap(&rotated(&found), index + 10).await.expect("swaps");
+                store.outdate_claims(handle(number(2 + index % 2)), NOW, index).await.expect("outdates");
                 store.end(handle(number(index % 2)), EndReason::Revoked, NOW, index).await.expect("ends");
             });
         }
         tasks.join_all().await;
         for index in 0..2 {
             watcher.until_reported(handle(number(index)), NOW).await;
+            watcher.until_outdated(handle(number(2 + index)), 32).await;
         }
+        Watcher::start(&store, NOW).await.until_outdated(handle(number(2)), 32).await;
         let alice = "alice".into();
         let ended = store.end_subject(&alice, None, EndReason::Revoked, NOW, 9).await.expect("ends");
         assert_eq!(ended.len(), 2);

@@ -146,6 +146,55 @@ fn a_table_to_which_a_later_version_has_added_is_used_and_its_additions_are_kept
     });
 }
 
+/// What servers of the second version do, on a connection that was open before the migration.
+const SWAP_OF_THE_SECOND_VERSION: &str = "UPDATE {schema}.sessions AS s SET version = $2, generation = $3, rotated_at = $4, \
+         confirmed = true, late_budget = 0, idle_expiry = $4, claims_epoch = $5, binding = NULL, data = '', \
+         death_hour = least($4, s.absolute_expiry) / 3600000 \
+     WHERE s.handle = $1 AND s.ended_at IS NULL RETURNING s.handle, s.version";
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn servers_of_the_second_version_go_on_with_a_table_that_a_new_one_migrates() {
+    block_on(async {
+        let schema = unique("second");
+        let store = connect(&schema).await;
+        for number in 0..2 {
+            store.create(&row(number)).await.expect("creates");
+        }
+        let client = server().client("postgres").await;
+        let back = format!(
+            "ALTER TABLE {schema}.sessions DROP COLUMN claims_outdated_at; UPDATE {schema}.sessions_version SET version = 2"
+        );
+        client.batch_execute(&back).await.expect("is as the second version left it");
+        let swap = SWAP_OF_THE_SECOND_VERSION.replace("{schema}", &schema);
+        let swap = client.prepare(&swap).await.expect("prepares");
+        let (id, later) = (*handle(0).as_bytes(), i64::try_from(NOW.as_millis()).expect("is in range"));
+        let swap_to = async |version: i64, epoch: i64| {
+            let values = client.query(&swap, &[&id.as_slice(), &version, &version, &later, &epoch]).await;
+            values.expect("swaps").len()
+        };
+        assert_eq!(swap_to(1, 0).await, 1);
+
+        let store = connect(&schema).await;
+        let versions = format!("SELECT version, oldest FROM {schema}.sessions_version");
+        let versions = client.query_one(&versions, &[]).await.expect("is there");
+        assert_eq!(
+            (versions.get(0), versions.get(1)),
+            (3, 2),
+            "servers of the second version can be started"
+        );
+        let loaded = store.load(handle(1)).await.expect("loads");
+        assert_eq!(loaded, Some(row(1)), "the migration changes no row");
+        let none = Watcher::start(&store, Timestamp::default()).await;
+        assert_eq!(none.epochs(handle(1)), [], "no claims were outdated before");
+
+        assert_eq!(store.outdate_claims(handle(0), NOW, 2).await.expect("outdates"), Some(1));
+        assert_eq!(swap_to(3, 1).await, 1);
+        Watcher::start(&store, NOW).await.until_outdated(handle(0), 1).await;
+        assert_eq!(store.outdate_claims(handle(0), NOW, 4).await.expect("outdates"), Some(2));
+    });
+}
+
 #[test]
 #[ignore = "needs PostgreSQL"]
 fn a_watcher_passes_over_notices_of_unknown_kinds() {
@@ -160,7 +209,7 @@ fn a_watcher_passes_over_notices_of_unknown_kinds() {
         let client = server().client(&database).await;
         let channel = store_channel();
         for payload in
-            [format!("stale {} 4", handle(0)), format!("{{\"stale\":\"{}\"}}", handle(0)), String::new()]
+            [format!("renamed {} 4", handle(0)), format!("{{\"stale\":\"{}\"}}", handle(0)), String::new()]
         {
             client.query("SELECT pg_notify($1, $2)", &[&channel, &payload]).await.expect("notifies");
         }

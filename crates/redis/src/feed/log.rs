@@ -1,10 +1,12 @@
-//! Recently ended sessions: a stream with an entry for each session that was about to be ended.
+//! Recently ended sessions and outdated claims: a stream with an entry for each session that was about to be ended, or whose claims
+//! were about to be outdated.
 //!
-//! The row of a session shows whether it was ended. Entries are removed when they are older than the feed's window, by the
-//! clock of Redis.
+//! The row of a session shows whether that happened. Entries are removed when they are older than the feed's window, by the clock of
+//! Redis.
 //!
-//! An entry has the fields `h` (the handle) and `t` (when the session ended, eight bytes). Later versions may add fields, which are
-//! ignored. Entries of other kinds have a field `k`, and are ignored too.
+//! An entry has the fields `h` (the handle) and `t` (when the session ended, eight bytes). One of outdated claims has the field `k`
+//! (the kind, `stale`), and `n` (the epoch that the session was about to get, four bytes). Later versions may add fields, which are
+//! ignored. Entries of other kinds, with another `k`, are ignored too.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -22,21 +24,45 @@ const ROWS_AT_ONCE: usize = 128;
 const LAST_ENDED_BYTE: usize = 17;
 /// The row of an entry is written within this time, or never.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(60);
+/// The kind of an entry of outdated claims.
+const OUTDATED: &[u8] = b"stale";
 
 /// Appends entries for sessions that are about to be ended.
-pub(crate) async fn append(
+pub(crate) async fn append_ended(
     database: &Database,
     handles: &[SessionHandle],
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let (key, window) = (database.keys.log(), database.feed_window.as_millis().to_string());
     let at = at.as_millis().to_be_bytes();
     for handles in handles.chunks(APPENDS_AT_ONCE) {
-        let mut arguments: Vec<&[u8]> = vec![window.as_bytes(), &at];
-        arguments.extend(handles.iter().map(|handle| handle.as_bytes().as_slice()));
-        database.query::<()>(Request::script(&database.scripts.log, &key, &arguments)).await?;
+        let entries = handles.iter().map(|handle| [&b"h"[..], handle.as_bytes(), b"t", &at]);
+        append(database, entries).await?;
     }
     Ok(())
+}
+
+/// Appends an entry for a session whose claims are about to be outdated, and which gets this epoch.
+pub(crate) async fn append_outdated(
+    database: &Database,
+    handle: SessionHandle,
+    epoch: u32,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let (epoch, at) = (epoch.to_be_bytes(), at.as_millis().to_be_bytes());
+    append(database, [[&b"k"[..], OUTDATED, b"h", handle.as_bytes(), b"t", &at, b"n", &epoch]]).await
+}
+
+async fn append<'a, const WORDS: usize>(
+    database: &Database,
+    entries: impl IntoIterator<Item = [&'a [u8]; WORDS]>,
+) -> Result<(), StoreError> {
+    let (key, window) = (database.keys.log(), database.feed_window.as_millis().to_string());
+    let words = WORDS.to_string();
+    let mut arguments: Vec<&[u8]> = vec![window.as_bytes(), words.as_bytes()];
+    for entry in entries {
+        arguments.extend(entry);
+    }
+    database.query(Request::script(&database.scripts.log, &key, &arguments)).await
 }
 
 /// A reader of the log.
@@ -44,7 +70,7 @@ pub(crate) struct Log {
     since: Timestamp,
     /// The last entry that was read.
     last: Option<String>,
-    /// Entries whose sessions are not ended yet.
+    /// Entries whose sessions are not written yet.
     pending: Vec<(Entry, Instant)>,
 }
 
@@ -52,10 +78,21 @@ pub(crate) struct Log {
 struct Entry {
     handle: SessionHandle,
     at: Timestamp,
+    /// The epoch that the session gets, if the entry is one of outdated claims.
+    epoch: Option<u32>,
+}
+
+/// What has become of the session of an entry.
+enum State {
+    Ended(Timestamp),
+    Outdated(u32),
+    NotWritten,
+    /// The session has ended or is gone, so its claims do not matter.
+    Over,
 }
 
 impl Log {
-    /// Reads the ends at `since` and later, if the log reaches back that far.
+    /// Reads the entries since `since`, if the log reaches back that far.
     pub(crate) async fn since(database: &Database, since: Timestamp) -> Result<Self, StoreError> {
         let (seconds, _): (u64, u64) = database.query(Request::Command(cmd("TIME"))).await?;
         let reaches_back_to = Timestamp::from_secs(seconds).saturating_sub(database.feed_window);
@@ -68,7 +105,7 @@ impl Log {
         Ok(Self { since, last: None, pending: Vec::new() })
     }
 
-    /// Reads new entries, and reports the sessions that have ended.
+    /// Reads new entries, and reports what was written.
     pub(crate) async fn report_new(
         &mut self,
         database: &Database,
@@ -76,7 +113,7 @@ impl Log {
     ) -> Result<(), StoreError> {
         loop {
             let read = self.read_some(database, watcher).await?;
-            self.report_ended(database, watcher).await?;
+            self.report_written(database, watcher).await?;
             if read < ENTRIES_AT_ONCE {
                 return Ok(());
             }
@@ -109,19 +146,20 @@ impl Log {
         Ok(read)
     }
 
-    async fn report_ended(
+    async fn report_written(
         &mut self,
         database: &Database,
         watcher: &dyn FeedWatcher,
     ) -> Result<(), StoreError> {
         let pending = std::mem::take(&mut self.pending);
-        let states: Vec<_> = pending.iter().map(|&(entry, _)| ended_at(database, entry)).collect();
+        let states: Vec<_> = pending.iter().map(|&(entry, _)| entry.state(database)).collect();
         let states: Vec<_> = stream::iter(states).buffered(ROWS_AT_ONCE).try_collect().await?;
         for ((entry, seen), state) in pending.into_iter().zip(states) {
             match state {
-                Some(at) if at >= self.since => watcher.ended(entry.handle, at),
-                None if seen.elapsed() < WRITTEN_WITHIN => self.pending.push((entry, seen)),
-                Some(_) | None => {}
+                State::Ended(at) if at >= self.since => watcher.ended(entry.handle, at),
+                State::Outdated(epoch) => watcher.outdated(entry.handle, epoch),
+                State::NotWritten if seen.elapsed() < WRITTEN_WITHIN => self.pending.push((entry, seen)),
+                State::Ended(_) | State::NotWritten | State::Over => {}
             }
         }
         Ok(())
@@ -134,12 +172,33 @@ impl Entry {
             let mut pairs = fields.chunks_exact(2);
             pairs.find_map(|pair| (pair[0] == wanted).then_some(pair[1].as_slice()))
         };
-        if value(b"k").is_some() {
-            return None;
-        }
+        let epoch = match value(b"k") {
+            None => None,
+            Some(OUTDATED) => Some(u32::from_be_bytes(value(b"n")?.try_into().ok()?)),
+            Some(_) => return None,
+        };
         Some(Self {
+            epoch,
             handle: SessionHandle::from_bytes(value(b"h")?.try_into().ok()?),
             at: Timestamp::from_millis(u64::from_be_bytes(value(b"t")?.try_into().ok()?)),
+        })
+    }
+
+    async fn state(self, database: &Database) -> Result<State, StoreError> {
+        let Some(awaited) = self.epoch else {
+            return Ok(match state(database, self.handle).await? {
+                // It was ended or has expired, so its tokens must not work either way.
+                None => State::Ended(self.at),
+                Some(Some(ended)) => State::Ended(ended.at),
+                Some(None) => State::NotWritten,
+            });
+        };
+        let Some(row) = database.value(self.handle).await? else { return Ok(State::Over) };
+        Ok(match row::decode_live_epoch(&row) {
+            Ok(Some(epoch)) if epoch >= awaited => State::Outdated(epoch),
+            Ok(Some(_)) => State::NotWritten,
+            Ok(None) => State::Over,
+            Err(_) => return Err(StoreError::new(StoreErrorKind::Corrupt)),
         })
     }
 }
@@ -156,15 +215,6 @@ pub(crate) async fn state(
         return Ok(None);
     }
     row::decode_ended(&head).map(Some).map_err(|_| StoreError::new(StoreErrorKind::Corrupt))
-}
-
-/// When the session of the entry ended. One without a row is reported as ended: it was ended or has expired, so its tokens must
-/// not work either way.
-async fn ended_at(database: &Database, entry: Entry) -> Result<Option<Timestamp>, StoreError> {
-    Ok(match state(database, entry.handle).await? {
-        None => Some(entry.at),
-        Some(ended) => ended.map(|ended| ended.at),
-    })
 }
 
 /// Whether entries were removed.

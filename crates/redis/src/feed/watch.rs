@@ -1,6 +1,6 @@
 //! Watches the feed.
 //!
-//! It subscribes to the channel first and then reads the log, so that no session end is missed in between. While it listens, it
+//! It subscribes to the channel first and then reads the log, so that no notice is missed in between. While it listens, it
 //! reads new entries of the log once a second, as the nodes of a Cluster may lose messages without notice.
 
 use std::{collections::hash_map::RandomState, convert::Infallible, hash::BuildHasher, time::Duration};
@@ -13,7 +13,10 @@ use redis::{
 use tokio::time::{Instant, timeout, timeout_at};
 use tower_refresh_core::{FeedWatcher, StoreError, StoreErrorKind, Timestamp};
 
-use super::{log::Log, message};
+use super::{
+    log::Log,
+    message::{self, Message},
+};
 use crate::{
     cluster::{self, Node},
     connection::Route,
@@ -21,7 +24,7 @@ use crate::{
     error::store_error,
 };
 
-/// How long it takes at most to report an end whose message was lost, and to probe a dead connection.
+/// How long it takes at most to report what a lost message was about, and to probe a dead connection.
 const READ_LOG_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) async fn watch(
@@ -49,8 +52,12 @@ pub(crate) async fn watch(
                 }
                 // Every user of the server may publish, so other messages are ignored.
                 match message::decode(message.get_payload_bytes()) {
-                    Some((handle, at)) if at >= since => watcher.ended(handle, at),
-                    Some(_) => {}
+                    Some(Message::Ended(handle, at)) if at >= since => watcher.ended(handle, at),
+                    Some(Message::Outdated(handle, at, epoch)) if at >= since => {
+                        watcher.outdated(handle, epoch);
+                    }
+                    // The nodes of a Cluster may deliver messages late.
+                    Some(Message::Ended(..) | Message::Outdated(..)) => {}
                     None => watcher.unknown_notice(),
                 }
             }

@@ -53,7 +53,7 @@ impl Keys {
         format!("{}:u:{subject}", self.prefix)
     }
 
-    /// Recently ended sessions: a stream.
+    /// Recently ended sessions and outdated claims: a stream.
     pub(crate) fn log(&self) -> String {
         format!("{}:ends", self.prefix)
     }
@@ -68,7 +68,7 @@ impl Keys {
         format!("{}:u:*", self.prefix)
     }
 
-    /// The channel on which ended sessions are published.
+    /// The channel on which ended sessions and outdated claims are published.
     pub(crate) fn channel(&self) -> String {
         format!("{}:ended", self.prefix)
     }

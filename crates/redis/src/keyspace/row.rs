@@ -111,6 +111,25 @@ pub(crate) fn decode_ended(head: &[u8]) -> Result<Option<Ended>, Unreadable> {
     read_ended(&mut rest).ok_or(Unreadable)
 }
 
+/// The claims epoch of a session that has not ended, from its row.
+pub(crate) fn decode_live_epoch(value: &[u8]) -> Result<Option<u32>, Unreadable> {
+    let mut rest = Rest(value);
+    match read_ended(&mut rest).ok_or(Unreadable)? {
+        Some(_) => Ok(None),
+        None => read_epoch(value).map(Some).ok_or(Unreadable),
+    }
+}
+
+fn read_epoch(value: &[u8]) -> Option<u32> {
+    if value.first() == Some(&FIRST_FORMAT) {
+        return Some(0);
+    }
+    let mut rest = Rest(value.get(HEAD + 16..)?);
+    rest.bytes()??;
+    let mut part = Rest(rest.bytes()??);
+    part.take().map(u32::from_be_bytes)
+}
+
 fn put_head(value: &mut Vec<u8>, row: &SessionRow, end: Option<Ended>, version: u64, writer: u64) {
     value.push(FORMAT);
     value.extend(version.to_be_bytes());

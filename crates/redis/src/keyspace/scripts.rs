@@ -10,6 +10,7 @@ pub(crate) struct Scripts {
     pub(crate) page: Script,
     pub(crate) remove: Script,
     pub(crate) log: Script,
+    pub(crate) outdate: Script,
     pub(crate) purge: Script,
 }
 
@@ -26,6 +27,7 @@ impl Scripts {
             page: Script::new(include_str!("scripts/page.lua")),
             remove: Script::new(include_str!("scripts/remove.lua")),
             log: Script::new(include_str!("scripts/log.lua")),
+            outdate: Script::new(include_str!("scripts/outdate.lua")),
             purge: Script::new(include_str!("scripts/purge.lua")),
         }
     }

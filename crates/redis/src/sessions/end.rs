@@ -48,7 +48,7 @@ pub(crate) async fn end_live(
         // The replicas may not have the end yet, and only a write makes them confirm it.
         Some(Some(_)) if database.waiting.is_none() => return Ok(None),
         Some(Some(_)) => {}
-        Some(None) => log::append(database, &[handle], ended.at).await?,
+        Some(None) => log::append_ended(database, &[handle], ended.at).await?,
     }
     let outcome = end_all(database, &[handle], End { only: None, ended, version }).await;
     outcome.waited?;
@@ -173,7 +173,7 @@ fn arguments(database: &Database, handle: SessionHandle, end: End<'_>) -> Vec<Ve
         end.version.to_be_bytes().to_vec(),
         database.key_expiry(end.ended.at).into_bytes(),
         database.keys.channel().into_bytes(),
-        message::encode(handle, end.ended.at).to_vec(),
+        message::ended(handle, end.ended.at).to_vec(),
         write_again.to_vec(),
     ];
     arguments.extend(end.only.map(|subject| subject.as_str().into()));

@@ -79,7 +79,7 @@ async fn end_batch(
         }
     }
     subject_index::remove_missing(database, subject, &missing).await;
-    log::append(database, &live, end.ended.at).await?;
+    log::append_ended(database, &live, end.ended.at).await?;
     // A call may have failed because the replicas did not have these ends yet.
     let again = if database.waiting.is_some() { &mut live } else { &mut over };
     again.append(&mut ended_before);

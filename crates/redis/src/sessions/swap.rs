@@ -1,6 +1,5 @@
 //! Compare-and-swap.
 
-use redis::cmd;
 use tower_refresh_core::{SessionRow, StoreError, StoreErrorKind};
 
 use crate::{connection::Request, database::Database, keyspace::row};
@@ -23,12 +22,7 @@ async fn replace(
     version: u64,
     part: &[u8],
 ) -> Result<bool, StoreError> {
-    let mut get = cmd("GET");
-    get.arg(database.keys.row(row.handle));
-    let Some(value) = database.query::<Option<Vec<u8>>>(Request::Command(get)).await? else {
-        return Ok(false);
-    };
-    let mut new = database.decode(row.handle, &value)?;
+    let Some(mut new) = database.load(row.handle).await? else { return Ok(false) };
     new.claims_epoch = row.claims_epoch;
     new.binding.clone_from(&row.binding);
     new.data.clone_from(&row.data);

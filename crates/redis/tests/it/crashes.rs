@@ -160,6 +160,86 @@ async fn an_end_whose_message_was_lost_is_reported_within_seconds() {
     seen.until_reported(row.handle, NOW).await;
 }
 
+/// What a call that outdates claims leaves behind if it fails after its first write.
+fn log_outdated_only(raw: &mut Connection, row: &SessionRow, epoch: u32) {
+    let (at, epoch) = (NOW.as_millis().to_be_bytes(), epoch.to_be_bytes());
+    let fields =
+        [("k", &b"stale"[..]), ("h", row.handle.as_bytes()), ("t", at.as_slice()), ("n", epoch.as_slice())];
+    let _: String = redis::cmd("XADD").arg("tower-refresh:ends").arg("*").arg(&fields).query(raw).unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs Redis"]
+async fn outdated_claims_that_were_only_logged_are_not_reported() {
+    let (_server, store, mut raw) = start().await;
+    let (noted, outdated) = (row(1), row(2));
+    store.create(&noted).await.unwrap();
+    store.create(&outdated).await.unwrap();
+    log_outdated_only(&mut raw, &noted, 1);
+    log_outdated_only(&mut raw, &row(3), 1);
+    assert_eq!(store.outdate_claims(outdated.handle, NOW, 7).await.unwrap(), Some(1));
+
+    let (seen, _following) = follow(&store, NOW);
+    seen.until_caught_up().await;
+    assert_eq!(seen.epochs(outdated.handle), [1]);
+    assert_eq!(seen.epochs(noted.handle), []);
+    assert_eq!(seen.epochs(handle(3)), [], "the session does not exist");
+}
+
+#[tokio::test]
+#[ignore = "needs Redis"]
+async fn outdated_claims_whose_message_was_lost_are_reported_within_seconds() {
+    let (_server, store, mut raw) = start().await;
+    let row = row(1);
+    store.create(&row).await.unwrap();
+    let (seen, _following) = follow(&store, NOW);
+    seen.until_caught_up().await;
+
+    log_outdated_only(&mut raw, &row, 1);
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(seen.epochs(row.handle), [], "the row is not written yet");
+    let mut outdated = row.clone();
+    outdated.claims_epoch = 1;
+    assert!(store.compare_and_swap(&outdated, 7).await.unwrap(), "a write without a message");
+    seen.until_outdated(row.handle, 1).await;
+
+    // Calls at the same time expect the same epoch. Those that get a later one append another entry.
+    let calls = (0..16).map(|version| store.outdate_claims(row.handle, NOW, version));
+    let epochs = futures_util::future::join_all(calls).await;
+    let mut epochs: Vec<_> = epochs.into_iter().map(|epoch| epoch.unwrap().unwrap()).collect();
+    epochs.sort_unstable();
+    assert_eq!(epochs, (2..18).collect::<Vec<_>>());
+    let mut range = redis::cmd("XRANGE");
+    range.arg("tower-refresh:ends").arg("-").arg("+");
+    let entries: Vec<(String, Vec<Vec<u8>>)> = range.query(&mut raw).unwrap();
+    let last = 17_u32.to_be_bytes();
+    assert!(entries.iter().any(|(_, words)| words.iter().any(|word| *word == last)), "{entries:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs Redis"]
+async fn a_repeated_call_outdates_claims_once() {
+    let (_server, store, mut raw) = start().await;
+    store.create(&row(1)).await.unwrap();
+    let script = redis::Script::new(include_str!("../../src/keyspace/scripts/outdate.lua"));
+    let mut call = |version: &[u8; 8], writer: &[u8; 8]| -> u32 {
+        let mut call = script.key(format!("tower-refresh:s:{}", handle(1)));
+        call.arg(&version[..]).arg(&writer[..]).arg("tower-refresh:ended").arg("");
+        call.invoke(&mut raw).unwrap()
+    };
+    let cases = [
+        (b"version0", b"writer 0", 1, "a call"),
+        (b"version0", b"writer 0", 1, "its repetition"),
+        (b"version0", b"writer 1", 2, "another call with the same version"),
+        (b"version1", b"writer 1", 3, "another version"),
+        (b"version1", b"writer 1", 3, "its repetition"),
+    ];
+    for (version, writer, epoch, reason) in cases {
+        assert_eq!(call(version, writer), epoch, "{reason}");
+    }
+    assert_eq!(store.load(handle(1)).await.unwrap().unwrap().claims_epoch, 3);
+}
+
 #[tokio::test]
 #[ignore = "needs Redis"]
 async fn a_value_that_is_not_a_row_is_an_error_and_stays_unchanged() {
@@ -173,6 +253,7 @@ async fn a_value_that_is_not_a_row_is_an_error_and_stays_unchanged() {
                 store.load(row.handle).await.unwrap_err(),
                 store.compare_and_swap(&row, row.version + 1).await.unwrap_err(),
                 store.end(row.handle, EndReason::Logout, NOW, 7).await.unwrap_err(),
+                store.outdate_claims(row.handle, NOW, 7).await.unwrap_err(),
             ] {
                 assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{value:?}");
             }

@@ -71,7 +71,7 @@ async fn other_messages_on_the_channel_are_ignored() {
 
 #[tokio::test]
 #[ignore = "needs a Redis Cluster"]
-async fn ends_on_all_primaries_of_a_cluster_are_reported() {
+async fn ends_and_outdated_claims_on_all_primaries_of_a_cluster_are_reported() {
     let cluster = Cluster::start(0);
     let (here, there) = two_stores(&cluster.url()).await;
     end(&there, 1000).await;
@@ -83,9 +83,14 @@ async fn ends_on_all_primaries_of_a_cluster_are_reported() {
     for number in 0..30 {
         end(&there, number).await;
     }
+    for number in 30..60 {
+        there.create(&row(number)).await.unwrap();
+        assert_eq!(there.outdate_claims(handle(number), NOW, 7).await.unwrap(), Some(1));
+    }
     for (seen, _) in &watchers {
         for number in 0..30 {
             seen.until_reported(handle(number), NOW).await;
+            seen.until_outdated(handle(30 + number), 1).await;
         }
     }
 }

@@ -129,7 +129,7 @@ async fn what_only_some_options_need_is_checked_with_these_options() {
 
 #[tokio::test]
 #[ignore = "needs Redis"]
-async fn a_user_that_loses_the_right_to_publish_can_still_log_out() {
+async fn a_user_that_loses_the_right_to_publish_can_still_log_out_and_outdate_claims() {
     let server = Redis::start_with(&[]);
     set_user(&server, "");
     let store = open(&server).await.unwrap();
@@ -138,6 +138,8 @@ async fn a_user_that_loses_the_right_to_publish_can_still_log_out() {
     seen.until_caught_up().await;
     store.create(&row(1)).await.unwrap();
     set_user(&server, "resetchannels");
+    assert_eq!(store.outdate_claims(handle(1), NOW, 6).await.unwrap(), Some(1));
+    seen.until_outdated(handle(1), 1).await;
     assert!(store.end(handle(1), EndReason::Logout, NOW, 7).await.unwrap());
     seen.until_reported(handle(1), NOW).await;
 }

@@ -1,8 +1,8 @@
 //! The threads that read.
 
-mod ends;
 mod list;
 mod load;
+mod notices;
 
 use std::collections::VecDeque;
 
@@ -10,15 +10,15 @@ use futures_channel::oneshot::Sender;
 use rusqlite::{Connection, TransactionBehavior};
 use tower_refresh_core::{Page, SessionRow, StoreError, Subject, Timestamp};
 
-pub(crate) use self::{ends::Ends, load::Load};
-use self::{ends::ends, list::list};
+use self::{list::list, notices::past};
+pub(crate) use self::{load::Load, notices::Past};
 use crate::{error::store_error, queue::Queue};
 
 /// A query and the channel for its result.
 pub(crate) enum Read {
     Load(Load),
     List(Subject, Timestamp, Page, Sender<Result<Vec<SessionRow>, StoreError>>),
-    Ends(Timestamp, Sender<Result<Ends, StoreError>>),
+    Notices(Timestamp, Sender<Result<Past, StoreError>>),
 }
 
 const MAX_LOADS: usize = 32;
@@ -59,7 +59,7 @@ fn run_each(connection: &Connection, batch: Vec<Read>) {
             Read::List(subject, now, page, reply) => {
                 drop(reply.send(list(connection, &subject, now, page).map_err(store_error)));
             }
-            Read::Ends(since, reply) => drop(reply.send(ends(connection, since).map_err(store_error))),
+            Read::Notices(since, reply) => drop(reply.send(past(connection, since).map_err(store_error))),
         }
     }
 }
@@ -69,7 +69,7 @@ impl Read {
         match self {
             Self::Load(load) => drop(load.reply.send(Err(error))),
             Self::List(_, _, _, reply) => drop(reply.send(Err(error))),
-            Self::Ends(_, reply) => drop(reply.send(Err(error))),
+            Self::Notices(_, reply) => drop(reply.send(Err(error))),
         }
     }
 }

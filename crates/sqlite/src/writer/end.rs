@@ -20,7 +20,7 @@ const END: &str = "
 impl Write for End {
     type Output = bool;
 
-    const ENDS: bool = true;
+    const NOTIFIES: bool = true;
 
     fn step(&mut self, connection: &Connection, _rows: usize) -> Result<Step<bool>, StoreError> {
         let parameters = params![Column(self.reason), Column(self.now), Column(self.handle), self.version];

@@ -54,7 +54,7 @@ impl Write for EndSubject {
 
     const LONG: bool = true;
 
-    const ENDS: bool = true;
+    const NOTIFIES: bool = true;
 
     fn step(&mut self, connection: &Connection, rows: usize) -> Result<Step<Vec<SessionHandle>>, StoreError> {
         // A step follows only after the one before it was committed.

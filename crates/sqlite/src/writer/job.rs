@@ -12,8 +12,8 @@ pub(crate) trait Write: Send + 'static {
     /// Whether it may write many rows, in several steps.
     const LONG: bool = false;
 
-    /// Whether it may end sessions.
-    const ENDS: bool = false;
+    /// Whether it may write notices to the feed.
+    const NOTIFIES: bool = false;
 
     /// Runs one step within a transaction. A step of a long job writes up to `rows` rows. A step that fails may have written
     /// some of its rows, but must not leave a row inconsistent.
@@ -43,7 +43,7 @@ pub(crate) type ResultReceiver<T> = Receiver<Result<T, StoreError>>;
 /// A [`Job`] of any kind.
 pub(crate) trait AnyJob: Send {
     fn is_long(&self) -> bool;
-    fn may_end(&self) -> bool;
+    fn may_notify(&self) -> bool;
 
     /// Runs a step. Returns its error.
     fn run(&mut self, connection: &Connection, rows: usize) -> Option<StoreError>;
@@ -65,8 +65,8 @@ impl<W: Write> AnyJob for Job<W> {
         W::LONG
     }
 
-    fn may_end(&self) -> bool {
-        W::ENDS
+    fn may_notify(&self) -> bool {
+        W::NOTIFIES
     }
 
     fn run(&mut self, connection: &Connection, rows: usize) -> Option<StoreError> {

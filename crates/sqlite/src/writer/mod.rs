@@ -11,6 +11,7 @@ mod create;
 mod end;
 mod end_subject;
 mod job;
+mod outdate;
 mod pace;
 mod purge_dead;
 mod swap;
@@ -27,7 +28,7 @@ use tower_refresh_core::StoreError;
 pub(crate) use self::job::Write;
 use self::pace::Pace;
 pub(crate) use self::{
-    checkpoint::Checkpoints, create::Create, end::End, end_subject::EndSubject, job::Job,
+    checkpoint::Checkpoints, create::Create, end::End, end_subject::EndSubject, job::Job, outdate::Outdate,
     purge_dead::PurgeDead, swap::Swap,
 };
 use crate::{error::store_error, feed::Feed, queue::Queue, reader::Load};
@@ -111,7 +112,7 @@ fn write(
     if committed.is_ok() {
         writes.written.fetch_add(group.len() as u64, Ordering::Relaxed);
         writes.commits.fetch_add(1, Ordering::Relaxed);
-        if group.iter().any(|job| job.may_end()) {
+        if group.iter().any(|job| job.may_notify()) {
             feed.refresh();
         }
     }

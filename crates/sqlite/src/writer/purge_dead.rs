@@ -13,11 +13,11 @@ const DUE: &str = "
     WHERE purge_at < ?1 ORDER BY purge_at LIMIT ?2";
 const DELETE: &str = "DELETE FROM sessions WHERE id = ?1";
 const POSTPONE: &str = "UPDATE sessions SET purge_at = ?2 WHERE id = ?1";
-const DELETE_ENDS: &str =
+const DELETE_NOTICES: &str =
     "DELETE FROM ends WHERE number IN (SELECT number FROM ends WHERE at < ?1 ORDER BY at LIMIT ?2)";
 
 /// A step examines the sessions whose `purge_at` is earliest. The job continues until a step has removed a row, or has
-/// examined all sessions whose `purge_at` has passed.
+/// examined all sessions whose `purge_at` has passed and deleted all notices as old as that, which may be many more than sessions.
 impl Write for PurgeDead {
     type Output = u64;
 
@@ -31,7 +31,7 @@ impl Write for PurgeDead {
 impl PurgeDead {
     fn purge_some(&self, connection: &Connection, rows: usize) -> rusqlite::Result<Step<u64>> {
         let dead_before = Column(self.0);
-        connection.prepare_cached(DELETE_ENDS)?.execute(params![dead_before, rows])?;
+        let notices = connection.prepare_cached(DELETE_NOTICES)?.execute(params![dead_before, rows])?;
         let due = connection
             .prepare_cached(DUE)?
             .query_map(params![dead_before, rows], |columns| Ok((columns.get(0)?, columns.get(1)?)))?
@@ -46,7 +46,7 @@ impl PurgeDead {
                 postpone.execute(params![id, dead_since])?;
             }
         }
-        let is_done = removed > 0 || due.len() < rows;
+        let is_done = removed > 0 || due.len() < rows && notices < rows;
         Ok(if is_done { Step::Done(removed) } else { Step::More })
     }
 }

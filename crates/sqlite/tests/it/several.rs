@@ -74,16 +74,18 @@ async fn a_write_that_one_store_acknowledged_is_visible_in_the_other() {
     }
 }
 
-/// Records the session ends that it receives.
+/// Records the session ends and the epochs that it receives.
 #[derive(Default)]
-struct Recorder(Mutex<Vec<(SessionHandle, Timestamp)>>);
+struct Recorder(Mutex<Vec<(SessionHandle, Timestamp)>>, Mutex<Vec<(SessionHandle, u32)>>);
 
 impl FeedWatcher for Recorder {
     fn ended(&self, session: SessionHandle, at: Timestamp) {
         self.0.lock().unwrap().push((session, at));
     }
 
-    fn outdated(&self, _session: SessionHandle, _epoch: u32) {}
+    fn outdated(&self, session: SessionHandle, epoch: u32) {
+        self.1.lock().unwrap().push((session, epoch));
+    }
 
     fn caught_up(&self) {}
 }
@@ -123,6 +125,70 @@ async fn session_ends_by_another_store_are_reported_once() {
     assert_eq!(ended, Some(2), "a call ends about a thousand");
     let expected: Vec<_> = (0..2_000).map(|number| (handle(number), NOW)).collect();
     assert_eq!(reported, expected, "each once, with its time");
+}
+
+#[tokio::test]
+async fn claims_that_another_store_outdated_are_reported() {
+    const SESSIONS: u64 = 1_500;
+    let (_folder, path) = temporary();
+    let (one, other) = (open(&path).await, open(&path).await);
+    let recorder = Recorder::default();
+    let mut watching = pin!(one.watch_feed(NOW, &recorder));
+    let is_open = poll_fn(|context| Poll::Ready(watching.as_mut().poll(context).is_pending())).await;
+    assert!(is_open, "the feed is open");
+    let mut outdating = JoinSet::new();
+    for number in 0..SESSIONS {
+        let other = other.clone();
+        outdating.spawn(async move {
+            other.create(&row(number)).await.unwrap();
+            other.outdate_claims(handle(number), NOW, 8).await.unwrap()
+        });
+    }
+    assert!(outdating.join_all().await.into_iter().all(|epoch| epoch == Some(1)));
+    assert!(other.end(handle(0), EndReason::Logout, NOW, 9).await.unwrap());
+    assert_eq!(other.outdate_claims(handle(0), NOW, 10).await.unwrap(), None);
+
+    let deadline = Instant::now() + Duration::from_secs(10);
+    poll_fn(|context| {
+        assert!(watching.as_mut().poll(context).is_pending(), "the feed is still open");
+        assert!(Instant::now() < deadline, "the notices are reported");
+        // The first session may have ended before its notice was read.
+        let epochs = recorder.1.lock().unwrap();
+        let live = epochs.iter().filter(|(session, _)| *session != handle(0)).count();
+        let all = live == SESSIONS as usize - 1 && recorder.0.lock().unwrap().len() == 1;
+        if all { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    let mut epochs = recorder.1.lock().unwrap().clone();
+    epochs.retain(|(session, _)| *session != handle(0));
+    epochs.sort_unstable();
+    let expected: Vec<_> = (1..SESSIONS).map(|number| (handle(number), 1)).collect();
+    assert_eq!(epochs, expected, "each once");
+}
+
+#[tokio::test]
+async fn a_purge_deletes_the_notices_about_live_sessions_however_many_there_are() {
+    const NOTICES: usize = 5_000;
+    let (_folder, path) = temporary();
+    let store = open(&path).await;
+    store.create(&row(0)).await.unwrap();
+    let mut outdating = JoinSet::new();
+    for _ in 0..NOTICES {
+        let store = store.clone();
+        outdating.spawn(async move { store.outdate_claims(handle(0), NOW, 8).await.unwrap() });
+    }
+    let mut epochs: Vec<_> = outdating.join_all().await.into_iter().flatten().collect();
+    epochs.sort_unstable();
+    assert_eq!(epochs, (1..=NOTICES as u32).collect::<Vec<_>>());
+    let notices = || {
+        let count = "SELECT count(*) FROM ends";
+        sqlite(&path).query_row(count, [], |columns| columns.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(store.purge_dead(NOW).await.unwrap(), 0);
+    assert_eq!(notices(), NOTICES as i64, "those at the given time stay");
+    assert_eq!(store.purge_dead(NOW.saturating_add(Duration::from_millis(1))).await.unwrap(), 0);
+    assert_eq!(notices(), 0);
+    assert_eq!(store.load(handle(0)).await.unwrap().unwrap().claims_epoch, NOTICES as u32);
 }
 
 #[tokio::test]

@@ -184,7 +184,7 @@ fn add_to(path: &Path) {
              CREATE TABLE colors (name TEXT) STRICT;
              UPDATE sessions SET ended_reason = 'boredom', ended_at = 7 WHERE handle = x'00000000000000000000000000000002';
              ALTER TABLE ends ADD COLUMN color TEXT;
-             INSERT INTO ends (handle, at, kind) VALUES (x'0101', 4102444800000, 1);
+             INSERT INTO ends (handle, at, kind) VALUES (x'0101', 4102444800000, 2);
              PRAGMA user_version = 1000",
         )
         .unwrap();

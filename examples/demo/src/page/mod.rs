@@ -2,6 +2,7 @@
 
 use axum::{
     Router,
+    extract::Query,
     http::{
         HeaderName, HeaderValue,
         header::{
@@ -11,6 +12,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
+use tower_refresh::safe_next;
 
 /// Allows only these files, and requests to this server.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
@@ -18,7 +20,17 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 
 /// The page. It is behind the authentication layer, so opening it refreshes the access token.
 pub(crate) fn index() -> Router {
-    Router::new().route("/", get(|| file("text/html; charset=utf-8", include_str!("index.html"))))
+    Router::new().route("/", get(page))
+}
+
+/// The page to which the script returns after a login is in it only if it is one of this site: anyone can write a link.
+async fn page(Query(query): Query<Vec<(String, String)>>) -> impl IntoResponse {
+    const NONE: &str = r#"<meta name="next" content="">"#;
+    let next = query.iter().find(|(name, _)| name == "next").and_then(|(_, next)| safe_next(next));
+    // `safe_next` accepts no quotes and no angle brackets.
+    let next = next.unwrap_or_default().replace('&', "&amp;");
+    let page = include_str!("index.html").replace(NONE, &format!(r#"<meta name="next" content="{next}">"#));
+    file("text/html; charset=utf-8", page).await
 }
 
 /// The files of the page, and the module for pages that keep the access token in JavaScript.
@@ -40,7 +52,7 @@ pub(crate) fn assets() -> Router {
     })
 }
 
-async fn file(media_type: &'static str, content: &'static str) -> impl IntoResponse {
+async fn file(media_type: &'static str, content: impl IntoResponse) -> impl IntoResponse {
     let headers: [(HeaderName, HeaderValue); 5] = [
         (CONTENT_TYPE, HeaderValue::from_static(media_type)),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),

@@ -9,6 +9,9 @@ import { prepare, setOwner } from "./theft.js";
 // A response describes the expiry of the refresh token only when it sets one. It is stored for other tabs and reloads.
 const REFRESH_ENDS = "demo-refresh-ends";
 
+// The page that needed a login. The server puts it here only if it is a path of this site.
+const NEXT = document.querySelector("meta[name=next]").content;
+
 let user = null;
 let generation;
 let access = { endsAt: 0, life: 1 };
@@ -113,15 +116,25 @@ function lost(why, drawn = "ended") {
 // Sends a request that needs a user. If it is rejected, the page shows the login form; with `quiet` the caller handles that.
 async function ask(method, path, { quiet = false } = {}) {
   const answer = await send(method, path);
-  if (answer.status === 401 && user && !quiet) lost("Logged out: the session has ended.");
+  if (answer.status === 401 && user && !quiet) lost(await whyEnded(user.sid));
   else if (answer.renewed === "both" && user) setOwner(user.sid, generation);
   return answer;
+}
+
+// The 401 does not say why: it is the same for everyone who presents the tokens.
+async function whyEnded(session) {
+  const answer = await fetch(`/demo/ended/${session}`).catch(() => null);
+  const reason = answer?.ok ? (await answer.json()).reason : null;
+  return reason === "suspicious"
+    ? "Logged out: another browser used this session, so the server ended it as suspicious."
+    : "Logged out: the session has ended.";
 }
 
 async function login(username, password) {
   const { status, body } = await send("POST", "/login", { username, password });
   if (status !== 200) return say(body?.detail ?? "The login failed.");
   say("");
+  if (NEXT) return location.assign(NEXT);
   await loadUser();
   $("one").focus();
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod answers;
+mod ended;
 mod operations;
 mod socket;
 mod steal;
@@ -9,23 +10,31 @@ mod users;
 
 use axum::{
     Router,
-    routing::{get, patch, post},
+    routing::{get, patch, post, put},
 };
 
-pub(crate) use self::steal::routes as steal;
+use tower_refresh::InvalidLoginPage;
+
+pub(crate) use self::{ended::routes as ended, steal::routes as steal};
 use crate::app::App;
 
 /// The routes behind the library's layer.
-pub(crate) fn all(app: App) -> Router {
+pub(crate) fn all(app: App) -> Result<Router, InvalidLoginPage> {
     let require_admin = app.auth.require_scope("admin");
     let admin = Router::new()
         .route("/admin", get(account::admin))
         .route("/users/{name}", patch(users::change))
         .route_layer(require_admin);
-    Router::new()
+    let pages = Router::new()
+        .route("/page", get(account::page))
+        .route_layer(app.auth.require_auth().login_page("/")?);
+    let router = Router::new()
         .route("/login", post(account::login))
         .route("/token-login", post(account::token_login))
+        .route("/reauthenticate", post(account::reauthenticate))
+        .route("/recent", get(account::recent))
         .route("/me", get(account::me))
+        .route("/tenant/{name}", put(account::switch_tenant))
         .route("/public", get(account::public))
         .route("/optional", get(account::optional))
         .route("/echo", post(answers::echo))
@@ -34,7 +43,9 @@ pub(crate) fn all(app: App) -> Router {
         .route("/stream", get(answers::stream))
         .route("/ws", get(socket::open))
         .merge(admin)
-        .with_state(app)
+        .merge(pages)
+        .with_state(app);
+    Ok(router)
 }
 
 /// The routes outside the layer, for operators.

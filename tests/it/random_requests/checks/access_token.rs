@@ -125,6 +125,10 @@ fn subject(claims: &Map<String, Value>, now: u64) -> Option<String> {
     };
     let session = URL_SAFE_NO_PAD.decode(text("sid")?).is_ok_and(|bytes| bytes.len() == 16);
     let optional = claims.get("scope").is_none_or(Value::is_string);
+    let is_epoch = |value: &Value| value.as_u64().is_some_and(|epoch| u32::try_from(epoch).is_ok());
+    let is_date = |value: &Value| millis(value).is_some();
+    let optional =
+        optional && claims.get("epoch").is_none_or(is_epoch) && claims.get("auth_time").is_none_or(is_date);
     let (expires_at, issued_at) = (millis(claims.get("exp")?)?, millis(claims.get("iat")?)?);
     let not_before = claims.get("nbf").map_or(Some(0), millis)?;
     let is_fresh = now < issued_at.saturating_add(LIFETIME_MILLIS) && issued_at <= now + SKEW_MILLIS;

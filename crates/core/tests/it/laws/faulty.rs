@@ -28,11 +28,19 @@ pub(crate) struct FaultyStore {
     previous: Mutex<BTreeMap<SessionHandle, u64>>,
     /// When the sessions of a subject were ended.
     subjects: Mutex<BTreeMap<String, Timestamp>>,
+    /// When the claims of each session were outdated.
+    outdated_at: Mutex<BTreeMap<SessionHandle, Timestamp>>,
 }
 
 impl FaultyStore {
     pub(crate) fn new(fault: Option<Fault>) -> Self {
-        Self { fault, rows: Mutex::default(), previous: Mutex::default(), subjects: Mutex::default() }
+        Self {
+            fault,
+            rows: Mutex::default(),
+            previous: Mutex::default(),
+            subjects: Mutex::default(),
+            outdated_at: Mutex::default(),
+        }
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -45,6 +53,10 @@ impl FaultyStore {
 
     fn subjects(&self) -> MutexGuard<'_, BTreeMap<String, Timestamp>> {
         self.subjects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn outdated_at(&self) -> MutexGuard<'_, BTreeMap<SessionHandle, Timestamp>> {
+        self.outdated_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn key(&self, handle: SessionHandle) -> String {
@@ -82,6 +94,55 @@ impl FaultyStore {
             row.binding = None;
         }
         true
+    }
+
+    fn outdate_row(&self, row: &mut SessionRow, now: Timestamp, version: u64) -> Option<u32> {
+        let spared = self.has(Fault::OutdateSparesExpired) && now >= row.expires_at()
+            || self.has(Fault::OutdateNeedsAnUnwrittenRow) && row.generation > 0;
+        if row.ended.is_some() && !self.has(Fault::OutdateIgnoresEnd) || spared {
+            return None;
+        }
+        let (old, old_version) = (row.claims_epoch, row.version);
+        row.claims_epoch = old.saturating_add(1);
+        row.version = version;
+        match self.fault {
+            Some(Fault::OutdateKeepsEpoch) => {
+                row.claims_epoch = old;
+                return Some(old + 1);
+            }
+            Some(Fault::OutdateReturnsTheOldEpoch) => return Some(old),
+            Some(Fault::OutdateStartsAtZero) => row.claims_epoch = 1,
+            Some(Fault::OutdateKeepsVersion) => row.version = old_version,
+            Some(Fault::OutdateIncrementsVersion) => row.version = old_version.wrapping_add(1),
+            Some(Fault::OutdateForgetsBinding) => row.binding = None,
+            Some(Fault::OutdateMovesExpiry) => row.idle_expiry = now.saturating_add(Duration::from_secs(9)),
+            Some(Fault::OutdateWraps) => row.claims_epoch = old.wrapping_add(1),
+            Some(Fault::OutdateStopsAtSignedIntegers) => {
+                row.claims_epoch = old.max(row.claims_epoch.min(i32::MAX as u32));
+            }
+            Some(Fault::OutdateKeepsVersionAtTheLargestEpoch) if old == u32::MAX => {
+                row.version = old_version;
+            }
+            _ => {}
+        }
+        Some(row.claims_epoch)
+    }
+
+    /// Whether the claims of the session were outdated at `since` or later, according to a faulty feed.
+    fn is_outdated_since(&self, row: &SessionRow, since: Timestamp) -> bool {
+        let at = self.outdated_at().get(&row.handle).copied();
+        let omitted = match self.fault {
+            Some(Fault::FeedOmitsOutdatedAtSince) => at == Some(since),
+            Some(Fault::FeedOmitsOutdatedOfExpired) => at >= Some(row.expires_at()),
+            Some(Fault::FeedOmitsOutdatedBeforeASwap) => row.generation > 0,
+            Some(Fault::FeedOmitsOutdated) => true,
+            _ => false,
+        };
+        let reported = at >= Some(since)
+            || self.has(Fault::FeedReportsAllOutdated) && at.is_some()
+            || self.has(Fault::FeedReportsEveryEpoch) && row.claims_epoch > 0;
+        let is_live = row.ended.is_none() || self.has(Fault::FeedReportsOutdatedOfEnded);
+        reported && is_live && !omitted
     }
 
     /// The row as a faulty `create` stores it.
@@ -296,16 +357,36 @@ impl SessionStore for FaultyStore {
     async fn outdate_claims(
         &self,
         handle: SessionHandle,
-        _: Timestamp,
+        now: Timestamp,
         version: u64,
     ) -> Result<Option<u32>, StoreError> {
+        if self.has(Fault::OutdateRaces) {
+            let row = self.rows().get(&self.key(handle)).cloned();
+            yield_once().await;
+            let Some(mut row) = row else { return Ok(None) };
+            let epoch = self.outdate_row(&mut row, now, version);
+            self.rows().insert(self.key(handle), row);
+            return Ok(epoch);
+        }
         let mut rows = self.rows();
-        let row = rows.values_mut().find(|row| row.handle == handle && row.ended.is_none());
-        Ok(row.map(|row| {
-            row.claims_epoch = row.claims_epoch.saturating_add(1);
-            row.version = version;
-            row.claims_epoch
-        }))
+        if self.has(Fault::OutdateOutdatesTheSubject) {
+            let epochs: Vec<_> = rows.values_mut().map(|row| self.outdate_row(row, now, version)).collect();
+            return Ok(epochs[0]);
+        }
+        let Some(row) = rows.get_mut(&self.key(handle)) else {
+            if self.has(Fault::OutdateInserts) {
+                let row = SessionRow::new(handle, "".into(), now, now, now);
+                rows.insert(self.key(handle), row);
+            }
+            return Ok(None);
+        };
+        let epoch = self.outdate_row(row, now, version);
+        if epoch.is_some() || self.has(Fault::FeedReportsOutdatedOfEnded) {
+            let mut outdated_at = self.outdated_at();
+            let at = outdated_at.entry(handle).or_default();
+            *at = if self.has(Fault::FeedForgetsTheLatestTime) { now } else { now.max(*at) };
+        }
+        Ok(epoch)
     }
 
     async fn list(
@@ -364,10 +445,24 @@ impl SessionStore for FaultyStore {
         watcher: &dyn FeedWatcher,
     ) -> Result<Infallible, StoreError> {
         let mut reported = BTreeSet::new();
+        let mut epochs = BTreeMap::new();
         let mut rounds = 0;
         poll_fn(|context| {
             for row in self.rows().values() {
+                if self.is_outdated_since(row, since) && epochs.get(&row.handle) < Some(&row.claims_epoch) {
+                    let silent = self.has(Fault::FeedOmitsEarlierOutdated) && rounds == 0
+                        || self.has(Fault::FeedReportsTheFirstEpochOnly) && epochs.contains_key(&row.handle)
+                        || self.has(Fault::FeedStops) && rounds > 0;
+                    epochs.insert(row.handle, row.claims_epoch);
+                    if !silent {
+                        let more = u32::from(self.has(Fault::FeedReportsTooLargeEpochs));
+                        watcher.outdated(row.handle, row.claims_epoch.saturating_add(more));
+                    }
+                }
                 let Some(ended) = row.ended else { continue };
+                if self.has(Fault::FeedOmitsEndsOfOutdated) && row.claims_epoch > 0 {
+                    continue;
+                }
                 let early = ended.at < since || self.has(Fault::FeedOmitsEndsAtSince) && ended.at == since;
                 if early && !self.has(Fault::FeedReportsAll) || !reported.insert(row.handle) {
                     continue;
@@ -392,4 +487,17 @@ impl SessionStore for FaultyStore {
         .await;
         Err(StoreError::new(StoreErrorKind::Unavailable))
     }
+}
+
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -106,6 +106,28 @@ faults_and_laws! {
     EndNeedsAnUnwrittenRow: an_end_among_swaps_is_final;
     EndEndsTheSubject: an_end_touches_no_other_row;
     EndSparesExpired: an_expired_session_can_be_ended;
+    OutdateReturnsTheOldEpoch: outdating_claims_adds_one_to_the_epoch_and_returns_it;
+    OutdateKeepsEpoch: outdating_claims_adds_one_to_the_epoch_and_returns_it;
+    OutdateStartsAtZero: outdating_claims_adds_one_to_the_epoch_and_returns_it;
+    OutdateKeepsVersion: outdating_claims_changes_nothing_but_epoch_and_version;
+    OutdateKeepsVersion: a_swap_prepared_before_claims_were_outdated_fails;
+    OutdateIncrementsVersion: outdating_claims_changes_nothing_but_epoch_and_version;
+    OutdateForgetsBinding: outdating_claims_changes_nothing_but_epoch_and_version;
+    OutdateMovesExpiry: outdating_claims_changes_nothing_but_epoch_and_version;
+    OutdateNeedsAnUnwrittenRow: outdating_claims_needs_no_version;
+    OutdateNeedsAnUnwrittenRow: outdating_claims_among_swaps_loses_neither;
+    OutdateIgnoresEnd: claims_of_an_ended_session_are_not_outdated;
+    OutdateIgnoresEnd: an_end_among_calls_that_outdate_claims_is_final;
+    OutdateInserts: outdating_claims_of_an_unknown_row_creates_nothing;
+    OutdateSparesExpired: claims_of_an_expired_session_can_be_outdated;
+    OutdateWraps: the_largest_epoch_stays;
+    OutdateStopsAtSignedIntegers: the_largest_epoch_stays;
+    OutdateKeepsVersionAtTheLargestEpoch: the_largest_epoch_stays;
+    OutdateOutdatesTheSubject: outdating_claims_touches_no_other_row;
+    OutdateRaces: each_of_many_calls_outdates_claims;
+    OutdateRaces: outdating_claims_among_swaps_loses_neither;
+    OutdateRaces: an_end_among_calls_that_outdate_claims_is_final;
+    SwapIgnoresVersion: a_swap_prepared_before_claims_were_outdated_fails;
     EndSubjectIgnoresException: ending_a_subject_spares_the_exception;
     EndSubjectReturnsAll: ending_a_subject_returns_exactly_what_it_ended;
     EndSubjectForgetsOne: ending_a_subject_returns_exactly_what_it_ended;
@@ -136,6 +158,21 @@ faults_and_laws! {
     FeedReportsWrongTimes: a_watcher_receives_each_session_end;
     FeedStops: a_watcher_receives_each_session_end;
     FeedStops: every_watcher_receives_each_session_end;
+    FeedStops: every_watcher_receives_each_epoch_of_outdated_claims;
+    FeedStops: a_watcher_receives_the_end_of_a_session_with_outdated_claims;
+    FeedOmitsOutdated: every_watcher_receives_each_epoch_of_outdated_claims;
+    FeedReportsTheFirstEpochOnly: every_watcher_receives_each_epoch_of_outdated_claims;
+    FeedReportsTooLargeEpochs: every_watcher_receives_each_epoch_of_outdated_claims;
+    FeedOmitsEarlierOutdated: a_watcher_receives_earlier_outdated_claims_before_it_has_caught_up;
+    FeedOmitsOutdatedAtSince: a_watcher_receives_earlier_outdated_claims_before_it_has_caught_up;
+    FeedOmitsOutdatedOfExpired: a_watcher_receives_earlier_outdated_claims_before_it_has_caught_up;
+    FeedOmitsOutdatedBeforeASwap: a_watcher_receives_earlier_outdated_claims_before_it_has_caught_up;
+    FeedForgetsTheLatestTime: a_watcher_receives_earlier_outdated_claims_before_it_has_caught_up;
+    FeedReportsAllOutdated: a_watcher_receives_no_claims_outdated_before_the_requested_time;
+    FeedReportsEveryEpoch: a_watcher_receives_no_claims_outdated_before_the_requested_time;
+    FeedReportsOutdatedOfEnded: a_watcher_receives_no_outdated_claims_of_ended_sessions;
+    FeedOmitsOutdated: a_watcher_receives_no_outdated_claims_of_ended_sessions;
+    FeedOmitsEndsOfOutdated: a_watcher_receives_the_end_of_a_session_with_outdated_claims;
 }
 
 macro_rules! names {

@@ -16,6 +16,7 @@ const LONG: Duration = Duration::from_secs(30);
 #[derive(Default)]
 struct Reports {
     ends: Vec<(SessionHandle, Timestamp)>,
+    epochs: Vec<(SessionHandle, u32)>,
     times_caught_up: u32,
     unknown: usize,
 }
@@ -38,7 +39,10 @@ impl FeedWatcher for Recorder {
         self.changed.notify_waiters();
     }
 
-    fn outdated(&self, _session: SessionHandle, _epoch: u32) {}
+    fn outdated(&self, session: SessionHandle, epoch: u32) {
+        self.reports().epochs.push((session, epoch));
+        self.changed.notify_waiters();
+    }
 
     fn caught_up(&self) {
         self.reports().times_caught_up += 1;
@@ -78,6 +82,19 @@ impl Watcher {
         self.until(|reports| reports.ends.contains(&(session, at))).await;
     }
 
+    pub(crate) async fn until_outdated(&self, session: SessionHandle, epoch: u32) {
+        self.until(|reports| reports.epochs.contains(&(session, epoch))).await;
+    }
+
+    /// The epochs that were reported, in their order.
+    pub(crate) fn epochs(&self, session: SessionHandle) -> Vec<u32> {
+        self.all_epochs().iter().filter(|(known, _)| *known == session).map(|(_, epoch)| *epoch).collect()
+    }
+
+    pub(crate) fn all_epochs(&self) -> Vec<(SessionHandle, u32)> {
+        self.recorder.reports().epochs.clone()
+    }
+
     pub(crate) fn has_seen(&self, session: SessionHandle) -> bool {
         self.recorder.reports().ends.iter().any(|(known, _)| *known == session)
     }
@@ -102,6 +119,6 @@ impl Watcher {
                 changed.await;
             }
         };
-        timeout(LONG, waiting).await.expect("the end is reported in time");
+        timeout(LONG, waiting).await.expect("it is reported in time");
     }
 }

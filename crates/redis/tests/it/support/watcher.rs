@@ -14,6 +14,7 @@ pub(crate) struct Seen(Arc<Mutex<Reports>>);
 #[derive(Default)]
 struct Reports {
     ends: Vec<(SessionHandle, Timestamp)>,
+    epochs: Vec<(SessionHandle, u32)>,
     caught_up: usize,
     unknown: usize,
     error: Option<StoreError>,
@@ -44,6 +45,17 @@ impl Seen {
         self.0.lock().unwrap().ends.iter().any(|(known, _)| *known == handle)
     }
 
+    pub(crate) async fn until_outdated(&self, handle: SessionHandle, epoch: u32) {
+        let is_reported = async || self.epochs(handle).contains(&epoch);
+        until_async("the outdated claims are reported", is_reported).await;
+    }
+
+    /// The epochs that were reported, in their order.
+    pub(crate) fn epochs(&self, handle: SessionHandle) -> Vec<u32> {
+        let reports = self.0.lock().unwrap();
+        reports.epochs.iter().filter(|(known, _)| *known == handle).map(|(_, epoch)| *epoch).collect()
+    }
+
     pub(crate) async fn until_unknown_notices(&self, number: usize) {
         let are_reported = async || self.0.lock().unwrap().unknown == number;
         until_async("the unknown notices are reported", are_reported).await;
@@ -69,7 +81,9 @@ impl FeedWatcher for Seen {
         self.0.lock().unwrap().ends.push((session, at));
     }
 
-    fn outdated(&self, _session: SessionHandle, _epoch: u32) {}
+    fn outdated(&self, session: SessionHandle, epoch: u32) {
+        self.0.lock().unwrap().epochs.push((session, epoch));
+    }
 
     fn caught_up(&self) {
         self.0.lock().unwrap().caught_up += 1;

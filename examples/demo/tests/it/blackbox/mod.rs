@@ -2,16 +2,19 @@
 
 mod account;
 mod answers;
+mod assess;
 mod errors;
 mod flags;
 mod native;
 mod native_client;
 mod operations;
+mod own_sessions;
 mod page;
 mod refresh;
 mod sessions;
 mod sqlite;
 mod start;
+mod step_up;
 mod stop;
 pub(crate) mod support;
 mod theft;

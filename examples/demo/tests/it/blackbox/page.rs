@@ -58,3 +58,57 @@ fn opening_it_renews_the_access_token_or_removes_the_cookies_of_an_ended_session
     assert_eq!(dead.get("/").header("x-demo-renewed"), "removed");
     assert!(dead.cookies.is_empty());
 }
+
+#[test]
+fn people_without_a_login_are_sent_to_the_page_and_programs_get_401() {
+    let server = Server::start(&[]);
+    let navigation = server.client().with("sec-fetch-site", "none").with("sec-fetch-mode", "navigate");
+    let navigation = navigation.with("sec-fetch-dest", "document");
+    for mut person in [navigation.clone(), server.client().with("accept", "text/html")] {
+        let sent = person.get("/page");
+        assert_eq!((sent.status, sent.header("location")), (303, "/?next=/page"));
+        assert_eq!(sent.header("cache-control"), "private, no-store");
+        assert_eq!(person.get("/page?a=1&b").header("location"), "/?next=/page%3Fa%3D1%26b");
+    }
+    server.client().get("/page").assert_bare_challenge();
+    server
+        .client()
+        .with("sec-fetch-mode", "cors")
+        .with("accept", "text/html")
+        .get("/page")
+        .assert_bare_challenge();
+    navigation.bearer("x").get("/page").assert_invalid_token();
+    let mut post = navigation;
+    post.post("/page").assert_bare_challenge();
+
+    let page = server.logged_in("alice").get("/page");
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(page.text().contains("alice"), "{}", page.text());
+}
+
+#[test]
+fn a_login_returns_to_pages_of_this_site_only() {
+    let server = Server::start(&[]);
+    for (query, next, reason) in [
+        ("", "", "none"),
+        ("?next=/page", "/page", "a page"),
+        ("?next=/page%3Fa%3D1%26b", "/page?a=1&amp;b", "escaped for HTML"),
+        ("?next=//evil.example", "", "another host"),
+        ("?next=%2F%2Fevil.example", "", "the same, encoded"),
+        ("?next=/%5Cevil.example", "", "a backslash"),
+        ("?next=/%252Fevil.example", "", "encoded twice"),
+        ("?next=https://evil.example/", "", "a URL"),
+        ("?next=javascript:alert(1)", "", "a script"),
+        ("?next=/%22%3E%3Cscript%3E", "", "markup"),
+        ("?next=/%0D%0Aa:b", "", "line breaks"),
+        ("?next=%FF", "", "not UTF-8"),
+        ("?next=//evil.example&next=/page", "", "two of them"),
+        ("?next", "", "nothing"),
+    ] {
+        let page = server.client().get(&format!("/{query}"));
+        assert_eq!(page.status, 200, "{reason}");
+        let html = page.text();
+        assert!(html.contains(&format!("<meta name=\"next\" content=\"{next}\">")), "{reason}");
+        assert!(!html.contains("evil.example"), "{reason}");
+    }
+}

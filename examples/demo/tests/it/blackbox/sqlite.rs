@@ -1,7 +1,9 @@
 //! Sessions in a SQLite file with the keys beside it, which survive a restart.
 #![cfg(unix)]
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, os::unix::fs::PermissionsExt, thread::sleep, time::Duration};
+
+use serde_json::json;
 
 use super::support::{Client, Server, fails_to_start};
 
@@ -86,4 +88,26 @@ fn an_unusable_file_is_reported_in_one_line() {
         assert!(line.starts_with("error: ") && line.contains(path.to_str().unwrap()), "{line}");
     }
     assert!(fails_to_start(&["--store", "sqlite:"], &[]).contains("sqlite:"));
+}
+
+#[test]
+fn what_a_login_chose_and_its_tenant_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = Server::start_in(folder.path(), &["--access-ttl", "10m"]);
+    let mut alice = before.client();
+    let form = json!({ "username": "alice", "password": "alice-password", "remember": false, "idle": "90d", "absolute": "1h" });
+    assert_eq!(alice.post_json("/login", &form).status, 200);
+    assert_eq!(alice.send("PUT", "/tenant/acme", "").status, 200);
+    let mut bob = before.client();
+    let form = json!({ "username": "bob", "password": "bob-password", "idle": "3s" });
+    assert_eq!(bob.post_json("/login", &form).status, 200);
+    before.stop();
+
+    let server = Server::start_in(folder.path(), &["--access-ttl", "10m"]);
+    let mut alice = at(&server, &alice).without_access();
+    let me = alice.get("/me");
+    assert_eq!(me.json()["tenant"], "acme");
+    assert!(!me.set_cookie("__Host-access").unwrap().contains("Max-Age"));
+    sleep(Duration::from_secs(3));
+    at(&server, &bob).without_access().get("/me").assert_bare_challenge();
 }

@@ -24,6 +24,31 @@ fn a_change_takes_effect_at_the_next_refresh() {
 }
 
 #[test]
+fn a_change_takes_effect_at_once_where_that_is_asked_for() {
+    let server = Server::start(&["--access-ttl", "10m", "--store", "memory:"]);
+    let (mut admin, mut bob, mut alice) =
+        (server.logged_in("admin"), server.logged_in("bob"), server.logged_in("alice"));
+    assert_eq!(patch(&mut admin, "bob", json!({ "scope": "user admin" })).status, 200);
+    let refreshed = bob.post("/auth/refresh").json();
+    let (sid, access) = (bob.get("/me").json()["sid"].clone(), refreshed["access_token"].as_str().unwrap());
+    assert_eq!(bob.get("/admin").status, 200);
+
+    let change = json!({ "scope": "user" });
+    assert_eq!(admin.send_json("PATCH", "/users/bob?now=true", &change).status, 200);
+
+    let response = bob.get("/admin");
+    response.assert_problem(403);
+    assert!(response.set_cookie("__Host-access").is_some(), "the access token is refreshed in that request");
+    let me = bob.get("/me").json();
+    assert_eq!((&me["scope"], &me["sid"]), (&json!("user"), &sid), "in the same session, without a login");
+    assert_eq!(alice.get("/me").status, 200);
+    server.client().bearer(access).get("/me").assert_invalid_token();
+
+    admin.send_json("PATCH", "/users/carol?now=true", &change).assert_problem(404);
+    assert_eq!(admin.send_json("PATCH", "/users/bob?now=soon", &change).status, 400);
+}
+
+#[test]
 fn a_disabled_user_stays_logged_in_until_the_next_refresh_and_cannot_log_in_again() {
     let server = Server::start(&["--access-ttl", "10m"]);
     let (mut admin, mut bob) = (server.logged_in("admin"), server.logged_in("bob"));

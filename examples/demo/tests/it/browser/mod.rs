@@ -3,6 +3,8 @@
 mod cross_site;
 mod journey;
 mod module;
+mod module_sharing;
+mod module_users;
 mod navigations;
 mod service_worker;
 mod sessions;

@@ -5,21 +5,21 @@ use serde_json::{Value, json};
 use super::support::{Browser, Demo, Site};
 
 /// No access cookie: only the module can authenticate requests.
-const HEADER_ONLY: [&str; 4] = ["--access-cookie", "off", "--access-ttl", "10m"];
+pub(super) const HEADER_ONLY: [&str; 4] = ["--access-cookie", "off", "--access-ttl", "10m"];
 
 /// A page without a content security policy: the policy of the demo's page forbids requests to other origins.
-fn page(demo: &Demo) -> String {
+pub(super) fn page(demo: &Demo) -> String {
     format!("{}healthz", demo.url())
 }
 
 /// Creates `auth`, and `heard` with the changes that its listener received.
-async fn load(browser: &Browser, options: &Value) {
+pub(super) async fn load(browser: &Browser, options: &Value) {
     browser
         .run(&format!(
             "const {{ createAuth }} = await import('/tower-refresh.js');
              window.auth = createAuth({options});
              window.heard = [];
-             auth.onChange(({{ loggedIn, reason }}) => heard.push(`${{reason}} ${{loggedIn}}`));
+             auth.onChange(({{ loggedIn, reason, subject }}) => heard.push(loggedIn ? `${{reason}} ${{subject}}` : reason));
              window.sent = [];
              const send = window.fetch;
              window.fetch = (input, init) => {{
@@ -31,15 +31,16 @@ async fn load(browser: &Browser, options: &Value) {
 }
 
 /// The requests of the page since the last call, to any origin.
-async fn sent(browser: &Browser) -> Value {
+pub(super) async fn sent(browser: &Browser) -> Value {
     browser.run("return sent.splice(0)").await
 }
 
-async fn heard(browser: &Browser) -> Value {
+/// The changes since the last call: their reasons, and the user who is logged in.
+pub(super) async fn heard(browser: &Browser) -> Value {
     browser.run("return heard.splice(0)").await
 }
 
-const ME: &str = "return (await auth.fetch('/me')).status";
+pub(super) const ME: &str = "return (await auth.fetch('/me')).status";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]
@@ -55,7 +56,7 @@ async fn it_finds_the_session_with_one_refresh_for_all_requests() {
     let requests = sent(&browser).await;
     let refreshes = requests.as_array().unwrap().iter().filter(|path| *path == "/auth/refresh");
     assert_eq!((refreshes.count(), requests.as_array().unwrap().len()), (1, 21), "{requests}");
-    assert_eq!(heard(&browser).await, json!(["login true"]));
+    assert_eq!(heard(&browser).await, json!(["login alice"]));
     assert_eq!(
         browser
             .run("return Object.values(auth).concat(JSON.stringify(auth)).some((value) => /ey/.test(value))")
@@ -79,7 +80,7 @@ async fn the_server_renews_an_expired_token_in_the_same_request() {
          window.first = tokens.access_token;
          return [answer.status, auth.loggedIn];";
     assert_eq!(browser.run(login).await, json!([200, true]));
-    assert_eq!(heard(&browser).await, json!(["ended false", "login true"]), "at first there is no session");
+    assert_eq!(heard(&browser).await, json!(["ended", "login alice"]), "at first there is no session");
     browser.run("window.expired = JSON.parse(atob(first.split('.')[1])).exp * 1000").await;
     browser.until("the token expires", "return Date.now() > expired").await;
 
@@ -170,12 +171,12 @@ async fn tabs_share_a_token_and_a_logout() {
     load(&browser, &json!({})).await;
     assert_eq!(browser.run(ME).await, 200);
     assert_eq!(sent(&browser).await, json!(["/me"]), "the other tab had a token");
-    assert_eq!(heard(&browser).await, json!(["login true"]));
+    assert_eq!(heard(&browser).await, json!(["login alice"]));
 
     tabs.first(&browser).await.run("heard.length = 0; await auth.logout()").await;
-    assert_eq!(heard(&browser).await, json!(["logout false"]));
+    assert_eq!(heard(&browser).await, json!(["logout"]));
     tabs.second(&browser).await.until("the second tab is notified", "return heard.length > 0").await;
-    assert_eq!(heard(&browser).await, json!(["logout false"]));
+    assert_eq!(heard(&browser).await, json!(["logout"]));
     browser.run("sent.length = 0").await;
     assert_eq!(browser.run(ME).await, 401);
     assert_eq!(sent(&browser).await, json!(["/me"]), "it asks for no token");
@@ -185,6 +186,7 @@ async fn tabs_share_a_token_and_a_logout() {
          auth.adopt(await (await auth.fetch('/login', { method: 'POST', headers, body })).json());";
     tabs.first(&browser).await.run(login).await;
     tabs.second(&browser).await.until("the second tab is notified", "return auth.loggedIn").await;
+    assert_eq!(heard(&browser).await, json!(["login bob"]));
     assert_eq!(browser.run("return (await (await auth.fetch('/me')).json()).sub").await, "bob");
 }
 
@@ -203,7 +205,7 @@ async fn tabs_that_need_a_token_at_once_share_one_refresh() {
     // No tab refreshes until both wait for it.
     let ask = "window.answer = auth.fetch('/me').then(({ status }) => status);";
     browser
-        .run("navigator.locks.request(`tower-refresh ${location.origin}`, () => new Promise((go) => { window.go = go; }))")
+        .run("navigator.locks.request(`tower-refresh ${location.origin}/auth/refresh`, () => new Promise((go) => { window.go = go; }))")
         .await;
     browser.run(ask).await;
     tabs.first(&browser).await.run(ask).await;
@@ -231,7 +233,7 @@ async fn an_ended_session_is_refreshed_only_once() {
 
     browser.run("heard.length = sent.length = 0").await;
     assert_eq!(browser.run(ME).await, 401);
-    assert_eq!(heard(&browser).await, json!(["ended false"]));
+    assert_eq!(heard(&browser).await, json!(["ended"]));
     assert_eq!(sent(&browser).await, json!(["/me", "/auth/refresh"]));
     assert_eq!(browser.run(ME).await, 401);
     assert_eq!(sent(&browser).await, json!(["/me"]));

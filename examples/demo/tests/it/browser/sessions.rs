@@ -58,6 +58,32 @@ async fn a_stolen_cookie_ends_the_session_on_the_page() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium and chromedriver"]
+async fn the_page_says_that_another_browser_used_its_session() {
+    let demo = Demo::start(&["--assess", "user-agent", "--access-ttl", "10m"]);
+    let browser = Browser::start().await;
+    browser.open(&demo.url()).await;
+    browser.click("[data-user=alice]").await;
+    browser.until("alice is in", "return !document.getElementById('user-card').hidden").await;
+    let refresh = browser.cookie("__Host-refresh").await.unwrap();
+    let copied = ureq::get(format!("{}public", demo.url()))
+        .header("cookie", format!("__Host-refresh={refresh}"))
+        .header("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0")
+        .call();
+    assert_eq!(copied.unwrap().status(), 200, "anonymous");
+    assert_eq!(demo.events("suspicious"), 1);
+
+    browser.click("#one").await;
+    browser.until("the page says so", "return document.getElementById('notice').textContent !== ''").await;
+    let notice = browser.text("#notice").await;
+    assert!(
+        notice.contains("another browser used this session") && notice.contains("suspicious"),
+        "{notice}"
+    );
+    assert!(browser.text("#login-card").await.contains("Log in"));
+}
+
 /// The page is not `no-store`, so Chromium keeps it in its back/forward cache although the cookies change.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver"]

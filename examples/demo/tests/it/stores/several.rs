@@ -66,6 +66,30 @@ fn logouts_are_reported_and_sessions_survive_restarts_on_a_redis_cluster() {
     logouts_are_reported_and_sessions_survive_restarts(&Store::Cluster(Cluster::start()));
 }
 
+#[test]
+#[ignore = "part of the tests with real servers"]
+fn a_role_taken_away_is_gone_on_every_server_on_sqlite() {
+    a_role_taken_away_is_gone_on_every_server(&Store::sqlite());
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_role_taken_away_is_gone_on_every_server_on_postgresql() {
+    a_role_taken_away_is_gone_on_every_server(&Store::Node(Node::postgres()));
+}
+
+#[test]
+#[ignore = "needs Redis"]
+fn a_role_taken_away_is_gone_on_every_server_on_redis() {
+    a_role_taken_away_is_gone_on_every_server(&Store::Node(Node::redis()));
+}
+
+#[test]
+#[ignore = "needs a Redis Cluster"]
+fn a_role_taken_away_is_gone_on_every_server_on_a_redis_cluster() {
+    a_role_taken_away_is_gone_on_every_server(&Store::Cluster(Cluster::start()));
+}
+
 /// Round robin and in parallel, first over two servers and then over three, across expiries and rotations.
 fn work_as_one_server(store: &Store) {
     let mut service = Service::start(&store.url(), &[SHORT_LIVED, SHORT_LIVED]);
@@ -177,4 +201,47 @@ fn assert_ended_on_all_servers(service: &Service, browser: &Browser) {
             bearer.get(server, "/me").unwrap().status == 401
         });
     }
+}
+
+/// How often a role changes on one server, while another server is watched.
+const CHANGES: usize = 50;
+
+/// Each server has its own table of users, as its own connection to the application's database would.
+fn a_role_taken_away_is_gone_on_every_server(store: &Store) {
+    let service = Service::start(&store.url(), &[LONG_LIVED, LONG_LIVED]);
+    let mut admin = service.browser();
+    assert_eq!(admin.log_in(0, "admin").unwrap().status, 200);
+    let mut bob = service.browser();
+    assert_eq!(bob.log_in(0, "bob").unwrap().status, 200);
+    let sid = bob.get(0, "/me").unwrap().sid().to_owned();
+
+    let mut delays = Vec::with_capacity(CHANGES);
+    for change in 0..CHANGES {
+        let is_admin = change % 2 == 0;
+        let scope = if is_admin { r#"{"scope":"user admin"}"# } else { r#"{"scope":"user"}"# };
+        let mut bearer = bob.as_bearer();
+        assert_eq!(bearer.get(1, "/me").unwrap().status, 200, "until the change");
+        assert_eq!(admin.patch(1, "/users/bob", scope).unwrap().status, 200);
+
+        let answer = admin.patch(0, "/users/bob?now=true", scope).unwrap();
+
+        let changed = Instant::now();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(bearer.get(0, "/me").unwrap().status, 401, "at once on this server");
+        while bearer.get(1, "/me").unwrap().status != 401 {
+            assert!(changed.elapsed() < REPORTED_WITHIN, "the other server has not heard of it");
+        }
+        delays.push(changed.elapsed());
+        let mut elsewhere = bob.clone();
+        assert_eq!(elsewhere.get(0, "/admin").unwrap().status, if is_admin { 200 } else { 403 });
+        let answer = bob.get(1, "/admin").unwrap();
+        assert_eq!(answer.status, if is_admin { 200 } else { 403 }, "in that very request");
+        assert!(answer.renewed());
+        assert_eq!(bob.get(1, "/me").unwrap().sid(), sid, "without a login");
+    }
+    delays.sort_unstable();
+    let (median, high) = (delays[CHANGES / 2], delays[CHANGES * 99 / 100]);
+    println!(
+        "{CHANGES} changes of a role reached the other server within {median:.1?} (p50), {high:.1?} (p99)"
+    );
 }

@@ -34,7 +34,7 @@ pub struct Token {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    Access { expires_at: Timestamp },
+    Access { expires_at: Timestamp, epoch: u32 },
     Refresh { generation: u32 },
 }
 
@@ -85,8 +85,25 @@ impl Ledger {
         let expires_at = Timestamp::from_secs(claims["exp"].as_u64().unwrap());
         let subject = Subject::from(claims["sub"].as_str().unwrap());
         let key = key_named(header["kid"].as_str().unwrap());
+        let epoch = u32::try_from(claims["epoch"].as_u64().unwrap_or(0)).unwrap();
         let session = mint::session(text);
-        self.add(Token { text: text.to_owned(), session, subject, key, kind: Kind::Access { expires_at } })
+        self.add(Token {
+            text: text.to_owned(),
+            session,
+            subject,
+            key,
+            kind: Kind::Access { expires_at, epoch },
+        })
+    }
+
+    /// Checks that an access token that goes out does not have outdated claims, unless it has expired on its way.
+    pub fn assert_current(&self, token: &Token, now: Timestamp) {
+        if let Kind::Access { expires_at, epoch } = token.kind
+            && let Some(known) = self.sessions.get(&token.session)
+        {
+            let is_current = epoch >= known.row.claims_epoch || now >= expires_at;
+            assert!(is_current, "outdated claims go out: {token:?} {known:?}");
+        }
     }
 
     /// Records a refresh token that was sent, together with this access token if the session is new.
@@ -122,7 +139,8 @@ impl Ledger {
         }
         let row = world.store.row(token.session).await;
         match (token.kind, row) {
-            (Kind::Access { expires_at }, _) if now >= expires_at => Validity::Invalid,
+            (Kind::Access { expires_at, .. }, _) if now >= expires_at => Validity::Invalid,
+            (Kind::Access { epoch, .. }, Some(row)) if epoch < row.claims_epoch => Validity::Invalid,
             // Perhaps the store's feed has already reported it.
             (Kind::Access { .. }, row) if row.as_ref().is_none_or(|row| row.ended.is_some()) => {
                 Validity::Perhaps
@@ -149,10 +167,10 @@ impl Ledger {
         let events = std::mem::take(&mut *world.events.lock().unwrap());
         for event in events {
             match (event.kind, event.session) {
-                (EventKind::Login, Some(session)) => {
+                (EventKind::Login | EventKind::Reauthentication, Some(session)) => {
                     // A login may take so long that the session is purged by then.
                     let Some(row) = world.store.row(session).await else { continue };
-                    let known = Known { rotated_at: row.created_at, row, is_honest: true, lost: 0 };
+                    let known = Known { rotated_at: row.rotated_at, row, is_honest: true, lost: 0 };
                     assert!(self.sessions.insert(session, known).is_none(), "a session started twice");
                 }
                 (EventKind::End(_), Some(session)) => {
@@ -187,6 +205,10 @@ impl Known {
         let before = &self.row;
         assert!(before.ended.is_none() || row.ended == before.ended, "{before:?} {row:?}");
         assert_eq!((&row.subject, row.absolute_expiry), (&before.subject, before.absolute_expiry));
+        assert_eq!((row.idle, row.persistent), (before.idle, before.persistent));
+        let (idle, latest) = (row.idle.unwrap(), row.idle_expiry);
+        assert!(latest <= row.absolute_expiry && latest <= now.saturating_add(idle), "{before:?} {row:?}");
+        assert!(row.claims_epoch >= before.claims_epoch, "{before:?} {row:?}");
         match row.generation.checked_sub(before.generation) {
             Some(0) => {}
             Some(1) => {

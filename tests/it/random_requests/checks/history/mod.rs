@@ -16,9 +16,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use tower_refresh::{
-    Clock, KeyRing,
+    Assessment, Clock, KeyRing,
     keys::{Algorithm, RefreshKey, SigningKey},
     store::{Page, SessionStore},
 };
@@ -26,7 +26,7 @@ use tower_refresh::{
 use self::{
     ledger::{Ledger, Token},
     request::{Facts, InFlight, Who},
-    steps::{Call, Key, Sent, Step, User},
+    steps::{Call, Client, Key, Path, Sent, Step, User},
 };
 use super::block_on;
 use crate::support::{
@@ -35,15 +35,18 @@ use crate::support::{
     world::routes,
 };
 
+/// With each assessment, so that the application's objection is to the same requests that are served without it.
 pub fn check(data: &[u8]) {
     let story = Story(steps::steps(data));
-    block_on(async {
-        let mut history = History::new();
-        for step in &story.0 {
-            history.take(*step).await;
-            history.ledger.watch(&history.world).await;
-        }
-    });
+    for assessment in [Assessment::Allow, Assessment::RequireLogin, Assessment::EndSession] {
+        block_on(async {
+            let mut history = History::new(assessment);
+            for step in &story.0 {
+                history.take(*step).await;
+                history.ledger.watch(&history.world).await;
+            }
+        });
+    }
 }
 
 /// Prints its steps when the test panics.
@@ -67,6 +70,8 @@ struct History {
     under_way: Vec<UnderWay>,
     /// A request was dropped, and a session end that it started may still be running.
     is_unsettled: bool,
+    /// What the application makes of the refreshes of [`COPIER`].
+    assessment: Assessment,
 }
 
 struct UnderWay {
@@ -75,13 +80,21 @@ struct UnderWay {
     stage: Arc<AtomicU8>,
 }
 
+/// The user agent of those that present copies of tokens.
+const COPIER: &str = "copier";
+
 /// The stage of a request. In its handler it may take any time.
 const IN_HANDLER: u8 = 1;
 const AT_WORK: u8 = 2;
 
 impl History {
-    fn new() -> Self {
-        let world = World::new();
+    fn new(assessment: Assessment) -> Self {
+        let world = World::with(|builder| {
+            builder.assess(move |attempt| match attempt.user_agent() {
+                Some(COPIER) => assessment,
+                _ => Assessment::Allow,
+            })
+        });
         world.auth.rotate_keys(ring(Key::One, None)).unwrap();
         world.store.pause_in_calls();
         Self {
@@ -93,6 +106,7 @@ impl History {
             unknown: BTreeSet::new(),
             under_way: Vec::new(),
             is_unsettled: false,
+            assessment,
         }
     }
 
@@ -159,6 +173,12 @@ impl History {
                     assert_eq!(store.list(&user.id().into(), now, Page::first(10_000)).await.unwrap(), []);
                 }
             }
+            // A login in progress may still have the former claims, and is then sent no access token.
+            Step::ReloadClaims(_)
+                if self.under_way.iter().any(|request| matches!(request.facts.path, Path::Login(_))) => {}
+            Step::ReloadClaims(user) => {
+                assert!(self.world.auth.reload_claims(user.id()).await.is_ok());
+            }
             Step::Break(call) => self.fail(call),
             Step::Fix => {
                 self.world.store.fix();
@@ -198,9 +218,16 @@ impl History {
             self.is_unsettled = false;
         }
         let is_quiet = self.under_way.is_empty() && self.fails.is_empty() && self.unknown.is_empty();
-        let (mut facts, request) =
+        let is_refused = self.assessment != Assessment::Allow && matches!(sent.client, Client::Copy { .. });
+        let (mut facts, mut request) =
             Facts::new(&self.world, &self.ledger, &self.keys, &self.jars, sent, is_whole && is_quiet).await;
-        if facts.who == Who::Anonymous {
+        if matches!(sent.client, Client::Copy { .. }) {
+            request.headers_mut().insert("user-agent", HeaderValue::from_static(COPIER));
+        }
+        if is_refused {
+            facts.refuse();
+        }
+        if facts.who == Who::Anonymous && !is_refused {
             facts.who = self.user_of_an_older_load(&facts);
         }
         if facts.jar.is_none() {

@@ -30,10 +30,14 @@ pub struct Facts {
     pub who: Who,
     /// No fault is active, and no other request is under way.
     pub is_alone: bool,
-    /// The sessions that a logout or another login ends, if the token's key is still accepted then.
+    /// The sessions that a logout, another login or a reauthentication ends, if the token's key is still accepted then.
     pub named: Vec<(SessionHandle, Key)>,
     /// An explicit refresh must succeed.
     pub can_refresh: bool,
+    /// The application objects to refreshes by this client.
+    pub is_refused: bool,
+    /// The access token is valid, or may be.
+    has_access: bool,
 }
 
 /// Real tokens, valid or not, that count for the request.
@@ -115,6 +119,10 @@ impl Facts {
                 }
                 None => false,
             };
+        let has_access = match &presented.access {
+            Some(access) => ledger.validity(world, keys, access).await != Validity::Invalid,
+            None => false,
+        };
         let mut named = Vec::new();
         for token in [&presented.access, &presented.refresh].into_iter().flatten() {
             // An invalid access cookie counts as absent.
@@ -138,8 +146,19 @@ impl Facts {
             is_alone,
             named,
             can_refresh,
+            is_refused: false,
+            has_access,
         };
         (facts, request(sent.path.text(), &headers))
+    }
+
+    /// The application objects to a refresh, so that only a valid access token authenticates.
+    pub fn refuse(&mut self) {
+        self.is_refused = true;
+        self.can_refresh = false;
+        if !self.has_access && self.who != Who::Stranger {
+            self.who = Who::Anonymous;
+        }
     }
 
     /// The sessions whose tokens the request presents.
@@ -149,7 +168,7 @@ impl Facts {
 
     /// Whether the request has no real token, and asks for none.
     pub fn is_strangers(&self) -> bool {
-        self.sessions().next().is_none() && !matches!(self.path, Path::Login(_))
+        self.sessions().next().is_none() && self.path.login().is_none()
     }
 
     /// Checks the user of the request.
@@ -157,10 +176,13 @@ impl Facts {
         let status = response.status();
         let must_work = match self.path {
             Path::Me | Path::Optional | Path::Public => return self.check_user(response),
-            Path::Login(_) | Path::Logout => true,
+            Path::Login(_) | Path::LoginBriefly(_) | Path::Logout => true,
             Path::Refresh => self.can_refresh,
-            Path::LogoutEverywhere | Path::LogoutOthers => matches!(self.who, Who::Surely(_)),
-            Path::Error | Path::Switch => return,
+            Path::LogoutEverywhere | Path::LogoutOthers | Path::Reauthenticate => {
+                matches!(self.who, Who::Surely(_))
+            }
+            // What it takes depends on the refresh token beside the access token.
+            Path::Error | Path::Switch | Path::SetData => return,
         };
         if self.is_rejected {
             assert!(!status.is_success(), "{response:?}");
@@ -211,9 +233,12 @@ async fn who(
     let vouched = presented.refresh.as_ref().filter(|token| keys.contains(&token.key));
     let Some(refresh) = vouched else { return Who::Stranger };
     if has_bearer {
+        let row = world.store.row(refresh.session).await;
+        let least_epoch = row.map_or(0, |row| row.claims_epoch);
         let is_its_own = presented.access.as_ref().is_some_and(|access| {
-            let Kind::Access { expires_at } = access.kind else { return false };
-            access.session == refresh.session && keys.contains(&access.key) && world.clock.now() >= expires_at
+            let Kind::Access { expires_at, epoch } = access.kind else { return false };
+            let is_expired = world.clock.now() >= expires_at || epoch < least_epoch;
+            access.session == refresh.session && keys.contains(&access.key) && is_expired
         });
         if !is_its_own {
             return Who::Stranger;

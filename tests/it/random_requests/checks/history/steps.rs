@@ -22,6 +22,7 @@ pub enum Step {
     Wait(Wait),
     EndSession(u8),
     EndSubject(User),
+    ReloadClaims(User),
     /// From now on this kind of call fails.
     Break(Call),
     Fix,
@@ -73,9 +74,21 @@ pub enum Path {
     LogoutEverywhere,
     LogoutOthers,
     Refresh,
+    Reauthenticate,
+    /// A login whose cookies have no `Max-Age`, with lifetimes of its own.
+    LoginBriefly(User),
+    SetData,
 }
 
 impl Path {
+    /// The user whom the request logs in.
+    pub fn login(self) -> Option<User> {
+        match self {
+            Self::Login(user) | Self::LoginBriefly(user) => Some(user),
+            _ => None,
+        }
+    }
+
     pub fn text(self) -> &'static str {
         match self {
             Self::Me => "/me",
@@ -89,6 +102,10 @@ impl Path {
             Self::LogoutEverywhere => "/logout-everywhere",
             Self::LogoutOthers => "/logout-others",
             Self::Refresh => "/refresh",
+            Self::Reauthenticate => "/reauthenticate",
+            Self::LoginBriefly(User::Alice) => "/login-briefly/alice",
+            Self::LoginBriefly(User::Bob) => "/login-briefly/bob",
+            Self::SetData => "/data/tenant",
         }
     }
 }

@@ -10,12 +10,13 @@ use super::super::response;
 use super::{
     History, UnderWay,
     ledger::{Kind, Known, Token},
-    request::Facts,
+    request::{Facts, Who},
     steps::{Call, Jar, Path},
 };
 use crate::support::{
     browser::{REFRESH, generation, set_cookies},
     probe::{ACCESS_LIFETIME, carries_nothing},
+    world::BRIEF_ABSOLUTE,
 };
 
 impl History {
@@ -58,13 +59,17 @@ impl History {
         }
         self.check_cookies(facts, response).await;
         let sent = self.tokens(facts, response);
+        self.check_lifetimes(response, &sent).await;
         for token in &sent {
             let ended = denied
                 .get(&token.session)
                 .is_some_and(|at| self.world.clock.now() < at.saturating_add(ACCESS_LIFETIME));
             assert!(!ended, "a token of an ended session goes out: {token:?}");
+            self.ledger.assert_current(token, self.world.clock.now());
         }
-        if matches!(facts.path, Path::Login(_) | Path::Logout) && response.status() == StatusCode::OK {
+        if (facts.path.login().is_some() || matches!(facts.path, Path::Reauthenticate | Path::Logout))
+            && response.status() == StatusCode::OK
+        {
             for (session, key) in &facts.named {
                 if self.keys.contains(key) {
                     self.ended(*session).await;
@@ -86,7 +91,11 @@ impl History {
         if facts.is_rejected {
             assert!(cookies.is_empty(), "{response:?}");
         }
-        let is_changed = is_logout || matches!(facts.path, Path::Login(_));
+        let is_changed = is_logout || facts.path.login().is_some() || facts.path == Path::Reauthenticate;
+        if (facts.is_elsewhere || facts.is_refused) && !is_changed {
+            let is_removal = facts.is_navigation && cookies.iter().all(|(_, value)| value.is_none());
+            assert!(carries_nothing(response) || facts.is_refused && is_removal, "{response:?}");
+        }
         if facts.is_elsewhere && !is_changed {
             assert!(carries_nothing(response), "{response:?}");
         }
@@ -96,6 +105,26 @@ impl History {
         if removes {
             let is_over = facts.is_navigation && self.is_over(facts.presented.refresh.as_ref()).await;
             assert!(is_over || is_logout && response.status() == StatusCode::OK, "{response:?}");
+        }
+    }
+
+    /// No token outlives its session, and its cookies have a `Max-Age` unless the login chose otherwise.
+    async fn check_lifetimes(&self, response: &Response<Bytes>, sent: &[Token]) {
+        let cookies = response.headers().get_all("set-cookie").iter();
+        let cookies = cookies.map(|header| cookie::Cookie::parse(header.to_str().unwrap()).unwrap());
+        let cookies: Vec<_> = cookies.collect();
+        for token in sent {
+            let Some(row) = self.world.store.row(token.session).await else { continue };
+            if let Kind::Access { expires_at, .. } = token.kind {
+                assert!(expires_at <= row.absolute_expiry, "{row:?} {response:?}");
+            }
+            let life = row.absolute_expiry.saturating_since(row.created_at);
+            let is_brief = life <= BRIEF_ABSOLUTE;
+            assert_eq!(row.persistent, !is_brief, "{row:?}");
+            for cookie in cookies.iter().filter(|cookie| cookie.value() == token.text) {
+                assert_eq!(cookie.max_age().is_some(), row.persistent, "{cookie} {row:?}");
+                assert!(cookie.expires().is_none(), "{cookie}");
+            }
         }
     }
 
@@ -123,13 +152,21 @@ impl History {
         let sent: Vec<_> = [access, refresh].into_iter().flatten().collect();
         let presented = facts.presented.refresh.as_ref();
         for token in &sent {
-            match (facts.path, presented) {
-                (Path::Login(user), _) if response.status() == StatusCode::OK => {
+            match (facts.path.login(), presented) {
+                (Some(user), _) if response.status() == StatusCode::OK => {
                     assert_eq!(token.subject.as_str(), user.id());
                     assert!(!facts.sessions().any(|session| session == token.session));
                     assert!(!matches!(token.kind, Kind::Refresh { generation: 1.. }));
                 }
-                (_, Some(presented)) => {
+                (None, _) if facts.path == Path::Reauthenticate && response.status() == StatusCode::OK => {
+                    let (Who::Surely(subject) | Who::Perhaps(subject)) = &facts.who else {
+                        panic!("a stranger is reauthenticated: {response:?}")
+                    };
+                    assert_eq!(token.subject.as_str(), subject);
+                    assert!(!facts.sessions().any(|session| session == token.session));
+                    assert!(!matches!(token.kind, Kind::Refresh { generation: 1.. }));
+                }
+                (_, Some(presented)) if facts.path != Path::SetData || presented.session == token.session => {
                     assert_eq!((&token.subject, token.session), (&presented.subject, presented.session));
                     if let (Kind::Refresh { generation: sent }, Kind::Refresh { generation }) =
                         (token.kind, presented.kind)
@@ -137,7 +174,18 @@ impl History {
                         assert_eq!(sent, generation + 1);
                     }
                 }
-                (_, None) => panic!("tokens without a presented refresh token: {response:?}"),
+                // Without the refresh token of its session, it is no longer valid than the one that was presented.
+                (_, _) if facts.path == Path::SetData => {
+                    let before = facts.presented.access.as_ref().expect("an access token");
+                    let (Kind::Access { expires_at, .. }, Kind::Access { expires_at: before_at, .. }) =
+                        (token.kind, before.kind)
+                    else {
+                        panic!("a refresh token goes out: {response:?}")
+                    };
+                    assert_eq!((&token.subject, token.session), (&before.subject, before.session));
+                    assert!(expires_at <= before_at, "{response:?}");
+                }
+                _ => panic!("tokens without a presented refresh token: {response:?}"),
             }
         }
         sent

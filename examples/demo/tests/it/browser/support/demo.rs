@@ -76,6 +76,13 @@ impl Demo {
         (serde_json::from_str(&answer.into_body().read_to_string().unwrap()).unwrap(), token)
     }
 
+    /// The status of a request with this refresh token, whose response does not reach the browser.
+    pub(crate) fn refresh_with(&self, cookie: &str, token: &str) -> u16 {
+        let answer =
+            ureq::get(format!("{}me", self.url())).header("cookie", format!("{cookie}={token}")).call();
+        answer.unwrap().status().as_u16()
+    }
+
     /// The status of a request with this access token, from elsewhere.
     pub(crate) fn status_of(&self, method: &str, path: &str, access_token: &str) -> u16 {
         let request = ureq::http::Request::builder()

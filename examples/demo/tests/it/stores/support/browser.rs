@@ -94,6 +94,10 @@ impl Browser {
         self.send(server, "DELETE", path, "")
     }
 
+    pub(crate) fn patch(&mut self, server: usize, path: &str, body: &str) -> Result<Answer, Error> {
+        self.send(server, "PATCH", path, body)
+    }
+
     fn send(&mut self, server: usize, method: &str, path: &str, body: &str) -> Result<Answer, Error> {
         let address = self.addresses.read().unwrap()[server].clone();
         let mut request = Request::builder().method(method).uri(format!("http://{address}{path}"));

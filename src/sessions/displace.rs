@@ -1,0 +1,87 @@
+//! Ending the sessions that a login leaves no room for.
+
+use std::{cmp::Reverse, collections::BinaryHeap, sync::Arc};
+
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, try_join_all},
+};
+use tower_refresh_core::{EndReason, Page, SessionHandle, SessionRow, StoreError, Subject, Timestamp};
+
+use super::Sessions;
+use crate::event::ClientInfo;
+
+/// How many sessions may stay beside a new one, and how many are ended at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(crate) others: usize,
+    most_ended: usize,
+}
+
+const PAGE: usize = 100;
+
+/// Store calls at the same time, which stores with a server of their own group into few.
+const AT_ONCE: usize = 32;
+
+impl Room {
+    /// All other sessions are ended, however many.
+    pub(crate) const NONE: Self = Self { others: 0, most_ended: usize::MAX };
+
+    /// For at most `sessions` with the new one. A login ends a thousand, so that it needs little time where there were more before
+    /// the limit was set: later logins end the rest.
+    pub(crate) fn for_at_most(sessions: usize) -> Self {
+        Self { others: sessions.saturating_sub(1), most_ended: 1000 }
+    }
+}
+
+impl<C: Send + Sync + 'static> Sessions<C> {
+    /// Ends live sessions of the subject of `new` that started before it, those that were used least recently first, until there is
+    /// room; those in `former` are ended otherwise, and do not count.
+    ///
+    /// Later sessions are not looked at: of two logins at the same time, each with room for one, the later one stays. Otherwise both
+    /// would end.
+    pub(crate) async fn displace(
+        self: &Arc<Self>,
+        new: &SessionRow,
+        former: &[SessionHandle],
+        room: Room,
+        client: &ClientInfo,
+    ) -> Result<(), StoreError> {
+        // The most recently used ones so far, the one of them that was used least recently on top.
+        let mut recent = BinaryHeap::<Reverse<(Timestamp, SessionHandle)>>::new();
+        let mut page = Page::after(new, PAGE);
+        let mut left = room.most_ended;
+        loop {
+            let rows = self.store.list(&new.subject, self.now(), page, client).await?;
+            let mut displaced = Vec::new();
+            for row in rows.iter().filter(|row| !former.contains(&row.handle)) {
+                recent.push(Reverse((row.rotated_at, row.handle)));
+                if recent.len() > room.others
+                    && let Some(Reverse((_, session))) = recent.pop()
+                {
+                    displaced.push(session);
+                }
+            }
+            displaced.truncate(left);
+            left -= displaced.len();
+            for some in displaced.chunks(AT_ONCE) {
+                try_join_all(some.iter().map(|session| self.displace_one(*session, &new.subject, client)))
+                    .await?;
+            }
+            match rows.last() {
+                Some(last) if rows.len() == PAGE && left > 0 => page = Page::after(last, PAGE),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn displace_one(
+        self: &Arc<Self>,
+        session: SessionHandle,
+        subject: &Subject,
+        client: &ClientInfo,
+    ) -> BoxFuture<'static, Result<bool, StoreError>> {
+        let (sessions, subject, client) = (self.clone(), subject.clone(), client.clone());
+        async move { sessions.end(session, Some(subject), EndReason::Displaced, &client).await }.boxed()
+    }
+}
