@@ -54,7 +54,7 @@ pub struct Rejection {
     presentation: Option<Arc<Presentation>>,
     /// The request has cookies of the layer, which a bearer token of another issuer keeps from counting.
     has_unused_cookies: bool,
-    /// For an anonymous request.
+    /// For a request that is anonymous, or whose user authenticated too long ago.
     remedy: Option<Remedy>,
     #[cfg(feature = "axum")]
     request: Option<Arc<Parts>>,
@@ -70,6 +70,12 @@ impl Rejection {
     }
 
     pub(crate) fn with_remedy(self, remedy: Option<Remedy>) -> Self {
+        Self { remedy, ..self }
+    }
+
+    /// The same, with no way to a login page.
+    pub(crate) fn without_login(self) -> Self {
+        let remedy = self.remedy.filter(|remedy| *remedy == Remedy::Reauthentication);
         Self { remedy, ..self }
     }
 
@@ -135,14 +141,25 @@ impl Rejection {
         self.respond(Some(request)).map(B::from)
     }
 
-    /// The way to `page`, for a person who must log in there.
-    pub(crate) fn lead_to(&self, page: &LoginPage, request: &Parts) -> Option<Response<Bytes>> {
-        page.lead(request, self.remedy?)
+    /// The way to the login page `page`, for a person who must log in there.
+    pub(crate) fn lead_to_login(&self, page: &LoginPage, request: &Parts) -> Option<Response<Bytes>> {
+        let remedy = self.remedy.filter(|remedy| *remedy != Remedy::Reauthentication)?;
+        page.lead(request, remedy)
+    }
+
+    /// The way to `page`, for a person who must authenticate again there.
+    pub(crate) fn lead_to_reauthentication(
+        &self,
+        page: &LoginPage,
+        request: &Parts,
+    ) -> Option<Response<Bytes>> {
+        let remedy = self.remedy.filter(|remedy| *remedy == Remedy::Reauthentication)?;
+        page.lead(request, remedy)
     }
 
     fn respond(&self, request: Option<&Parts>) -> Response<Bytes> {
         let custom = self.presentation.as_ref().zip(request).and_then(|(presentation, request)| {
-            let way = presentation.login_page.as_ref().and_then(|page| self.lead_to(page, request));
+            let way = presentation.login_page.as_ref().and_then(|page| self.lead_to_login(page, request));
             way.or_else(|| presentation.custom.as_ref().map(|custom| custom(self, request)))
         });
         let mut response = custom.unwrap_or_else(|| self.problem());

@@ -26,15 +26,17 @@ const REPEAT: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8
                       <meta http-equiv=\"refresh\" content=\"0\">\n<title>One moment</title>\n\
                       <p><a href=\"\">Continue</a></p>\n";
 
-/// What lets a person in whose request is anonymous.
+/// What lets a person in whose request was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remedy {
     Login,
     /// Another site started the navigation, so nothing was changed for it. A request of our own may have a user.
     Repetition,
+    /// The user is logged in, but authenticated too long ago.
+    Reauthentication,
 }
 
-/// A page of the application where people log in.
+/// A page of the application where people log in, or authenticate again.
 #[derive(Clone, Debug)]
 pub(crate) struct LoginPage {
     /// With the query, to which a parameter can be appended.
@@ -53,7 +55,7 @@ impl LoginPage {
         Ok(Self { path: path.into() })
     }
 
-    /// The response that leads the person who waits for this request to a login; `None` for programs.
+    /// The response that leads the person who waits for this request to this page; `None` for programs.
     pub(crate) fn lead(&self, request: &Parts, remedy: Remedy) -> Option<Response<Bytes>> {
         let uri = original_uri(request);
         if !is_for_a_person(request) || uri.path() == self.path() {
@@ -61,7 +63,7 @@ impl LoginPage {
         }
         match remedy {
             Remedy::Repetition if !has_own_referer(request) => Some(repeat()),
-            Remedy::Repetition | Remedy::Login => self.redirect(uri),
+            Remedy::Repetition | Remedy::Login | Remedy::Reauthentication => self.redirect(uri),
         }
     }
 
@@ -87,8 +89,9 @@ impl LoginPage {
     }
 }
 
-/// A path that cannot be that of a login page: [`AuthBuilder::login_page`](crate::AuthBuilder::login_page) and
-/// [`RequireAuthLayer::login_page`](crate::middleware::RequireAuthLayer::login_page) need what [`safe_next`] accepts, without a
+/// A path that cannot be that of a login page: [`AuthBuilder::login_page`](crate::AuthBuilder::login_page),
+/// [`RequireAuthLayer::login_page`](crate::middleware::RequireAuthLayer::login_page) and
+/// [`reauthenticate_page`](crate::middleware::RequireAuthLayer::reauthenticate_page) need what [`safe_next`] accepts, without a
 /// parameter `next`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -137,11 +137,7 @@ impl<C: CustomClaims> RequestState<C> {
             self.auth.sessions().events.misconfigured(mistake, &kind, self.about(&client));
         }
         let is_foreign = matches!(&kind, RejectionKind::InvalidToken(reason) if reason.may_be_foreign());
-        let is_anonymous = matches!(
-            kind,
-            RejectionKind::Unauthenticated | RejectionKind::LoginRequired { expired_bearer: false }
-        );
-        let remedy = if is_anonymous { self.remedy() } else { None };
+        let remedy = self.remedy(&kind);
         let rejection = Rejection::new(kind, &self.auth.presentation).with_remedy(remedy);
         if is_foreign && self.info.has_our_cookies(&self.auth.settings) {
             rejection.with_unused_cookies()
@@ -150,14 +146,20 @@ impl<C: CustomClaims> RequestState<C> {
         }
     }
 
-    /// What lets a person in, if the request is anonymous.
-    fn remedy(&self) -> Option<Remedy> {
-        if !matches!(self.outcome, Outcome::Anonymous) || self.info.is_cross_site {
+    /// What lets a person in whose request is rejected for this reason.
+    fn remedy(&self, kind: &RejectionKind) -> Option<Remedy> {
+        if self.info.is_cross_site {
             return None;
         }
-        match self.loaded().map(Arc::as_ref) {
-            Some(Loaded::Inactive(Inactive::RepetitionNeeded)) => Some(Remedy::Repetition),
-            _ => Some(Remedy::Login),
+        let is_anonymous = matches!(self.outcome, Outcome::Anonymous);
+        match kind {
+            RejectionKind::InsufficientUserAuthentication { .. } => Some(Remedy::Reauthentication),
+            RejectionKind::LoginRequired { expired_bearer: false } if is_anonymous => Some(Remedy::Login),
+            RejectionKind::Unauthenticated if is_anonymous => match self.loaded().map(Arc::as_ref) {
+                Some(Loaded::Inactive(Inactive::RepetitionNeeded)) => Some(Remedy::Repetition),
+                _ => Some(Remedy::Login),
+            },
+            _ => None,
         }
     }
 

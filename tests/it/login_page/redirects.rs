@@ -1,6 +1,6 @@
 //! Which requests are sent to the login page.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -280,4 +280,56 @@ fn a_login_page_elsewhere_is_an_error() {
     for path in ["/login", "/login?lang=de", "/?nextpage=1"] {
         assert!(world.auth.require_auth().login_page(path).is_ok(), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_person_whose_login_is_not_recent_is_sent_to_authenticate_again() {
+    const MAX_AGE: Duration = Duration::from_secs(5 * 60);
+    let world = world();
+    let browser = Browser::logged_in(&world, "alice").await;
+    let handler = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Bytes::new())) });
+    let recent = || world.auth.require_recent_login(MAX_AGE);
+    let one = recent().reauthenticate_page("/confirm?by=code").unwrap();
+    let both = recent().login_page("/staff").unwrap().reauthenticate_page("/confirm").unwrap();
+    let reversed = recent().reauthenticate_page("/confirm").unwrap().login_page("/staff").unwrap();
+    let one = world.auth.layer().layer(one.layer(handler));
+    let both = world.auth.layer().layer(both.layer(handler));
+    let reversed = world.auth.layer().layer(reversed.layer(handler));
+
+    let cookies = browser.cookie_header();
+    let with_cookies = |path, headers: &[(&str, &str)]| {
+        let cookies = [("cookie", cookies.as_str())];
+        request(path, &[headers, &cookies].concat())
+    };
+    assert_eq!(one.clone().oneshot(with_cookies("/a", &NAVIGATION)).await.unwrap().status(), StatusCode::OK);
+
+    world.clock.advance(MAX_AGE + Duration::from_secs(1));
+    let cases = [
+        (
+            "/a?b",
+            &NAVIGATION[..],
+            [Some("/confirm?by=code&next=/a%3Fb"), Some("/confirm?next=/a%3Fb")],
+            "a person",
+        ),
+        ("/confirm", &NAVIGATION[..], [None; 2], "the page itself"),
+        ("/a", &[("accept", "application/json")][..], [None; 2], "a program"),
+    ];
+    for (path, headers, [alone, with_login], reason) in cases {
+        for (service, expected) in [(&one, alone), (&both, with_login), (&reversed, with_login)] {
+            let response = service.clone().oneshot(with_cookies(path, headers)).await.unwrap();
+            assert_eq!(location(&response), expected, "{reason}");
+            if expected.is_none() {
+                assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{reason}");
+                let challenge = response.headers()["www-authenticate"].to_str().unwrap();
+                assert!(challenge.contains("insufficient_user_authentication"), "{challenge}");
+            }
+        }
+    }
+    for (service, expected) in
+        [(one, "/login?next=/a"), (both, "/staff?next=/a"), (reversed, "/staff?next=/a")]
+    {
+        let response = service.oneshot(request("/a", &NAVIGATION)).await.unwrap();
+        assert_eq!(location(&response), Some(expected), "an anonymous person");
+    }
+    assert!(recent().reauthenticate_page("//evil.example").is_err());
 }
