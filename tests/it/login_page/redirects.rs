@@ -4,7 +4,7 @@ use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, ServiceExt, service_fn, util::BoxCloneService};
 use tower_refresh::{Rejection, RejectionKind};
 
 use super::paths::HOSTILE;
@@ -292,9 +292,9 @@ async fn a_person_whose_login_is_not_recent_is_sent_to_authenticate_again() {
     let one = recent().reauthenticate_page("/confirm?by=code").unwrap();
     let both = recent().login_page("/staff").unwrap().reauthenticate_page("/confirm").unwrap();
     let reversed = recent().reauthenticate_page("/confirm").unwrap().login_page("/staff").unwrap();
-    let one = world.auth.layer().layer(one.layer(handler));
-    let both = world.auth.layer().layer(both.layer(handler));
-    let reversed = world.auth.layer().layer(reversed.layer(handler));
+    let one = BoxCloneService::new(world.auth.layer().layer(one.layer(handler)));
+    let both = BoxCloneService::new(world.auth.layer().layer(both.layer(handler)));
+    let reversed = BoxCloneService::new(world.auth.layer().layer(reversed.layer(handler)));
 
     let cookies = browser.cookie_header();
     let with_cookies = |path, headers: &[(&str, &str)]| {
