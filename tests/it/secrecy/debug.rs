@@ -1,11 +1,16 @@
 //! The `Debug` of every public type.
 
-use std::{convert::Infallible, fmt::Debug, sync::Mutex, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt::Debug,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_refresh::{
-    Auth, Authenticated, ConfigError, FeedLossPolicy, Identity, InvalidClaimsReason,
+    Assessment, Auth, Authenticated, ConfigError, FeedLossPolicy, Identity, InvalidClaimsReason,
     InvalidLoginOptionsReason, InvalidTokenReason, KeyRing, LateBudget, LoginOptions, MemoryStore,
     PolicyError, ReauthOptions, Rejection, RotationPolicy, Session, SessionHandle, SystemClock,
     event::{EndReason, EventKind, RejectionReason, TokenClass},
@@ -76,6 +81,7 @@ fn show_keys(shown: &mut Shown, secrets: &mut Secrets) {
 }
 
 fn show_settings(shown: &mut Shown, secrets: &mut Secrets) {
+    shown.of("Assessment", &Assessment::RequireLogin);
     let builder = Auth::<Claims>::builder(ring(secrets)).issuer("https://api.example.com");
     shown.of("AuthBuilder", &builder);
     shown.of("ConfigError", &builder.build().unwrap_err());
@@ -106,7 +112,14 @@ async fn no_public_type_shows_a_secret() {
     show_keys(&mut shown, &mut secrets);
     show_settings(&mut shown, &mut secrets);
 
-    let world = World::new();
+    let attempts = Arc::<Mutex<Vec<String>>>::default();
+    let shown_attempts = attempts.clone();
+    let world = World::with(move |builder| {
+        builder.assess(move |attempt| {
+            shown_attempts.lock().unwrap().push(format!("{attempt:?} {attempt:#?}"));
+            Assessment::Allow
+        })
+    });
     world.auth.rotate_keys(ring(&mut secrets)).unwrap();
     let mut browser = Browser::logged_in(&world, "alice").await;
     secrets.cookies(&browser);
@@ -197,6 +210,9 @@ async fn no_public_type_shows_a_secret() {
     shown.of("ParseEndReasonError", &"no reason".parse::<EndReason>().unwrap_err());
     shown.of("TokenClass", &TokenClass::Current);
     shown.of("SessionHandle", &SessionHandle::from_bytes([7; 16]));
+
+    let attempt = attempts.lock().unwrap().pop().unwrap();
+    shown.0.push(("RefreshAttempt", attempt));
 
     for (name, text) in &shown.0 {
         secrets.assert_absent(name, text);
