@@ -134,7 +134,7 @@ fn check<C: CustomClaims>(
     if let Some(verdict) = user.check_times(now) {
         return record(verdict, was_cached);
     }
-    let verdict = match auth.sessions().standing(user.session, user.epoch) {
+    let verdict = match auth.sessions().standing(user.session, user.epoch, now) {
         Standing::Good => {
             let refresh_ahead_due = user.is_refresh_ahead_due(now);
             Verdict::Valid(ValidAccess { refresh_ahead_due, user, transport })

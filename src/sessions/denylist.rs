@@ -31,11 +31,14 @@ const MAX_REPORTED: usize = 448;
 /// An entry stays until it is over by the monotonic clock and by the wall clock: if the wall clock jumps ahead and back, no entry is
 /// lost, and if it is set back, an entry stays as long as the access tokens, which expire by that clock.
 ///
-/// Readers take no lock: one atomic read while the list is empty, else a lookup in the shard's current map. Writers (logouts,
-/// changes of roles) copy one shard.
+/// Readers take no lock: one atomic read while the list is empty, else a lookup in the shard's current map, and a clock only if it
+/// has an entry. Writers (logouts, changes of roles) copy one shard.
 pub(super) struct Denylist {
     entries: AtomicUsize,
+    /// By the monotonic clock, in milliseconds: for writers. The date may be wrong for long.
     next_removal: AtomicU64,
+    /// By the wall clock, in milliseconds: for readers, who know the date anyway.
+    next_removal_date: AtomicU64,
     shards: Box<[ArcSwap<Shard>]>,
     writer: Mutex<()>,
 }
@@ -83,6 +86,12 @@ impl Entry {
     fn is_live(&self, now: Now) -> bool {
         millis(now.monotonic) < self.until || now.date < self.until_date
     }
+
+    /// When the entry is over, if both clocks go on as they do now.
+    fn over_at(&self, now: Now) -> Timestamp {
+        let left = Duration::from_millis(self.until.saturating_sub(millis(now.monotonic)));
+        self.until_date.max(now.date.saturating_add(left))
+    }
 }
 
 impl Denylist {
@@ -90,6 +99,7 @@ impl Denylist {
         Self {
             entries: AtomicUsize::new(0),
             next_removal: AtomicU64::new(u64::MAX),
+            next_removal_date: AtomicU64::new(u64::MAX),
             shards: (0..SHARDS).map(|_| ArcSwap::default()).collect(),
             writer: Mutex::default(),
         }
@@ -167,42 +177,56 @@ impl Denylist {
             self.entries.fetch_add(1, Ordering::Release);
         }
         shard.store(map.into());
-        self.next_removal.fetch_min(
-            entry.until.max(millis(now.monotonic.saturating_add(BETWEEN_REMOVALS))),
-            Ordering::Relaxed,
-        );
+        let (soonest, soonest_date) = soonest_removal(now);
+        self.next_removal.fetch_min(entry.until.max(soonest), Ordering::Relaxed);
+        let over_at = entry.over_at(now).max(soonest_date);
+        self.next_removal_date.fetch_min(over_at.as_millis(), Ordering::Relaxed);
         true
     }
 
     /// Which access tokens of the session are denied.
     #[inline]
-    pub(super) fn get(&self, handle: SessionHandle, now: impl FnOnce() -> Now) -> Option<Denied> {
-        if self.entries.load(Ordering::Acquire) == 0 { None } else { self.find(handle, now()) }
+    pub(super) fn get(
+        &self,
+        handle: SessionHandle,
+        date: impl FnOnce() -> Timestamp,
+        monotonic: impl Fn() -> Duration,
+    ) -> Option<Denied> {
+        if self.entries.load(Ordering::Acquire) == 0 { None } else { self.find(handle, date(), monotonic) }
     }
 
-    fn find(&self, handle: SessionHandle, now: Now) -> Option<Denied> {
-        if millis(now.monotonic) >= self.next_removal.load(Ordering::Relaxed)
+    fn find(
+        &self,
+        handle: SessionHandle,
+        date: Timestamp,
+        monotonic: impl Fn() -> Duration,
+    ) -> Option<Denied> {
+        if date.as_millis() >= self.next_removal_date.load(Ordering::Relaxed)
             && let Ok(_writer) = self.writer.try_lock()
         {
-            self.remove_expired(now);
+            self.remove_expired(Now { monotonic: monotonic(), date });
         }
-        self.shard(handle).load().get(&handle).filter(|entry| entry.is_live(now)).map(|entry| entry.denied)
+        let shard = self.shard(handle).load();
+        let entry = shard.get(&handle)?;
+        entry.is_live(Now { monotonic: monotonic(), date }).then_some(entry.denied)
     }
 
     fn remove_expired(&self, now: Now) {
-        let (mut entries, mut next) = (0, u64::MAX);
+        let (mut entries, mut next, mut next_date) = (0, u64::MAX, Timestamp::from_millis(u64::MAX));
         for shard in &self.shards {
             let map = shard.load();
             let live = || map.iter().filter(|(_, entry)| entry.is_live(now));
-            next = live().map(|(_, entry)| entry.until).min().unwrap_or(u64::MAX).min(next);
+            next = live().map(|(_, entry)| entry.until).fold(next, u64::min);
+            next_date = live().map(|(_, entry)| entry.over_at(now)).fold(next_date, Timestamp::min);
             let count = live().count();
             entries += count;
             if count < map.len() {
                 shard.store(live().map(|(handle, entry)| (*handle, *entry)).collect::<Shard>().into());
             }
         }
-        let soonest = millis(now.monotonic.saturating_add(BETWEEN_REMOVALS));
+        let (soonest, soonest_date) = soonest_removal(now);
         self.next_removal.store(next.max(soonest), Ordering::Relaxed);
+        self.next_removal_date.store(next_date.max(soonest_date).as_millis(), Ordering::Relaxed);
         self.entries.store(entries, Ordering::Release);
     }
 
@@ -210,6 +234,10 @@ impl Denylist {
         let [first, second, ..] = *handle.as_bytes();
         &self.shards[usize::from(u16::from_be_bytes([first, second])) % SHARDS]
     }
+}
+
+fn soonest_removal(now: Now) -> (u64, Timestamp) {
+    (millis(now.monotonic.saturating_add(BETWEEN_REMOVALS)), now.date.saturating_add(BETWEEN_REMOVALS))
 }
 
 fn reported(shard: &Shard) -> usize {

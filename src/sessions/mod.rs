@@ -154,13 +154,13 @@ impl<C: Send + Sync + 'static> Sessions<C> {
     /// Whether the session has ended, as far as this server knows.
     #[inline]
     pub(crate) fn is_denied(&self, session: SessionHandle) -> bool {
-        self.denied(session) == Some(Denied::All)
+        self.denied(session, || self.now()) == Some(Denied::All)
     }
 
     /// Whether an access token of the session counts, with claims of this epoch, as far as this server knows.
     #[inline]
-    pub(crate) fn standing(&self, session: SessionHandle, epoch: u32) -> Standing {
-        match self.denied(session) {
+    pub(crate) fn standing(&self, session: SessionHandle, epoch: u32, now: Timestamp) -> Standing {
+        match self.denied(session, || now) {
             None => Standing::Good,
             Some(Denied::EpochsBelow(least)) if epoch >= least.get() => Standing::Good,
             Some(Denied::EpochsBelow(_)) => Standing::Outdated,
@@ -170,7 +170,7 @@ impl<C: Send + Sync + 'static> Sessions<C> {
 
     /// The lowest epoch of claims of the session that are not outdated, as far as this server knows.
     pub(crate) fn least_epoch(&self, session: SessionHandle) -> u32 {
-        match self.denied(session) {
+        match self.denied(session, || self.now()) {
             Some(Denied::EpochsBelow(least)) => least.get(),
             Some(Denied::All) | None => 0,
         }
@@ -183,8 +183,8 @@ impl<C: Send + Sync + 'static> Sessions<C> {
     }
 
     #[inline]
-    fn denied(&self, session: SessionHandle) -> Option<Denied> {
-        self.denylist.get(session, || self.denylist_now())
+    fn denied(&self, session: SessionHandle, now: impl FnOnce() -> Timestamp) -> Option<Denied> {
+        self.denylist.get(session, now, || self.events.monotonic())
     }
 
     /// Whether the store must be asked even about the session of a valid access token.

@@ -15,6 +15,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::with_baseline("hit.header.around", || hit_around(bearer)),
     Scenario::with_baseline("hit.cookies.layer", || hit_on_routes(cookies)),
     Scenario::with_baseline("hit.cookies.around", || hit_around(cookies)),
+    Scenario::with_baseline("hit.header.around.end", || hit_beside(Notice::End)),
+    Scenario::with_baseline("hit.header.around.role", || hit_beside(Notice::Role)),
     Scenario::slow("hit.million", || crowd::hits(crowd::TOKENS)),
     Scenario::slow("hit.million.one", || crowd::hits_of_one(crowd::TOKENS)),
     Scenario::new("miss.hs256", || miss(Algorithm::Hs256)),
@@ -48,6 +50,28 @@ fn hit_around(build: BuildRequest) -> Batches {
     let world = Ours::new(Algorithm::Hs256);
     let tokens = world.login();
     requests(world.runtime.clone(), world.with_layer_around(), move || build(&tokens))
+}
+
+/// What this server has heard of another session.
+#[derive(Clone, Copy)]
+enum Notice {
+    End,
+    Role,
+}
+
+/// While the access tokens of another session are rejected, or count as expired.
+fn hit_beside(notice: Notice) -> Batches {
+    let world = Ours::new(Algorithm::Hs256);
+    world.login();
+    let other = world.runtime.block_on(world.auth.sessions("alice", None)).unwrap()[0].handle();
+    let tokens = world.login();
+    world.runtime.block_on(async {
+        match notice {
+            Notice::End => assert!(world.auth.end_session(other).await.unwrap()),
+            Notice::Role => assert!(world.auth.reload_session(other).await.unwrap()),
+        }
+    });
+    requests(world.runtime.clone(), world.with_layer_around(), move || bearer(&tokens))
 }
 
 fn miss(algorithm: Algorithm) -> Batches {
