@@ -4,6 +4,7 @@ mod head;
 mod reload;
 mod requests;
 mod schedules;
+#[cfg(feature = "tokio")]
 mod servers;
 
 use bytes::Bytes;

@@ -22,7 +22,6 @@ async fn two_servers(ahead: Duration) -> (World, World) {
     (here, there)
 }
 
-#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_role_taken_away_on_one_server_is_gone_on_the_other_for_the_next_request() {
     for ahead in [Duration::ZERO, Duration::from_secs(50)] {
@@ -61,7 +60,6 @@ async fn a_role_taken_away_on_one_server_is_gone_on_the_other_for_the_next_reque
 }
 
 /// Its response is on its way when the notice comes, minutes after the request.
-#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_slow_handler_on_another_server_sends_the_remaining_role() {
     let (here, there) = two_servers(Duration::ZERO).await;
@@ -100,7 +98,6 @@ async fn a_slow_handler_on_another_server_sends_the_remaining_role() {
     assert_eq!(says(&new_access(response.headers()).unwrap()), says_user(1));
 }
 
-#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_server_that_joins_late_learns_of_earlier_changes_and_an_outdated_session_may_end_later() {
     let (here, _) = two_servers(Duration::ZERO).await;
@@ -121,7 +118,6 @@ async fn a_server_that_joins_late_learns_of_earlier_changes_and_an_outdated_sess
     assert_eq!(scope_of(&late, other.request("/optional")).await.body(), "-");
 }
 
-#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn without_a_feed_the_role_is_gone_at_the_next_refresh_or_at_once_where_the_store_is_asked() {
     for (policy, header, cookie) in
@@ -164,7 +160,6 @@ async fn without_a_feed_the_role_is_gone_at_the_next_refresh_or_at_once_where_th
 }
 
 /// A bearer token with the refresh cookie of another session: never refreshed with it.
-#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_server_that_asks_the_store_never_changes_from_one_user_to_another() {
     let store = TestStore::default();
@@ -187,7 +182,6 @@ async fn a_server_that_asks_the_store_never_changes_from_one_user_to_another() {
 }
 
 /// As many sessions as a part of the list has room for, and one more.
-#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn more_changes_than_there_is_room_for_count_as_a_lost_feed() {
     let here = World::new();
@@ -209,7 +203,6 @@ async fn more_changes_than_there_is_room_for_count_as_a_lost_feed() {
     assert_eq!(scope_of(&there, browser.request("/me")).await.body(), "user");
 }
 
-#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_notice_about_the_claims_revives_no_session_whose_end_was_reported() {
     let here = World::new();
@@ -225,7 +218,6 @@ async fn a_notice_about_the_claims_revives_no_session_whose_end_was_reported() {
 }
 
 /// Anyone who can send on the feed can send any epoch.
-#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn a_forged_notice_logs_no_user_out_and_costs_one_refresh() {
     for epoch in [0, 1, u32::MAX] {
