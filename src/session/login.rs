@@ -121,7 +121,7 @@ impl<C: CustomClaims> Session<C> {
     /// have been live until now: what ended it meanwhile, such as a logout elsewhere, applies to the new session as well.
     pub(super) async fn replace(
         &self,
-        predecessor: Option<SessionHandle>,
+        predecessor: Option<&SessionRow>,
         former: Vec<SessionHandle>,
         row: &SessionRow,
         room: Option<Room>,
@@ -138,6 +138,7 @@ impl<C: CustomClaims> Session<C> {
             self.discard(row).await;
             return Err(self.reject(RejectionKind::Unavailable));
         }
+        let (former_row, predecessor) = (predecessor, predecessor.map(|former| former.handle));
         let others = former.into_iter().filter(|session| Some(*session) != predecessor);
         for session in predecessor.into_iter().chain(others) {
             let subject = self.state.subject_of(session);
@@ -151,6 +152,9 @@ impl<C: CustomClaims> Session<C> {
             };
             self.discard(row).await;
             return Err(self.reject(failure));
+        }
+        if let Some(former) = former_row {
+            sessions.outdate_successor(former, row, &client).await;
         }
         if let Err(sealed) = self.state.set_change(change) {
             self.discard(row).await;

@@ -85,7 +85,7 @@ impl<C: CustomClaims> Session<C> {
         let response = TokenResponse::new(&access, self.state.auth.settings.access_token_in_body);
         let issued = Issued { access: Some(access), refresh: Some(refresh) };
         let change = Change::LoggedIn { user, issued };
-        self.replace(Some(former.handle), self.client_sessions()?, &row, None, change).await?;
+        self.replace(Some(&former), self.client_sessions()?, &row, None, change).await?;
         Ok(response)
     }
 
@@ -116,7 +116,7 @@ impl<C: CustomClaims> Session<C> {
         let NewSession { row, user, access, refresh } =
             self.prepare_successor(former, options, RefreshTransport::Body).await?;
         let client_sessions = self.client_sessions_without_cookies()?;
-        self.replace(Some(session), client_sessions, &row, None, Change::LoggedInNative { user }).await?;
+        self.replace(Some(former), client_sessions, &row, None, Change::LoggedInNative { user }).await?;
         Ok(NativeTokenResponse::new(access, Some(refresh)))
     }
 

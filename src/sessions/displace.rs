@@ -20,6 +20,10 @@ pub(crate) struct Room {
 
 const PAGE: usize = 100;
 
+/// How often the sessions are listed again because one of them ended meanwhile. A reauthentication ends a session once it has stored
+/// the one that continues it, which is not in the list yet. More of them in a row than this are no accident of one client.
+const MOST_ROUNDS: usize = 8;
+
 /// Store calls at the same time, which stores with a server of their own group into few.
 const AT_ONCE: usize = 32;
 
@@ -40,6 +44,8 @@ impl<C: Send + Sync + 'static> Sessions<C> {
     ///
     /// Later sessions are not looked at: of two logins at the same time, each with room for one, the later one stays. Otherwise both
     /// would end.
+    ///
+    /// A session that somebody else ended after it was listed may go on under a new id, so all are listed once more.
     pub(crate) async fn displace(
         self: &Arc<Self>,
         new: &SessionRow,
@@ -47,30 +53,48 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         room: Room,
         client: &ClientInfo,
     ) -> Result<(), StoreError> {
+        let mut left = room.most_ended;
+        for _ in 0..MOST_ROUNDS {
+            if self.displace_listed(new, former, room.others, &mut left, client).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One round. Returns whether each session that had to end was live until this call ended it.
+    async fn displace_listed(
+        self: &Arc<Self>,
+        new: &SessionRow,
+        former: &[SessionHandle],
+        others: usize,
+        left: &mut usize,
+        client: &ClientInfo,
+    ) -> Result<bool, StoreError> {
+        let mut all_were_live = true;
         // The most recently used ones so far, the one of them that was used least recently on top.
         let mut recent = BinaryHeap::<Reverse<(Timestamp, SessionHandle)>>::new();
         let mut page = Page::after(new, PAGE);
-        let mut left = room.most_ended;
         loop {
             let rows = self.store.list(&new.subject, self.now(), page, client).await?;
             let mut displaced = Vec::new();
             for row in rows.iter().filter(|row| !former.contains(&row.handle)) {
                 recent.push(Reverse((row.rotated_at, row.handle)));
-                if recent.len() > room.others
+                if recent.len() > others
                     && let Some(Reverse((_, session))) = recent.pop()
                 {
                     displaced.push(session);
                 }
             }
-            displaced.truncate(left);
-            left -= displaced.len();
+            displaced.truncate(*left);
+            *left -= displaced.len();
             for some in displaced.chunks(AT_ONCE) {
-                try_join_all(some.iter().map(|session| self.displace_one(*session, &new.subject, client)))
-                    .await?;
+                let ends = some.iter().map(|session| self.displace_one(*session, &new.subject, client));
+                all_were_live &= try_join_all(ends).await?.into_iter().all(|was_live| was_live);
             }
             match rows.last() {
-                Some(last) if rows.len() == PAGE && left > 0 => page = Page::after(last, PAGE),
-                _ => return Ok(()),
+                Some(last) if rows.len() == PAGE && *left > 0 => page = Page::after(last, PAGE),
+                _ => return Ok(all_were_live),
             }
         }
     }

@@ -18,6 +18,10 @@ const CONCURRENT: usize = 32;
 /// Rows in memory at the same time.
 const PER_PAGE: usize = 4 * CONCURRENT;
 
+/// How often the sessions are listed again because one of them ended meanwhile: a reauthentication ends a session once it has stored
+/// the one that continues it, which is not in the list yet.
+const MOST_ROUNDS: usize = 8;
+
 /// More lost writes of one session than a failover explains. What the feed reports may be forged, so there is a bound.
 const MOST_REPETITIONS: usize = 4;
 
@@ -37,21 +41,55 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         let sessions = self.clone();
         spawn_detached(async move {
             let mut count = 0;
-            let mut page = Page::first(PER_PAGE);
-            loop {
-                // A session that has just expired by this clock may be live by another server's.
-                let now = sessions.now().saturating_sub(MAX_CLOCK_SKEW);
-                let rows = sessions.store.list(&subject, now, page, ClientInfo::NONE).await?;
-                for rows in rows.chunks(CONCURRENT) {
-                    count += sessions.outdate_all(rows).await?;
-                }
-                match rows.last() {
-                    Some(last) if rows.len() == PER_PAGE => page = Page::after(last, PER_PAGE),
-                    _ => return Ok(count),
+            for _ in 0..MOST_ROUNDS {
+                let listed;
+                (count, listed) = sessions.outdate_listed(&subject).await?;
+                if count == listed {
+                    break;
                 }
             }
+            Ok(count)
         })
         .await
+    }
+
+    /// Returns how many sessions were outdated, and how many were listed. The others ended meanwhile, and may go on under a new id.
+    async fn outdate_listed(&self, subject: &Subject) -> Result<(usize, usize), StoreError> {
+        let (mut count, mut listed) = (0, 0);
+        let mut page = Page::first(PER_PAGE);
+        loop {
+            // A session that has just expired by this clock may be live by another server's.
+            let now = self.now().saturating_sub(MAX_CLOCK_SKEW);
+            let rows = self.store.list(subject, now, page, ClientInfo::NONE).await?;
+            listed += rows.len();
+            for rows in rows.chunks(CONCURRENT) {
+                count += self.outdate_all(rows).await?;
+            }
+            match rows.last() {
+                Some(last) if rows.len() == PER_PAGE => page = Page::after(last, PER_PAGE),
+                _ => return Ok((count, listed)),
+            }
+        }
+    }
+
+    /// Outdates the claims of `new`, which continues the session of `former`, if those of `former` were outdated meanwhile: the
+    /// claims of `new` may be from before. To be called after `former` has ended, since then nothing outdates it any more.
+    ///
+    /// If the store fails, they are outdated on this server, whose response then carries no access token.
+    pub(crate) async fn outdate_successor(
+        self: &Arc<Self>,
+        former: &SessionRow,
+        new: &SessionRow,
+        client: &ClientInfo,
+    ) {
+        let row = self.store.load(former.handle, Some(&former.subject), client).await;
+        if matches!(&row, Ok(Some(row)) if row.claims_epoch <= new.claims_epoch) {
+            return;
+        }
+        if self.reload_session(new.handle).await.is_err() {
+            let denied = Denied::EpochsBelow(NonZeroU32::MIN.saturating_add(new.claims_epoch));
+            self.denylist.deny(new.handle, denied, self.denied_for(), self.denylist_now());
+        }
     }
 
     /// All at the same time. Those that were started are completed before an error is returned, so that what the store has

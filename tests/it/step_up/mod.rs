@@ -3,6 +3,7 @@
 mod faults;
 mod former;
 mod native;
+mod overtaken;
 mod recent;
 mod rejected;
 mod successor;
