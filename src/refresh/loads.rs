@@ -69,6 +69,10 @@ impl<C: CustomClaims> Loads<C> {
         if let Some(inactive) = self.dead.find(token.handle, self.sessions.now()) {
             return (ready(Arc::new(Loaded::Inactive(inactive))).boxed(), false);
         }
+        // A load in progress may be from before what another server did, of which no notice comes.
+        if self.sessions.must_ask_store() {
+            return (self.start(token, mode, client).boxed(), false);
+        }
         let (load, joined) = self.shared_load(token, mode, client);
         if !joined {
             return (wait(load, mode).boxed(), false);
@@ -92,11 +96,20 @@ impl<C: CustomClaims> Loads<C> {
     ) -> (SharedWork<Arc<Loaded<C>>>, bool) {
         let least_epoch = self.sessions.least_epoch(token.handle);
         self.flights.join_or_start((token.handle, token.generation, mode, least_epoch), || {
-            let (handle, generation) = (token.handle, token.generation);
-            let (sessions, tokens, dead) = (self.sessions.clone(), self.tokens.clone(), self.dead.clone());
-            let load = load(sessions, tokens, dead, token.clone(), mode, client.clone());
-            load_span(handle, generation, load).map(Arc::new)
+            self.start(token, mode, client)
         })
+    }
+
+    fn start(
+        &self,
+        token: &RefreshToken,
+        mode: Mode,
+        client: &ClientInfo,
+    ) -> impl Future<Output = Arc<Loaded<C>>> + Send + use<C> + 'static {
+        let (handle, generation) = (token.handle, token.generation);
+        let (sessions, tokens, dead) = (self.sessions.clone(), self.tokens.clone(), self.dead.clone());
+        let load = load(sessions, tokens, dead, token.clone(), mode, client.clone());
+        load_span(handle, generation, load).map(Arc::new)
     }
 }
 

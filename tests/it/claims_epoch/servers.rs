@@ -240,3 +240,43 @@ async fn a_forged_notice_logs_no_user_out_and_costs_one_refresh() {
         assert_eq!(there.store.calls(Op::End), 0);
     }
 }
+
+/// Its load would have let the role in, or the session, as of when that load began.
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn a_server_that_asks_the_store_joins_no_load_from_before() {
+    for ends in [false, true] {
+        let store = TestStore::default();
+        store.lose_feed();
+        let clock = ManualClock::new();
+        let there = World::on(clock.clone(), store.clone(), |builder| {
+            builder.feed_loss_policy(FeedLossPolicy::AskStore)
+        });
+        let other = World::on(clock, store, |builder| builder);
+        settle().await;
+        let browser = log_in_as_administrator(&there).await;
+        let mut without_access = browser.clone();
+        without_access.drop_access();
+        there.users.hold_answers();
+        let spawn = |browser: &Browser| {
+            let (there, request) = (there.clone(), browser.request("/me"));
+            tokio::spawn(async move { scope_of(&there, request).await })
+        };
+        let before = spawn(&without_access);
+        settle().await;
+        if ends {
+            other.auth.end_subject("alice").await.unwrap();
+        } else {
+            demote(&there);
+            other.auth.reload_claims("alice").await.unwrap();
+        }
+        let after = [spawn(&browser), spawn(&without_access)];
+        settle().await;
+        there.users.let_through();
+
+        assert_eq!(before.await.unwrap().body(), "user admin");
+        for response in after {
+            assert_eq!(response.await.unwrap().body(), if ends { "-" } else { "user" });
+        }
+    }
+}
