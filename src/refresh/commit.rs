@@ -33,6 +33,7 @@ pub(super) async fn commit<C: CustomClaims>(
     live: &Live<C>,
     client: &ClientInfo,
 ) -> Result<Arc<Committed<C>>, RefreshError> {
+    let data_changes = sessions.data_changes();
     // The same keys throughout: they may be replaced meanwhile.
     let keys = Arc::clone(&tokens.keys());
     let mut claims = ClaimsToSend {
@@ -60,7 +61,8 @@ pub(super) async fn commit<C: CustomClaims>(
                 report_repeated_loss(sessions, &decided.row, lost_before, client);
             }
             let refresh = issue_refresh(sessions, tokens, &keys, token, client, &decided);
-            let committed = Arc::new(Committed::new(decided.row, decided.now, keys, refresh, failed_under));
+            let committed =
+                Arc::new(Committed::new(decided.row, decided.now, keys, refresh, failed_under, data_changes));
             let issued = committed.issue(sessions, tokens, user.as_ref(), client);
             // A commit that could not make all tokens leaves them to the next request.
             if issued.access.is_some() && issued.refresh.is_some() {

@@ -28,6 +28,8 @@ pub(super) struct Committed<C> {
     refresh: Option<IssuedRefresh>,
     /// The epoch under which the claims could not be loaded.
     failed_under: Option<u32>,
+    /// [`Sessions::data_changes`] before the row was read.
+    data_changes: u64,
     newest: Mutex<Option<IssuedTo<C>>>,
 }
 
@@ -44,15 +46,17 @@ impl<C: CustomClaims> Committed<C> {
         keys: Arc<PreparedKeys>,
         refresh: Option<IssuedRefresh>,
         failed_under: Option<u32>,
+        data_changes: u64,
     ) -> Self {
-        Self { row, now, keys, refresh, failed_under, newest: Mutex::default() }
+        Self { row, now, keys, refresh, failed_under, data_changes, newest: Mutex::default() }
     }
 
     /// Whether r4 sends the tokens again to a request that shares the load of this commit. This server wrote or read the row, so
     /// no call of the store is needed.
     ///
     /// No other server can have rotated the session meanwhile: the damping interval exceeds the grace period by more than clocks
-    /// differ. It may have ended it, which the denylist shows, or the store where it must be asked because the feed is lost.
+    /// differ. It may have ended it, which the denylist shows, or the store where it must be asked because the feed is lost. The row
+    /// is read again if this server has changed the data of a session since: the claims may be those of the former data.
     pub(super) fn is_due_again(
         &self,
         sessions: &Sessions<C>,
@@ -62,7 +66,9 @@ impl<C: CustomClaims> Committed<C> {
         let denied = sessions.is_denied(token.handle);
         let attempt = Attempt::new(Some(&self.row), token.generation, sessions.now()).with_denied(denied);
         let decision = decide(&attempt, class, &sessions.policy);
-        decision.rule == Rule::Redeliver && !sessions.must_ask_store()
+        decision.rule == Rule::Redeliver
+            && !sessions.must_ask_store()
+            && self.data_changes == sessions.data_changes()
     }
 
     /// The tokens with the claims of `user`, or newer ones. Without a user, those that were issued already. Without an access token

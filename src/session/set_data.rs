@@ -157,7 +157,10 @@ impl<C: CustomClaims> Session<C> {
             if self.state.auth.tokens().check_len(&keys, &user).is_err() {
                 continue;
             }
-            match sessions.store.compare_and_swap(&plan.write, &client).await {
+            let swapped = sessions.store.compare_and_swap(&plan.write, &client).await;
+            // A failure may be that of the acknowledgement.
+            sessions.count_data_change();
+            match swapped {
                 Ok(Some(_)) => {}
                 Ok(None) => {
                     loaded = Some(user);

@@ -10,7 +10,14 @@ mod reload;
 mod spawn;
 mod store;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use tower_refresh_core::{
     EndReason, RotationPolicy, SessionHandle, SessionRow, StoreError, Subject, Timestamp,
@@ -47,6 +54,8 @@ pub(crate) struct Sessions<C> {
     feed_loss_policy: FeedLossPolicy,
     denylist: Denylist,
     feed: Feed,
+    /// How often this server has replaced the data of any session.
+    data_changes: AtomicU64,
 }
 
 impl<C: Send + Sync + 'static> Sessions<C> {
@@ -59,8 +68,19 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         feed_loss_policy: FeedLossPolicy,
     ) -> Self {
         let deliveries = Deliveries::new(policy.grace);
-        let (denylist, feed) = (Denylist::new(), Feed::new());
-        Self { store, claims, assessor, events, policy, deliveries, feed_loss_policy, denylist, feed }
+        let (denylist, feed, data_changes) = (Denylist::new(), Feed::new(), AtomicU64::new(0));
+        Self {
+            store,
+            claims,
+            assessor,
+            events,
+            policy,
+            deliveries,
+            feed_loss_policy,
+            denylist,
+            feed,
+            data_changes,
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -180,6 +200,15 @@ impl<C: Send + Sync + 'static> Sessions<C> {
     /// store may have lost the write that the notice is about.
     pub(crate) fn epoch_of(&self, row: &SessionRow) -> u32 {
         row.claims_epoch.max(self.least_epoch(row.handle))
+    }
+
+    /// How often this server has replaced the data of any session: a number that tells whether data that were read may be former ones.
+    pub(crate) fn data_changes(&self) -> u64 {
+        self.data_changes.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn count_data_change(&self) {
+        self.data_changes.fetch_add(1, Ordering::Release);
     }
 
     #[inline]
