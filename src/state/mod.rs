@@ -93,6 +93,8 @@ impl<C: CustomClaims> RequestState<C> {
             Some(Change::Refreshed { user: Some(user), .. }) => Ok(Some(user)),
             Some(Change::LoggedOut) => Ok(None),
             Some(Change::Refreshed { user: None, .. }) | None => match &self.outcome {
+                // The refresh that failed may have ended the session.
+                Outcome::Authenticated(user) if self.auth.sessions().is_denied(user.session) => Ok(None),
                 Outcome::Authenticated(user) => Ok(Some(user.clone())),
                 Outcome::Anonymous => Ok(None),
                 Outcome::Rejected(kind) => Err(self.reject(kind.clone())),

@@ -442,3 +442,15 @@ async fn a_refresh_that_fails_shows_the_user_of_the_request() {
     };
     assert_eq!(seen_after(&world, browser.request("/"), refresh).await, ["alice user", "alice user", "403"]);
 }
+
+#[tokio::test]
+async fn a_refresh_that_ends_the_session_leaves_no_user() {
+    let world = World::new();
+    let mut browser = Browser::logged_in(&world, "alice").await;
+    world.users.remove("alice");
+    let refresh: Change = |session| {
+        Box::pin(async move { session.refresh().await.map(drop).map_err(|error| error.kind().clone()) })
+    };
+    assert_eq!(seen_after(&world, browser.request("/"), refresh).await, ["-", "401", "401"]);
+    assert_eq!(browser.get(&world, "/me").await.status(), 401);
+}
