@@ -34,8 +34,11 @@ fn send(world: &World, request: Request<()>) -> (InFlight, Arc<Semaphore>) {
     (Box::pin(async move { world.send_to(handler, request).await }), gate)
 }
 
-/// Two requests that share a load, the first of which has been sent its tokens.
-async fn after_the_first(world: &World) -> (SessionHandle, Response<Bytes>, InFlight, Arc<Semaphore>) {
+/// Two requests after this number of loads, the first of which has been sent its tokens.
+async fn after_the_first(
+    world: &World,
+    loads: usize,
+) -> (SessionHandle, Response<Bytes>, InFlight, Arc<Semaphore>) {
     let (browser, session) = expired_browser(world, "alice").await;
     let (mut first, first_gate) = send(world, browser.request("/me"));
     let (mut second, second_gate) = send(world, browser.request("/me"));
@@ -43,7 +46,7 @@ async fn after_the_first(world: &World) -> (SessionHandle, Response<Bytes>, InFl
     for request in [&mut second, &mut first] {
         assert!(poll_until_stuck(request).is_pending());
     }
-    assert_eq!(world.store.take_calls(), [(Op::Load, 1)]);
+    assert_eq!(world.store.take_calls(), [(Op::Load, loads)]);
     first_gate.close();
     let response = first.await;
     assert_eq!(generation(&set_cookie(&response, REFRESH).unwrap()), 1);
@@ -60,7 +63,7 @@ fn tokens(response: &Response<Bytes>) -> [Option<String>; 2] {
 async fn a_later_response_is_sent_the_same_tokens_without_the_store_within_the_grace_period() {
     for later in [Duration::ZERO, GRACE / 2, GRACE] {
         let world = World::new();
-        let (_, first, second, gate) = after_the_first(&world).await;
+        let (_, first, second, gate) = after_the_first(&world, 1).await;
         world.clock.advance(later);
         // It would not be answered.
         world.store.break_op(Op::Load, Fault::Hangs);
@@ -88,7 +91,7 @@ async fn a_later_response_is_decided_on_the_stored_row_where_the_first_one_does_
     ];
     for (meanwhile, calls) in cases {
         let world = World::new();
-        let (session, _, mut second, gate) = after_the_first(&world).await;
+        let (session, _, mut second, gate) = after_the_first(&world, 1).await;
         match meanwhile {
             Meanwhile::GracePeriodOver => world.clock.advance(GRACE + MILLISECOND),
             Meanwhile::EndedHere => {
@@ -115,7 +118,7 @@ fn a_server_that_must_ask_the_store_asks_it_for_each_response() {
     // Outside of a runtime, so that no task follows the feed.
     let world = World::with(|builder| builder.feed_loss_policy(FeedLossPolicy::AskStore));
     Builder::new_current_thread().build().unwrap().block_on(async {
-        let (_, first, second, gate) = after_the_first(&world).await;
+        let (_, first, second, gate) = after_the_first(&world, 2).await;
         gate.close();
         assert_eq!(tokens(&second.await)[1], tokens(&first)[1]);
         assert_eq!(world.store.take_calls(), [(Op::Load, 1), (Op::Swap, 1)]);

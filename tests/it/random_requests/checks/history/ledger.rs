@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
 use tower_refresh::{Clock, SessionHandle, Subject, Timestamp, event::EventKind, store::SessionRow};
 
 use super::steps::Key;
@@ -16,8 +17,6 @@ use crate::support::{
 pub struct Ledger {
     pub tokens: Vec<Token>,
     by_text: HashMap<String, usize>,
-    /// Sessions by the session id in their refresh tokens.
-    ids: HashMap<Vec<u8>, SessionHandle>,
     pub sessions: BTreeMap<SessionHandle, Known>,
     /// Sessions whose end was reported, so that their tokens are invalid, with the last time of such a report.
     pub denied: BTreeMap<SessionHandle, Timestamp>,
@@ -106,15 +105,14 @@ impl Ledger {
         }
     }
 
-    /// Records a refresh token that was sent, together with this access token if the session is new.
-    pub fn add_refresh(&mut self, text: &str, access: Option<&Token>) -> Token {
+    /// Records a refresh token that was sent, to this user if the session is new.
+    pub fn add_refresh(&mut self, text: &str, new: Option<&str>) -> Token {
         let bytes = URL_SAFE_NO_PAD.decode(text).unwrap();
-        let session = *self
-            .ids
-            .entry(bytes[2..18].to_vec())
-            .or_insert_with(|| access.expect("a login sends both tokens").session);
-        let subject = match (self.tokens.iter().find(|token| token.session == session), access) {
-            (Some(token), _) | (None, Some(token)) => token.subject.clone(),
+        let session =
+            SessionHandle::from_bytes(*Sha256::digest(&bytes[2..18]).as_slice().first_chunk().unwrap());
+        let subject = match (self.tokens.iter().find(|token| token.session == session), new) {
+            (Some(token), _) => token.subject.clone(),
+            (None, Some(subject)) => subject.into(),
             (None, None) => panic!("a refresh token of an unknown session"),
         };
         let generation = u32::from_be_bytes(bytes[18..22].try_into().unwrap());

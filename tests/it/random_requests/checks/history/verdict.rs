@@ -148,7 +148,14 @@ impl History {
         let access = access.into_iter().filter_map(|(_, value)| value).chain(in_header).next();
         let refresh = refresh.into_iter().find_map(|(_, value)| value);
         let access = access.map(|text| self.ledger.add_access(&text));
-        let refresh = refresh.map(|text| self.ledger.add_refresh(&text, access.as_ref()));
+        let new = match (facts.path.login(), &facts.who) {
+            (Some(user), _) => Some(user.id()),
+            (None, Who::Surely(user) | Who::Perhaps(user)) if facts.path == Path::Reauthenticate => {
+                Some(&**user)
+            }
+            _ => None,
+        };
+        let refresh = refresh.map(|text| self.ledger.add_refresh(&text, new));
         let sent: Vec<_> = [access, refresh].into_iter().flatten().collect();
         let presented = facts.presented.refresh.as_ref();
         for token in &sent {
