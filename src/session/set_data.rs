@@ -65,7 +65,7 @@ impl<C: CustomClaims> Session<C> {
             }
             Some(_) => Presented::None,
         };
-        let transport = self.refresh_transport(&presented, change.as_ref());
+        let transport = self.refresh_transport(&user, &presented, change.as_ref());
         let (user, mut issued) = self.replace_data(&user, &presented, transport, data.into()).await?;
 
         let access = issued.access.as_ref().ok_or_else(|| self.reject(RejectionKind::Internal))?;
@@ -106,17 +106,23 @@ impl<C: CustomClaims> Session<C> {
         }
     }
 
-    /// How the refresh tokens of the session are sent. It is not stored, and a browser that shows an access token alone sends it from
-    /// a script, with one of the headers of browsers.
-    fn refresh_transport(&self, presented: &Presented<C>, change: Option<&Change<C>>) -> RefreshTransport {
-        let info = &self.state.info;
-        match (change, presented) {
-            (Some(Change::LoggedInNative { .. }), _) => RefreshTransport::Body,
-            (None, Presented::None) if info.transport == AccessTransport::Header && !info.is_from_browser => {
-                RefreshTransport::Body
+    /// How the refresh tokens of the session are sent, which decides how long its access tokens may be. It is not stored, and whoever
+    /// has an access token of a browser can send it alone. So it counts as a browser's unless no browser can have it.
+    fn refresh_transport(
+        &self,
+        user: &User<C>,
+        presented: &Presented<C>,
+        change: Option<&Change<C>>,
+    ) -> RefreshTransport {
+        let is_native = match (change, presented) {
+            (Some(Change::LoggedInNative { .. }), _) => true,
+            (None, Presented::None) => {
+                self.state.info.transport == AccessTransport::Header
+                    && self.state.auth.tokens().fits_no_cookie(user)
             }
-            _ => RefreshTransport::Cookie,
-        }
+            _ => false,
+        };
+        if is_native { RefreshTransport::Body } else { RefreshTransport::Cookie }
     }
 
     async fn replace_data(

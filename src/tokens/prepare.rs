@@ -94,6 +94,13 @@ impl<C: CustomClaims> Tokens<C> {
         Err(InvalidClaims::with_details(InvalidClaimsReason::TooLarge, details))
     }
 
+    /// Whether an access token of this user fits into no cookie, so that no browser's session has it.
+    pub(crate) fn fits_no_cookie(&self, user: &User<C>) -> bool {
+        let Ok(custom) = CustomMembers::of(&user.claims) else { return false };
+        let payload_len = self.new_access(user, &custom, user.expires_at, user.expires_at).payload_len();
+        token_len(&self.keys(), payload_len) > self.longest_access_token(RefreshTransport::Cookie)
+    }
+
     pub(super) fn new_access<'a>(
         &'a self,
         user: &'a User<C>,

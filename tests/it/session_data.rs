@@ -205,15 +205,42 @@ async fn data_whose_claims_do_not_fit_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_native_client_may_have_claims_that_fit_into_no_cookie_and_a_browser_may_not() {
+async fn claims_that_fit_into_no_cookie_are_for_sessions_that_have_such_claims_from_their_login_on() {
     let world = world();
     let browser = Browser::logged_in(&world, "alice").await;
-    let path = format!("/data/{}", "n".repeat(4000));
-    let native = with_bearer(&path, browser.access().unwrap());
-    assert_eq!(send(&world, native).await.status(), 200);
-    let mut script = with_bearer(&path, browser.access().unwrap());
-    script.headers_mut().insert("sec-fetch-site", "same-origin".parse().unwrap());
-    assert_eq!(send(&world, script).await.status(), 500);
+    let native = |data: String| {
+        let world = &world;
+        async move {
+            let login = move |request: Request<()>| {
+                let options = LoginOptions::new().data(data.clone());
+                async move {
+                    let session = Session::<Claims>::from_extensions(request.extensions()).unwrap();
+                    let tokens = session.login_native_with("alice", options).await.unwrap();
+                    Response::new(tokens.access_token().to_owned().into())
+                }
+            };
+            let response = world.send_to(login, request("/login", &[])).await;
+            String::from_utf8(response.body().to_vec()).unwrap()
+        }
+    };
+    let (small, large) = (native("small".into()).await, native("n".repeat(4000)).await);
+    let from_script = [("sec-fetch-site", "same-origin")];
+    let cases: [(&str, &[(&str, &str)], u16, &str); 4] = [
+        (browser.access().unwrap(), &[], 500, "the access token of a browser alone, as its thief sends it"),
+        (browser.access().unwrap(), &from_script, 500, "a script"),
+        (&small, &[], 500, "a native client that could be a browser"),
+        (&large, &[], 200, "a native client"),
+    ];
+    let path = format!("/data/{}", "m".repeat(4100));
+    for (token, headers, expected, reason) in cases {
+        let mut request = with_bearer(&path, token);
+        for (name, value) in headers {
+            request.headers_mut().insert(http::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+        }
+        let before = world.store.row(mint::session(token)).await;
+        assert_eq!(send(&world, request).await.status(), expected, "{reason}");
+        assert_eq!(world.store.row(mint::session(token)).await == before, expected == 500, "{reason}");
+    }
 }
 
 #[tokio::test]

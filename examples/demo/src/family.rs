@@ -11,12 +11,11 @@ enum Family {
     Other,
 }
 
-/// A request without a `User-Agent` is allowed: there is nothing to compare.
+/// A request without a `User-Agent` is of no browser's family: a thief could omit it.
 pub(crate) fn assess(attempt: &RefreshAttempt<'_>) -> Assessment {
-    match (attempt.session().user_agent(), attempt.user_agent()) {
-        (Some(at_login), Some(now)) if family(at_login) != family(now) => Assessment::EndSession,
-        _ => Assessment::Allow,
-    }
+    let [at_login, now] = [attempt.session().user_agent(), attempt.user_agent()];
+    let is_same = family(at_login.unwrap_or_default()) == family(now.unwrap_or_default());
+    if is_same { Assessment::Allow } else { Assessment::EndSession }
 }
 
 /// Chrome says Safari too.
