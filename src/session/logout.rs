@@ -70,7 +70,9 @@ impl<C: CustomClaims> Session<C> {
         if self.client_sessions()?.contains(&session) {
             return self.logout().await;
         }
-        self.end_session(session, Some(subject)).await
+        // A session that ended meanwhile may go on under a new id, after a reauthentication: the caller looks at the list again.
+        let was_live = self.end_session(session, Some(subject)).await?;
+        if was_live { Ok(()) } else { Err(self.reject(RejectionKind::SessionNotFound)) }
     }
 
     /// Ends the session whose handle is `text`, as [`end`](Self::end). A malformed handle is that of no session.
@@ -91,11 +93,10 @@ impl<C: CustomClaims> Session<C> {
         }
     }
 
-    async fn end_session(&self, session: SessionHandle, subject: Option<Subject>) -> Result<(), Rejection> {
+    /// Returns whether it was live until now.
+    async fn end_session(&self, session: SessionHandle, subject: Option<Subject>) -> Result<bool, Rejection> {
         let sessions = self.state.auth.sessions();
-        match sessions.end(session, subject, EndReason::Logout, &self.client()).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(self.reject(RejectionKind::Unavailable)),
-        }
+        let ended = sessions.end(session, subject, EndReason::Logout, &self.client()).await;
+        ended.map_err(|_| self.reject(RejectionKind::Unavailable))
     }
 }

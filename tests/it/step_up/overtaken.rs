@@ -6,7 +6,7 @@ use tower_refresh::{LoginOptions, ReauthOptions, Session};
 use super::{live_sessions, reauthenticate};
 use crate::support::{
     Browser, Claims, Op, World, mint,
-    probe::{MILLISECOND, carries_nothing, poll_until_stuck, settle},
+    probe::{MILLISECOND, carries_nothing, poll_until_stuck, session_of, settle},
 };
 
 /// The scope of the user at the next request, as the new access token of its response says.
@@ -94,4 +94,35 @@ async fn a_login_that_ends_the_others_ends_a_session_that_was_not_listed_yet() {
         assert_eq!(thief.get(&world, "/me").await.status(), 401, "{ends_others}");
         assert_eq!(live_sessions(&world, "alice").await.len(), 1, "{ends_others}");
     }
+}
+
+/// The owner ends a session of the list that goes on under another id meanwhile.
+#[tokio::test]
+async fn an_end_that_came_too_late_is_no_success() {
+    let world = World::new();
+    let thief = Browser::logged_in(&world, "alice").await;
+    let owner = Browser::logged_in(&world, "alice").await;
+    let handle = session_of(&thief);
+    let end = move |request: Request<()>| async move {
+        let (request, ()) = request.into_parts();
+        let session = Session::<Claims>::from_extensions(&request.extensions).unwrap();
+        let result = session.end(handle).await;
+        result.map_or_else(|rejection| rejection.to_response(&request), |()| http::Response::default())
+    };
+    world.store.hold(Op::End);
+    let spawned = tokio::spawn({
+        let (world, request) = (world.clone(), thief.request("/"));
+        async move { reauthenticate(&world, request, ReauthOptions::new()).await }
+    });
+    settle().await;
+    let ended = tokio::spawn({
+        let (world, request) = (world.clone(), owner.request("/"));
+        async move { world.send_to(end, request).await }
+    });
+    settle().await;
+    world.store.let_through(Op::End);
+
+    assert_eq!(spawned.await.unwrap().status(), 200);
+    assert_eq!(ended.await.unwrap().status(), 404, "it is in the list under its new handle");
+    assert_eq!(live_sessions(&world, "alice").await.len(), 2);
 }
