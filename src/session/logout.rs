@@ -7,7 +7,8 @@ use crate::{CustomClaims, RejectionKind, rejection::Rejection, state::Change};
 
 impl<C: CustomClaims> Session<C> {
     /// Ends the session of the client and removes its cookies: the session of the refresh token, whatever its generation and
-    /// although it has expired, and that of the access token. It succeeds for an anonymous request as well.
+    /// although it has expired, and that of the access token. It succeeds for an anonymous request as well. A
+    /// [reauthentication](Self::reauthenticate) that the same client has begun before may still log it in again under a new session id.
     ///
     /// # Errors
     /// [`RejectionKind::CrossSite`] for a request from another site; [`RejectionKind::Unavailable`] if the store fails: then no

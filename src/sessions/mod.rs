@@ -3,6 +3,7 @@
 mod deliveries;
 mod denylist;
 mod displace;
+mod end;
 mod feed;
 mod follow;
 mod list;
@@ -12,23 +13,17 @@ mod store;
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use tower_refresh_core::{
-    EndReason, RotationPolicy, SessionHandle, SessionRow, StoreError, Subject, Timestamp,
-};
+use tower_refresh_core::{RotationPolicy, SessionHandle, SessionRow, Timestamp};
 
 pub use self::list::SessionPage;
 use self::{
     deliveries::Deliveries,
     denylist::{Denied, Denylist},
     feed::Feed,
-    spawn::spawn_detached,
 };
 pub(crate) use self::{
     displace::Room,
@@ -36,10 +31,7 @@ pub(crate) use self::{
     store::{DynStore, GuardedStore, random_version},
 };
 use crate::{
-    assessment::Assessor,
-    claims::ClaimsSource,
-    clock::MAX_CLOCK_SKEW,
-    event::{About, ClientInfo, EventKind, Events},
+    assessment::Assessor, claims::ClaimsSource, clock::MAX_CLOCK_SKEW, event::Events,
     settings::FeedLossPolicy,
 };
 
@@ -85,59 +77,6 @@ impl<C: Send + Sync + 'static> Sessions<C> {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.events.now()
-    }
-
-    /// Ends one session permanently. After the store has acknowledged it, this server rejects the session's access tokens. The
-    /// work completes although the request is dropped, if there is a runtime to complete it on.
-    ///
-    /// Returns whether this call ended it.
-    pub(crate) async fn end(
-        self: &Arc<Self>,
-        session: SessionHandle,
-        subject: Option<Subject>,
-        reason: EndReason,
-        client: &ClientInfo,
-    ) -> Result<bool, StoreError> {
-        let (sessions, client) = (self.clone(), client.clone());
-        spawn_detached(async move {
-            let ended =
-                sessions.store.end(session, subject.as_ref(), reason, sessions.now(), &client).await?;
-            sessions.deny(session);
-            if ended {
-                let about = About::client(&client).session(Some(session), subject.as_ref());
-                sessions.events.emit(EventKind::End(reason), about);
-            }
-            Ok(ended)
-        })
-        .await
-    }
-
-    /// Ends every session of `subject` but `except`, as [`end`](Self::end) does. Returns those that it ended.
-    pub(crate) async fn end_subject(
-        self: &Arc<Self>,
-        subject: Subject,
-        except: Option<SessionHandle>,
-        reason: EndReason,
-        client: &ClientInfo,
-    ) -> Result<Vec<SessionHandle>, StoreError> {
-        let (sessions, client) = (self.clone(), client.clone());
-        spawn_detached(async move {
-            let mut all = Vec::new();
-            loop {
-                let now = sessions.now();
-                let ended = sessions.store.end_subject(&subject, except, reason, now, &client).await?;
-                if ended.is_empty() {
-                    return Ok(all);
-                }
-                for session in &ended {
-                    sessions.deny(*session);
-                    let about = About::client(&client).session(Some(*session), Some(&subject));
-                    sessions.events.emit(EventKind::End(reason), about);
-                }
-                all.extend(ended);
-            }
-        })
-        .await
     }
 
     /// Rejects the access tokens of a session that ended at `at` according to the store, while any of them can be valid.

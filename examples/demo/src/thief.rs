@@ -17,7 +17,10 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::COOKIE},
+    http::{
+        HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
+        header::{COOKIE, USER_AGENT},
+    },
 };
 use serde::Serialize;
 use tokio::sync::Mutex;
@@ -59,6 +62,7 @@ pub(crate) struct Thief {
 struct Theft {
     owners: String,
     copy: String,
+    user_agent: Option<HeaderValue>,
 }
 
 /// One request of the demonstration.
@@ -93,15 +97,16 @@ impl Thief {
     /// Runs the whole demonstration with the refresh token of a request; `None` if it has none.
     pub(crate) async fn steal(&self, headers: &HeaderMap) -> Option<Vec<Step>> {
         let owners = self.names.refresh_token(headers)?;
+        let user_agent = headers.get(USER_AGENT);
         let _guard = self.last.lock().await;
-        let (mut steps, copy) = self.follow(&owners).await;
-        let response = send(&self.here, Method::POST, "/auth/refresh", self.names, &owners).await;
+        let (mut steps, copy) = self.follow(&owners, user_agent).await;
+        let response = send(&self.here, Method::POST, "/auth/refresh", self.names, &owners, user_agent).await;
         let note = match response.status() {
             StatusCode::UNAUTHORIZED => "two generations behind: someone has a copy, and the session ends",
             _ => "the copy was not detected",
         };
         steps.push(self.step("you", "POST /auth/refresh", &owners, &response, note));
-        steps.push(self.try_copy(&copy).await);
+        steps.push(self.try_copy(&copy, user_agent).await);
         Some(steps)
     }
 
@@ -109,8 +114,9 @@ impl Thief {
     pub(crate) async fn use_copy(&self, headers: &HeaderMap) -> Option<Vec<Step>> {
         let owners = self.names.refresh_token(headers)?;
         let mut last = self.last.lock().await;
-        let (steps, copy) = self.follow(&owners).await;
-        *last = Some(Theft { owners, copy });
+        let user_agent = headers.get(USER_AGENT);
+        let (steps, copy) = self.follow(&owners, user_agent).await;
+        *last = Some(Theft { owners, copy, user_agent: user_agent.cloned() });
         Some(steps)
     }
 
@@ -120,18 +126,19 @@ impl Thief {
         let last = self.last.lock().await;
         let theft = last.as_ref()?;
         verify_slices_are_equal(theft.owners.as_bytes(), owners.as_bytes()).ok()?;
-        Some(self.try_copy(&theft.copy).await)
+        Some(self.try_copy(&theft.copy, theft.user_agent.as_ref()).await)
     }
 
-    /// Uses a copy until it is two generations ahead of the owner's token. Returns the thief's token after that.
-    async fn follow(&self, owners: &str) -> (Vec<Step>, String) {
+    /// Uses a copy until it is two generations ahead of the owner's token. Returns the thief's token after that. A thief also copies
+    /// what the owner's browser calls itself.
+    async fn follow(&self, owners: &str, user_agent: Option<&HeaderValue>) -> (Vec<Step>, String) {
         let mut steps = Vec::new();
         let mut copy = owners.to_owned();
         for uses in 1..=MOST_USES {
             // A session rotates strictly after the damping interval, and a use may take less than a millisecond.
             let ahead = (self.damping + Duration::from_millis(1)).saturating_mul(uses);
             self.clock.advance_to(ahead);
-            let response = send(&self.ahead, Method::GET, "/me", self.names, &copy).await;
+            let response = send(&self.ahead, Method::GET, "/me", self.names, &copy, user_agent).await;
             let note = match (uses, response.status()) {
                 (1, StatusCode::OK) => "the copy is accepted like the original, and the session rotates",
                 (_, StatusCode::OK) => "the thief follows the session",
@@ -148,8 +155,8 @@ impl Thief {
         (steps, copy)
     }
 
-    async fn try_copy(&self, copy: &str) -> Step {
-        let response = send(&self.here, Method::GET, "/me", self.names, copy).await;
+    async fn try_copy(&self, copy: &str, user_agent: Option<&HeaderValue>) -> Step {
+        let response = send(&self.here, Method::GET, "/me", self.names, copy, user_agent).await;
         let note = match response.status() {
             StatusCode::UNAUTHORIZED => "the thief's newest token is invalid too",
             _ => "the thief is still logged in",
@@ -192,6 +199,7 @@ async fn send(
     path: &'static str,
     names: CookieNames,
     refresh_token: &str,
+    user_agent: Option<&HeaderValue>,
 ) -> Response<Body> {
     let cookie = format!("{}={refresh_token}", names.refresh);
     let mut request = Request::new(Body::empty());
@@ -200,6 +208,7 @@ async fn send(
     if let Ok(cookie) = cookie.try_into() {
         request.headers_mut().insert(COOKIE, cookie);
     }
+    request.headers_mut().extend(user_agent.map(|user_agent| (USER_AGENT, user_agent.clone())));
     match server.clone().oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},

@@ -126,3 +126,27 @@ async fn an_end_that_came_too_late_is_no_success() {
     assert_eq!(ended.await.unwrap().status(), 404, "it is in the list under its new handle");
     assert_eq!(live_sessions(&world, "alice").await.len(), 2);
 }
+
+#[tokio::test]
+async fn a_logout_everywhere_looks_again_for_a_session_that_went_on_under_a_new_id() {
+    let world = World::new();
+    let browser = Browser::logged_in(&world, "alice").await;
+    let mut thief = Browser::logged_in(&world, "alice").await;
+    world.store.overlook_sessions(1);
+    let response = world.send(browser.request("/logout-others")).await;
+    assert_eq!(response.status(), 200, "{response:?}");
+    assert_eq!(thief.get(&world, "/me").await.status(), 401);
+    assert_eq!(live_sessions(&world, "alice").await.len(), 1, "the owner's stays");
+
+    world.store.overlook_sessions(1);
+    assert_eq!(world.auth.end_subject("alice").await.unwrap(), 1);
+    assert!(live_sessions(&world, "alice").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_logout_everywhere_that_is_overtaken_again_and_again_reports_a_failure() {
+    let world = World::new();
+    Browser::logged_in(&world, "alice").await;
+    world.store.overlook_sessions(usize::MAX);
+    assert!(world.auth.end_subject("alice").await.is_err());
+}

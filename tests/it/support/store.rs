@@ -53,6 +53,7 @@ struct State {
     gates: HashMap<Op, Arc<Semaphore>>,
     answer_gates: HashMap<Op, Arc<Semaphore>>,
     pauses: bool,
+    overlooks: usize,
     feed_is_lost: bool,
     reported: Vec<(SessionHandle, Timestamp)>,
     reported_outdated: Vec<(SessionHandle, u32)>,
@@ -91,6 +92,12 @@ impl TestStore {
     /// From now on `op` fails with this fault.
     pub fn break_op(&self, op: Op, fault: Fault) {
         self.state.lock().unwrap().faults.insert(op, fault);
+    }
+
+    /// The next calls of `end_subject` find no session, as if each had ended between the look and the end, and went on as another
+    /// one that was not looked at.
+    pub fn overlook_sessions(&self, calls: usize) {
+        self.state.lock().unwrap().overlooks = calls;
     }
 
     /// From now on the feed of ended sessions cannot be joined.
@@ -241,6 +248,13 @@ impl SessionStore for TestStore {
         version: u64,
     ) -> Result<Vec<SessionHandle>, StoreError> {
         let end = async {
+            {
+                let mut state = self.state.lock().unwrap();
+                if state.overlooks > 0 {
+                    state.overlooks -= 1;
+                    return Ok(Vec::new());
+                }
+            }
             let ended = self.inner.end_subject(subject, except, reason, now, version).await?;
             ended.iter().for_each(|session| self.record_version(*session, version));
             Ok(ended)

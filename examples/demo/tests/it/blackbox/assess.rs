@@ -75,7 +75,7 @@ fn without_the_flag_every_browser_may_refresh() {
     assert_eq!(reason(&server, &session), serde_json::Value::Null);
 }
 
-/// The thief of the demonstration sends no `User-Agent`, which is allowed.
+/// The thief of the demonstration sends the owner's `User-Agent`.
 #[test]
 fn a_stolen_token_is_still_detected_by_its_reuse() {
     let server = Server::start(&["--assess", "user-agent"]);
