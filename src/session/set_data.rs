@@ -36,6 +36,8 @@ impl<C: CustomClaims> Session<C> {
     /// It needs a logged-in user, and no refresh token, so native clients can use it. Without the refresh token of this session in the
     /// request, the new access token expires no later than the one that was presented: a stolen access token cannot renew itself.
     ///
+    /// A [reauthentication](Self::reauthenticate) of the same session that is in progress may continue it with the former data.
+    ///
     /// # Errors
     /// [`RejectionKind::CrossSite`], also in a navigation that another site started, unless this request has started the session; the
     /// request's own rejection if its bearer token is rejected; [`RejectionKind::Unauthenticated`] without a user, or if the

@@ -32,7 +32,7 @@ use axum::serve::ListenerExt;
 use tokio::{
     net::TcpListener,
     sync::watch,
-    time::{interval, timeout},
+    time::{interval, sleep, timeout},
 };
 use tower_refresh::Auth;
 
@@ -45,6 +45,8 @@ use crate::{
 };
 
 const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// Longer than the slowest response of `/slow`.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(65);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const FRESH_KEYS: &str =
     "warning: the keys are generated for this run only: a restart logs all users out (see --signing-key)";
@@ -75,9 +77,14 @@ async fn main() -> ExitCode {
     // Server-sent events and WebSocket messages are small and must be sent without delay.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let service = built.router.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service)
+    let serve = axum::serve(listener, service)
         .with_graceful_shutdown(stop_at_signal(signals, stopping.clone()))
-        .await;
+        .into_future();
+    let served = tokio::select! {
+        served = serve => served,
+        // A client that has sent half of a request may never send the rest.
+        () = drained(stopping.subscribe()) => Ok(()),
+    };
     // The graceful shutdown of the server does not include upgraded connections, such as WebSockets.
     let _ = timeout(CLOSE_TIMEOUT, stopping.closed()).await;
     match served {
@@ -87,6 +94,12 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Completes when every request that was complete at the signal has had its time.
+async fn drained(mut stopping: watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+    sleep(DRAIN_TIMEOUT).await;
 }
 
 async fn start(options: &Options) -> Result<Started> {
