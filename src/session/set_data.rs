@@ -108,7 +108,7 @@ impl<C: CustomClaims> Session<C> {
         }
     }
 
-    /// How the refresh tokens of the session are sent, which decides how long its access tokens may be. It is not stored, and whoever
+    /// How the refresh tokens of the session are sent, which decides how long its access tokens may be. It is not stored, and anyone who
     /// has an access token of a browser can send it alone. So it counts as a browser's unless no browser can have it.
     fn refresh_transport(
         &self,
