@@ -225,9 +225,10 @@ async fn claims_that_fit_into_no_cookie_are_for_sessions_that_have_such_claims_f
     };
     let (small, large) = (native("small".into()).await, native("n".repeat(4000)).await);
     let from_script = [("sec-fetch-site", "same-origin")];
-    let cases: [(&str, &[(&str, &str)], u16, &str); 4] = [
-        (browser.access().unwrap(), &[], 500, "the access token of a browser alone, as its thief sends it"),
-        (browser.access().unwrap(), &from_script, 500, "a script"),
+    let browsers = browser.access().unwrap();
+    let cases = [
+        (browsers, &[][..], 500, "the access token of a browser alone, as its thief sends it"),
+        (browsers, &from_script[..], 500, "a script"),
         (&small, &[], 500, "a native client that could be a browser"),
         (&large, &[], 200, "a native client"),
     ];
