@@ -112,8 +112,12 @@ fn functions_and_operators_of_other_roles_are_not_called() {
             let store = store.clone();
             tasks.spawn(async move {
                 let found = store.load(handle(number(index % 4))).await.expect("loads").expect("is there");
-                store.compare_and_swap(&rotated(&found), index + 10).await.expect("swaps");
-                store.outdate_claims(handle(number(2 + index % 2)), NOW, index).await.expect("outdates");
+                // Each write has a version of its own, or a swap that was prepared earlier would undo a later write.
+                store.compare_and_swap(&rotated(&found), 1000 + index).await.expect("swaps");
+                store
+                    .outdate_claims(handle(number(2 + index % 2)), NOW, 2000 + index)
+                    .await
+                    .expect("outdates");
                 store.end(handle(number(index % 2)), EndReason::Revoked, NOW, index).await.expect("ends");
             });
         }
