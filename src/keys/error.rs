@@ -26,6 +26,8 @@ pub enum KeyError {
     PrivateKey,
     /// The PEM is encrypted.
     EncryptedKey,
+    /// The key is in the format of OpenSSH, private or public.
+    OpenSshKey,
     /// The public elliptic curve key is a compressed point.
     CompressedPoint,
     /// The RSA modulus has less than 2048 bits (RFC 7518 §3.3).
@@ -74,6 +76,9 @@ impl fmt::Display for KeyError {
             }
             Self::EncryptedKey => {
                 "the PEM is encrypted: decrypt it with `openssl pkcs8 -topk8 -nocrypt -in key.pem`"
+            }
+            Self::OpenSshKey => {
+                "the key is in the format of OpenSSH: convert it with `ssh-keygen -p -N '' -m PKCS8 -f key`, a public one with `ssh-keygen -e -m PKCS8 -f key.pub`; an Ed25519 key cannot be converted so, create one with `openssl genpkey -algorithm ed25519`"
             }
             Self::CompressedPoint => {
                 "the public key is a compressed point: convert it with `openssl ec -pubin -conv_form uncompressed`"

@@ -34,11 +34,12 @@ pub struct SigningKey {
 impl SigningKey {
     /// Reads a private key from PEM: PKCS#8 (`PRIVATE KEY`), for RSA also PKCS#1 (`RSA PRIVATE KEY`).
     ///
-    /// `openssl genpkey -algorithm ed25519` creates a key for [`Algorithm::EdDsa`].
+    /// `openssl genpkey -algorithm ed25519` creates a key for [`Algorithm::EdDsa`]. Lines may end with the characters `\n`, as in
+    /// an environment variable.
     ///
     /// # Errors
     /// [`KeyError::SymmetricAlgorithm`] for an HMAC algorithm; [`KeyError::InvalidPem`], [`KeyError::WrongKeyType`],
-    /// [`KeyError::Sec1Key`], [`KeyError::EncryptedKey`], [`KeyError::ShortRsaKey`] or [`KeyError::UnusableKey`] for the
+    /// [`KeyError::Sec1Key`], [`KeyError::EncryptedKey`], [`KeyError::OpenSshKey`], [`KeyError::ShortRsaKey`] or [`KeyError::UnusableKey`] for the
     /// PEM; [`KeyError::NoBackend`].
     pub fn from_pem(algorithm: Algorithm, pem: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         let key = pem::private(algorithm, pem.as_ref())?;

@@ -27,11 +27,12 @@ pub struct VerifyingKey {
 }
 
 impl VerifyingKey {
-    /// Reads a public key from PEM: `PUBLIC KEY`, for RSA also `RSA PUBLIC KEY`.
+    /// Reads a public key from PEM: `PUBLIC KEY`, for RSA also `RSA PUBLIC KEY`. Lines may end with the characters `\n`, as in an
+    /// environment variable.
     ///
     /// # Errors
     /// [`KeyError::SymmetricAlgorithm`] for an HMAC algorithm; [`KeyError::PrivateKey`] for the PEM of a private key;
-    /// [`KeyError::InvalidPem`], [`KeyError::WrongKeyType`], [`KeyError::CompressedPoint`], [`KeyError::ShortRsaKey`] or
+    /// [`KeyError::InvalidPem`], [`KeyError::WrongKeyType`], [`KeyError::OpenSshKey`], [`KeyError::CompressedPoint`], [`KeyError::ShortRsaKey`] or
     /// [`KeyError::UnusableKey`] for another PEM; [`KeyError::NoBackend`].
     pub fn from_pem(algorithm: Algorithm, pem: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         let key = pem::public(algorithm, pem.as_ref())?;

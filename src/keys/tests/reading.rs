@@ -23,6 +23,30 @@ fn keys_of_every_library_are_read() {
 }
 
 #[test]
+fn line_breaks_may_be_escaped_as_in_an_environment_variable() {
+    let keys = [
+        (pem!("ed25519"), pem!("ed25519.pub"), Algorithm::EdDsa),
+        (pem!("es256"), pem!("es256.pub"), Algorithm::Es256),
+        (pem!("rsa"), pem!("rsa.pub"), Algorithm::Rs256),
+        (pem!("rsa.pkcs1"), pem!("rsa.pkcs1.pub"), Algorithm::Rs256),
+    ];
+    for (private, public, algorithm) in keys {
+        let kid = SigningKey::from_pem(algorithm, private).unwrap().kid().to_owned();
+        for line_break in ["\\n", "\\r\\n"] {
+            let escaped = |pem: &str| pem.replace('\n', line_break);
+            let read = SigningKey::from_pem(algorithm, escaped(private)).map(|key| key.kid().to_owned());
+            assert_eq!(read, Ok(kid.clone()), "{line_break:?}");
+            let read = VerifyingKey::from_pem(algorithm, escaped(public)).map(|key| key.kid().to_owned());
+            assert_eq!(read, Ok(kid.clone()), "{line_break:?}");
+        }
+    }
+    let encrypted = pem!("rsa.encrypted.pkcs1").replace('\n', "\\n");
+    assert_eq!(SigningKey::from_pem(Algorithm::Rs256, encrypted).err(), Some(KeyError::EncryptedKey));
+    let backslash = pem!("ed25519").replacen('M', "\\M", 1);
+    assert_eq!(SigningKey::from_pem(Algorithm::EdDsa, backslash).err(), Some(KeyError::WrongKeyType));
+}
+
+#[test]
 fn both_forms_of_an_rsa_key_are_one_key() {
     let kid = SigningKey::from_pem(Algorithm::Rs256, pem!("rsa")).unwrap().kid().to_owned();
     assert_eq!(SigningKey::from_pem(Algorithm::Rs256, pem!("rsa.pkcs1")).unwrap().kid(), kid);
@@ -35,6 +59,8 @@ fn other_private_keys_are_rejected_with_the_reason() {
         ("SEC1", pem!("es256.sec1"), Algorithm::Es256, KeyError::Sec1Key),
         ("encrypted", pem!("es256.encrypted"), Algorithm::Es256, KeyError::EncryptedKey),
         ("encrypted", pem!("rsa.encrypted.pkcs1"), Algorithm::Rs256, KeyError::EncryptedKey),
+        ("OpenSSH", pem!("ed25519.openssh"), Algorithm::EdDsa, KeyError::OpenSshKey),
+        ("OpenSSH", pem!("es256.openssh"), Algorithm::Es256, KeyError::OpenSshKey),
         ("a bit short", pem!("rsa2047"), Algorithm::Rs256, KeyError::ShortRsaKey),
         ("short", pem!("rsa1024"), Algorithm::Rs256, KeyError::ShortRsaKey),
         ("other curve", pem!("es256"), Algorithm::Es384, KeyError::WrongKeyType),
@@ -62,6 +88,9 @@ fn other_private_keys_are_rejected_with_the_reason() {
 fn other_public_keys_are_rejected_with_the_reason() {
     let cases: &[(&str, &str, Algorithm, KeyError)] = &[
         ("compressed", pem!("es256.compressed.pub"), Algorithm::Es256, KeyError::CompressedPoint),
+        ("OpenSSH", pem!("ed25519.openssh.pub"), Algorithm::EdDsa, KeyError::OpenSshKey),
+        ("OpenSSH", pem!("es256.openssh.pub"), Algorithm::Es256, KeyError::OpenSshKey),
+        ("private, OpenSSH", pem!("es256.openssh"), Algorithm::Es256, KeyError::PrivateKey),
         ("a bit short", pem!("rsa2047.pub"), Algorithm::Rs256, KeyError::ShortRsaKey),
         ("short", pem!("rsa1024.pub"), Algorithm::Rs256, KeyError::ShortRsaKey),
         ("not on the curve", pem!("secp256k1.pub"), Algorithm::Es256, KeyError::UnusableKey),
