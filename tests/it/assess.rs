@@ -498,6 +498,7 @@ async fn a_session_that_cannot_be_ended_is_a_503_and_is_ended_by_the_next_reques
     }
 }
 
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn the_end_of_a_suspicious_session_outlives_its_request() {
     let world = world(Some(Assessment::EndSession));
