@@ -1,6 +1,6 @@
 //! Requests that share a load, and respond one after the other: the later ones are sent what the first commit issued.
 
-use std::{pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -15,23 +15,12 @@ use crate::support::{
         poll_until_stuck, refresh, with_refresh,
     },
     store::Fault,
-    world::routes,
+    world::{InFlight, routes},
 };
-
-type InFlight = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
 /// A request whose handler waits until its gate is closed.
 fn send(world: &World, request: Request<()>) -> (InFlight, Arc<Semaphore>) {
-    let (world, gate) = (world.clone(), Arc::new(Semaphore::new(0)));
-    let until = gate.clone();
-    let handler = move |request| {
-        let until = until.clone();
-        async move {
-            let _ = until.acquire().await;
-            routes(request).await
-        }
-    };
-    (Box::pin(async move { world.send_to(handler, request).await }), gate)
+    world.send_held(routes, request)
 }
 
 /// Two requests after this number of loads, the first of which has been sent its tokens.

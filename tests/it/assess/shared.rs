@@ -1,7 +1,5 @@
 //! Requests at the same time are assessed each by itself.
 
-use std::sync::Arc;
-
 use http::StatusCode;
 use tower_refresh::{Assessment, FeedLossPolicy, event::EndReason};
 
@@ -10,6 +8,7 @@ use crate::support::{
     Op,
     browser::{REFRESH, generation, set_cookie},
     probe::{carries_nothing, expired_browser, poll_once, poll_until_stuck},
+    world::routes,
 };
 
 #[tokio::test]
@@ -73,16 +72,7 @@ async fn a_commit_in_progress_is_not_shared_with_a_request_that_must_log_in() {
 async fn a_session_that_ends_as_suspicious_sends_nothing_to_a_request_that_is_at_its_handler() {
     let world = world(Some(Assessment::EndSession));
     let (browser, _) = expired_browser(&world, "alice").await;
-    let gate = Arc::new(tokio::sync::Semaphore::new(0));
-    let until = gate.clone();
-    let handler = move |request| {
-        let until = until.clone();
-        async move {
-            let _ = until.acquire().await;
-            crate::support::world::routes(request).await
-        }
-    };
-    let mut own = Box::pin(world.send_to(handler, browser.request("/me")));
+    let (mut own, gate) = world.send_held(routes, browser.request("/me"));
     assert!(poll_until_stuck(&mut own).is_pending());
     world.send(from_stranger(browser.request("/me"))).await;
     gate.close();

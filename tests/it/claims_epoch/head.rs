@@ -1,9 +1,8 @@
 //! The role is taken away while a request is in progress: at each of its steps. What it sends never says the former role.
 
-use std::{pin::Pin, sync::Arc};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 use tokio::sync::Semaphore;
 use tower_refresh::event::EventKind;
 
@@ -15,22 +14,12 @@ use crate::support::{
     browser::{REFRESH, generation, set_cookie},
     probe::{ACCESS_LIFETIME, DAMPING, poll_once, poll_until_stuck, session_of},
     store::Fault,
+    world::InFlight,
 };
-
-type InFlight = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
 /// A request whose handler waits until its gate is closed.
 fn send(world: &World, request: Request<()>) -> (InFlight, Arc<Semaphore>) {
-    let (world, gate) = (world.clone(), Arc::new(Semaphore::new(0)));
-    let until = gate.clone();
-    let handler = move |request| {
-        let until = until.clone();
-        async move {
-            let _ = until.acquire().await;
-            show_scope(request).await
-        }
-    };
-    (Box::pin(async move { world.send_to(handler, request).await }), gate)
+    world.send_held(show_scope, request)
 }
 
 /// When the role is taken away.

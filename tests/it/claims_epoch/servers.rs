@@ -69,18 +69,8 @@ async fn a_slow_handler_on_another_server_sends_the_remaining_role() {
         server.clock.advance(ACCESS_LIFETIME);
     }
     browser.drop_access();
-    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    let until = gate.clone();
-    let handler = move |request| {
-        let until = until.clone();
-        async move {
-            let _ = until.acquire().await;
-            super::show_scope(request).await
-        }
-    };
-    let world = there.clone();
-    let request = browser.request("/me");
-    let slow = tokio::spawn(async move { world.send_to(handler, request).await });
+    let (slow, gate) = there.send_held(super::show_scope, browser.request("/me"));
+    let slow = tokio::spawn(slow);
     settle().await;
     for server in [&here, &there] {
         demote(server);

@@ -2,12 +2,14 @@
 
 use std::{
     convert::Infallible,
+    pin::Pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, request::Parts};
+use tokio::sync::Semaphore;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_refresh::{
     Auth, AuthBuilder, Authenticated, KeyRing, LoginOptions, ReauthOptions, Rejection, Session, Subject,
@@ -15,6 +17,9 @@ use tower_refresh::{
 };
 
 use super::{Claims, ManualClock, TestStore, Users};
+
+/// A request that has been sent.
+pub type InFlight = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
 pub const ISSUER: &str = "https://api.example.com";
 pub const AUDIENCE: &str = "example-web";
@@ -77,6 +82,24 @@ impl World {
             async move { Ok::<_, Infallible>(response.await) }
         });
         self.auth.layer().layer(service).oneshot(request).await.unwrap()
+    }
+
+    /// A request whose handler waits until its gate is closed.
+    pub fn send_held<H, F>(&self, handler: H, request: Request<()>) -> (InFlight, Arc<Semaphore>)
+    where
+        H: Fn(Request<()>) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<Bytes>> + Send + 'static,
+    {
+        let (world, gate) = (self.clone(), Arc::new(Semaphore::new(0)));
+        let until = gate.clone();
+        let held = move |request| {
+            let (until, handler) = (until.clone(), handler.clone());
+            async move {
+                let _ = until.acquire().await;
+                handler(request).await
+            }
+        };
+        (Box::pin(async move { world.send_to(held, request).await }), gate)
     }
 
     /// The kinds of the events since the last call.
