@@ -40,10 +40,11 @@ finish() {
         printf '%6d s  %s\n' "${step_seconds[index]}" "${step_names[index]}"
     done
     printf '%6d s  in all\n' "$SECONDS"
-    if [[ $status -eq 0 ]]; then
-        printf '\nAll passed.\n'
-    elif [[ -n $running ]]; then
+    # A script that is killed gets here with status 0.
+    if [[ -n $running ]]; then
         printf '\nFailed: %s\n' "$running"
+    elif [[ $status -eq 0 ]]; then
+        printf '\nAll passed.\n'
     fi
 }
 trap finish EXIT

@@ -39,8 +39,12 @@ impl Browser {
 
     /// A browser with more arguments.
     pub(super) async fn with(more: &[String]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let driver = Driver::start(folder.path());
+        let start = || {
+            let folder = tempfile::tempdir().unwrap();
+            Driver::start(folder.path()).map(|driver| (driver, folder))
+        };
+        let started = (0..5).find_map(|_| start());
+        let (driver, folder) = started.expect("chromedriver starts");
         let mut arguments = ARGUMENTS.map(str::to_owned).to_vec();
         arguments.push(format!("--user-data-dir={}", folder.path().join("profile").display()));
         arguments.extend_from_slice(more);

@@ -19,9 +19,11 @@ pub(super) struct Driver {
 const KEEPER: &str = r#"
 exec 3<&0
 chromedriver --port=0 3<&- & pid=$!
+# The end of chromedriver is then the end of its output.
+exec >/dev/null
 read -r _ <&3
-browsers=$(cat "/proc/$pid/task/"*/children)
-kill $browsers "$pid"
+browsers=$(cat "/proc/$pid/task/"*/children 2>/dev/null)
+kill $browsers "$pid" 2>/dev/null
 wait
 # The browsers are no children of this shell. They still write while they exit.
 for try in 1 2 3 4 5 6 7 8 9 10; do
@@ -33,8 +35,9 @@ rm -rf "$1"
 "#;
 
 impl Driver {
-    /// All that chromedriver and its browser write goes into `folder`.
-    pub(super) fn start(folder: &Path) -> Self {
+    /// All that chromedriver and its browser write goes into `folder`. `None` if chromedriver exits: it needs one port for IPv4 and
+    /// IPv6, and another program may have that of IPv6.
+    pub(super) fn start(folder: &Path) -> Option<Self> {
         let mut shell = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
             .arg(folder)
@@ -51,12 +54,16 @@ impl Driver {
         let mut output = BufReader::new(shell.stdout.take().unwrap());
         let port = loop {
             let mut line = String::new();
-            assert_ne!(output.read_line(&mut line).unwrap(), 0, "chromedriver starts");
+            if output.read_line(&mut line).unwrap() == 0 {
+                drop(shell.stdin.take());
+                let _ = shell.wait();
+                return None;
+            }
             if let Some((_, port)) = line.split_once("started successfully on port ") {
                 break port.trim_end().trim_end_matches('.').to_owned();
             }
         };
-        Self { shell, url: format!("http://127.0.0.1:{port}"), _output: output }
+        Some(Self { shell, url: format!("http://127.0.0.1:{port}"), _output: output })
     }
 }
 
