@@ -10,7 +10,7 @@ use std::{
 
 use tower_refresh_core::{SessionHandle, Timestamp};
 
-use crate::sync::{ArcSwap, AtomicU64, AtomicUsize, Mutex, SHARDS};
+use crate::sync::{ArcSwap, AtomicU64, AtomicUsize, Mutex, OnceLock, SHARDS};
 
 /// Expired entries are harmless; scanning for them on every request is not.
 const BETWEEN_REMOVALS: Duration = Duration::from_secs(1);
@@ -39,7 +39,8 @@ pub(super) struct Denylist {
     next_removal: AtomicU64,
     /// By the wall clock, in milliseconds: for readers, who know the date anyway.
     next_removal_date: AtomicU64,
-    shards: Box<[ArcSwap<Shard>]>,
+    /// A shard is created for its first entry.
+    shards: Box<[OnceLock<ArcSwap<Shard>>]>,
     writer: Mutex<()>,
 }
 
@@ -100,7 +101,7 @@ impl Denylist {
             entries: AtomicUsize::new(0),
             next_removal: AtomicU64::new(u64::MAX),
             next_removal_date: AtomicU64::new(u64::MAX),
-            shards: (0..SHARDS).map(|_| ArcSwap::default()).collect(),
+            shards: (0..SHARDS).map(|_| OnceLock::new()).collect(),
             writer: Mutex::default(),
         }
     }
@@ -128,7 +129,7 @@ impl Denylist {
             let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             self.remove_expired(now);
         }
-        self.shards.iter().all(|shard| reported(&shard.load()) <= MAX_REPORTED / 2)
+        self.present().all(|shard| reported(&shard.load()) <= MAX_REPORTED / 2)
     }
 
     fn insert(
@@ -147,14 +148,14 @@ impl Denylist {
                 && known.until_date >= needed_date
                 && (is_reported || !known.is_reported)
         };
-        if self.shard(handle).load().get(&handle).is_some_and(is_known) {
+        if self.shard(handle).get().is_some_and(|shard| shard.load().get(&handle).is_some_and(is_known)) {
             return true;
         }
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if millis(now.monotonic) >= self.next_removal.load(Ordering::Relaxed) {
             self.remove_expired(now);
         }
-        let shard = self.shard(handle);
+        let shard = self.shard(handle).get_or_init(ArcSwap::default);
         let current = shard.load();
         let found = current.get(&handle).copied();
         let known = found.filter(|found| found.is_live(now));
@@ -206,14 +207,14 @@ impl Denylist {
         {
             self.remove_expired(Now { monotonic: monotonic(), date });
         }
-        let shard = self.shard(handle).load();
+        let shard = self.shard(handle).get()?.load();
         let entry = shard.get(&handle)?;
         entry.is_live(Now { monotonic: monotonic(), date }).then_some(entry.denied)
     }
 
     fn remove_expired(&self, now: Now) {
         let (mut entries, mut next, mut next_date) = (0, u64::MAX, Timestamp::from_millis(u64::MAX));
-        for shard in &self.shards {
+        for shard in self.present() {
             let map = shard.load();
             let live = || map.iter().filter(|(_, entry)| entry.is_live(now));
             next = live().map(|(_, entry)| entry.until).fold(next, u64::min);
@@ -230,7 +231,11 @@ impl Denylist {
         self.entries.store(entries, Ordering::Release);
     }
 
-    fn shard(&self, handle: SessionHandle) -> &ArcSwap<Shard> {
+    fn present(&self) -> impl Iterator<Item = &ArcSwap<Shard>> {
+        self.shards.iter().filter_map(OnceLock::get)
+    }
+
+    fn shard(&self, handle: SessionHandle) -> &OnceLock<ArcSwap<Shard>> {
         let [first, second, ..] = *handle.as_bytes();
         &self.shards[usize::from(u16::from_be_bytes([first, second])) % SHARDS]
     }
