@@ -112,6 +112,19 @@ async fn a_file_that_stays_locked_fails_all_waiting_writes_and_none_after() {
     }
 }
 
+#[tokio::test]
+async fn a_lock_timeout_beyond_the_clock_waits_until_the_lock_is_free() {
+    let (_folder, path) = temporary();
+    let store = SqliteOptions::new().with_lock_timeout(Duration::MAX).open(&path).await.unwrap();
+    let mut connection = sqlite(&path);
+    let locked = lock(&mut connection);
+    let write = tokio::spawn(create(&store, row(1)));
+    // The runtime has a single thread, so the write is waiting before this one continues.
+    yield_now().await;
+    drop(locked);
+    write.await.unwrap().unwrap();
+}
+
 fn create(
     store: &SqliteStore,
     row: SessionRow,
