@@ -94,14 +94,16 @@ async fn a_failed_write_does_not_affect_the_others_of_its_group() {
 
 #[tokio::test]
 async fn a_file_that_stays_locked_fails_all_waiting_writes_and_none_after() {
+    const TIMEOUT: Duration = Duration::from_millis(20);
     let (_folder, path) = temporary();
-    let options = SqliteOptions::new().with_lock_timeout(Duration::from_millis(20));
-    let store = options.open(&path).await.unwrap();
+    let store = SqliteOptions::new().with_lock_timeout(TIMEOUT).open(&path).await.unwrap();
     let mut connection = sqlite(&path);
     let locked = lock(&mut connection);
+    let started = Instant::now();
     let creates = [1, 2, 3].map(|number| tokio::spawn(create(&store, row(number))));
     for create in creates {
         let error = create.await.unwrap().unwrap_err();
+        assert!(started.elapsed() >= TIMEOUT, "it waited");
         assert_eq!(error.kind(), StoreErrorKind::TimedOut);
         assert!(error.source().is_some());
     }
