@@ -77,6 +77,11 @@ pub enum EventKind {
     Impossible,
     /// The session ended.
     End(EndReason),
+    /// A login could not end all sessions that it leaves no room for: eight times in a row one had ended otherwise when its turn
+    /// came, as by a reauthentication, and may go on under a new id. With
+    /// [`LoginOptions::end_others`](crate::LoginOptions::end_others) the login failed; with
+    /// [`AuthBuilder::max_sessions`](crate::AuthBuilder::max_sessions) it succeeded, and the next one ends what is left.
+    DisplacementIncomplete,
     /// The claims of the session were outdated by [`Auth::reload_claims`](crate::Auth::reload_claims) or
     /// [`reload_session`](crate::Auth::reload_session): its access tokens from before count as expired.
     ClaimsOutdated,
@@ -140,6 +145,7 @@ impl EventKind {
             Self::Ahead => "ahead",
             Self::Impossible => "impossible",
             Self::End(_) => "end",
+            Self::DisplacementIncomplete => "displacement_incomplete",
             Self::ClaimsOutdated => "claims_outdated",
             Self::Rejected(_) => "rejected",
             Self::StoreFailed => "store_failed",

@@ -176,6 +176,7 @@ fn trace(event: &Event, message: Option<&str>) {
         | EventKind::Suspicious
         | EventKind::Ahead
         | EventKind::Impossible
+        | EventKind::DisplacementIncomplete
         | EventKind::FeedLost
         | EventKind::ResponsesLost
         | EventKind::Redelivered(_)

@@ -96,7 +96,8 @@ impl LoginOptions {
     }
 
     /// Ends all other sessions of the user, as [`EndReason::Displaced`](crate::event::EndReason::Displaced). If that fails, the login
-    /// fails, and the client's former session stays live. Sessions of logins that are later than this one stay.
+    /// fails, and the client's former session stays live; so it does if sessions go on under new ids faster than they are ended
+    /// ([`EventKind::DisplacementIncomplete`](crate::event::EventKind::DisplacementIncomplete)). Sessions of logins that are later than this one stay.
     pub fn end_others(mut self) -> Self {
         self.end_others = true;
         self

@@ -509,3 +509,39 @@ async fn a_new_session_after_an_ordinary_login_costs_no_listing() {
     assert_eq!(response.status(), 200);
     assert_eq!(set_cookie(&response, REFRESH).map(|token| generation(&token)), None);
 }
+
+/// A session that has ended when its turn comes may go on under a new id, so the sessions are listed again: eight times.
+#[tokio::test]
+async fn a_login_that_cannot_make_room_is_reported_and_fails_if_it_was_to_end_all_others() {
+    for ends_others in [false, true] {
+        for overlooked in [7, 8] {
+            let case = format!("end_others: {ends_others}, {overlooked} times");
+            let world = World::with(|builder| builder.max_sessions(if ends_others { 10 } else { 1 }));
+            let (_, left) = logged_in(&world, "alice", LoginOptions::new()).await;
+            world.clock.advance(SECOND);
+            world.take_events();
+            world.store.overlook_sessions(Op::End, overlooked);
+            let options = || if ends_others { LoginOptions::new().end_others() } else { LoginOptions::new() };
+
+            let mut browser = Browser::new();
+            let response = log_in(&world, &mut browser, "alice", options()).await;
+
+            let is_reported = overlooked == 8;
+            let fails = is_reported && ends_others;
+            assert_eq!(response.status(), if fails { 503 } else { 200 }, "{case}: {response:?}");
+            assert_eq!(browser.access().is_none(), fails, "{case}");
+            let live = world.auth.sessions("alice", None).await.unwrap().len();
+            assert_eq!(live, if is_reported && !fails { 2 } else { 1 }, "{case}");
+            assert_eq!(end_reason(&world, left).await.is_none(), is_reported, "{case}");
+            let events = world.take_events();
+            let reported = |kind: &EventKind| *kind == EventKind::DisplacementIncomplete;
+            assert_eq!(events.iter().filter(|kind| reported(kind)).count(), usize::from(is_reported), "{case}");
+
+            // The next login ends what is left.
+            world.clock.advance(SECOND);
+            logged_in(&world, "alice", options()).await;
+            assert_eq!(end_reason(&world, left).await, Some(EndReason::Displaced), "{case}");
+            assert_eq!(world.auth.sessions("alice", None).await.unwrap().len(), 1, "{case}");
+        }
+    }
+}
