@@ -535,7 +535,11 @@ async fn a_login_that_cannot_make_room_is_reported_and_fails_if_it_was_to_end_al
             assert_eq!(end_reason(&world, left).await.is_none(), is_reported, "{case}");
             let events = world.take_events();
             let reported = |kind: &EventKind| *kind == EventKind::DisplacementIncomplete;
-            assert_eq!(events.iter().filter(|kind| reported(kind)).count(), usize::from(is_reported), "{case}");
+            assert_eq!(
+                events.iter().filter(|kind| reported(kind)).count(),
+                usize::from(is_reported),
+                "{case}"
+            );
 
             // The next login ends what is left.
             world.clock.advance(SECOND);
