@@ -348,7 +348,8 @@ impl<C: CustomClaims> AuthBuilder<C> {
         self
     }
 
-    /// Sets the source of the time. Default: [`SystemClock`]; tests use another one.
+    /// Sets the source of the time. Default: [`SystemClock`]; tests use another one. On a target where the standard library has no
+    /// time, as `wasm32-unknown-unknown`, it must be set to a clock with both methods, since the default panics there.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

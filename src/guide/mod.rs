@@ -22,6 +22,7 @@
 //! | look up a default | [Every default](defaults) |
 //! | test your handlers | `guide::testing`, with the feature `testing` |
 //! | find out why something does not work | [Troubleshooting](troubleshooting) |
+//! | build for WebAssembly, Windows or macOS | [Targets](targets) |
 //! | migrate from axum-login, tower-sessions or your own JWT code | [Moving here](moving) |
 //!
 //! `SECURITY.md` lists the threats, the countermeasures and the remaining risks. `examples/` contains complete programs.
@@ -82,6 +83,9 @@ pub mod testing {}
 
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
+
+#[doc = include_str!("targets.md")]
+pub mod targets {}
 
 #[doc = include_str!("moving.md")]
 pub mod moving {}
