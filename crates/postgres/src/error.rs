@@ -5,6 +5,7 @@ use std::{error::Error, fmt};
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 use tower_refresh_core::{StoreError, StoreErrorKind};
+use tower_refresh_postgres_schema::SchemaError;
 
 /// Why a store could not be opened.
 ///
@@ -58,7 +59,7 @@ impl OpenError {
     }
 
     /// `what` belongs to the role `owner`.
-    pub(crate) fn untrusted_owner(what: &str, owner: &str) -> Self {
+    fn untrusted_owner(what: &str, owner: &str) -> Self {
         let detail = format!(
             "{what} belongs to the role {owner:?}, which can read and change every session; \
              if it may, name it with `PostgresOptions::with_trusted_owner`"
@@ -109,6 +110,19 @@ impl Error for OpenError {
 impl From<OpenErrorKind> for OpenError {
     fn from(kind: OpenErrorKind) -> Self {
         Self { kind, detail: None, source: None }
+    }
+}
+
+impl From<SchemaError> for OpenError {
+    fn from(error: SchemaError) -> Self {
+        match error {
+            SchemaError::InvalidName => OpenErrorKind::InvalidName.into(),
+            SchemaError::Foreign => OpenErrorKind::Foreign.into(),
+            SchemaError::Newer => OpenErrorKind::Newer.into(),
+            SchemaError::Unsuitable => OpenErrorKind::Unsuitable.into(),
+            SchemaError::UntrustedOwner { what, owner } => Self::untrusted_owner(&what, &owner),
+            error => Self::with_source(OpenErrorKind::Unavailable, error),
+        }
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 use deadpool_postgres::{ClientWrapper, Pool};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{AsyncMessage, Error, error::SqlState};
+use tower_refresh_postgres_schema::Echo;
 
-use super::{Echo, ListenConnection, ListenConnector};
+use super::{ListenConnection, ListenConnector};
 use crate::error::{OpenError, OpenErrorKind};
 
 /// Fails if the connections of `pool` lead to a pooler that gives each transaction another connection, and passes the names of
@@ -69,7 +70,7 @@ async fn hears(
         Ok(false)
     };
     let receive = |message| match message {
-        AsyncMessage::Notification(notification) if echo.hear(&notification) => Some(Ok(true)),
+        AsyncMessage::Notification(notification) if echo.hear(notification.channel()) => Some(Ok(true)),
         _ => None,
     };
     messages.drive(talk, receive).await?

@@ -8,9 +8,7 @@
 //! that the primary key is used even if the planner has no statistics of a new table, and locks the rows in that order, so
 //! that two batches never deadlock. At most one member has the version of a locked row.
 
-use tokio_postgres::types::Type;
-
-use super::{name::Table, row::COLUMNS};
+use crate::{notice::OUTDATED_CLAIMS, row::COLUMNS, table::Table};
 
 const EQ: &str = "OPERATOR(pg_catalog.=)";
 const NE: &str = "OPERATOR(pg_catalog.<>)";
@@ -22,17 +20,14 @@ const ADD: &str = "OPERATOR(pg_catalog.+)";
 const DIV: &str = "OPERATOR(pg_catalog./)";
 const CAT: &str = "OPERATOR(pg_catalog.||)";
 
-const BOOL: Type = Type::BOOL;
-const BOOLS: Type = Type::BOOL_ARRAY;
-const BYTEA: Type = Type::BYTEA;
-const BYTEAS: Type = Type::BYTEA_ARRAY;
-const INT8: Type = Type::INT8;
-const INT8S: Type = Type::INT8_ARRAY;
-const TEXT: Type = Type::TEXT;
-const TEXTS: Type = Type::TEXT_ARRAY;
-
-/// The name of the kind of a notice of outdated claims, see [`feed`](crate::feed).
-pub(crate) const OUTDATED_CLAIMS: &str = "stale";
+const BOOL: ParameterType = ParameterType::Bool;
+const BOOLS: ParameterType = ParameterType::BoolArray;
+const BYTEA: ParameterType = ParameterType::Bytea;
+const BYTEAS: ParameterType = ParameterType::ByteaArray;
+const INT8: ParameterType = ParameterType::Int8;
+const INT8S: ParameterType = ParameterType::Int8Array;
+const TEXT: ParameterType = ParameterType::Text;
+const TEXTS: ParameterType = ParameterType::TextArray;
 
 /// The text of a handle.
 const HANDLE: &str = "pg_catalog.translate(pg_catalog.encode(handle, 'base64'), '+/=', '-_')";
@@ -40,45 +35,91 @@ const HANDLE: &str = "pg_catalog.translate(pg_catalog.encode(handle, 'base64'), 
 /// How many sessions of a subject a call ends.
 const ENDED_PER_CALL: usize = 1000;
 
-/// A statement and the types of its parameters.
-pub(crate) struct Statement {
-    pub(crate) sql: String,
-    pub(crate) types: Vec<Type>,
+/// The type of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a driver has a type for each, or does not compile")]
+pub enum ParameterType {
+    /// `boolean`
+    Bool,
+    /// `boolean[]`
+    BoolArray,
+    /// `bytea`
+    Bytea,
+    /// `bytea[]`
+    ByteaArray,
+    /// `bigint`
+    Int8,
+    /// `bigint[]`
+    Int8Array,
+    /// `text`
+    Text,
+    /// `text[]`
+    TextArray,
 }
 
-fn statement<const N: usize>(types: [Type; N], sql: String) -> Statement {
-    Statement { sql, types: types.into() }
+/// The statements for one table, as a driver's type `S`. Times are in milliseconds.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Statements<S> {
+    /// Inserts a session, unless the handle is taken. The parameters: handle, subject, generation, `rotated_at`, `confirmed`,
+    /// `late_budget`, `created_at`, `idle_expiry`, `absolute_expiry`, reason and time of its end, version, user agent, address,
+    /// label, data, `authenticated_at`, `idle`, `persistent`, `claims_epoch`, binding.
+    pub create: S,
+    /// Returns the session with the handle, for [`read_row`](crate::read_row).
+    pub load: S,
+    /// As `load`, for an array of handles.
+    pub load_batch: S,
+    /// Writes a rotation and returns a row if it did. The parameters: handle, version, the next version, generation, `rotated_at`,
+    /// `confirmed`, `late_budget`, `idle_expiry`, `claims_epoch`, binding, data.
+    pub swap: S,
+    /// As `swap`, for arrays ordered by handle and then version, without duplicates. Returns the handles and their former versions.
+    pub swap_batch: S,
+    /// Ends a live session, and returns its handle if it did. The parameters: handle, reason, time, version.
+    pub end: S,
+    /// As `end`, for arrays ordered by handle, without duplicates.
+    pub end_batch: S,
+    /// Ends live sessions of a subject, a thousand at most, and returns their handles. The parameters: subject, a handle that is
+    /// spared or null, reason, time, version.
+    pub end_subject: S,
+    /// Returns a row if the subject has a live session. The parameters: subject, a handle that does not count or null.
+    pub has_subject: S,
+    /// Outdates claims, and returns the handles and their epochs before. The parameters, as arrays ordered by handle without
+    /// duplicates: handle, how many calls, time, version.
+    pub outdate: S,
+    /// Returns live sessions of a subject, newest login first, for [`read_row`](crate::read_row). The parameters: subject, now,
+    /// and the three of [`PageStart`](crate::PageStart).
+    pub list: S,
+    /// Deletes dead sessions, a thousand at most. The parameter: the time before which they died. It skips rows that others
+    /// have locked.
+    pub purge: S,
+    /// Waits for a row that `purge` skipped, and returns a row if it is still there. The parameter as for `purge`.
+    pub wait_for_dead: S,
+    /// Returns the handles and times of sessions that ended at the time or later.
+    pub ended_since: S,
+    /// Returns the handles and epochs of live sessions with claims that were outdated at the time or later.
+    pub outdated_since: S,
+    /// Sends an empty notification to the channel: see [`Echo`](crate::Echo).
+    pub echo: S,
+    /// The channel of the notices, which needs no quotes: see [`Notice`](crate::Notice).
+    pub channel: String,
 }
 
-/// The statements for one table.
-pub(crate) struct Statements {
-    pub(crate) create: Statement,
-    pub(crate) load: Statement,
-    pub(crate) load_batch: Statement,
-    pub(crate) swap: Statement,
-    pub(crate) swap_batch: Statement,
-    pub(crate) end: Statement,
-    pub(crate) end_batch: Statement,
-    pub(crate) end_subject: Statement,
-    pub(crate) has_subject: Statement,
-    pub(crate) outdate: Statement,
-    pub(crate) list: Statement,
-    pub(crate) purge: Statement,
-    pub(crate) wait_for_dead: Statement,
-    pub(crate) ended_since: Statement,
-    pub(crate) outdated_since: Statement,
-    pub(crate) echo: Statement,
-    pub(crate) channel: String,
-}
-
-impl Statements {
-    pub(crate) fn new(table: &Table, lossy_rotations: bool) -> Self {
+impl<S> Statements<S> {
+    /// The statements for `table`. `statement` makes each from its SQL and the types of its parameters.
+    ///
+    /// With `lossy_rotations`, swaps do not wait for the disk.
+    pub fn new(
+        table: &Table,
+        lossy_rotations: bool,
+        statement: impl Fn(String, &[ParameterType]) -> S,
+    ) -> Self {
+        let statement = |types: &[ParameterType], sql| statement(sql, types);
         let (path, channel) = (table.path(), table.channel());
         let (ended, dead, of_subject) = (ended(&channel), dead(), of_subject());
         let commit = if lossy_rotations { format!(", {}", set_commit("'off'")) } else { String::new() };
         Self {
             create: statement(
-                [
+                &[
                     BYTEA, TEXT, INT8, INT8, BOOL, INT8, INT8, INT8, INT8, TEXT, INT8, INT8, TEXT, TEXT,
                     TEXT, BYTEA, INT8, INT8, BOOL, INT8, BYTEA,
                 ],
@@ -89,16 +130,16 @@ impl Statements {
                      ON CONFLICT (handle) DO NOTHING"
                 ),
             ),
-            load: statement([BYTEA], format!("SELECT {COLUMNS} FROM {path} WHERE handle {EQ} $1")),
+            load: statement(&[BYTEA], format!("SELECT {COLUMNS} FROM {path} WHERE handle {EQ} $1")),
             load_batch: statement(
-                [BYTEAS],
+                &[BYTEAS],
                 format!(
                     "SELECT s.* FROM pg_catalog.unnest($1) AS g(handle) \
                      CROSS JOIN LATERAL (SELECT {COLUMNS} FROM {path} WHERE handle {EQ} g.handle OFFSET 0) AS s"
                 ),
             ),
             swap: statement(
-                [BYTEA, INT8, INT8, INT8, INT8, BOOL, INT8, INT8, INT8, BYTEA, BYTEA],
+                &[BYTEA, INT8, INT8, INT8, INT8, BOOL, INT8, INT8, INT8, BYTEA, BYTEA],
                 format!(
                     "UPDATE {path} AS s SET {} WHERE s.handle {EQ} $1 AND s.version {EQ} $2 AND s.ended_at IS NULL \
                      RETURNING s.handle, s.version{commit}",
@@ -107,7 +148,7 @@ impl Statements {
             ),
             // PostgreSQL reads `unnest` with several arguments as its own function only if it is not qualified.
             swap_batch: statement(
-                [BYTEAS, INT8S, INT8S, INT8S, INT8S, BOOLS, INT8S, INT8S, INT8S, BYTEAS, BYTEAS],
+                &[BYTEAS, INT8S, INT8S, INT8S, INT8S, BOOLS, INT8S, INT8S, INT8S, BYTEAS, BYTEAS],
                 format!(
                     "WITH given AS MATERIALIZED ( \
                          SELECT g.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
@@ -132,7 +173,7 @@ impl Statements {
                 ),
             ),
             end: statement(
-                [BYTEA, TEXT, INT8, INT8],
+                &[BYTEA, TEXT, INT8, INT8],
                 format!(
                     "WITH ended AS (UPDATE {path} AS s SET {} WHERE s.handle {EQ} $1 AND s.ended_at IS NULL \
                          RETURNING s.handle, s.ended_at) {ended}",
@@ -140,7 +181,7 @@ impl Statements {
                 ),
             ),
             end_batch: statement(
-                [BYTEAS, TEXTS, INT8S, INT8S],
+                &[BYTEAS, TEXTS, INT8S, INT8S],
                 format!(
                     "WITH given AS MATERIALIZED ( \
                          SELECT g.* FROM unnest($1, $2, $3, $4) AS g(handle, reason, at, version) \
@@ -153,7 +194,7 @@ impl Statements {
                 ),
             ),
             end_subject: statement(
-                [TEXT, BYTEA, TEXT, INT8, INT8],
+                &[TEXT, BYTEA, TEXT, INT8, INT8],
                 format!(
                     "WITH found AS MATERIALIZED (SELECT handle FROM {path} WHERE {of_subject} LIMIT {ENDED_PER_CALL}), \
                      ordered AS MATERIALIZED (SELECT handle FROM found ORDER BY handle), \
@@ -166,9 +207,12 @@ impl Statements {
                     set_ended("$3", "$4", "$5")
                 ),
             ),
-            has_subject: statement([TEXT, BYTEA], format!("SELECT 1 FROM {path} WHERE {of_subject} LIMIT 1")),
+            has_subject: statement(
+                &[TEXT, BYTEA],
+                format!("SELECT 1 FROM {path} WHERE {of_subject} LIMIT 1"),
+            ),
             outdate: statement(
-                [BYTEAS, INT8S, INT8S, INT8S],
+                &[BYTEAS, INT8S, INT8S, INT8S],
                 format!(
                     "WITH given AS MATERIALIZED ( \
                          SELECT g.*, locked.claims_epoch AS before FROM unnest($1, $2, $3, $4) \
@@ -187,7 +231,7 @@ impl Statements {
             ),
             // The comparison of rows is a condition of the index, so that a page does not read those before it.
             list: statement(
-                [TEXT, INT8, INT8, BYTEA, INT8],
+                &[TEXT, INT8, INT8, BYTEA, INT8],
                 format!(
                     "SELECT {COLUMNS} FROM {path} WHERE {} AND idle_expiry {GT} $2 AND absolute_expiry {GT} $2 \
                      AND (created_at, handle) {LT} ($3, $4) ORDER BY created_at DESC, handle DESC LIMIT $5",
@@ -195,28 +239,28 @@ impl Statements {
                 ),
             ),
             purge: statement(
-                [INT8],
+                &[INT8],
                 format!(
                     "DELETE FROM {path} WHERE ctid {EQ} ANY (ARRAY(SELECT ctid FROM {path} WHERE {dead} \
                      ORDER BY death_hour LIMIT 1000 FOR UPDATE SKIP LOCKED))"
                 ),
             ),
             wait_for_dead: statement(
-                [INT8],
+                &[INT8],
                 format!("SELECT 1 FROM {path} WHERE {dead} ORDER BY death_hour LIMIT 1 FOR UPDATE"),
             ),
             ended_since: statement(
-                [INT8],
+                &[INT8],
                 format!("SELECT handle, ended_at FROM {path} WHERE ended_at {GE} $1"),
             ),
             outdated_since: statement(
-                [INT8],
+                &[INT8],
                 format!(
                     "SELECT handle, claims_epoch FROM {path} WHERE claims_outdated_at {GE} $1 AND ended_at IS NULL"
                 ),
             ),
             // Nothing is lost with it, so it does not wait for the disk.
-            echo: statement([TEXT], format!("SELECT pg_catalog.pg_notify($1, ''), {}", set_commit("'off'"))),
+            echo: statement(&[TEXT], format!("SELECT pg_catalog.pg_notify($1, ''), {}", set_commit("'off'"))),
             channel,
         }
     }

@@ -1,6 +1,6 @@
 //! The table's name, and the names derived from it.
 
-use crate::error::{OpenError, OpenErrorKind};
+use crate::error::SchemaError;
 
 /// PostgreSQL truncates longer names.
 const LONGEST_NAME: usize = 63;
@@ -9,21 +9,21 @@ const LONGEST_SUFFIX: usize = "_death_hour".len();
 
 /// A table in its schema. Neither name contains a character that has a meaning within quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Table {
+pub struct Table {
     schema: String,
     name: String,
 }
 
 impl Table {
-    pub(crate) fn new(schema: String, name: String) -> Result<Self, OpenError> {
+    /// The table `name` in `schema`. A name consists of ASCII letters, digits and underscores, and is case-sensitive.
+    ///
+    /// # Errors
+    /// [`SchemaError::InvalidName`] for other names, and for those whose derived names PostgreSQL would truncate.
+    pub fn new(schema: String, name: String) -> Result<Self, SchemaError> {
         if !is_name(&schema, LONGEST_NAME) || !is_name(&name, LONGEST_NAME - LONGEST_SUFFIX) {
-            return Err(OpenErrorKind::InvalidName.into());
+            return Err(SchemaError::InvalidName);
         }
         Ok(Self { schema, name })
-    }
-
-    pub(crate) fn schema(&self) -> &str {
-        &self.schema
     }
 
     pub(crate) fn path(&self) -> String {
@@ -67,8 +67,8 @@ fn hash(texts: &[&str]) -> u64 {
 mod tests {
     use super::*;
 
-    fn table(schema: &str, name: &str) -> Result<Table, OpenErrorKind> {
-        Table::new(schema.into(), name.into()).map_err(|error| error.kind())
+    fn table(schema: &str, name: &str) -> Result<Table, SchemaError> {
+        Table::new(schema.into(), name.into())
     }
 
     #[test]
@@ -98,13 +98,13 @@ mod tests {
             &"t".repeat(64),
         ];
         for name in hostile {
-            assert_eq!(table(name, "sessions"), Err(OpenErrorKind::InvalidName), "schema {name:?}");
-            assert_eq!(table("public", name), Err(OpenErrorKind::InvalidName), "table {name:?}");
+            assert_eq!(table(name, "sessions"), Err(SchemaError::InvalidName), "schema {name:?}");
+            assert_eq!(table("public", name), Err(SchemaError::InvalidName), "table {name:?}");
         }
         let cut = "t".repeat(LONGEST_NAME - LONGEST_SUFFIX + 1);
         assert_eq!(
             table("public", &cut),
-            Err(OpenErrorKind::InvalidName),
+            Err(SchemaError::InvalidName),
             "its indexes' names would be truncated"
         );
     }

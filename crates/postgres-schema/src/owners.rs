@@ -1,18 +1,14 @@
 //! Checks who owns what the store uses: an owner can read and change every session.
 
-use deadpool_postgres::Transaction;
-use tokio_postgres::types::Type;
+use crate::{error::SchemaError, migrate::Transaction, table::Table};
 
-use super::name::Table;
-use crate::error::OpenError;
-
-/// The schema and the tables ($1 to $3), and all functions, operators and types that the tables execute: those of triggers, which
+/// The schema and the tables, and all functions, operators and types that the tables execute: those of triggers, which
 /// other roles may have been granted the right to create, and of indexes, defaults, constraints, rules and policies, which
 /// keep their owner when the table gets another one. What PostgreSQL brings with it belongs to a superuser.
 ///
 /// `pg_database_owner` owns the schema `public` since PostgreSQL 15. Its only member is the owner of the database.
-const UNTRUSTED: &str = "
-    WITH tables AS MATERIALIZED (SELECT c.* FROM pg_class AS c WHERE oid IN (to_regclass($2), to_regclass($3))),
+const UNTRUSTED: &str = r#"
+    WITH tables AS MATERIALIZED (SELECT c.* FROM pg_class AS c WHERE oid IN (to_regclass('"{schema}"."{table}"'), to_regclass('"{schema}"."{table}_version"'))),
     parts(class, id, description) AS MATERIALIZED (
         SELECT 'pg_class'::regclass::oid, oid, format('the table %I', relname) FROM tables
         UNION ALL SELECT 'pg_trigger'::regclass, t.oid, format('the trigger %I', tgname)
@@ -34,7 +30,7 @@ const UNTRUSTED: &str = "
             FROM pg_opclass
         UNION ALL SELECT 'pg_type'::regclass, oid, format('the type %I', typname), typowner FROM pg_type),
     used(rank, description, owner) AS (
-        SELECT 1, format('the schema %I', nspname), nspowner FROM pg_namespace WHERE nspname = $1
+        SELECT 1, format('the schema %I', nspname), nspowner FROM pg_namespace WHERE nspname = '{schema}'
         UNION ALL SELECT 2, format('the table %I', relname), relowner FROM tables
         UNION ALL SELECT 3, format('%s, which %s uses,', executed.description, parts.description), owner
             FROM parts
@@ -43,28 +39,17 @@ const UNTRUSTED: &str = "
     SELECT description, rolname FROM used JOIN pg_roles ON pg_roles.oid = owner
     WHERE NOT rolsuper AND rolname NOT IN (current_user, 'pg_database_owner')
         AND owner <> (SELECT datdba FROM pg_database WHERE datname = current_database())
-        AND rolname <> ALL ($4)
-    ORDER BY rank, description LIMIT 1";
+        AND rolname <> ALL ($1)
+    ORDER BY rank, description LIMIT 1"#;
 
 /// An error that names what belongs to an untrusted role.
-pub(super) async fn check(
-    transaction: &Transaction<'_>,
+pub(crate) async fn check<T: Transaction>(
+    transaction: &mut T,
     table: &Table,
     trusted: &[String],
-) -> Result<(), OpenError> {
-    let untrusted = transaction
-        .query_typed_opt(
-            UNTRUSTED,
-            &[
-                (&table.schema(), Type::TEXT),
-                (&table.path(), Type::TEXT),
-                (&table.version_path(), Type::TEXT),
-                (&trusted, Type::TEXT_ARRAY),
-            ],
-        )
-        .await?;
-    match untrusted {
+) -> Result<(), T::Error> {
+    match transaction.query_owner(&table.fill_in(UNTRUSTED), trusted).await? {
         None => Ok(()),
-        Some(row) => Err(OpenError::untrusted_owner(row.try_get(0)?, row.try_get(1)?)),
+        Some((what, owner)) => Err(SchemaError::UntrustedOwner { what, owner }.into()),
     }
 }
