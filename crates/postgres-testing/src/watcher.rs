@@ -4,16 +4,14 @@ use std::{
     error::Error,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
 };
 
 use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 use tower_refresh_core::{FeedWatcher, SessionHandle, SessionStore, StoreErrorKind, Timestamp};
-use tower_refresh_postgres::PostgresStore;
 
-const LONG: Duration = Duration::from_secs(30);
+use crate::LONG;
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Reports {
     ends: Vec<(SessionHandle, Timestamp)>,
     epochs: Vec<(SessionHandle, u32)>,
@@ -21,7 +19,7 @@ struct Reports {
     unknown: usize,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Recorder {
     reports: Mutex<Reports>,
     changed: Notify,
@@ -55,7 +53,7 @@ impl FeedWatcher for Recorder {
 }
 
 /// Why a feed is lost that never catches up.
-pub(crate) async fn why_lost(store: &PostgresStore, since: Timestamp) -> (StoreErrorKind, String) {
+pub async fn why_lost(store: &impl SessionStore, since: Timestamp) -> (StoreErrorKind, String) {
     let recorder = Recorder::default();
     let error = timeout(LONG, store.watch_feed(since, &recorder)).await.expect("it is noticed").unwrap_err();
     assert_eq!(recorder.reports().times_caught_up, 0, "the feed never seems to be up");
@@ -63,13 +61,15 @@ pub(crate) async fn why_lost(store: &PostgresStore, since: Timestamp) -> (StoreE
 }
 
 /// Watches the feed of a store in the background.
-pub(crate) struct Watcher {
+#[derive(Debug)]
+pub struct Watcher {
     recorder: Arc<Recorder>,
     task: JoinHandle<StoreErrorKind>,
 }
 
 impl Watcher {
-    pub(crate) async fn start(store: &PostgresStore, since: Timestamp) -> Self {
+    /// Starts, and waits until the feed has caught up.
+    pub async fn start(store: &(impl SessionStore + Clone + 'static), since: Timestamp) -> Self {
         let recorder = Arc::<Recorder>::default();
         let (store, watcher) = (store.clone(), Arc::clone(&recorder));
         let task = tokio::spawn(async move { store.watch_feed(since, &*watcher).await.unwrap_err().kind() });
@@ -78,33 +78,38 @@ impl Watcher {
         watcher
     }
 
-    pub(crate) async fn until_reported(&self, session: SessionHandle, at: Timestamp) {
+    /// Waits until the end is reported.
+    pub async fn until_reported(&self, session: SessionHandle, at: Timestamp) {
         self.until(|reports| reports.ends.contains(&(session, at))).await;
     }
 
-    pub(crate) async fn until_outdated(&self, session: SessionHandle, epoch: u32) {
+    /// Waits until the epoch is reported.
+    pub async fn until_outdated(&self, session: SessionHandle, epoch: u32) {
         self.until(|reports| reports.epochs.contains(&(session, epoch))).await;
     }
 
     /// The epochs that were reported, in their order.
-    pub(crate) fn epochs(&self, session: SessionHandle) -> Vec<u32> {
+    pub fn epochs(&self, session: SessionHandle) -> Vec<u32> {
         self.all_epochs().iter().filter(|(known, _)| *known == session).map(|(_, epoch)| *epoch).collect()
     }
 
-    pub(crate) fn all_epochs(&self) -> Vec<(SessionHandle, u32)> {
+    /// The epochs of all sessions that were reported.
+    pub fn all_epochs(&self) -> Vec<(SessionHandle, u32)> {
         self.recorder.reports().epochs.clone()
     }
 
-    pub(crate) fn has_seen(&self, session: SessionHandle) -> bool {
+    /// Whether an end of the session was reported.
+    pub fn has_seen(&self, session: SessionHandle) -> bool {
         self.recorder.reports().ends.iter().any(|(known, _)| *known == session)
     }
 
-    pub(crate) fn unknown_notices(&self) -> usize {
+    /// How many notices of unknown kinds there were.
+    pub fn unknown_notices(&self) -> usize {
         self.recorder.reports().unknown
     }
 
     /// How the feed was lost.
-    pub(crate) async fn lost(self) -> StoreErrorKind {
+    pub async fn lost(self) -> StoreErrorKind {
         timeout(LONG, self.task).await.expect("a lost feed is noticed").expect("the feed does not panic")
     }
 

@@ -7,10 +7,11 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use crate::support::server::{Process, Server, as_owner, create_folder};
+use crate::server::{Process, Server, as_owner, create_folder};
 
 /// In front of a server, with a folder of its own. Clients connect through a socket in it.
-pub(crate) struct Bouncer {
+#[derive(Debug)]
+pub struct Bouncer {
     folder: PathBuf,
     server: PathBuf,
     process: Option<Process>,
@@ -18,7 +19,7 @@ pub(crate) struct Bouncer {
 
 impl Bouncer {
     /// `mode` is the unit that a client keeps its connection to the server for: `session` or `transaction`.
-    pub(crate) fn start(server: &Server, mode: &str) -> Self {
+    pub fn start(server: &Server, mode: &str) -> Self {
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_nanos();
         let folder = env::temp_dir().join(format!("tower-refresh-pgbouncer-{nanos}"));
         create_folder(&folder);
@@ -36,7 +37,7 @@ impl Bouncer {
     }
 
     /// Changes the mode while it runs.
-    pub(crate) fn change_mode(&self, mode: &str) {
+    pub fn change_mode(&self, mode: &str) {
         self.configure(mode);
         self.process.as_ref().expect("it runs").signal("HUP");
     }
@@ -55,7 +56,8 @@ impl Bouncer {
         self.folder.join("pgbouncer.ini")
     }
 
-    pub(crate) fn url(&self, database: &str) -> String {
+    /// The URL of a database through PgBouncer.
+    pub fn url(&self, database: &str) -> String {
         let host = self.folder.to_str().expect("the folder's name is text").replace('/', "%2F");
         format!("postgresql://postgres@{host}:6432/{database}")
     }

@@ -13,18 +13,21 @@ use tokio::{
     task::AbortHandle,
 };
 
-use super::server::Server;
+use crate::server::Server;
 
 /// What happens to a connection when the client sends something next.
-#[derive(Clone, Copy)]
-pub(crate) enum Fault {
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "used here only")]
+pub enum Fault {
     /// The server does not read it, and reports that an administrator terminated the connection.
     Terminated,
     /// The server executes it, and the connection is lost before the client has the reply.
     ReplyLost,
 }
 
-pub(crate) struct Proxy {
+/// The proxy, which stops when it is dropped.
+#[derive(Debug)]
+pub struct Proxy {
     port: u16,
     faults: Faults,
     accepting: AbortHandle,
@@ -36,7 +39,8 @@ type Faults = Arc<Mutex<VecDeque<Fault>>>;
 const TERMINATED: &[u8] = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0";
 
 impl Proxy {
-    pub(crate) async fn start(server: &Server) -> Self {
+    /// Starts one in front of the server.
+    pub async fn start(server: &Server) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let port = listener.local_addr().expect("it has an address").port();
         let (socket, faults) = (server.socket(), Faults::default());
@@ -52,16 +56,18 @@ impl Proxy {
         Self { port, faults, accepting: accepting.abort_handle() }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// The URL of the database `postgres` through the proxy.
+    pub fn url(&self) -> String {
         self.url_of("postgres")
     }
 
-    pub(crate) fn url_of(&self, database: &str) -> String {
+    /// The URL of a database through the proxy.
+    pub fn url_of(&self, database: &str) -> String {
         format!("postgresql://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
     /// The next things that clients send meet these faults, one each.
-    pub(crate) fn fail_next(&self, faults: &[Fault]) {
+    pub fn fail_next(&self, faults: &[Fault]) {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).extend(faults);
     }
 }

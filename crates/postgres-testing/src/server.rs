@@ -15,14 +15,16 @@ use tokio_postgres::{Client, NoTls};
 /// A server with a data folder of its own. Clients connect through a socket in that folder, so it needs no port.
 ///
 /// It stops with the test process, however that ends: a shell owns it and waits for the end of its own input.
-pub(crate) struct Server {
+#[derive(Debug)]
+pub struct Server {
     folder: PathBuf,
     settings: Vec<String>,
     process: Option<Process>,
 }
 
 /// A program that stops with the test process.
-pub(crate) struct Process {
+#[derive(Debug)]
+pub struct Process {
     keeper: Child,
     stdin: ChildStdin,
     pid: String,
@@ -47,7 +49,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 
 impl Server {
     /// A new database cluster, with these settings beside the defaults.
-    pub(crate) fn start(settings: &[&str]) -> Self {
+    pub fn start(settings: &[&str]) -> Self {
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_nanos();
         let folder = env::temp_dir().join(format!("tower-refresh-postgres-{nanos}"));
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
@@ -63,7 +65,7 @@ impl Server {
     }
 
     /// Starts the server, which is not running.
-    pub(crate) fn restart(&mut self) {
+    pub fn restart(&mut self) {
         self.release(b"stop\n");
         let mut server = as_owner(&program("postgres"));
         server.arg("-D").arg(self.folder.join("data"));
@@ -92,18 +94,19 @@ impl Server {
 
     /// Kills all processes of the server, as a crash does. Returns when they are gone, as the server does not start while one
     /// of them has its shared memory.
-    pub(crate) fn kill(&self) {
+    pub fn kill(&self) {
         let pids = self.stop_all();
         signal("KILL", &pids);
         until("all processes are gone", || !pids.iter().any(|pid| is_running(pid)));
     }
 
     /// Stops all processes of the server, which then answers nothing but keeps its connections.
-    pub(crate) fn freeze(&self) {
+    pub fn freeze(&self) {
         signal("STOP", &self.stop_all());
     }
 
-    pub(crate) fn thaw(&self) {
+    /// Continues after [`freeze`](Self::freeze).
+    pub fn thaw(&self) {
         signal("CONT", &self.pids());
     }
 
@@ -126,27 +129,29 @@ impl Server {
         &self.process.as_ref().expect("the server was started").pid
     }
 
-    pub(crate) fn url(&self, database: &str) -> String {
+    /// The URL of a database.
+    pub fn url(&self, database: &str) -> String {
         let host = self.folder.to_str().expect("the folder's name is text").replace('/', "%2F");
         format!("postgresql://postgres@{host}/{database}")
     }
 
-    pub(crate) fn folder(&self) -> &Path {
+    /// The server's folder.
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// The socket that clients connect to.
-    pub(crate) fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.folder.join(".s.PGSQL.5432")
     }
 
     /// What the server has logged.
-    pub(crate) fn log(&self) -> PathBuf {
+    pub fn log(&self) -> PathBuf {
         self.folder.join("log")
     }
 
     /// A connection beside those of the store.
-    pub(crate) async fn client(&self, database: &str) -> Client {
+    pub async fn client(&self, database: &str) -> Client {
         let (client, connection) =
             tokio_postgres::connect(&self.url(database), NoTls).await.expect("connects");
         tokio::spawn(connection);
@@ -154,7 +159,7 @@ impl Server {
     }
 
     /// A new database of the test's own.
-    pub(crate) async fn create_database(&self, name: &str, options: &str) {
+    pub async fn create_database(&self, name: &str, options: &str) {
         let statement = format!("CREATE DATABASE {name} {options}");
         self.client("postgres").await.batch_execute(&statement).await.expect("a database is created");
     }
@@ -176,7 +181,7 @@ impl Drop for Server {
 
 impl Process {
     /// Its output goes to the file `log` in `folder`, which is removed when it stops.
-    pub(crate) fn start(program: &Command, folder: &Path) -> Self {
+    pub fn start(program: &Command, folder: &Path) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", KEEPER, "keeper"]).arg(folder);
         command.arg(program.get_program()).args(program.get_args());
@@ -190,12 +195,13 @@ impl Process {
         Self { keeper, stdin, pid: pid.trim().to_owned() }
     }
 
-    pub(crate) fn signal(&self, name: &str) {
+    /// Sends a signal.
+    pub fn signal(&self, name: &str) {
         signal(name, std::slice::from_ref(&self.pid));
     }
 
     /// Without a line, the folder is removed.
-    pub(crate) fn stop(mut self, line: &[u8]) {
+    pub fn stop(mut self, line: &[u8]) {
         // The shell may have been killed.
         let _ = self.stdin.write_all(line);
         drop(self.stdin);
@@ -204,7 +210,7 @@ impl Process {
 }
 
 /// An empty folder for a program that does not start as root, and must own its folder.
-pub(crate) fn create_folder(folder: &Path) {
+pub fn create_folder(folder: &Path) {
     let mut mkdir = Command::new("install");
     mkdir.args(["-d", "-m", "700"]);
     if is_root() {
@@ -252,7 +258,7 @@ fn unprivileged() -> &'static str {
 }
 
 /// The command, run as the owner of [`create_folder`].
-pub(crate) fn as_owner(program: &Path) -> Command {
+pub fn as_owner(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }

@@ -1,0 +1,94 @@
+//! Whether prepared statements can be used, or a pooler is in the way.
+
+use std::time::Duration;
+
+use sqlx::{
+    AssertSqlSafe, Connection, Error, PgPool, Row,
+    postgres::{PgConnection, PgRow},
+    query, raw_sql,
+};
+use tokio::time::timeout;
+use tower_refresh_postgres_schema::Echo;
+
+use super::listener::listen;
+use crate::error::{OpenError, OpenErrorKind, has_code};
+
+/// Which statements the connections of a pool can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StatementSupport {
+    Prepared,
+    /// The application has turned the driver's cache off. The driver would then prepare a statement anew for every call, and never
+    /// close it.
+    Uncached,
+}
+
+/// Fails if the connections of `pool` lead to a pooler that gives each transaction another connection, and passes the names of
+/// prepared statements on unchanged. A statement would then not exist where it is executed, or, what is worse, be another
+/// client's of the same name.
+pub(crate) async fn statement_support(pool: &PgPool, limit: Duration) -> Result<StatementSupport, OpenError> {
+    let mut connection = pool.acquire().await?;
+    // Its cache has a statement that is never used again.
+    connection.close_on_drop();
+    let asking = timeout(limit, ask_for_name(&mut connection));
+    let name = asking.await.unwrap_or_else(|_| Err(OpenErrorKind::Unavailable.into()))?;
+    if connection.cached_statements_size() == 0 {
+        return Ok(StatementSupport::Uncached);
+    }
+    match name {
+        Name::OfPooler => Ok(StatementSupport::Prepared),
+        Name::OfDriver if hears(&mut connection, pool, limit).await? => Ok(StatementSupport::Prepared),
+        Name::OfDriver | Name::Lost => Err(OpenErrorKind::PreparedStatementsUnsupported.into()),
+    }
+}
+
+/// The name of a prepared statement on the server.
+enum Name {
+    /// A pooler gives statements names of its own, as those do that support them.
+    OfPooler,
+    OfDriver,
+    /// The statement is not there.
+    Lost,
+}
+
+/// The statement looks itself up.
+async fn ask_for_name(connection: &mut PgConnection) -> Result<Name, OpenError> {
+    let sql = format!(
+        "SELECT name FROM pg_catalog.pg_prepared_statements WHERE pg_catalog.strpos(statement, '{}') OPERATOR(pg_catalog.>) 0",
+        Echo::new().channel()
+    );
+    match query(AssertSqlSafe(sql)).fetch_all(connection).await {
+        Ok(rows) if rows.iter().any(is_name_of_driver) => Ok(Name::OfDriver),
+        Ok(_) => Ok(Name::OfPooler),
+        // `invalid_sql_statement_name`, `duplicate_prepared_statement`
+        Err(error) if has_code(&error, |code| matches!(code, "26000" | "42P05")) => Ok(Name::Lost),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The driver counts its statements: `sqlx_s_1`, `sqlx_s_2`.
+fn is_name_of_driver(row: &PgRow) -> bool {
+    row.try_get::<&str, _>(0).is_ok_and(|name| name.starts_with("sqlx_s_"))
+}
+
+/// Whether a connection that is idle receives what another one sends.
+async fn hears(sender: &mut PgConnection, pool: &PgPool, limit: Duration) -> Result<bool, OpenError> {
+    let mut echo = Echo::new();
+    let channel = echo.channel().to_owned();
+    let mut listener = listen((*pool.connect_options()).clone(), [channel.as_str()], limit).await?;
+    raw_sql(AssertSqlSafe(format!("NOTIFY {channel}"))).execute(sender).await?;
+    let heard = timeout(limit, async {
+        while let Some(notification) = listener.try_recv().await? {
+            if echo.hear(notification.channel()) {
+                return Ok(true);
+            }
+        }
+        Ok::<_, Error>(false)
+    });
+    if let Ok(heard) = heard.await {
+        return Ok(heard?);
+    }
+    // A server that is only slow has delivered it when this is done.
+    let answered = timeout(limit, raw_sql("").execute(&mut listener)).await;
+    answered.map_err(|_| OpenError::from(OpenErrorKind::Unavailable))??;
+    Ok(listener.next_buffered().is_some())
+}
