@@ -92,6 +92,7 @@ pub fn read_row(columns: &impl Columns) -> Result<SessionRow, StoreError> {
     row.rotated_at = time(3)?;
     row.confirmed = columns.flag(4).map_err(corrupt)?;
     row.late_budget = time(5)?;
+    row.idle_expiry = time(7)?;
     let ended = (columns.optional_text(9).map_err(corrupt)?, columns.optional_number(10).map_err(corrupt)?);
     row.ended = match ended {
         // A reason that a later version wrote reads as revoked: the session has ended in any case.

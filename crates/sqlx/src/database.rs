@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use sqlx::{
-    Connection, Either, Error, Execute, Executor, PgPool, Postgres, SqlStr,
+    Either, Error, Execute, Executor, PgPool, Postgres, SqlStr,
     postgres::{PgArguments, PgConnection, PgRow},
     query,
     query::Query,
@@ -78,29 +78,25 @@ impl Database {
 
     async fn send(&self, statement: Bound, reply: &mut Reply, deadline: Instant) -> Result<(), Error> {
         let mut lease = Lease::acquire(&self.pool, deadline).await?;
-        let sent = if self.unnamed_statements {
-            in_transaction(lease.connection()?, statement, reply).await
-        } else {
-            receive(lease.connection()?, statement, reply).await
+        let sent = async {
+            // A pooler may give each transaction another connection, and the driver sends the text of a statement and its
+            // parameters separately.
+            if self.unnamed_statements {
+                lease.begin().await?;
+            }
+            receive(lease.connection()?, statement, reply).await?;
+            if self.unnamed_statements {
+                lease.commit().await?;
+            }
+            Ok(())
         };
+        let sent = sent.await;
         match &sent {
             Err(error) if !is_invalid_value(error) => lease.close(),
             _ => lease.give_back(),
         }
         sent
     }
-}
-
-/// A pooler may give each transaction another connection, and the driver sends the text of a statement and its parameters
-/// separately.
-async fn in_transaction(
-    connection: &mut PgConnection,
-    statement: Bound,
-    reply: &mut Reply,
-) -> Result<(), Error> {
-    let mut transaction = connection.begin().await?;
-    receive(&mut transaction, statement, reply).await?;
-    transaction.commit().await
 }
 
 async fn receive(connection: &mut PgConnection, statement: Bound, reply: &mut Reply) -> Result<(), Error> {

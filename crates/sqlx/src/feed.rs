@@ -12,7 +12,7 @@ use tower_refresh_core::{FeedWatcher, StoreError, StoreErrorKind, Timestamp};
 use tower_refresh_postgres_schema::{Echo, Notice, millis, read_epoch, read_handle, read_time};
 
 use crate::{
-    connection::listen,
+    connection::{Other, is_shared, listener},
     database::{Database, bind},
     error::store_error,
     table::Columns,
@@ -45,13 +45,19 @@ async fn watch_while_open(
     let since = millis(since)?;
     let statements = &database.statements;
     let echo = Echo::new();
-    // Every commit from here on is notified, so an end that is too late for the query is not missed.
-    let listening = listen(options, [&*statements.channel, echo.channel()], database.timeout);
-    let listener = within_limit(database, listening).await?;
+    let connecting = listener(options, database.timeout);
+    let mut listener = within_limit(database, connecting).await?;
+    let asking = is_shared(&mut listener, Other::AnyOf(&database.pool));
+    if within_limit(database, asking).await? {
+        return Err(nothing_heard());
+    }
+    within_limit(database, listener.listen(echo.channel())).await?;
     let mut listener = Listener { listener, watcher, echo };
-
     listener.send_echo(database).await??;
     listener.until_heard(database).await?;
+
+    // Every commit from here on is notified, so an end that is too late for the query is not missed.
+    within_limit(database, listener.listener.listen(&statements.channel)).await?;
     let ended = database.query(bind(&statements.ended_since).bind(since));
     for row in listener.drive(ended).await?? {
         watcher.ended(read_handle(&Columns(&row), 0)?, read_time(&Columns(&row), 1)?);
@@ -84,6 +90,10 @@ async fn within_limit<T>(
     }
 }
 
+fn nothing_heard() -> StoreError {
+    StoreError::with_source(StoreErrorKind::Unavailable, NOTHING_HEARD)
+}
+
 /// Reports notifications to the watcher.
 struct Listener<'a> {
     listener: PgListener,
@@ -113,7 +123,7 @@ impl Listener<'_> {
     async fn until_heard(&mut self, database: &Database) -> Result<(), StoreError> {
         let deaf = async {
             sleep(database.timeout).await;
-            StoreError::with_source(StoreErrorKind::Unavailable, NOTHING_HEARD)
+            nothing_heard()
         };
         let mut deaf = pin!(deaf);
         while !self.echo.was_heard() {

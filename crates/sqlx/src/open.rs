@@ -1,10 +1,11 @@
 //! Opens a store: checks what the pool leads to, and migrates the table.
 
 use sqlx::PgPool;
+use tokio::time::Instant;
 use tower_refresh_postgres_schema::Table;
 
 use crate::{
-    connection::{StatementSupport, statement_support},
+    connection::{Lease, StatementSupport, statement_support},
     database::Database,
     error::OpenError,
     options::SqlxOptions,
@@ -38,9 +39,9 @@ impl SqlxOptions {
         let table = Table::new(self.schema, self.table)?;
         let unnamed_statements = self.unnamed_statements
             || statement_support(&pool, self.timeout).await? == StatementSupport::Uncached;
-        let mut connection = pool.acquire().await?;
-        migrate(&mut connection, &table, &self.trusted_owners).await?;
-        drop(connection);
+        let mut lease = Lease::acquire(&pool, Instant::now() + self.timeout).await?;
+        migrate(&mut lease, &table, &self.trusted_owners).await?;
+        lease.give_back();
         let statements = statements(&table, self.lossy_rotations);
         let database = Database { pool, statements, unnamed_statements, timeout: self.timeout };
         Ok(SqlxStore::new(database, self.feed))

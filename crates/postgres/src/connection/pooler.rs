@@ -37,6 +37,8 @@ async fn has_own_names(connection: &ClientWrapper) -> Result<bool, OpenError> {
     );
     let looked_up = async { connection.query(&connection.prepare(&query).await?, &[]).await };
     match looked_up.await {
+        // What was executed is another client's statement, which has the name.
+        Ok(rows) if rows.is_empty() => Err(OpenErrorKind::PreparedStatementsUnsupported.into()),
         Ok(rows) => Ok(rows.iter().all(|row| !row.try_get(0).is_ok_and(is_name_of_driver))),
         Err(error) if is_lost_statement(&error) => Err(OpenErrorKind::PreparedStatementsUnsupported.into()),
         Err(error) => Err(error.into()),

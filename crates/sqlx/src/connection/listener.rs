@@ -7,13 +7,9 @@ use sqlx::{
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 
-/// Connects and subscribes to the channels. The connection is not one of the application's pool, so that it takes no place there, and
+/// Connects. The connection is not one of the application's pool, so that it takes no place there, and
 /// a pool of a single connection is enough.
-pub(crate) async fn listen<'a>(
-    options: PgConnectOptions,
-    channels: impl IntoIterator<Item = &'a str>,
-    limit: Duration,
-) -> Result<PgListener, Error> {
+pub(crate) async fn listener(options: PgConnectOptions, limit: Duration) -> Result<PgListener, Error> {
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .acquire_timeout(limit)
@@ -23,6 +19,5 @@ pub(crate) async fn listen<'a>(
     let mut listener = PgListener::connect_with(&pool).await?;
     // What is sent between two connections would be missed.
     listener.eager_reconnect(false);
-    listener.listen_all(channels).await?;
     Ok(listener)
 }

@@ -6,6 +6,6 @@ mod pooler;
 
 pub(crate) use self::{
     lease::Lease,
-    listener::listen,
-    pooler::{StatementSupport, statement_support},
+    listener::listener,
+    pooler::{Other, StatementSupport, is_shared, statement_support},
 };

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use sqlx::{
-    AssertSqlSafe, Connection, Error, PgPool, Row,
-    postgres::{PgConnection, PgRow},
+    AssertSqlSafe, Connection, Error, Executor, PgPool, Postgres, Row,
+    postgres::{PgConnection, PgListener, PgRow},
     query, raw_sql,
 };
 use tokio::time::timeout;
 use tower_refresh_postgres_schema::Echo;
 
-use super::listener::listen;
+use super::listener::listener;
 use crate::error::{OpenError, OpenErrorKind, has_code};
 
 /// Which statements the connections of a pool can have.
@@ -46,7 +46,7 @@ enum Name {
     /// A pooler gives statements names of its own, as those do that support them.
     OfPooler,
     OfDriver,
-    /// The statement is not there.
+    /// The statement is not where it was executed, or another client's was executed, which has its name.
     Lost,
 }
 
@@ -58,6 +58,7 @@ async fn ask_for_name(connection: &mut PgConnection) -> Result<Name, OpenError> 
     );
     match query(AssertSqlSafe(sql)).fetch_all(connection).await {
         Ok(rows) if rows.iter().any(is_name_of_driver) => Ok(Name::OfDriver),
+        Ok(rows) if rows.is_empty() => Ok(Name::Lost),
         Ok(_) => Ok(Name::OfPooler),
         // `invalid_sql_statement_name`, `duplicate_prepared_statement`
         Err(error) if has_code(&error, |code| matches!(code, "26000" | "42P05")) => Ok(Name::Lost),
@@ -74,7 +75,11 @@ fn is_name_of_driver(row: &PgRow) -> bool {
 async fn hears(sender: &mut PgConnection, pool: &PgPool, limit: Duration) -> Result<bool, OpenError> {
     let mut echo = Echo::new();
     let channel = echo.channel().to_owned();
-    let mut listener = listen((*pool.connect_options()).clone(), [channel.as_str()], limit).await?;
+    let mut listener = listener((*pool.connect_options()).clone(), limit).await?;
+    if is_shared(&mut listener, Other::Connection(sender)).await? {
+        return Ok(false);
+    }
+    listener.listen(&channel).await?;
     raw_sql(AssertSqlSafe(format!("NOTIFY {channel}"))).execute(sender).await?;
     let heard = timeout(limit, async {
         while let Some(notification) = listener.try_recv().await? {
@@ -91,4 +96,33 @@ async fn hears(sender: &mut PgConnection, pool: &PgPool, limit: Duration) -> Res
     let answered = timeout(limit, raw_sql("").execute(&mut listener)).await;
     answered.map_err(|_| OpenError::from(OpenErrorKind::Unavailable))??;
     Ok(listener.next_buffered().is_some())
+}
+
+/// Another connection than that of a feed.
+pub(crate) enum Other<'a> {
+    Connection(&'a mut PgConnection),
+    AnyOf(&'a PgPool),
+}
+
+/// Whether `other` has the same connection to the server as `listener`, so that a pooler is in between.
+///
+/// A `LISTEN` would then stay on the server's connection, and the driver fails any statement that meets a notification. So this is
+/// asked first. If the pooler was busy in between, it may not be noticed.
+pub(crate) async fn is_shared(listener: &mut PgListener, mut other: Other<'_>) -> Result<bool, Error> {
+    for _ in 0..3 {
+        let own = process_id(&mut *listener).await?;
+        let process_of_other = match &mut other {
+            Other::Connection(connection) => process_id(&mut **connection).await?,
+            Other::AnyOf(pool) => process_id(*pool).await?,
+        };
+        if process_of_other == own || process_id(&mut *listener).await? != own {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The server's process of a connection.
+async fn process_id<'c>(connection: impl Executor<'c, Database = Postgres>) -> Result<i32, Error> {
+    raw_sql("SELECT pg_catalog.pg_backend_pid()").fetch_one(connection).await?.try_get(0)
 }

@@ -1,28 +1,27 @@
 //! Creates and migrates the table.
 
 use sqlx::{
-    AssertSqlSafe, Connection, Postgres, Row, Transaction as DriverTransaction,
+    AssertSqlSafe, Row,
     postgres::{PgConnection, PgRow},
     query, raw_sql,
 };
 use tower_refresh_postgres_schema::{self as schema, Table};
 
-use crate::error::OpenError;
+use crate::{connection::Lease, error::OpenError};
 
 /// Migrates the table to the newest version. Several servers may call it at the same time.
 pub(crate) async fn migrate(
-    connection: &mut PgConnection,
+    lease: &mut Lease,
     table: &Table,
     trusted_owners: &[String],
 ) -> Result<(), OpenError> {
-    let mut transaction =
-        Transaction(connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?);
-    schema::migrate(&mut transaction, table, trusted_owners).await?;
-    transaction.0.commit().await?;
+    lease.begin().await?;
+    schema::migrate(&mut Transaction(lease.connection()?), table, trusted_owners).await?;
+    lease.commit().await?;
     Ok(())
 }
 
-struct Transaction<'a>(DriverTransaction<'a, Postgres>);
+struct Transaction<'a>(&'a mut PgConnection);
 
 impl schema::Transaction for Transaction<'_> {
     type Error = OpenError;
