@@ -31,13 +31,13 @@ pub(crate) async fn statement_support(pool: &PgPool, limit: Duration) -> Result<
     connection.close_on_drop();
     let asking = timeout(limit, ask_for_name(&mut connection));
     let name = asking.await.unwrap_or_else(|_| Err(OpenErrorKind::Unavailable.into()))?;
-    if connection.cached_statements_size() == 0 {
+    if connection.cached_statements_size() == 0 && !matches!(name, Name::Taken) {
         return Ok(StatementSupport::Uncached);
     }
     match name {
         Name::OfPooler => Ok(StatementSupport::Prepared),
         Name::OfDriver if hears(&mut connection, pool, limit).await? => Ok(StatementSupport::Prepared),
-        Name::OfDriver | Name::Lost => Err(OpenErrorKind::PreparedStatementsUnsupported.into()),
+        Name::OfDriver | Name::Lost | Name::Taken => Err(OpenErrorKind::PreparedStatementsUnsupported.into()),
     }
 }
 
@@ -48,7 +48,12 @@ enum Name {
     OfDriver,
     /// The statement is not where it was executed, or another client's was executed, which has its name.
     Lost,
+    /// Other clients' statements have the names of the driver.
+    Taken,
 }
+
+/// How many names are tried. Each client of a pooler may have taken one.
+const NAMES: usize = 64;
 
 /// The statement looks itself up.
 async fn ask_for_name(connection: &mut PgConnection) -> Result<Name, OpenError> {
@@ -56,14 +61,19 @@ async fn ask_for_name(connection: &mut PgConnection) -> Result<Name, OpenError> 
         "SELECT name FROM pg_catalog.pg_prepared_statements WHERE pg_catalog.strpos(statement, '{}') OPERATOR(pg_catalog.>) 0",
         Echo::new().channel()
     );
-    match query(AssertSqlSafe(sql)).fetch_all(connection).await {
-        Ok(rows) if rows.iter().any(is_name_of_driver) => Ok(Name::OfDriver),
-        Ok(rows) if rows.is_empty() => Ok(Name::Lost),
-        Ok(_) => Ok(Name::OfPooler),
-        // `invalid_sql_statement_name`, `duplicate_prepared_statement`
-        Err(error) if has_code(&error, |code| matches!(code, "26000" | "42P05")) => Ok(Name::Lost),
-        Err(error) => Err(error.into()),
+    for _ in 0..NAMES {
+        match query(AssertSqlSafe(sql.clone())).fetch_all(&mut *connection).await {
+            Ok(rows) if rows.is_empty() => return Ok(Name::Lost),
+            Ok(rows) if rows.iter().any(is_name_of_driver) => return Ok(Name::OfDriver),
+            Ok(_) => return Ok(Name::OfPooler),
+            // `invalid_sql_statement_name`
+            Err(error) if has_code(&error, |code| code == "26000") => return Ok(Name::Lost),
+            // `duplicate_prepared_statement`: the driver takes its next name.
+            Err(error) if has_code(&error, |code| code == "42P05") => {}
+            Err(error) => return Err(error.into()),
+        }
     }
+    Ok(Name::Taken)
 }
 
 /// The driver counts its statements: `sqlx_s_1`, `sqlx_s_2`.
