@@ -78,7 +78,8 @@ async fn create(store: &PostgresStore) -> Arc<Vec<SessionHandle>> {
         tasks.spawn(async move {
             for number in (task..SESSIONS).step_by(64) {
                 let expiry = NOW.saturating_add(Duration::from_secs(30 * 24 * 60 * 60));
-                let row = SessionRow::new(handle(number), format!("user-{number}").into(), NOW, expiry, expiry);
+                let row =
+                    SessionRow::new(handle(number), format!("user-{number}").into(), NOW, expiry, expiry);
                 store.create(&row).await.expect("creates");
             }
         });
