@@ -28,14 +28,16 @@ mod page;
 mod row;
 mod statements;
 mod table;
+mod transaction;
 
 pub use self::{
     echo::Echo,
     error::SchemaError,
-    migrate::{Transaction, migrate},
+    migrate::migrate,
     notice::Notice,
     page::PageStart,
     row::{Columns, can_be_stored, duration, millis, number, read_epoch, read_handle, read_row, read_time},
     statements::{ParameterType, Statements},
     table::Table,
+    transaction::Transaction,
 };

@@ -1,6 +1,6 @@
 //! Creates and migrates the table.
 
-use crate::{error::SchemaError, owners, table::Table};
+use crate::{error::SchemaError, owners, table::Table, transaction::Transaction};
 
 /// All migrations, oldest first. A table's version is the number of migrations applied to it, so a released migration
 /// never changes, and new ones are appended.
@@ -17,29 +17,6 @@ const PIN_SEARCH_PATH: &str = "SET LOCAL search_path = pg_catalog, pg_temp";
 /// While a migration waits for a lock, all queries of the table wait behind it. Requests wait for the store for two seconds unless
 /// the application says otherwise, so with this limit they succeed.
 const LIMIT_LOCK_WAITS: &str = "SET LOCAL lock_timeout = '1s'";
-
-/// An open transaction of a driver. It is at the isolation level `read committed`, as the database's default level might keep a
-/// snapshot from before [`migrate`] takes its lock.
-pub trait Transaction: Send {
-    /// The driver's error.
-    type Error: From<SchemaError>;
-
-    /// Executes statements that are separated by semicolons, and ignores what they return.
-    fn execute(&mut self, script: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
-
-    /// Runs a query that returns one `boolean`.
-    fn query_flag(&mut self, query: &str) -> impl Future<Output = Result<bool, Self::Error>> + Send;
-
-    /// Runs a query that returns one `integer`.
-    fn query_number(&mut self, query: &str) -> impl Future<Output = Result<i32, Self::Error>> + Send;
-
-    /// Runs a query with one parameter, of the type `text[]`, that returns no row, or one of two columns: a `text` and a `name`. No statement may be prepared by name, which a pooler may not support.
-    fn query_owner(
-        &mut self,
-        query: &str,
-        trusted: &[String],
-    ) -> impl Future<Output = Result<Option<(String, String)>, Self::Error>> + Send;
-}
 
 /// Migrates the table to the newest version. Several servers may call it at the same time: the first one to take the lock
 /// migrates, and the others find nothing to do. The caller commits the transaction afterwards.

@@ -1,6 +1,6 @@
 //! Checks who owns what the store uses: an owner can read and change every session.
 
-use crate::{error::SchemaError, migrate::Transaction, table::Table};
+use crate::{error::SchemaError, table::Table, transaction::Transaction};
 
 /// The schema and the tables, and all functions, operators and types that the tables execute: those of triggers, which
 /// other roles may have been granted the right to create, and of indexes, defaults, constraints, rules and policies, which
