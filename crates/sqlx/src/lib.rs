@@ -40,7 +40,7 @@
 //! |---|---|---|
 //! | connections | your `PgPool`, with its TLS, its hooks and its limits | a pool of its own |
 //! | calls that run at the same time | one statement and one commit each | share a statement and a commit |
-//! | 64 refreshes at once | a third as many a second | |
+//! | 64 refreshes at once | a third to a half as many a second | |
 //!
 //! Use that crate if more than some thousand refreshes a second reach the database, or if each commit is slow; use this one if you have a
 //! `PgPool` already. An active user refreshes once in eight minutes, so a thousand refreshes a second are half a million active users.
