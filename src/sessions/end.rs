@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_refresh_core::{EndReason, Page, SessionHandle, StoreError, StoreErrorKind, Subject, Timestamp};
 
-use super::{Sessions, spawn::spawn_detached};
+use super::{Sessions, denylist::Denied, spawn::spawn_detached};
 use crate::event::{About, ClientInfo, EventKind};
 
 /// How often the sessions of a subject are ended again because some of them went on under new ids meanwhile.
@@ -26,7 +26,7 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         spawn_detached(async move {
             let ended =
                 sessions.store.end(session, subject.as_ref(), reason, sessions.now(), &client).await?;
-            sessions.deny(session);
+            sessions.revocations.deny(session, Denied::All);
             if ended {
                 let about = About::client(&client).session(Some(session), subject.as_ref());
                 sessions.events.emit(EventKind::End(reason), about);
@@ -59,7 +59,7 @@ impl<C: Send + Sync + 'static> Sessions<C> {
                         break;
                     }
                     for session in &ended {
-                        sessions.deny(*session);
+                        sessions.revocations.deny(*session, Denied::All);
                         let about = About::client(&client).session(Some(*session), Some(&subject));
                         sessions.events.emit(EventKind::End(reason), about);
                     }
