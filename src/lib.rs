@@ -134,6 +134,7 @@ mod crypto;
 pub mod event;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+mod jwks;
 pub mod keys;
 mod login_page;
 pub mod middleware;
@@ -152,6 +153,8 @@ mod telemetry;
 pub mod testing;
 mod timeout;
 mod tokens;
+mod verifier;
+mod verifier_inner;
 
 pub use tower_refresh_core::{
     LateBudget, MemoryStore, PolicyError, RotationPolicy, SessionHandle, Subject, Timestamp,
@@ -165,12 +168,13 @@ pub use self::{
     clock::{Clock, SystemClock},
     keys::KeyRing,
     login_page::{InvalidLoginPage, safe_next},
-    middleware::RefreshLayer,
+    middleware::{RefreshLayer, VerifyLayer},
     native::{NativeTokenResponse, TokenError},
     rejection::{InvalidLoginOptionsReason, Rejection, RejectionKind},
     session::{Authenticated, LoginOptions, ReauthOptions, Session, TokenResponse},
     sessions::SessionPage,
     settings::FeedLossPolicy,
+    verifier::{Verifier, VerifierBuilder, VerifyError},
 };
 
 #[cfg(all(doctest, feature = "axum"))]

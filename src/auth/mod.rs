@@ -2,7 +2,7 @@
 
 mod builder;
 mod error;
-mod validate;
+pub(crate) mod validate;
 
 use std::{fmt, pin::pin, sync::Arc, task::Poll, time::Duration};
 

@@ -167,6 +167,7 @@ fn trace(event: &Event, message: Option<&str>) {
         | EventKind::End(_)
         | EventKind::ClaimsOutdated
         | EventKind::FeedRestored
+        | EventKind::JwksRestored
         | EventKind::Redelivered(ClientDifference::Ip)
         | EventKind::Disabled
         | EventKind::LoginRequired => at!(INFO),
@@ -185,6 +186,8 @@ fn trace(event: &Event, message: Option<&str>) {
         | EventKind::ClaimsFailed
         | EventKind::AssessmentFailed
         | EventKind::CryptoFailed
+        | EventKind::JwksFailed(_)
+        | EventKind::JwksExpired
         | EventKind::InvalidClaims(_)
         | EventKind::Misconfigured(_) => at!(ERROR),
     }

@@ -27,6 +27,9 @@ pub struct VerifyingKey {
 }
 
 impl VerifyingKey {
+    /// In bytes.
+    pub(super) const LONGEST_KID: usize = 256;
+
     /// Reads a public key from PEM: `PUBLIC KEY`, for RSA also `RSA PUBLIC KEY`. Lines may end with the characters `\n`, as in an
     /// environment variable.
     ///

@@ -61,6 +61,8 @@ pub enum RejectionKind {
     /// The route belongs to another [`Auth`](crate::Auth) than the layer that it is behind: an application with two of them has
     /// confused their layers or routes.
     OtherAuth,
+    /// The handler requests a [`Session`](crate::Session), but a [`Verifier`](crate::Verifier) has no sessions.
+    NoSessions,
     /// The handler requests claims of another type than the layer was built with.
     #[non_exhaustive]
     ClaimsTypeMismatch {
@@ -106,6 +108,7 @@ impl RejectionKind {
         match self {
             Self::MissingLayer => "this route is not behind the authentication layer".into(),
             Self::OtherAuth => "this route is behind the authentication layer of another part".into(),
+            Self::NoSessions => "this route requests a session, but this service only verifies tokens".into(),
             Self::ClaimsTypeMismatch { .. } => {
                 "this route requests other claims than the authentication layer provides".into()
             }
@@ -139,6 +142,7 @@ impl fmt::Display for RejectionKind {
             Self::OtherAuth => f.write_str(
                 "this route is behind the tower_refresh::RefreshLayer of another tower_refresh::Auth",
             ),
+            Self::NoSessions => f.write_str("this route requests a session, but tower_refresh::Verifier only verifies tokens"),
             Self::ClaimsTypeMismatch { requested, configured } => write!(
                 f,
                 "this route requests claims of type `{requested}`, but tower_refresh::RefreshLayer was built with `{configured}`"

@@ -106,6 +106,12 @@ impl Revocations {
     }
 }
 
+impl AsRef<Self> for Revocations {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl fmt::Debug for Revocations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Revocations")

@@ -148,13 +148,13 @@ async fn no_public_type_shows_a_secret() {
     shown.of("Session", session);
     shown.of("Authenticated", user);
     shown.of("Subject", user.subject());
-    shown.of("SessionHandle", &user.session());
+    shown.of("SessionHandle", &user.session().unwrap());
     shown.of("Timestamp", &user.expires_at());
     shown.of("TokenResponse", tokens);
     let page = world.auth.sessions("alice", None).await.unwrap();
     shown.of("SessionPage", &page);
     shown.of("SessionInfo", &page[0]);
-    let row = world.store.row(user.session()).await.unwrap();
+    let row = world.store.row(user.session().unwrap()).await.unwrap();
     shown.of("SessionRow", &row);
     shown.of("SessionMeta", &row.meta);
     shown.of("Ended", &Ended::new(EndReason::Logout, user.expires_at()));
