@@ -118,9 +118,9 @@ impl fmt::Display for ConfigError {
             Self::InvalidLeeway => f.write_str("the leeway must be at most 60 s"),
             Self::InvalidAccessLifetime => f.write_str("the lifetime of access tokens must not be zero"),
             Self::InvalidTyp => f.write_str("an accepted `typ` must not be empty"),
-            Self::InvalidScopeClaim => {
-                f.write_str("a claim with scope tokens must not be empty or a standard claim with another meaning")
-            }
+            Self::InvalidScopeClaim => f.write_str(
+                "a claim with scope tokens must not be empty or a standard claim with another meaning",
+            ),
             Self::EndedSessionsWithoutSessionId => {
                 f.write_str("`ended_sessions` needs the session id: remove `without_session_id`")
             }

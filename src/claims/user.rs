@@ -70,7 +70,11 @@ impl<C> User<C> {
     }
 
     /// The user of a token that another server issued, and which is not refreshed here.
-    pub(crate) fn from_verified(token: AccessToken<C>, expected: &Expected<'_>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn from_verified(
+        token: AccessToken<C>,
+        expected: &Expected<'_>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let leeway = expected.profile.leeway;
         let expires_at = token.expires_at.saturating_add(leeway);
         let expires_at = expires_at.min(token.issued_at.saturating_add(expected.access_lifetime));

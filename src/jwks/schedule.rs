@@ -117,7 +117,8 @@ impl Schedule {
     pub(crate) fn next_look(&self) -> Option<Duration> {
         let stale_at = self.stale_at()?;
         // The task of a fetch is lost if its runtime is shut down. A fetch never takes so long otherwise.
-        let next = if self.in_progress { self.last_start.saturating_add(COOLDOWN) } else { self.next_refresh()? };
+        let next =
+            if self.in_progress { self.last_start.saturating_add(COOLDOWN) } else { self.next_refresh()? };
         Some(next.min(stale_at))
     }
 

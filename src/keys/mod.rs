@@ -20,13 +20,13 @@ mod tests;
 mod vectors;
 mod verifying;
 
+pub use self::{
+    error::KeyError, jwks::Jwks, refresh_key::RefreshKey, ring::KeyRing, signing::SigningKey,
+    verifying::VerifyingKey,
+};
 pub(crate) use self::{
     jwk::verifying_key as key_of_jwk,
     key_set::{KeySet, PreparedVerifier},
     prepared::PreparedKeys,
-};
-pub use self::{
-    error::KeyError, jwks::Jwks, refresh_key::RefreshKey, ring::KeyRing, signing::SigningKey,
-    verifying::VerifyingKey,
 };
 pub use crate::crypto::Algorithm;

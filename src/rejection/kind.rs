@@ -142,7 +142,9 @@ impl fmt::Display for RejectionKind {
             Self::OtherAuth => f.write_str(
                 "this route is behind the tower_refresh::RefreshLayer of another tower_refresh::Auth",
             ),
-            Self::NoSessions => f.write_str("this route requests a session, but tower_refresh::Verifier only verifies tokens"),
+            Self::NoSessions => {
+                f.write_str("this route requests a session, but tower_refresh::Verifier only verifies tokens")
+            }
             Self::ClaimsTypeMismatch { requested, configured } => write!(
                 f,
                 "this route requests claims of type `{requested}`, but tower_refresh::RefreshLayer was built with `{configured}`"

@@ -19,8 +19,8 @@ use std::{
 
 use tower_refresh_core::{RotationPolicy, SessionHandle, SessionRow, Timestamp};
 
-pub use self::list::SessionPage;
 use self::deliveries::Deliveries;
+pub use self::list::SessionPage;
 pub(crate) use self::{
     displace::Room,
     follow::follow,
