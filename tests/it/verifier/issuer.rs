@@ -25,6 +25,8 @@ pub(super) enum Key {
     Es256,
     Es384,
     Rs256,
+    /// Another RSA key.
+    Ps256,
     /// Another Ed25519 key.
     Ed2,
 }
@@ -36,6 +38,7 @@ impl Key {
             Self::Es256 => "es256",
             Self::Es384 => "es384",
             Self::Rs256 => "rs",
+            Self::Ps256 => "ps",
             Self::Ed2 => "ed2",
         }
     }
@@ -46,6 +49,7 @@ impl Key {
             Self::Es256 => Algorithm::Es256,
             Self::Es384 => Algorithm::Es384,
             Self::Rs256 => Algorithm::Rs256,
+            Self::Ps256 => Algorithm::Ps256,
         }
     }
 
@@ -55,6 +59,7 @@ impl Key {
             Self::Es256 => "es256",
             Self::Es384 => "es384",
             Self::Rs256 => "rsa",
+            Self::Ps256 => "rsa.aws-lc-rs",
             Self::Ed2 => "ed25519.aws-lc-rs",
         }
     }
@@ -66,6 +71,7 @@ impl Key {
             Self::Es256 => (EncodingKey::from_ec_pem(&pem).unwrap(), jwt::Algorithm::ES256),
             Self::Es384 => (EncodingKey::from_ec_pem(&pem).unwrap(), jwt::Algorithm::ES384),
             Self::Rs256 => (EncodingKey::from_rsa_pem(&pem).unwrap(), jwt::Algorithm::RS256),
+            Self::Ps256 => (EncodingKey::from_rsa_pem(&pem).unwrap(), jwt::Algorithm::PS256),
         }
     }
 
@@ -200,6 +206,11 @@ impl Endpoint {
     /// The number of calls so far.
     pub(super) fn calls(&self) -> usize {
         self.0.lock().unwrap().calls
+    }
+
+    /// How many have this endpoint: the test, and the closures.
+    pub(super) fn users(&self) -> usize {
+        Arc::strong_count(&self.0)
     }
 
     pub(super) fn fetch(&self) -> BoxFuture<'static, Result<String, io::Error>> {

@@ -1,5 +1,10 @@
 //! A service that only verifies the tokens of an issuer.
 
+mod config;
+mod feed;
 mod issuer;
+mod keys;
 mod requests;
 mod service;
+mod sets;
+mod tokens;

@@ -74,7 +74,7 @@ pub(super) fn with_bearer(token: &str) -> Request<()> {
     request("/me", &[("authorization", &format!("Bearer {token}"))])
 }
 
-fn answer(request: Request<()>) -> Response<Bytes> {
+pub(super) fn answer(request: Request<()>) -> Response<Bytes> {
     let user = match request.uri().path() {
         "/optional" => Authenticated::<Claims>::from_extensions(request.extensions()),
         _ => Authenticated::<Claims>::required(request.extensions()).map(Some),
