@@ -14,6 +14,7 @@
 //! | let a proxy ask whether a request may pass | [Forward auth](forward_auth) |
 //! | render pages with Next.js, Nuxt, SvelteKit or the like | [SSR frameworks](ssr) |
 //! | run more than one server | [Several servers](servers) |
+//! | verify access tokens in another service, or those of an identity provider | [Several services](services) |
 //! | replace a key, as planned or in an emergency | [Rotating keys](keys) |
 //! | revoke a role, or lock a user out | [Roles, and changing them](roles) |
 //! | notice that a session is used from an unlikely place | [Suspicious activity](suspicious) |
@@ -57,6 +58,9 @@ pub mod ssr {}
 
 #[doc = include_str!("servers.md")]
 pub mod servers {}
+
+#[doc = include_str!("services.md")]
+pub mod services {}
 
 #[doc = include_str!("keys.md")]
 pub mod keys {}

@@ -42,6 +42,9 @@ pub enum OpenErrorKind {
     /// A migration waited for a second for a transaction that uses the table, and gave up. Nothing has changed; open the store
     /// again.
     Locked,
+    /// The table does not exist or has an older version, and [`PostgresOptions::with_read_only`](crate::PostgresOptions::with_read_only)
+    /// does not migrate it.
+    NotMigrated,
     /// A pooler, such as PgBouncer in transaction mode, does not support prepared statements: see
     /// [`PostgresOptions::with_unnamed_statements`](crate::PostgresOptions::with_unnamed_statements).
     PreparedStatementsUnsupported,
@@ -91,6 +94,9 @@ impl fmt::Display for OpenError {
             OpenErrorKind::UntrustedOwner => "the session table belongs to a role that is not trusted",
             OpenErrorKind::Locked => {
                 "the session table could not be migrated, as another transaction uses it: nothing has changed, try again"
+            }
+            OpenErrorKind::NotMigrated => {
+                "the session table does not exist or has an older version: open it with a role that may migrate it first"
             }
             OpenErrorKind::PreparedStatementsUnsupported => {
                 "the connections go through a pooler that does not support prepared statements, such as PgBouncer in \

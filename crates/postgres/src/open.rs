@@ -93,7 +93,13 @@ impl PostgresOptions {
         table: &Table,
         feed: Option<ListenConnector>,
     ) -> Result<PostgresStore, OpenError> {
-        schema::migrate(&mut pool.get().await?, table, &self.trusted_owners).await?;
+        let mut connection = pool.get().await?;
+        if self.read_only {
+            schema::check(&mut connection, table, &self.trusted_owners).await?;
+        } else {
+            schema::migrate(&mut connection, table, &self.trusted_owners).await?;
+        }
+        drop(connection);
         let statements = Statements::new(table, self.lossy_rotations);
         let unnamed_statements = self.unnamed_statements;
         let database = Database { pool, statements, unnamed_statements, timeout: self.timeout };

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -68,14 +68,29 @@ impl SqliteOptions {
 }
 
 fn open_blocking(location: &Location, options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
-    create_private(location)?;
+    if !options.read_only {
+        create_private(location)?;
+    }
     // After a change of the working directory, a relative path would name another file.
     let path = location.path.canonicalize()?;
     let mut writer = connect(&path, options)?;
+    if options.read_only {
+        schema::check(&mut writer)?;
+        return start_threads(path, writer, options);
+    }
     switch_to_wal(&writer, options.lock_timeout)?;
     wait_for_locks(&mut writer, options.lock_timeout.max(MIGRATION_TIMEOUT))?;
     schema::migrate(&mut writer)?;
     wait_for_locks(&mut writer, options.lock_timeout)?;
+    start_threads(path, writer, options)
+}
+
+/// Without the right to write, the thread that writes answers with SQLite's error.
+fn start_threads(
+    path: PathBuf,
+    writer: Connection,
+    options: &SqliteOptions,
+) -> Result<SqliteStore, OpenError> {
     let (feed, checkpoints) = (connect(&path, options)?, connect(&path, options)?);
     let readers =
         (0..options.readers.get()).map(|_| connect(&path, options)).collect::<Result<Vec<_>, _>>()?;
@@ -111,7 +126,9 @@ fn create_private(location: &Location) -> io::Result<()> {
 }
 
 fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection, OpenError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let access =
+        if options.read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     wait_for_locks(&mut connection, options.lock_timeout)?;
     let synchronous = if options.writes_lost_on_power_failure { "NORMAL" } else { "FULL" };

@@ -61,6 +61,24 @@ pub(crate) async fn migrate(
     Ok(())
 }
 
+/// Checks that the table has the newest version, and changes nothing.
+pub(crate) async fn check(
+    connection: &mut Object,
+    table: &Table,
+    trusted_owners: &[String],
+) -> Result<(), OpenError> {
+    let building =
+        connection.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(true);
+    let transaction = building.start().await?;
+    transaction.batch_execute(PIN_SEARCH_PATH).await?;
+    check_database(&transaction).await?;
+    owners::check(&transaction, table, trusted_owners).await?;
+    match version(&transaction, table).await? {
+        Some(version) if version >= MIGRATIONS.len() => Ok(transaction.commit().await?),
+        _ => Err(OpenErrorKind::NotMigrated.into()),
+    }
+}
+
 /// Text must be returned unchanged, and a statement that waited for a row must see its newest version.
 async fn check_database(transaction: &Transaction<'_>) -> Result<(), OpenError> {
     let query = "SELECT current_setting('server_encoding') = 'UTF8' \
