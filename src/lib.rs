@@ -134,6 +134,9 @@ mod crypto;
 pub mod event;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+#[cfg(test)]
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+mod guide_tables;
 mod jwks;
 pub mod keys;
 mod login_page;

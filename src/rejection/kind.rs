@@ -139,10 +139,12 @@ impl fmt::Display for RejectionKind {
             Self::SubjectGone => f.write_str("the user is unknown or disabled"),
             Self::SessionNotFound => f.write_str("no such session"),
             Self::InvalidParameter => f.write_str("the parameter `after` is not a session handle"),
-            Self::MissingLayer => f.write_str("this route is not behind tower_refresh::RefreshLayer or VerifyLayer"),
-            Self::OtherAuth => f.write_str(
-                "this route is behind the layer of another tower_refresh::Auth or Verifier",
-            ),
+            Self::MissingLayer => {
+                f.write_str("this route is not behind tower_refresh::RefreshLayer or VerifyLayer")
+            }
+            Self::OtherAuth => {
+                f.write_str("this route is behind the layer of another tower_refresh::Auth or Verifier")
+            }
             Self::NoSessions => {
                 f.write_str("this route requests a session, but tower_refresh::Verifier only verifies tokens")
             }

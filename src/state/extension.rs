@@ -12,7 +12,7 @@ use http::Extensions;
 
 #[cfg(feature = "axum")]
 use super::Change;
-use super::{RequestState, Requirement, VerifiedState};
+use super::{RequestState, Requirement, VerifiedState, any_state::AnyState};
 #[cfg(feature = "axum")]
 use crate::tokens::Issued;
 use crate::{
@@ -108,18 +108,6 @@ fn claims_type_mismatch<C>(state: &dyn AnyState) -> Rejection {
         requested: type_name::<C>(),
         configured: state.claims_type(),
     })
-}
-
-/// A [`RequestState`] or a [`VerifiedState`] with any claims.
-pub(crate) trait AnyState: Any + Send + Sync {
-    fn claims_type(&self) -> &'static str;
-    fn auth_id(&self) -> &AuthId;
-    /// Whether handlers can log users in and out.
-    fn has_sessions(&self) -> bool;
-    fn reject(&self, kind: RejectionKind) -> Rejection;
-    #[cfg(feature = "axum")]
-    fn suppress_tokens(&self);
-    fn check(&self, required: &Requirement) -> Result<(), Rejection>;
 }
 
 impl<C: CustomClaims> AnyState for RequestState<C> {

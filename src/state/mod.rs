@@ -1,5 +1,6 @@
 //! What the layer has found out about a request. It is kept in the request's extensions.
 
+mod any_state;
 mod change;
 mod extension;
 mod handle;

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use super::{Outcome, Requirement, extension::AnyState};
+use super::{Outcome, Requirement, any_state::AnyState};
 use crate::{
     CustomClaims, Rejection, RejectionKind,
     auth_inner::AuthId,

@@ -306,3 +306,8 @@ impl<C> fmt::Debug for VerifierBuilder<C> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+#[path = "defaults.rs"]
+mod defaults;
