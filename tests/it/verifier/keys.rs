@@ -1,6 +1,6 @@
 //! When the issuer's keys are fetched, and what happens when they cannot be.
 
-use std::time::Duration;
+use std::{task::Poll, time::Duration};
 
 use http::StatusCode;
 use serde_json::json;
@@ -11,7 +11,7 @@ use tower_refresh::{
 
 use super::{
     issuer::{Key, Reply, jwks},
-    service::{Service, with_bearer},
+    service::{InFlight, Service, with_bearer},
 };
 use crate::support::probe::{MILLISECOND, poll_until_stuck, settle};
 
@@ -27,6 +27,11 @@ fn lasting(key: Key) -> String {
 
 fn unknown_key() -> EventKind {
     EventKind::Rejected(RejectionReason::InvalidToken(InvalidTokenReason::UnknownKey))
+}
+
+/// Whether the request is served without waiting for anything.
+fn is_ok(request: &mut InFlight) -> bool {
+    matches!(poll_until_stuck(request), Poll::Ready(response) if response.status() == StatusCode::OK)
 }
 
 /// A service that has its keys.
@@ -62,8 +67,7 @@ fn a_request_that_is_dropped_takes_no_fetch_along() {
     assert!(poll_until_stuck(&mut second).is_pending());
     drop(first);
     document.send(jwks(&[Key::Ed])).unwrap();
-    let std::task::Poll::Ready(response) = poll_until_stuck(&mut second) else { panic!("it waits forever") };
-    assert_eq!(response.status(), StatusCode::OK);
+    assert!(is_ok(&mut second));
     assert_eq!(service.endpoint.calls(), 1);
 }
 
@@ -76,7 +80,7 @@ fn a_fetch_whose_requests_are_all_dropped_is_joined_by_the_next_one() {
     drop(request);
     document.send(jwks(&[Key::Ed])).unwrap();
     let mut next = service.send(with_bearer(&Key::Ed.valid()));
-    assert!(poll_until_stuck(&mut next).is_ready_and(|response| response.status() == StatusCode::OK));
+    assert!(is_ok(&mut next));
     assert_eq!(service.endpoint.calls(), 1);
 }
 
@@ -171,10 +175,7 @@ async fn old_keys_are_fetched_again_beside_a_request() {
 #[test]
 fn without_a_runtime_the_requests_drive_the_fetch() {
     let service = Service::new();
-    let ok = |token: &str| {
-        let mut request = service.send(with_bearer(token));
-        poll_until_stuck(&mut request).is_ready_and(|response| response.status() == StatusCode::OK)
-    };
+    let ok = |token: &str| is_ok(&mut service.send(with_bearer(token)));
     assert!(ok(&lasting(Key::Ed)));
     service.clock.advance(REFRESH_EVERY);
     let document = service.endpoint.hold();
@@ -352,17 +353,4 @@ async fn a_token_without_a_request_is_verified_as_one_with_a_request() {
     service.endpoint.take_down();
     assert_eq!(service.verifier.verify(&Key::Ed.valid()).await.unwrap_err(), VerifyError::Unavailable);
     assert_eq!(service.clock.now(), Timestamp::from_secs(super::issuer::NOW));
-}
-
-trait ReadyAnd<T> {
-    fn is_ready_and(self, is: impl FnOnce(T) -> bool) -> bool;
-}
-
-impl<T> ReadyAnd<T> for std::task::Poll<T> {
-    fn is_ready_and(self, is: impl FnOnce(T) -> bool) -> bool {
-        match self {
-            std::task::Poll::Ready(value) => is(value),
-            std::task::Poll::Pending => false,
-        }
-    }
 }
