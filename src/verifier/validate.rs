@@ -9,8 +9,9 @@ use crate::{
         validate::{LARGEST_CACHE, is_cookie_name, is_issuer},
     },
     credentials::cross_site,
+    crypto,
     jwks::COOLDOWN,
-    keys::{Algorithm, VerifyingKey},
+    keys::{Algorithm, KeyError, VerifyingKey},
     verifier_inner::VerifierSettings,
 };
 
@@ -67,6 +68,7 @@ pub(super) fn validate(
 
 fn validate_keys(keys: &KeyOptions) -> Result<(), ConfigError> {
     match (&keys.fetch, &keys.fixed) {
+        (Some(_), None) if !crypto::HAS_BACKEND => return Err(KeyError::NoBackend.into()),
         (Some(_), None) => {}
         (None, Some(keys)) if !keys.is_empty() => {}
         (None, _) => return Err(ConfigError::MissingKeys),
