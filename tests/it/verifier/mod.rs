@@ -1,5 +1,6 @@
 //! A service that only verifies the tokens of an issuer.
 
+mod attacks;
 mod config;
 mod feed;
 mod issuer;

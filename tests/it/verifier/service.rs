@@ -34,16 +34,20 @@ impl Service {
     }
 
     pub(super) fn with(configure: impl FnOnce(VerifierBuilder<Claims>) -> VerifierBuilder<Claims>) -> Self {
+        Self::of(configure(Verifier::builder().issuer(ISSUER).audience(AUDIENCE)))
+    }
+
+    /// With these settings, for which it fetches the keys, keeps the time and collects the events.
+    pub(super) fn of(builder: VerifierBuilder<Claims>) -> Self {
         let (clock, endpoint) = (ManualClock::new(), Endpoint::new(&[Key::Ed]));
         let events = Arc::<Mutex<Vec<Event>>>::default();
         let (log, fetched) = (events.clone(), endpoint.clone());
-        let builder = Verifier::builder()
-            .issuer(ISSUER)
-            .audience(AUDIENCE)
+        let verifier = builder
             .jwks(move || fetched.fetch())
             .clock(clock.clone())
-            .on_event(move |event| log.lock().unwrap().push(event.clone()));
-        let verifier = configure(builder).build().unwrap();
+            .on_event(move |event| log.lock().unwrap().push(event.clone()))
+            .build()
+            .unwrap();
         Self { verifier, clock, endpoint, events }
     }
 
