@@ -249,7 +249,7 @@ fn loose(bytes: &[u8]) -> String {
 }
 
 /// `<text*3>` three times, with `#` as the number of the repetition.
-fn repeated(text: &str) -> String {
+pub(crate) fn repeated(text: &str) -> String {
     let Some((before, rest)) = text.split_once('<') else { return text.to_owned() };
     let (pattern, after) = rest.split_once('>').unwrap();
     let (pattern, times) = pattern.rsplit_once('*').unwrap();
@@ -276,7 +276,7 @@ fn with_times(text: &str, now: u64) -> String {
     format!("{before}{seconds}{}", with_times(rest, now))
 }
 
-fn latin1(text: &str) -> Vec<u8> {
+pub(crate) fn latin1(text: &str) -> Vec<u8> {
     text.chars().map(|character| u8::try_from(u32::from(character)).unwrap()).collect()
 }
 
@@ -298,6 +298,9 @@ fn key(name: &str) -> (EncodingKey, jwt::Algorithm) {
         }
         "stranger es256" => {
             (EncodingKey::from_ec_pem(&file("es256.rust_crypto.pem")).unwrap(), jwt::Algorithm::ES256)
+        }
+        "stranger es384" => {
+            (EncodingKey::from_ec_pem(&file("es384.rust_crypto.pem")).unwrap(), jwt::Algorithm::ES384)
         }
         "stranger rs" => {
             (EncodingKey::from_rsa_pem(&file("rsa.rust_crypto.pem")).unwrap(), jwt::Algorithm::RS256)

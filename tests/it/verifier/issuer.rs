@@ -147,7 +147,7 @@ fn file(name: &str) -> Vec<u8> {
 
 /// What one call of the closure does.
 pub(super) enum Reply {
-    Document(String),
+    Document(Vec<u8>),
     Fails,
     /// The closure itself panics.
     PanicsAtOnce,
@@ -165,14 +165,15 @@ pub(super) struct Endpoint(Arc<Mutex<Script>>);
 struct Script {
     calls: usize,
     next: VecDeque<Reply>,
-    document: String,
+    document: Vec<u8>,
     is_down: bool,
 }
 
 impl Endpoint {
     /// It always returns a set of these keys.
     pub(super) fn new(keys: &[Key]) -> Self {
-        let script = Script { calls: 0, next: VecDeque::new(), document: jwks(keys), is_down: false };
+        let script =
+            Script { calls: 0, next: VecDeque::new(), document: jwks(keys).into_bytes(), is_down: false };
         Self(Arc::new(Mutex::new(script)))
     }
 
@@ -193,9 +194,9 @@ impl Endpoint {
         self.publish_document(jwks(keys));
     }
 
-    pub(super) fn publish_document(&self, document: String) {
+    pub(super) fn publish_document(&self, document: impl Into<Vec<u8>>) {
         let mut script = self.0.lock().unwrap();
-        (script.document, script.is_down) = (document, false);
+        (script.document, script.is_down) = (document.into(), false);
     }
 
     /// From now on every call fails.
@@ -213,7 +214,7 @@ impl Endpoint {
         Arc::strong_count(&self.0)
     }
 
-    pub(super) fn fetch(&self) -> BoxFuture<'static, Result<String, io::Error>> {
+    pub(super) fn fetch(&self) -> BoxFuture<'static, Result<Vec<u8>, io::Error>> {
         let reply = {
             let mut script = self.0.lock().unwrap();
             script.calls += 1;
@@ -229,7 +230,9 @@ impl Endpoint {
             Reply::PanicsAtOnce => panic!("the closure panics"),
             Reply::Panics => async { panic!("its future panics") }.boxed(),
             Reply::Never => std::future::pending().boxed(),
-            Reply::Held(document) => async { document.await.map_err(io::Error::other) }.boxed(),
+            Reply::Held(document) => {
+                async { document.await.map(String::into_bytes).map_err(io::Error::other) }.boxed()
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod config;
+mod documents;
 mod feed;
 mod issuer;
 mod keys;

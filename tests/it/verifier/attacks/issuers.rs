@@ -13,7 +13,7 @@ pub(super) struct Issuer {
     pub(super) name: &'static str,
     pub(super) valid: Valid,
     pub(super) configure: fn(VerifierBuilder<Claims>) -> VerifierBuilder<Claims>,
-    /// What differs for it from the other issuers: a file of `tests/attacks/verifier`.
+    /// Attacks on its tokens only.
     pub(super) json: &'static str,
 }
 

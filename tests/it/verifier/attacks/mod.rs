@@ -25,18 +25,13 @@ use crate::{
 
 const ALL: &str = include_str!("../../../attacks/verifier/all.json");
 
-/// What is special about one issuer.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Special {
-    instead: Vec<Instead>,
-    rows: Vec<Forgery>,
-}
+const INSTEAD: &str = include_str!("../../../attacks/verifier/instead.json");
 
-/// Rows of the common files whose tokens end otherwise at a service for this issuer.
+/// Rows whose tokens end otherwise at a service for these issuers.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Instead {
+    issuers: Vec<String>,
     because: String,
     expect: String,
     rows: Vec<String>,
@@ -50,23 +45,10 @@ struct Attack {
 }
 
 fn attacks(issuer: &Issuer) -> Vec<Attack> {
-    let read = |file: &str, json| -> Vec<Forgery> {
-        serde_json::from_str(json).unwrap_or_else(|error| panic!("{file}: {error}"))
-    };
-    let special: Special =
-        serde_json::from_str(issuer.json).unwrap_or_else(|error| panic!("{}: {error}", issuer.name));
-    let mut instead = BTreeMap::new();
-    for Instead { because, expect, rows } in special.instead {
-        assert!(!because.is_empty());
-        for row in rows {
-            assert_eq!(instead.insert(row.clone(), expect.clone()), None, "{}: {row} twice", issuer.name);
-        }
-    }
-    let common = FILES.into_iter().chain([("verifier", ALL)]);
-    let mut files: Vec<_> = common.map(|(file, json)| (file, read(file, json))).collect();
-    files.push((issuer.name, special.rows));
+    let mut instead = instead(issuer);
     let mut attacks = Vec::new();
-    for (file, rows) in files {
+    for (file, json) in FILES.into_iter().chain([("verifier", ALL), (issuer.name, issuer.json)]) {
+        let rows: Vec<Forgery> = serde_json::from_str(json).unwrap_or_else(|error| panic!("{file}: {error}"));
         for row in rows {
             let name = format!("{file}: {}", row.reason);
             let token = row.token(&issuer.valid, NOW);
@@ -77,6 +59,20 @@ fn attacks(issuer: &Issuer) -> Vec<Attack> {
     }
     assert!(instead.is_empty(), "{}: no such rows: {instead:?}", issuer.name);
     attacks
+}
+
+/// The names of the rows that differ for this issuer, with their ends.
+fn instead(issuer: &Issuer) -> BTreeMap<String, String> {
+    let all: Vec<Instead> = serde_json::from_str(INSTEAD).unwrap();
+    let mut instead = BTreeMap::new();
+    for Instead { issuers, because, expect, rows } in all {
+        assert!(!because.is_empty());
+        assert!(issuers.iter().all(|name| ISSUERS.iter().any(|issuer| issuer.name == name)), "{issuers:?}");
+        for row in rows.into_iter().filter(|_| issuers.iter().any(|name| name == issuer.name)) {
+            assert_eq!(instead.insert(row.clone(), expect.clone()), None, "{row} twice");
+        }
+    }
+    instead
 }
 
 /// A service that has the keys of the issuer, which are those of an `Auth` and its older ones.
