@@ -299,8 +299,8 @@ fn key(name: &str) -> (EncodingKey, jwt::Algorithm) {
         "stranger es256" => {
             (EncodingKey::from_ec_pem(&file("es256.rust_crypto.pem")).unwrap(), jwt::Algorithm::ES256)
         }
-        "stranger es384" => {
-            (EncodingKey::from_ec_pem(&file("es384.rust_crypto.pem")).unwrap(), jwt::Algorithm::ES384)
+        "stranger ps" => {
+            (EncodingKey::from_rsa_pem(&file("rsa.rust_crypto.pem")).unwrap(), jwt::Algorithm::PS256)
         }
         "stranger rs" => {
             (EncodingKey::from_rsa_pem(&file("rsa.rust_crypto.pem")).unwrap(), jwt::Algorithm::RS256)

@@ -109,8 +109,8 @@ const AUTH0: Issuer = Issuer {
 const ENTRA: Issuer = Issuer {
     name: "entra",
     valid: Valid {
-        key: "es384",
-        header: &[("typ", "'JWT'"), ("alg", "'ES384'"), ("kid", "'es384'")],
+        key: "ps",
+        header: &[("typ", "'JWT'"), ("alg", "'PS256'"), ("kid", "'ps'")],
         claims: &[
             ("aud", "'example-web'"),
             ("iss", "'https://api.example.com'"),
