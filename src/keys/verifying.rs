@@ -86,6 +86,9 @@ impl VerifyingKey {
     }
 
     pub(super) fn from_public(algorithm: Algorithm, public: PublicKey) -> Result<Self, KeyError> {
+        if !public.is_usable() {
+            return Err(KeyError::UnusableKey);
+        }
         let thumbprint = public.thumbprint()?;
         Self::new(algorithm, thumbprint, &public.decoding_key(), Some(public))
     }

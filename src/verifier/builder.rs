@@ -86,8 +86,8 @@ impl<C: CustomClaims> VerifierBuilder<C> {
     ///   [`stale_for`](Self::stale_for), and [`JwksFailed`](crate::event::EventKind::JwksFailed) reports it.
     ///
     /// A set of more than 64 KiB or 64 keys is refused. Single keys are passed over: of other types, with a `use` other than `sig`, with
-    /// `key_ops` without `verify`, with members of private or symmetric keys, RSA keys below 2048 bits, and all keys that share a
-    /// `kid`. A set without a usable key counts as a failure.
+    /// `key_ops` without `verify`, with members of private or symmetric keys, RSA keys below 2048 or above 8192 bits, points of
+    /// Ed25519 for which everybody can sign, and all keys that share a `kid`. A set without a usable key counts as a failure.
     ///
     /// Either this or [`keys`](Self::keys) is required.
     pub fn jwks<F, Fut, B, E>(mut self, fetch: F) -> Self
