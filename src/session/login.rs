@@ -68,6 +68,7 @@ impl<C: CustomClaims> Session<C> {
             .map_err(|reason| self.reject(RejectionKind::InvalidLoginOptions { reason }))?;
         let token = self.first_token(transport, absolute_expiry)?;
         let mut row = SessionRow::new(token.handle, subject, now, idle_expiry, absolute_expiry);
+        row.authenticated_at = options.authenticated_by(now);
         row.meta = self.meta(options.label);
         row.data = options.data;
         row.persistent = options.remember;
