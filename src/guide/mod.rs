@@ -7,6 +7,8 @@
 //! | serve pages, a single-page application, a native app or other services | [Browsers and other clients](clients) |
 //! | remember a user or not, limit sessions, switch a tenant | [Remember me and lifetimes](lifetimes) |
 //! | send people to the login page and back | [The login page](login_page) |
+//! | let people sign in with an OpenID provider | [Signing in elsewhere](signing_in) |
+//! | call an API of that provider for the user | [Calling a provider's API](provider_api) |
 //! | add support staff or several accounts | [Special logins](logins) |
 //! | add a second factor, or ask for the password again before something dangerous | [Step-up and second factors](step_up) |
 //! | decide where the layer goes | [Wrapping a service](wrapping) |
@@ -36,6 +38,12 @@ pub mod clients {}
 pub mod lifetimes {}
 #[doc = include_str!("login_page.md")]
 pub mod login_page {}
+
+#[doc = include_str!("signing_in.md")]
+pub mod signing_in {}
+
+#[doc = include_str!("provider_api.md")]
+pub mod provider_api {}
 
 #[doc = include_str!("logins.md")]
 pub mod logins {}

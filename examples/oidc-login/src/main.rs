@@ -8,7 +8,7 @@
 //! look at.
 //!
 //! The provider says once who the user is. From then on the session is ours: its tokens, its lifetimes, its list. The provider's
-//! tokens are not used for requests, and an outage of the provider logs nobody out.
+//! tokens are not used for requests, and an outage of the provider logs no user out.
 
 mod accounts;
 mod attempt;

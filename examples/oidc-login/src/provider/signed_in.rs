@@ -89,7 +89,7 @@ impl ProviderTimes {
     }
 }
 
-/// To show; it identifies nobody.
+/// To show; it identifies no user.
 fn name(claims: &ProviderClaims) -> String {
     let name = claims.name().and_then(|name| name.get(None)).map(|name| name.to_string());
     name.unwrap_or_else(|| claims.subject().to_string())

@@ -34,7 +34,7 @@ async fn a_provider_that_is_down_costs_a_503_and_one_request_in_ten_seconds() {
 }
 
 #[tokio::test]
-async fn an_outage_of_the_provider_logs_nobody_out() {
+async fn an_outage_of_the_provider_logs_no_user_out() {
     let world = World::new().await;
     let mut browser = world.logged_in("one", |_| {}).await;
     world.one.set_down(true);

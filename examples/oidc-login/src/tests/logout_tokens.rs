@@ -173,7 +173,7 @@ async fn tokens_that_differ_in_what_does_not_matter_are_accepted() {
             claims["sid"] = json!("sid-of-alice");
             without(world, claims, "sub")
         }),
-        ("members that nobody knows", |world, mut claims| {
+        ("unknown members", |world, mut claims| {
             claims["events"]["urn:other"] = json!(1);
             with(world, claims, "other", json!([]))
         }),

@@ -3,6 +3,7 @@
 
 mod callbacks;
 mod fetching;
+mod guide;
 mod id_tokens;
 mod logins;
 mod logout;
