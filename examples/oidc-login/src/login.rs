@@ -155,12 +155,15 @@ async fn finish(
     let SignedIn { subject, name, .. } = &signed_in;
     let account = Account { name: name.clone(), provider: provider.settings.name.clone() };
     app.accounts.save(subject.clone(), account);
+    let former = session.current();
     let (acr, at) = (signed_in.acr.clone().unwrap_or_default(), signed_in.authenticated_at());
     if attempt.reauthenticate && user.is_some_and(|user| user.subject() == subject) {
         session.reauthenticate(ReauthOptions::new().authenticated_at(at).data(acr)).await?;
     } else {
         session.login_with(subject.clone(), LoginOptions::new().authenticated_at(at).data(acr)).await?;
     }
+    // It has ended.
+    former.and_then(|former| app.logins.remove(former, now));
     let handle = session.current().ok_or(Failure::Internal)?;
     let login = Login {
         subject: signed_in.subject,

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fs, net::SocketAddr, path::Path};
 
-use openidconnect::{ClientId, ClientSecret, IssuerUrl};
+use openidconnect::{ClientId, ClientSecret, IssuerUrl, url::Host};
 use serde::Deserialize;
 
 #[derive(Clone, Deserialize)]
@@ -45,11 +45,27 @@ impl Settings {
             if !provider.issuer.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(format!("the issuer of {name} is not a URL as providers write it"));
             }
+            if !is_protected(&provider.issuer) {
+                return Err(format!(
+                    "{name} needs https: its keys and the client secret go over this connection"
+                ));
+            }
             let others = &self.providers[..at];
             if others.iter().any(|other| other.name == *name || other.issuer == provider.issuer) {
                 return Err(format!("another provider has the name or the issuer of {name}"));
             }
         }
         Ok(())
+    }
+}
+
+/// Plain HTTP is for this machine only.
+fn is_protected(issuer: &IssuerUrl) -> bool {
+    match issuer.url().host() {
+        _ if issuer.url().scheme() == "https" => true,
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }

@@ -10,4 +10,5 @@ mod logout;
 mod logout_tokens;
 mod op;
 mod reauthentication;
+mod settings;
 mod world;

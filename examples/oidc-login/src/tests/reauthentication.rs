@@ -10,6 +10,7 @@ use super::{
     op::Parameters,
     world::{World, from_elsewhere, location, text},
 };
+use crate::logins::{Ends, Logout};
 
 /// The way from the guarded page to the provider.
 async fn sent_to_confirm(world: &World, browser: &mut Client) -> Parameters {
@@ -55,7 +56,14 @@ async fn the_time_of_a_login_is_what_the_provider_says_and_a_fresh_one_opens_the
     assert_ne!(browser.cookie("__Host-refresh").unwrap(), before, "under a new session id");
     let page = browser.get("/close").await;
     assert!(text(&page).contains("could close the account"), "{}", text(&page));
-    // The former row of the table is of a session that has ended; the new session is found by its own.
+    // The row of the former session is gone, and the new session is found by its own.
+    let logout = Logout {
+        issuer: world.one.issuer.clone(),
+        jti: "0".to_owned(),
+        ends: Ends::Session { sid: "sid-of-alice".to_owned(), subject: None },
+        issued_at: world.now(),
+    };
+    assert_eq!(world.app.logins.record(logout, world.now()).ok().map(|sessions| sessions.len()), Some(1));
     let mut token = world.one.logout_claims(world.now(), "1");
     token["sid"] = json!("sid-of-alice");
     assert_eq!(world.backchannel("one", &world.one.logout_token(&token)).await.status(), StatusCode::OK);
