@@ -32,6 +32,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use tower_refresh::{
     Auth, Clock, Identity, InvalidLoginPage, KeyRing, MemoryStore, RotationPolicy, SystemClock,
+    store::SessionStore,
 };
 
 use crate::{
@@ -72,7 +73,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::read(&env::args_os().nth(1).map_or(default.into(), PathBuf::from))?;
     let listener = tokio::net::TcpListener::bind(settings.listen).await?;
     println!("listening on {}", settings.url);
-    Ok(axum::serve(listener, router(app(settings, SystemClock)?)?).await?)
+    Ok(axum::serve(listener, router(app(settings, MemoryStore::new(), SystemClock)?)?).await?)
 }
 
 fn router(app: App) -> Result<Router, InvalidLoginPage> {
@@ -93,7 +94,7 @@ fn router(app: App) -> Result<Router, InvalidLoginPage> {
     Ok(pages.merge(backchannel).layer(DefaultBodyLimit::max(LARGEST_FORM)).with_state(app))
 }
 
-fn app(settings: Settings, clock: impl Clock) -> Result<App, Box<dyn Error>> {
+fn app(settings: Settings, store: impl SessionStore, clock: impl Clock) -> Result<App, Box<dyn Error>> {
     let http = Http::new()?;
     let providers = settings.providers.into_iter();
     let providers = providers.map(|provider| Provider::new(provider, &settings.url, http.clone()));
@@ -102,7 +103,7 @@ fn app(settings: Settings, clock: impl Clock) -> Result<App, Box<dyn Error>> {
     Ok(App {
         providers: providers.collect::<Result<_, _>>()?,
         longest_session: policy.absolute,
-        auth: auth(&settings.url, clock, policy, Arc::clone(&accounts))?,
+        auth: auth(&settings.url, store, clock, policy, Arc::clone(&accounts))?,
         url: settings.url.into(),
         accounts,
         logins: Arc::default(),
@@ -111,6 +112,7 @@ fn app(settings: Settings, clock: impl Clock) -> Result<App, Box<dyn Error>> {
 
 fn auth(
     url: &str,
+    store: impl SessionStore,
     clock: impl Clock,
     policy: RotationPolicy,
     accounts: Arc<Accounts>,
@@ -119,7 +121,7 @@ fn auth(
     let auth = Auth::builder(KeyRing::ephemeral()?)
         .issuer(url)
         .audience("oidc-login")
-        .store(MemoryStore::new())
+        .store(store)
         .clock(clock)
         .policy(policy)
         // Whether the user still exists is this application's question. It does not ask the provider.

@@ -157,7 +157,7 @@ async fn a_provider_can_be_asked_for_a_form() {
         url: super::world::URL.to_owned(),
         providers: vec![settings],
     };
-    let app = crate::app(settings, world.clock.clone()).unwrap();
+    let app = crate::app(settings, world.store.clone(), world.clock.clone()).unwrap();
     let mut browser = tower_refresh::testing::Client::new(crate::router(app).unwrap());
     let response = browser.get("/login/one").await;
     assert_eq!(world.one.parameters(location(&response))["response_mode"], "form_post");

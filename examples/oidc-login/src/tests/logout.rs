@@ -41,6 +41,8 @@ async fn the_page_after_a_logout_at_the_provider_says_so_only_after_a_logout_fro
         let response = browser.send(from_elsewhere("GET", path, "")).await;
         assert_eq!((response.status(), location(&response)), (StatusCode::SEE_OTHER, "/"), "{path}");
     }
+    browser.set_cookie("__Host-logout", "");
+    assert_eq!(location(&browser.get("/logged-out?state=").await), "/", "a removed cookie");
     assert!(account(&mut browser).await.is_some());
 }
 

@@ -243,14 +243,37 @@ async fn a_logout_token_is_accepted_once() {
     assert_eq!(world.backchannel("one", &token).await.status(), StatusCode::OK);
     world.clock.advance(Duration::from_secs(1));
     let mut browser = world.logged_in("one", |_| {}).await;
+    // The other provider may use the same identifier.
+    let token = world.two.logout_token(&world.two.logout_claims(world.now(), "1"));
+    assert_eq!(world.backchannel("two", &token).await.status(), StatusCode::OK);
     for wait in [0, 100, 20, 3600] {
         world.clock.advance(Duration::from_secs(wait));
         assert_eq!(world.backchannel("one", &token).await.status(), StatusCode::BAD_REQUEST, "{wait}");
     }
     assert!(account(&mut browser).await.is_some(), "the replay has ended nothing");
-    // The other provider may use the same identifier.
-    let token = world.two.logout_token(&world.two.logout_claims(world.now(), "1"));
-    assert_eq!(world.backchannel("two", &token).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_logout_that_fails_can_be_repeated() {
+    for sid in [None, Some("sid-of-alice")] {
+        let world = World::new().await;
+        let mut browser = world.logged_in("one", |_| {}).await;
+        world.clock.advance(Duration::from_secs(1));
+        let mut claims = world.one.logout_claims(world.now(), "1");
+        if let Some(sid) = sid {
+            claims["sid"] = json!(sid);
+        }
+        let token = world.one.logout_token(&claims);
+        world.store.set_ends_fail(true);
+        for _ in 0..2 {
+            let response = world.backchannel("one", &token).await;
+            assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{sid:?}");
+            assert!(account(&mut browser).await.is_some(), "{sid:?}");
+        }
+        world.store.set_ends_fail(false);
+        assert_eq!(world.backchannel("one", &token).await.status(), StatusCode::OK, "{sid:?}");
+        assert!(account(&mut browser).await.is_none(), "{sid:?}");
+    }
 }
 
 /// The user logs in, the browser is on its way back, and meanwhile the user logs out at the provider.

@@ -11,4 +11,5 @@ mod logout_tokens;
 mod op;
 mod reauthentication;
 mod settings;
+mod store;
 mod world;

@@ -11,7 +11,10 @@ use tower_refresh::{
     testing::{Client, ManualClock},
 };
 
-use super::op::{Op, Parameters};
+use super::{
+    op::{Op, Parameters},
+    store::TestStore,
+};
 use crate::{App, app, router, settings::Settings};
 
 pub(super) const URL: &str = "http://localhost:3000";
@@ -22,6 +25,7 @@ pub(super) struct World {
     pub(super) one: Op,
     /// It does not.
     pub(super) two: Op,
+    pub(super) store: TestStore,
     pub(super) app: App,
 }
 
@@ -31,8 +35,9 @@ impl World {
         let clock = ManualClock::new();
         let providers = vec![one.settings("one"), two.settings("two")];
         let settings = Settings { listen: ([127, 0, 0, 1], 0).into(), url: URL.to_owned(), providers };
-        let app = app(settings, clock.clone()).unwrap();
-        Self { clock, one, two, app }
+        let store = TestStore::default();
+        let app = app(settings, store.clone(), clock.clone()).unwrap();
+        Self { clock, one, two, store, app }
     }
 
     pub(super) fn now(&self) -> Timestamp {
