@@ -25,7 +25,7 @@ use crate::{
 pub(crate) struct AuthId(Arc<()>);
 
 impl AuthId {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(()))
     }
 }

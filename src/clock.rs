@@ -34,8 +34,8 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 
     /// The time since some fixed moment, which never goes back: how long this server remembers which sessions have ended does not
-    /// depend on the date. The default is the monotonic clock of the operating system. A clock for tests overrides it, so that
-    /// what is remembered is also forgotten.
+    /// depend on the date. The default is the monotonic clock of the operating system, which panics on a target without one, as
+    /// `wasm32-unknown-unknown`: override it there. A clock for tests overrides it, so that what is remembered is also forgotten.
     fn monotonic(&self) -> Duration {
         static FIRST_USE: OnceLock<Instant> = OnceLock::new();
         FIRST_USE.get_or_init(Instant::now).elapsed()
@@ -52,7 +52,8 @@ impl<T: Clock + ?Sized> Clock for Arc<T> {
     }
 }
 
-/// The clock of the operating system: the default. A time before 1970 reads as 1970.
+/// The clock of the operating system: the default. A time before 1970 reads as 1970. It panics on a target that has
+/// no time, as `wasm32-unknown-unknown`: see [`AuthBuilder::clock`](crate::AuthBuilder::clock).
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::exhaustive_structs, reason = "it has no settings, and is used as a value")]
 pub struct SystemClock;

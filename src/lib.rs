@@ -99,6 +99,11 @@
 //! exchange the refresh token through [`Auth::refresh_token_grant`], with axum `Auth::token_route`: the refresh token grant of RFC
 //! 6749 §6. The rules of rotation are the same, and cookies are not used.
 //!
+//! # Other services
+//!
+//! [`Verifier`] verifies the access tokens of an `Auth` elsewhere, or of an identity provider, with the same extractors and rejections, and
+//! without a store: see the [guide](guide::services).
+//!
 //! # Without axum
 //!
 //! [`Authenticated::from_extensions`] and [`Session::from_extensions`] read the same values from the request of any tower service,
@@ -112,7 +117,7 @@
 //! | `aws_lc_rs` | yes | cryptography with aws-lc-rs, which builds C code |
 //! | `rust_crypto` | | cryptography with the RustCrypto crates, in pure Rust; if both are on, aws-lc-rs is used |
 //! | `axum` | yes | extractors, `IntoResponse` for [`Rejection`], [`TokenError`] and [`NativeTokenResponse`], `Auth::routes`, `Auth::token_route` |
-//! | `tokio` | yes | ending a session completes even if the client disconnects |
+//! | `tokio` | yes | ending a session, and a [`Verifier`]'s fetch of keys, complete even if the client disconnects |
 //! | `tracing` | | events and spans through `tracing`, target `tower_refresh` |
 //! | `metrics` | | counters and histograms through `metrics` |
 //! | `testing` | | for tests of applications: a manual clock, access tokens without a login, a client with a cookie jar; enables `axum` |
@@ -134,6 +139,10 @@ mod crypto;
 pub mod event;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+#[cfg(test)]
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+mod guide_tables;
+mod jwks;
 pub mod keys;
 mod login_page;
 pub mod middleware;
@@ -152,6 +161,8 @@ mod telemetry;
 pub mod testing;
 mod timeout;
 mod tokens;
+mod verifier;
+mod verifier_inner;
 
 pub use tower_refresh_core::{
     LateBudget, MemoryStore, PolicyError, RotationPolicy, SessionHandle, Subject, Timestamp,
@@ -165,12 +176,13 @@ pub use self::{
     clock::{Clock, SystemClock},
     keys::KeyRing,
     login_page::{InvalidLoginPage, safe_next},
-    middleware::RefreshLayer,
+    middleware::{RefreshLayer, VerifyLayer},
     native::{NativeTokenResponse, TokenError},
     rejection::{InvalidLoginOptionsReason, Rejection, RejectionKind},
     session::{Authenticated, LoginOptions, ReauthOptions, Session, TokenResponse},
     sessions::SessionPage,
     settings::FeedLossPolicy,
+    verifier::{Verifier, VerifierBuilder, VerifyError},
 };
 
 #[cfg(all(doctest, feature = "axum"))]

@@ -1,11 +1,14 @@
 //! The settings of a layer, as the builder collects them and the steps read them.
 
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, slice, time::Duration};
 
 use http::{Extensions, HeaderMap, HeaderName};
 use tower_refresh_core::RotationPolicy;
 
-use crate::{access_token::Expected, cookies::Cookies};
+use crate::{
+    access_token::{Expected, Profile},
+    cookies::Cookies,
+};
 
 pub(crate) struct Settings {
     pub(crate) issuer: String,
@@ -33,8 +36,9 @@ impl Settings {
     pub(crate) fn expected(&self) -> Expected<'_> {
         Expected {
             issuer: &self.issuer,
-            audience: &self.audience,
+            audiences: slice::from_ref(&self.audience),
             access_lifetime: self.policy.access_lifetime,
+            profile: Profile::own(),
         }
     }
 }

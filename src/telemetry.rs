@@ -7,7 +7,7 @@ use std::time::Duration;
 #[cfg(feature = "metrics")]
 use std::time::Instant;
 
-use tower_refresh_core::SessionHandle;
+use tower_refresh_core::{SessionHandle, Timestamp};
 #[cfg(feature = "tracing")]
 use tracing::Instrument;
 
@@ -81,6 +81,25 @@ pub(crate) fn feed_up(is_up: bool) {
 pub(crate) fn feed_lag(lag: Duration) {
     #[cfg(feature = "metrics")]
     metrics::histogram!("tower_refresh_feed_lag_seconds").record(lag);
+}
+
+/// Shows whether the last fetch of the issuer's keys succeeded.
+pub(crate) fn jwks_up(is_up: bool) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!("tower_refresh_jwks_up").set(f64::from(u8::from(is_up)));
+}
+
+/// Counts a fetch of the issuer's keys.
+pub(crate) fn jwks_fetch(succeeded: bool) {
+    jwks_up(succeeded);
+    #[cfg(feature = "metrics")]
+    metrics::counter!("tower_refresh_jwks_fetches_total", "result" => result(succeeded)).increment(1);
+}
+
+/// Shows when the issuer's keys were last fetched, in seconds since 1970: their age is the time since then.
+pub(crate) fn jwks_fetched_at(now: Timestamp) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!("tower_refresh_jwks_fetched_timestamp_seconds").set(now.as_millis() as f64 / 1000.0);
 }
 
 /// Wraps the load of a refresh, which all requests that wait for it share, in a span.

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    future::ready,
     hint::black_box,
     rc::Rc,
     sync::{
@@ -22,7 +23,8 @@ use tokio::runtime::Runtime;
 use tower::{Layer, ServiceExt};
 use tower_refresh::{
     Auth, AuthBuilder, Authenticated, Clock, Identity, MemoryStore, Rejection, Session, SystemClock,
-    Timestamp, middleware::Refresh,
+    Timestamp, Verifier,
+    middleware::{Refresh, Verify},
 };
 
 use crate::{algorithm::Algorithm, requests};
@@ -100,6 +102,26 @@ impl Ours {
     /// The layer around the whole router.
     pub fn with_layer_around(&self) -> Refresh<Router, User> {
         self.auth.layer().layer(Router::new().route("/me", get(me)).with_state(()))
+    }
+
+    /// A router of another service, which verifies the tokens, with the layer on each route.
+    pub fn with_verifier_on_routes(&self) -> Router {
+        Router::new().route("/me", get(me)).layer(self.verifier().layer()).with_state(())
+    }
+
+    /// The layer of another service around its whole router.
+    pub fn with_verifier_around(&self) -> Verify<Router, User> {
+        self.verifier().layer().layer(Router::new().route("/me", get(me)).with_state(()))
+    }
+
+    fn verifier(&self) -> Verifier<User> {
+        let document = self.auth.jwks().to_string();
+        let builder = Verifier::builder()
+            .issuer(ISSUER)
+            .audience(AUDIENCE)
+            .jwks(move || ready(Ok::<_, Infallible>(document.clone())))
+            .ended_sessions(MemoryStore::new());
+        self.runtime.block_on(async { builder.build().unwrap() })
     }
 
     /// Logs a user in.

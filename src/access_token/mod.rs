@@ -4,6 +4,7 @@ mod cache;
 mod custom_members;
 mod invalid_claims;
 mod mint;
+mod profile;
 mod reason;
 pub(crate) mod scope;
 mod serde_message;
@@ -14,7 +15,8 @@ pub(crate) use self::{
     custom_members::CustomMembers,
     invalid_claims::InvalidClaims,
     mint::{MintError, NewAccessToken, mint, token_len},
+    profile::{Expected, Profile},
     verifier::TokenVerifier,
-    verify::{AccessToken, Expected, MAX_TOKEN_LEN, Verdict, is_expired_unverified, verify},
+    verify::{AccessToken, MAX_TOKEN_LEN, Verdict, is_expired_unverified, reject_duplicates, verify},
 };
 pub use self::{invalid_claims::InvalidClaimsReason, reason::InvalidTokenReason};

@@ -14,9 +14,11 @@ pub enum InvalidTokenReason {
     Malformed,
     /// The header requires an unsupported extension: `crit`, or `b64: false`.
     UnsupportedHeader,
-    /// The header's `typ` is not `at+jwt` (RFC 9068 §2.1).
+    /// The header's `typ` is not `at+jwt` (RFC 9068 §2.1), nor one that a [`Verifier`](crate::Verifier) accepts; or, behind a `Verifier`, a
+    /// claim shows that it is another kind of token, or one that is bound to a key: see
+    /// [`accept_typ`](crate::VerifierBuilder::accept_typ).
     WrongType,
-    /// No key of the ring has the `kid` of the header.
+    /// No key of the ring, or of the issuer's set, has the `kid` of the header; or it has none, and not exactly one key fits.
     UnknownKey,
     /// The header's `alg` is not the algorithm of the key.
     WrongAlgorithm,
@@ -26,7 +28,7 @@ pub enum InvalidTokenReason {
     DuplicateMember,
     /// `iss` is not the configured issuer.
     WrongIssuer,
-    /// `aud` does not contain the configured audience.
+    /// `aud` does not contain the configured audience, or one of several.
     WrongAudience,
     /// A standard claim is missing or malformed.
     BadClaims,

@@ -275,7 +275,8 @@ impl<C: CustomClaims> AuthBuilder<C> {
     /// A login beyond the limit ends those sessions of the user that were used least recently, as
     /// [`EndReason::Displaced`](crate::event::EndReason::Displaced), each with an event. Sessions that the login replaces because the
     /// same client had them do not count. If the store fails to end one, the login fails, and the client's former session stays live.
-    /// Logins at the same time may exceed the limit until the next one, and a login ends at most 1000 sessions.
+    /// Logins at the same time may exceed the limit until the next one, and a login ends at most 1000 sessions. One that could not
+    /// enforce the limit raises [`EventKind::DisplacementIncomplete`](crate::event::EventKind::DisplacementIncomplete).
     ///
     /// Each login lists the user's sessions, with one call of the store for every hundred.
     pub fn max_sessions(mut self, sessions: usize) -> Self {
@@ -347,7 +348,8 @@ impl<C: CustomClaims> AuthBuilder<C> {
         self
     }
 
-    /// Sets the source of the time. Default: [`SystemClock`]; tests use another one.
+    /// Sets the source of the time. Default: [`SystemClock`]; tests use another one. On a target where the standard library has no
+    /// time, as `wasm32-unknown-unknown`, it must be set to a clock with both methods, since the default panics there.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

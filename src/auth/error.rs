@@ -50,6 +50,30 @@ pub enum ConfigError {
     InvalidLoginPage(InvalidLoginPage),
     /// The maximum number of sessions is zero, so no login could succeed.
     InvalidMaxSessions,
+    /// [`Verifier`](crate::Verifier): neither `jwks` nor `keys` was set, or no key.
+    MissingKeys,
+    /// [`Verifier`](crate::Verifier): both `jwks` and `keys` were set.
+    TwoKeySources,
+    /// [`Verifier`](crate::Verifier): no algorithm is allowed.
+    NoAlgorithm,
+    /// [`Verifier`](crate::Verifier): the algorithms for a JWK set contain a symmetric one, whose key is never in such a set.
+    SymmetricJwksAlgorithm,
+    /// [`Verifier`](crate::Verifier): a key has an algorithm that is not allowed.
+    KeyOfOtherAlgorithm,
+    /// [`Verifier`](crate::Verifier): the time limit of a fetch is zero or longer than 30 s.
+    InvalidFetchTimeout,
+    /// [`Verifier`](crate::Verifier): `refresh_every` is shorter than 30 s, or longer than `stale_for`.
+    InvalidKeyAge,
+    /// [`Verifier`](crate::Verifier): the leeway is longer than 60 s.
+    InvalidLeeway,
+    /// [`Verifier`](crate::Verifier): the lifetime of access tokens is zero.
+    InvalidAccessLifetime,
+    /// [`Verifier`](crate::Verifier): an accepted `typ` is empty.
+    InvalidTyp,
+    /// [`Verifier`](crate::Verifier): a claim with scope tokens is empty, or a standard claim with another meaning.
+    InvalidScopeClaim,
+    /// [`Verifier`](crate::Verifier): `ended_sessions` and `without_session_id` were both set, so the end of a session would change nothing.
+    EndedSessionsWithoutSessionId,
 }
 
 impl fmt::Display for ConfigError {
@@ -80,6 +104,26 @@ impl fmt::Display for ConfigError {
                 f.write_str("the token cache capacity must be at most 16 777 216 tokens")
             }
             Self::InvalidMaxSessions => f.write_str("the maximum number of sessions must not be zero"),
+            Self::MissingKeys => f.write_str("keys are required: `jwks` or `keys`"),
+            Self::TwoKeySources => f.write_str("set either `jwks` or `keys`, not both"),
+            Self::NoAlgorithm => f.write_str("an algorithm is required"),
+            Self::SymmetricJwksAlgorithm => f.write_str("the keys of a JWK set have no symmetric algorithm"),
+            Self::KeyOfOtherAlgorithm => f.write_str("a key has an algorithm that is not allowed"),
+            Self::InvalidFetchTimeout => {
+                f.write_str("the time limit of a fetch must be more than zero and at most 30 s")
+            }
+            Self::InvalidKeyAge => {
+                f.write_str("`refresh_every` must be at least 30 s, and `stale_for` at least `refresh_every`")
+            }
+            Self::InvalidLeeway => f.write_str("the leeway must be at most 60 s"),
+            Self::InvalidAccessLifetime => f.write_str("the lifetime of access tokens must not be zero"),
+            Self::InvalidTyp => f.write_str("an accepted `typ` must not be empty"),
+            Self::InvalidScopeClaim => f.write_str(
+                "a claim with scope tokens must not be empty or a standard claim with another meaning",
+            ),
+            Self::EndedSessionsWithoutSessionId => {
+                f.write_str("`ended_sessions` needs the session id: remove `without_session_id`")
+            }
             Self::InvalidDeadSessionRetention => {
                 f.write_str("the retention of dead sessions must be at least the access lifetime plus 60 s")
             }

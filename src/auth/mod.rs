@@ -2,7 +2,7 @@
 
 mod builder;
 mod error;
-mod validate;
+pub(crate) mod validate;
 
 use std::{fmt, pin::pin, sync::Arc, task::Poll, time::Duration};
 
@@ -162,7 +162,8 @@ impl<C: CustomClaims> Auth<C> {
     /// # Cancel safety
     /// If the future is dropped, the feed is no longer followed.
     pub fn follow_feed(&self) -> impl Future<Output = ()> + Send + use<C> + 'static {
-        follow(self.inner.sessions())
+        let sessions = self.inner.sessions();
+        follow(sessions, sessions.store.clone())
     }
 
     /// A page of the live sessions of `subject`, newest login first. The first page if `after` is `None`, else the page after this

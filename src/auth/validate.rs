@@ -14,7 +14,7 @@ use crate::{
 const LONGEST_ISSUER: usize = 1024;
 const _: () = assert!(LONGEST_ISSUER <= MacContext::LONGEST_ISSUER);
 
-const LARGEST_CACHE: usize = 1 << 24;
+pub(crate) const LARGEST_CACHE: usize = 1 << 24;
 
 const RESERVED_HEADERS: [&str; 9] = [
     "access-control-expose-headers",
@@ -34,9 +34,7 @@ const RESERVED_HEADERS: [&str; 9] = [
 /// The first one that is wrong.
 pub(super) fn validate(settings: &Settings) -> Result<(), ConfigError> {
     settings.policy.validate()?;
-    let is_printable =
-        |text: &str| !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    if !is_printable(&settings.issuer) || settings.issuer.len() > LONGEST_ISSUER {
+    if !is_issuer(&settings.issuer) {
         return Err(ConfigError::InvalidIssuer);
     }
     if settings.audience.is_empty() {
@@ -74,6 +72,12 @@ pub(super) fn validate(settings: &Settings) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// Whether it is printable, so that it fits into a challenge, and not too long.
+pub(crate) fn is_issuer(text: &str) -> bool {
+    let is_printable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    !text.is_empty() && is_printable && text.len() <= LONGEST_ISSUER
+}
+
 fn is_reserved(name: &HeaderName) -> bool {
     RESERVED_HEADERS.contains(&name.as_str()) || is_caching_header(name)
 }
@@ -84,7 +88,7 @@ fn shortest_retention(settings: &Settings) -> Duration {
 }
 
 /// A token (RFC 9110 §5.6.2) without a prefix, to which browsers give a meaning whatever its case.
-fn is_cookie_name(name: &str) -> bool {
+pub(crate) fn is_cookie_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 64
         && !name.starts_with("__")

@@ -6,14 +6,17 @@ use tower_refresh_core::{RotationPolicy, SessionHandle, SessionRow, Subject, Tim
 
 use super::Identity;
 use crate::{
-    access_token::{AccessToken, InvalidTokenReason, Verdict, scope},
+    access_token::{AccessToken, Expected, InvalidTokenReason, Verdict, scope},
     clock::{Clock, MAX_CLOCK_SKEW},
 };
 
 /// The content of a verified access token, or of a refresh.
 pub(crate) struct User<C> {
     pub(crate) subject: Subject,
+    /// Zero if there is none: see `has_session`.
     pub(crate) session: SessionHandle,
+    /// Whether the user's session is known: always, unless another issuer's token has no session id of ours.
+    pub(crate) has_session: bool,
     pub(crate) scope: String,
     pub(crate) expires_at: Timestamp,
     /// When the user last authenticated, in whole seconds. `None` for a token of an earlier version.
@@ -40,6 +43,7 @@ impl<C> User<C> {
         Self {
             subject: row.subject.clone(),
             session: row.handle,
+            has_session: true,
             scope,
             expires_at,
             // As the access token will have it, so that the next request sees the same time.
@@ -61,15 +65,40 @@ impl<C> User<C> {
         } else {
             expires_at
         };
+        let not_before = token.not_before.unwrap_or_default();
+        Self::of_token(token, not_before, expires_at, refresh_ahead_from, clock)
+    }
+
+    /// The user of a token that another server issued, and which is not refreshed here.
+    pub(crate) fn from_verified(
+        token: AccessToken<C>,
+        expected: &Expected<'_>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let leeway = expected.profile.leeway;
+        let expires_at = token.expires_at.saturating_add(leeway);
+        let expires_at = expires_at.min(token.issued_at.saturating_add(expected.access_lifetime));
+        let not_before = token.not_before.unwrap_or_default().saturating_sub(leeway);
+        Self::of_token(token, not_before, expires_at, expires_at, clock)
+    }
+
+    fn of_token(
+        token: AccessToken<C>,
+        not_before: Timestamp,
+        expires_at: Timestamp,
+        refresh_ahead_from: Timestamp,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             subject: token.subject,
             session: token.session,
+            has_session: token.has_session,
             scope: token.scope,
             expires_at,
             auth_time: token.auth_time,
             epoch: token.epoch,
             claims: token.custom,
-            not_before: token.not_before.unwrap_or_default(),
+            not_before,
             refresh_ahead_from,
             clock,
         }

@@ -36,7 +36,8 @@ pub(crate) struct RetainedHeaders {
 
 impl<'a> RequestHeaders<'a> {
     /// Reads the headers, and marks those that carry tokens as sensitive, which keeps them out of the request's `Debug`.
-    #[inline]
+    // Two layers call it, in each request.
+    #[inline(always)]
     pub(crate) fn read_and_mark_sensitive(
         headers: &'a mut HeaderMap,
         retained: &mut RetainedHeaders,

@@ -51,6 +51,11 @@ impl Algorithm {
         }
     }
 
+    /// Whether a header or a JWK names this algorithm so. Ed25519 also has a name of its own (RFC 9864 §2.2).
+    pub(crate) fn is_named(self, name: &str) -> bool {
+        name == self.as_str() || self == Self::EdDsa && name == "Ed25519"
+    }
+
     /// Whether the key is a secret and not a key pair.
     pub(crate) const fn is_hmac(self) -> bool {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)

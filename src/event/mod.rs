@@ -10,7 +10,7 @@ use std::{net::IpAddr, time::Duration};
 pub use tower_refresh_core::{EndReason, rotation::TokenClass};
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
-pub use self::reason::{ClientDifference, Misconfiguration, RejectionReason};
+pub use self::reason::{ClientDifference, JwksFailure, Misconfiguration, RejectionReason};
 pub(crate) use self::{
     about::About,
     client::{ClientInfo, displayable},
@@ -77,6 +77,11 @@ pub enum EventKind {
     Impossible,
     /// The session ended.
     End(EndReason),
+    /// A login could not end all sessions that it leaves no room for: eight times in a row one had ended otherwise when its turn
+    /// came, as by a reauthentication, and may go on under a new id. With
+    /// [`LoginOptions::end_others`](crate::LoginOptions::end_others) the login failed; with
+    /// [`AuthBuilder::max_sessions`](crate::AuthBuilder::max_sessions) it succeeded, and the next one ends what is left.
+    DisplacementIncomplete,
     /// The claims of the session were outdated by [`Auth::reload_claims`](crate::Auth::reload_claims) or
     /// [`reload_session`](crate::Auth::reload_session): its access tokens from before count as expired.
     ClaimsOutdated,
@@ -117,6 +122,14 @@ pub enum EventKind {
         /// The size of the head, as far as the layer sees it.
         bytes: usize,
     },
+    /// A [`Verifier`](crate::Verifier) could not fetch the issuer's keys. It goes on with those that it has; without any, requests with
+    /// a token are answered with 503.
+    JwksFailed(JwksFailure),
+    /// The issuer's keys were fetched again after a failure.
+    JwksRestored,
+    /// The issuer's keys could not be fetched again for [`VerifierBuilder::stale_for`](crate::VerifierBuilder::stale_for), and were
+    /// dropped. Until they can be fetched, requests with a token are answered with 503.
+    JwksExpired,
     /// The claims source returned claims or a scope that do not fit into an access token, at a login or a refresh. No session was
     /// written and no cookie touched. A request that needed them failed with
     /// [`RejectionKind::InvalidClaims`](crate::RejectionKind::InvalidClaims), and succeeds as soon as they fit again.
@@ -140,6 +153,7 @@ impl EventKind {
             Self::Ahead => "ahead",
             Self::Impossible => "impossible",
             Self::End(_) => "end",
+            Self::DisplacementIncomplete => "displacement_incomplete",
             Self::ClaimsOutdated => "claims_outdated",
             Self::Rejected(_) => "rejected",
             Self::StoreFailed => "store_failed",
@@ -153,6 +167,9 @@ impl EventKind {
             Self::Disabled => "disabled",
             Self::UnknownNotice => "unknown_notice",
             Self::LargeResponseHead { .. } => "large_response_head",
+            Self::JwksFailed(_) => "jwks_failed",
+            Self::JwksRestored => "jwks_restored",
+            Self::JwksExpired => "jwks_expired",
             Self::InvalidClaims(_) => "invalid_claims",
             Self::Misconfigured(_) => "misconfigured",
         }
@@ -166,6 +183,7 @@ impl EventKind {
             Self::End(reason) => reason.as_str(),
             Self::Rejected(reason) => reason.as_str(),
             Self::Redelivered(difference) => difference.as_str(),
+            Self::JwksFailed(reason) => reason.as_str(),
             Self::InvalidClaims(reason) => reason.as_str(),
             Self::Misconfigured(mistake) => mistake.as_str(),
             _ => "",

@@ -71,6 +71,8 @@ pub enum Misconfiguration {
     ClaimsTypeMismatch,
     /// [`RejectionKind::InvalidLoginOptions`]: a handler passed a login options that are invalid.
     InvalidLoginOptions,
+    /// [`RejectionKind::NoSessions`]: a handler requests a [`Session`](crate::Session) behind a [`Verifier`](crate::Verifier).
+    NoSessions,
     /// [`RejectionKind::Sealed`]: a handler changed the session after the response head was ready.
     Sealed,
 }
@@ -83,6 +85,7 @@ impl Misconfiguration {
             Self::OtherAuth => "other_auth",
             Self::ClaimsTypeMismatch => "claims_type_mismatch",
             Self::InvalidLoginOptions => "invalid_login_options",
+            Self::NoSessions => "no_sessions",
             Self::Sealed => "sealed",
         }
     }
@@ -93,9 +96,59 @@ impl Misconfiguration {
             RejectionKind::OtherAuth => Some(Self::OtherAuth),
             RejectionKind::ClaimsTypeMismatch { .. } => Some(Self::ClaimsTypeMismatch),
             RejectionKind::InvalidLoginOptions { .. } => Some(Self::InvalidLoginOptions),
+            RejectionKind::NoSessions => Some(Self::NoSessions),
             RejectionKind::Sealed => Some(Self::Sealed),
             _ => None,
         }
+    }
+}
+
+/// Why a [`Verifier`](crate::Verifier) could not fetch the issuer's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum JwksFailure {
+    /// The closure of [`VerifierBuilder::jwks`](crate::VerifierBuilder::jwks) returned an error, which the log has.
+    FetchFailed,
+    /// The closure took longer than [`VerifierBuilder::fetch_timeout`](crate::VerifierBuilder::fetch_timeout), and was dropped.
+    TimedOut,
+    /// The closure panicked.
+    Panicked,
+    /// The document has more than 64 KiB.
+    TooLarge,
+    /// The document is not a JWK set (RFC 7517 §5): no JSON, a duplicate member, or no array `keys`.
+    Malformed,
+    /// The set has more than 64 keys.
+    TooManyKeys,
+    /// No key of the set can be used: see [`VerifierBuilder::jwks`](crate::VerifierBuilder::jwks).
+    NoUsableKey,
+}
+
+impl JwksFailure {
+    /// The stable name in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FetchFailed => "fetch_failed",
+            Self::TimedOut => "timed_out",
+            Self::Panicked => "panicked",
+            Self::TooLarge => "too_large",
+            Self::Malformed => "malformed",
+            Self::TooManyKeys => "too_many_keys",
+            Self::NoUsableKey => "no_usable_key",
+        }
+    }
+}
+
+impl fmt::Display for JwksFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::FetchFailed => "the closure returned an error",
+            Self::TimedOut => "the closure took too long",
+            Self::Panicked => "the closure panicked",
+            Self::TooLarge => "the document has more than 64 KiB",
+            Self::Malformed => "the document is not a JWK set",
+            Self::TooManyKeys => "the set has more than 64 keys",
+            Self::NoUsableKey => "the set has no usable key",
+        })
     }
 }
 

@@ -167,6 +167,7 @@ fn trace(event: &Event, message: Option<&str>) {
         | EventKind::End(_)
         | EventKind::ClaimsOutdated
         | EventKind::FeedRestored
+        | EventKind::JwksRestored
         | EventKind::Redelivered(ClientDifference::Ip)
         | EventKind::Disabled
         | EventKind::LoginRequired => at!(INFO),
@@ -176,6 +177,7 @@ fn trace(event: &Event, message: Option<&str>) {
         | EventKind::Suspicious
         | EventKind::Ahead
         | EventKind::Impossible
+        | EventKind::DisplacementIncomplete
         | EventKind::FeedLost
         | EventKind::ResponsesLost
         | EventKind::Redelivered(_)
@@ -185,6 +187,8 @@ fn trace(event: &Event, message: Option<&str>) {
         | EventKind::ClaimsFailed
         | EventKind::AssessmentFailed
         | EventKind::CryptoFailed
+        | EventKind::JwksFailed(_)
+        | EventKind::JwksExpired
         | EventKind::InvalidClaims(_)
         | EventKind::Misconfigured(_) => at!(ERROR),
     }

@@ -7,6 +7,8 @@
 //! | serve pages, a single-page application, a native app or other services | [Browsers and other clients](clients) |
 //! | remember a user or not, limit sessions, switch a tenant | [Remember me and lifetimes](lifetimes) |
 //! | send people to the login page and back | [The login page](login_page) |
+//! | let people sign in with an OpenID provider | [Signing in elsewhere](signing_in) |
+//! | call an API of that provider for the user | [Calling a provider's API](provider_api) |
 //! | add support staff or several accounts | [Special logins](logins) |
 //! | add a second factor, or ask for the password again before something dangerous | [Step-up and second factors](step_up) |
 //! | decide where the layer goes | [Wrapping a service](wrapping) |
@@ -14,6 +16,7 @@
 //! | let a proxy ask whether a request may pass | [Forward auth](forward_auth) |
 //! | render pages with Next.js, Nuxt, SvelteKit or the like | [SSR frameworks](ssr) |
 //! | run more than one server | [Several servers](servers) |
+//! | verify access tokens in another service, or those of an identity provider | [Several services](services) |
 //! | replace a key, as planned or in an emergency | [Rotating keys](keys) |
 //! | revoke a role, or lock a user out | [Roles, and changing them](roles) |
 //! | notice that a session is used from an unlikely place | [Suspicious activity](suspicious) |
@@ -22,6 +25,7 @@
 //! | look up a default | [Every default](defaults) |
 //! | test your handlers | `guide::testing`, with the feature `testing` |
 //! | find out why something does not work | [Troubleshooting](troubleshooting) |
+//! | build for WebAssembly, Windows or macOS | [Targets](targets) |
 //! | migrate from axum-login, tower-sessions or your own JWT code | [Moving here](moving) |
 //!
 //! `SECURITY.md` lists the threats, the countermeasures and the remaining risks. `examples/` contains complete programs.
@@ -36,6 +40,12 @@ pub mod clients {}
 pub mod lifetimes {}
 #[doc = include_str!("login_page.md")]
 pub mod login_page {}
+
+#[doc = include_str!("signing_in.md")]
+pub mod signing_in {}
+
+#[doc = include_str!("provider_api.md")]
+pub mod provider_api {}
 
 #[doc = include_str!("logins.md")]
 pub mod logins {}
@@ -57,6 +67,9 @@ pub mod ssr {}
 
 #[doc = include_str!("servers.md")]
 pub mod servers {}
+
+#[doc = include_str!("services.md")]
+pub mod services {}
 
 #[doc = include_str!("keys.md")]
 pub mod keys {}
@@ -82,6 +95,9 @@ pub mod testing {}
 
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
+
+#[doc = include_str!("targets.md")]
+pub mod targets {}
 
 #[doc = include_str!("moving.md")]
 pub mod moving {}

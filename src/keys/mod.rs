@@ -4,7 +4,9 @@
 //! token names its key with `kid`; keys outside the ring are never used, whatever the token's header says.
 
 mod error;
+mod jwk;
 mod jwks;
+mod key_set;
 mod pem;
 mod prepared;
 mod public;
@@ -18,9 +20,13 @@ mod tests;
 mod vectors;
 mod verifying;
 
-pub(crate) use self::prepared::{PreparedKeys, PreparedVerifier};
 pub use self::{
     error::KeyError, jwks::Jwks, refresh_key::RefreshKey, ring::KeyRing, signing::SigningKey,
     verifying::VerifyingKey,
+};
+pub(crate) use self::{
+    jwk::verifying_key as key_of_jwk,
+    key_set::{KeySet, PreparedVerifier},
+    prepared::PreparedKeys,
 };
 pub use crate::crypto::Algorithm;

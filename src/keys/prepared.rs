@@ -1,12 +1,14 @@
 //! A checked key ring, as requests use it.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::Serialize;
-
 use super::{
-    error::KeyError, jwks::Jwks, refresh_key::RefreshKey, signing::SigningKey, verifying::VerifyingKey,
+    error::KeyError,
+    jwks::Jwks,
+    key_set::{self, KeySet},
+    refresh_key::RefreshKey,
+    signing::SigningKey,
+    verifying::VerifyingKey,
 };
-use crate::crypto::{self, Algorithm, CryptoError, MacKey};
+use crate::crypto::{self, CryptoError, MacKey};
 
 /// The keys of a ring, after every check.
 #[derive(Debug)]
@@ -15,7 +17,7 @@ pub(crate) struct PreparedKeys {
     signature_len: usize,
     header: String,
     /// The signing key comes first, because most tokens name it.
-    verifiers: Vec<PreparedVerifier>,
+    verifiers: KeySet,
     active_mac: (u8, MacKey),
     accepted_macs: Vec<(u8, MacKey)>,
     jwks: Jwks,
@@ -29,17 +31,7 @@ impl PreparedKeys {
         refresh: RefreshKey,
         accepted_refresh: Vec<RefreshKey>,
     ) -> Result<Self, KeyError> {
-        let mut verifiers: Vec<PreparedVerifier> = Vec::with_capacity(1 + accepted.len());
-        for key in [signing.verifying_key()].into_iter().chain(accepted) {
-            if verifiers.iter().any(|known| known.key.kid == key.kid) {
-                return Err(KeyError::DuplicateKeyId);
-            }
-            // RFC 8725 §3.1
-            if verifiers.iter().any(|known| known.key.is_for_another_algorithm(&key)) {
-                return Err(KeyError::MultipleAlgorithms);
-            }
-            verifiers.push(PreparedVerifier::new(key)?);
-        }
+        let verifiers = KeySet::new([signing.verifying_key()].into_iter().chain(accepted))?;
         let active_mac = refresh.into_parts()?;
         let mut accepted_macs: Vec<(u8, MacKey)> = Vec::with_capacity(accepted_refresh.len());
         for key in accepted_refresh {
@@ -55,9 +47,9 @@ impl PreparedKeys {
                 Some(false) => return Err(KeyError::DuplicateRefreshKeyId),
             }
         }
-        let jwks = Jwks::new(verifiers.iter().map(|verifier| &verifier.key));
+        let jwks = Jwks::new(verifiers.keys());
         Ok(Self {
-            header: header(&signing.verifying_key())?,
+            header: key_set::header(&signing.verifying_key())?,
             signing,
             signature_len,
             verifiers,
@@ -82,14 +74,9 @@ impl PreparedKeys {
         self.signing.sign(message)
     }
 
-    /// The key with this `kid`.
-    pub(crate) fn verifier(&self, kid: &str) -> Option<&PreparedVerifier> {
-        self.verifiers.iter().find(|verifier| verifier.key.kid == kid)
-    }
-
-    /// The key whose tokens have exactly this encoded header, if we issued them. It saves decoding our own headers.
-    pub(crate) fn verifier_by_header(&self, header: &[u8]) -> Option<&PreparedVerifier> {
-        self.verifiers.iter().find(|verifier| verifier.header.as_bytes() == header)
+    /// The keys that verify access tokens.
+    pub(crate) fn verifiers(&self) -> &KeySet {
+        &self.verifiers
     }
 
     /// The public keys.
@@ -111,42 +98,4 @@ impl PreparedKeys {
             .find(|(known, _)| *known == id)
             .map(|(_, mac)| mac)
     }
-}
-
-/// A verifying key, with the encoded header of its tokens.
-#[derive(Debug)]
-pub(crate) struct PreparedVerifier {
-    key: VerifyingKey,
-    header: String,
-}
-
-impl PreparedVerifier {
-    fn new(key: VerifyingKey) -> Result<Self, KeyError> {
-        if key.kid.is_empty() || key.kid.len() > 256 {
-            return Err(KeyError::InvalidKeyId);
-        }
-        Ok(Self { header: header(&key)?, key })
-    }
-
-    /// The algorithm that the header of the key's tokens must name.
-    pub(crate) fn algorithm(&self) -> Algorithm {
-        self.key.algorithm()
-    }
-
-    /// Whether `signature` is a signature of `message` with this key.
-    pub(crate) fn accepts(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.key.accepts(message, signature)
-    }
-}
-
-fn header(key: &VerifyingKey) -> Result<String, KeyError> {
-    #[derive(Serialize)]
-    struct Header<'a> {
-        alg: &'a str,
-        typ: &'a str,
-        kid: &'a str,
-    }
-    let header = Header { alg: key.algorithm().as_str(), typ: "at+jwt", kid: &key.kid };
-    let json = serde_json::to_vec(&header).map_err(|_| KeyError::InvalidKeyId)?;
-    Ok(URL_SAFE_NO_PAD.encode(json))
 }

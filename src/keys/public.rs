@@ -28,6 +28,16 @@ impl PublicKey {
         }
     }
 
+    /// Whether signatures of the key prove anything, and can be verified: no point of Ed25519 of small order, for which everybody can
+    /// sign, and no RSA modulus that is so long that no backend verifies with it.
+    pub(super) fn is_usable(&self) -> bool {
+        match self {
+            Self::Ed25519 { x } => !is_of_small_order(x),
+            Self::Ec { .. } => true,
+            Self::Rsa { n, .. } => n.len() <= LONGEST_MODULUS,
+        }
+    }
+
     /// The key in the form that the backend reads.
     pub(super) fn decoding_key(&self) -> DecodingKey {
         match self {
@@ -58,6 +68,50 @@ impl PublicKey {
         let digest = crypto::sha256(json.as_bytes()).map_err(|_| KeyError::NoBackend)?;
         Ok(URL_SAFE_NO_PAD.encode(digest))
     }
+}
+
+/// In bytes: 8192 bits.
+const LONGEST_MODULUS: usize = 1024;
+
+fn is_of_small_order(x: &[u8]) -> bool {
+    let Some((last, rest)) = x.split_last() else { return true };
+    SMALL_ORDER.iter().any(|(known, known_last)| rest == known && last & 0x7f == *known_last)
+}
+
+/// The `y` of the points of order 1, 4, 2 and 8, reduced or not (RFC 8032 §5.1.3): the bytes before the last one, and the last one,
+/// whose highest bit is the sign of `x`.
+const SMALL_ORDER: [([u8; 31], u8); 7] = [
+    (with_first(1), 0),
+    (with_first(0), 0),
+    (followed_by_ones(0xec), 0x7f),
+    (followed_by_ones(0xed), 0x7f),
+    (followed_by_ones(0xee), 0x7f),
+    (
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+            0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc,
+        ],
+        0x05,
+    ),
+    (
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+            0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03,
+        ],
+        0x7a,
+    ),
+];
+
+const fn with_first(first: u8) -> [u8; 31] {
+    let mut bytes = [0; 31];
+    bytes[0] = first;
+    bytes
+}
+
+const fn followed_by_ones(first: u8) -> [u8; 31] {
+    let mut bytes = [0xff; 31];
+    bytes[0] = first;
+    bytes
 }
 
 /// The first byte of an uncompressed point (SEC1 §2.3.3).
@@ -106,6 +160,13 @@ mod tests {
         assert_eq!((n.len(), n[0], e), (256, 0x80, vec![3]));
         assert_eq!(rsa(&key(0x7f)), Err(KeyError::ShortRsaKey));
         assert_eq!(rsa(&key(0x00)), Err(KeyError::ShortRsaKey));
+    }
+
+    #[test]
+    fn an_rsa_modulus_of_more_than_8192_bits_is_not_usable() {
+        let key = |bytes| PublicKey::Rsa { n: vec![0xff; bytes], e: vec![1, 0, 1] };
+        assert!(key(1024).is_usable());
+        assert!(!key(1025).is_usable());
     }
 
     #[test]

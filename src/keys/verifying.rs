@@ -27,6 +27,9 @@ pub struct VerifyingKey {
 }
 
 impl VerifyingKey {
+    /// In bytes.
+    pub(super) const LONGEST_KID: usize = 256;
+
     /// Reads a public key from PEM: `PUBLIC KEY`, for RSA also `RSA PUBLIC KEY`. Lines may end with the characters `\n`, as in an
     /// environment variable.
     ///
@@ -83,6 +86,9 @@ impl VerifyingKey {
     }
 
     pub(super) fn from_public(algorithm: Algorithm, public: PublicKey) -> Result<Self, KeyError> {
+        if !public.is_usable() {
+            return Err(KeyError::UnusableKey);
+        }
         let thumbprint = public.thumbprint()?;
         Self::new(algorithm, thumbprint, &public.decoding_key(), Some(public))
     }

@@ -1,4 +1,4 @@
-//! The Tower middleware: the layers and services that [`Auth`](crate::Auth) makes, and their futures.
+//! The Tower middleware: the layers and services that [`Auth`](crate::Auth) and [`Verifier`](crate::Verifier) make, and their futures.
 
 mod access;
 mod capacity;
@@ -10,6 +10,7 @@ mod response;
 mod service;
 mod to_login_page;
 mod tokens;
+mod verify;
 
 pub(crate) use self::tokens::is_caching_header;
 pub use self::{
@@ -18,4 +19,5 @@ pub use self::{
     require::{ProblemResponse, RequireAuth, RequireAuthFuture, RequireAuthLayer, RespondToRejection},
     service::Refresh,
     to_login_page::ToLoginPage,
+    verify::{Verify, VerifyFuture, VerifyLayer},
 };

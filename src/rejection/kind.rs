@@ -43,7 +43,8 @@ pub enum RejectionKind {
     /// [`Session::login_native`](crate::Session::login_native): the request comes from a browser, which must keep its refresh
     /// token in a cookie.
     FromBrowser,
-    /// The store or the claims source failed, so the user cannot be identified. Nothing was changed.
+    /// The store or the claims source failed, so the user cannot be identified. Nothing was changed. Behind a
+    /// [`Verifier`](crate::Verifier): there are no keys yet, or no longer.
     Unavailable,
     /// Other requests kept rotating the session meanwhile, and a second later the browser has its newest token. Or the refresh
     /// token is overdue, and no late budget is left. Nothing was changed.
@@ -56,11 +57,13 @@ pub enum RejectionKind {
     SessionNotFound,
     /// `GET /auth/sessions`: the parameter `after` is not a session handle.
     InvalidParameter,
-    /// The handler is not behind [`Auth::layer`](crate::Auth::layer).
+    /// The handler is not behind [`Auth::layer`](crate::Auth::layer) or [`Verifier::layer`](crate::Verifier::layer).
     MissingLayer,
     /// The route belongs to another [`Auth`](crate::Auth) than the layer that it is behind: an application with two of them has
     /// confused their layers or routes.
     OtherAuth,
+    /// The handler requests a [`Session`](crate::Session), but a [`Verifier`](crate::Verifier) has no sessions.
+    NoSessions,
     /// The handler requests claims of another type than the layer was built with.
     #[non_exhaustive]
     ClaimsTypeMismatch {
@@ -106,6 +109,7 @@ impl RejectionKind {
         match self {
             Self::MissingLayer => "this route is not behind the authentication layer".into(),
             Self::OtherAuth => "this route is behind the authentication layer of another part".into(),
+            Self::NoSessions => "this route requests a session, but this service only verifies tokens".into(),
             Self::ClaimsTypeMismatch { .. } => {
                 "this route requests other claims than the authentication layer provides".into()
             }
@@ -135,13 +139,18 @@ impl fmt::Display for RejectionKind {
             Self::SubjectGone => f.write_str("the user is unknown or disabled"),
             Self::SessionNotFound => f.write_str("no such session"),
             Self::InvalidParameter => f.write_str("the parameter `after` is not a session handle"),
-            Self::MissingLayer => f.write_str("this route is not behind tower_refresh::RefreshLayer"),
-            Self::OtherAuth => f.write_str(
-                "this route is behind the tower_refresh::RefreshLayer of another tower_refresh::Auth",
-            ),
+            Self::MissingLayer => {
+                f.write_str("this route is not behind tower_refresh::RefreshLayer or VerifyLayer")
+            }
+            Self::OtherAuth => {
+                f.write_str("this route is behind the layer of another tower_refresh::Auth or Verifier")
+            }
+            Self::NoSessions => {
+                f.write_str("this route requests a session, but tower_refresh::Verifier only verifies tokens")
+            }
             Self::ClaimsTypeMismatch { requested, configured } => write!(
                 f,
-                "this route requests claims of type `{requested}`, but tower_refresh::RefreshLayer was built with `{configured}`"
+                "this route requests claims of type `{requested}`, but its layer was built with `{configured}`"
             ),
             Self::InvalidClaims { reason } => {
                 write!(f, "the claims do not fit into an access token: {reason}")

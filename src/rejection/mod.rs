@@ -128,6 +128,7 @@ impl Rejection {
             RejectionKind::Unavailable | RejectionKind::Overtaken => StatusCode::SERVICE_UNAVAILABLE,
             RejectionKind::MissingLayer
             | RejectionKind::OtherAuth
+            | RejectionKind::NoSessions
             | RejectionKind::ClaimsTypeMismatch { .. }
             | RejectionKind::InvalidClaims { .. }
             | RejectionKind::InvalidLoginOptions { .. }

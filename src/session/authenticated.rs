@@ -5,7 +5,12 @@ use std::{fmt, sync::Arc, time::Duration};
 use http::Extensions;
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
-use crate::{CustomClaims, claims::User, rejection::Rejection, state::state_of};
+use crate::{
+    CustomClaims,
+    claims::User,
+    rejection::Rejection,
+    state::{required_user, user},
+};
 
 /// The user of a request, from a valid access token or from a refresh in this request. Cheap to clone.
 ///
@@ -24,7 +29,6 @@ use crate::{CustomClaims, claims::User, rejection::Rejection, state::state_of};
 pub struct Authenticated<C>(Arc<User<C>>);
 
 impl<C> Authenticated<C> {
-    #[cfg(feature = "testing")]
     pub(crate) fn new(user: Arc<User<C>>) -> Self {
         Self(user)
     }
@@ -50,9 +54,10 @@ impl<C> Authenticated<C> {
         self.0.has_scope(scope)
     }
 
-    /// The handle of the session: the token's `sid`.
-    pub fn session(&self) -> SessionHandle {
-        self.0.session
+    /// The handle of the session: the token's `sid`. `None` only behind a [`Verifier`](crate::Verifier)
+    /// [`without_session_id`](crate::VerifierBuilder::without_session_id): behind an [`Auth`](crate::Auth) there is always one.
+    pub fn session(&self) -> Option<SessionHandle> {
+        self.0.has_session.then_some(self.0.session)
     }
 
     /// The time until which this user may be relied on. A connection that outlives the request, such as a WebSocket or an event
@@ -86,7 +91,7 @@ impl<C: CustomClaims> Authenticated<C> {
     /// A [`Rejection`] for an invalid bearer token, cross-site cookies, a failure of the store or the claims source, or claims that do
     /// not fit into a token, and if the layer is missing or was built with other claims.
     pub fn from_extensions(extensions: &Extensions) -> Result<Option<Self>, Rejection> {
-        state_of::<C>(extensions)?.user().map(|user| user.map(Self))
+        user(extensions).map(|user| user.map(Self))
     }
 
     /// The user of a request that has passed the layer, as [`from_extensions`](Self::from_extensions), where one is required.
@@ -95,7 +100,7 @@ impl<C: CustomClaims> Authenticated<C> {
     /// As there; and [`Unauthenticated`](crate::RejectionKind::Unauthenticated) if the request is anonymous.
     #[inline]
     pub fn required(extensions: &Extensions) -> Result<Self, Rejection> {
-        state_of::<C>(extensions)?.required_user().map(Self)
+        required_user(extensions).map(Self)
     }
 }
 
@@ -109,7 +114,7 @@ impl<C: fmt::Debug> fmt::Debug for Authenticated<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticated")
             .field("subject", &self.0.subject)
-            .field("session", &self.0.session)
+            .field("session", &self.session())
             .field("scope", &self.0.scope)
             .field("expires_at", &self.0.expires_at)
             .field("claims", &self.0.claims)

@@ -68,6 +68,7 @@ impl<C: CustomClaims> Session<C> {
             .map_err(|reason| self.reject(RejectionKind::InvalidLoginOptions { reason }))?;
         let token = self.first_token(transport, absolute_expiry)?;
         let mut row = SessionRow::new(token.handle, subject, now, idle_expiry, absolute_expiry);
+        row.authenticated_at = options.authenticated_by(now);
         row.meta = self.meta(options.label);
         row.data = options.data;
         row.persistent = options.remember;
@@ -128,6 +129,8 @@ impl<C: CustomClaims> Session<C> {
         change: Change<C>,
     ) -> Result<(), Rejection> {
         let (sessions, client) = (self.state.auth.sessions(), self.client());
+        // With which the predecessor ends.
+        let version = random_version().map_err(|error| self.crypto_failed(Some(row), &error))?;
         if sessions.store.create(row, &client).await.is_err() {
             return Err(self.reject(RejectionKind::Unavailable));
         }
@@ -143,11 +146,14 @@ impl<C: CustomClaims> Session<C> {
         for session in predecessor.into_iter().chain(others) {
             let subject = self.state.subject_of(session);
             let is_predecessor = Some(session) == predecessor;
-            let failure = match sessions.end(session, subject, EndReason::Superseded, &client).await {
+            let ended = if is_predecessor {
+                sessions.supersede(session, subject, version, &client).await
+            } else {
+                sessions.end(session, subject, EndReason::Superseded, &client).await
+            };
+            let failure = match ended {
                 Ok(was_live) if was_live || !is_predecessor => continue,
                 Ok(_) => RejectionKind::Unauthenticated,
-                // Without the new session, the user would be logged out.
-                Err(_) if is_predecessor && self.is_superseded(session).await => continue,
                 Err(_) => RejectionKind::Unavailable,
             };
             self.discard(row).await;
@@ -217,17 +223,6 @@ impl<C: CustomClaims> Session<C> {
         meta.ip = client.ip;
         meta.label = label.as_deref().map(displayable);
         meta
-    }
-
-    /// Whether a session was ended as superseded, although the store reported a failure.
-    async fn is_superseded(&self, session: SessionHandle) -> bool {
-        let sessions = self.state.auth.sessions();
-        let Ok(Some(row)) = sessions.store.load(session, None, &self.client()).await else { return false };
-        let ended = row.ended.filter(|ended| ended.reason == EndReason::Superseded);
-        if let Some(ended) = ended {
-            sessions.deny_ended(session, ended.at);
-        }
-        ended.is_some()
     }
 
     /// Ends a session that was stored, but whose tokens will not be sent.

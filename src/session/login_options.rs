@@ -38,14 +38,23 @@ pub struct LoginOptions {
     pub(super) data: Vec<u8>,
     pub(super) remember: bool,
     pub(super) end_others: bool,
+    authenticated_at: Option<Timestamp>,
     idle: Option<Duration>,
     absolute: Option<Duration>,
 }
 
 impl LoginOptions {
-    /// No label and no data; the session outlives the browser, and has the lifetimes of the policy.
+    /// No label and no data; the user was authenticated now; the session outlives the browser, and has the lifetimes of the policy.
     pub fn new() -> Self {
-        Self { label: None, data: Vec::new(), remember: true, end_others: false, idle: None, absolute: None }
+        Self {
+            label: None,
+            data: Vec::new(),
+            remember: true,
+            end_others: false,
+            authenticated_at: None,
+            idle: None,
+            absolute: None,
+        }
     }
 
     /// Sets a name for the session, which the list of sessions shows to the user. Control characters are removed, and the rest is
@@ -59,6 +68,18 @@ impl LoginOptions {
     /// tenant, a device. They are not sent to clients. [`Session::set_data`](crate::Session::set_data) replaces them.
     pub fn data(mut self, data: impl Into<Vec<u8>>) -> Self {
         self.data = data.into();
+        self
+    }
+
+    /// Sets when the user was authenticated, as an identity provider says in the `auth_time` of its ID token (OpenID Connect Core §2):
+    /// its session may be days old, and the user typed nothing today. It is the login's
+    /// [`auth_time`](crate::Authenticated::auth_time), which [`Auth::require_recent_login`](crate::Auth::require_recent_login) compares
+    /// with the clock. The default is now, and so is a time in the future: the provider's clock is ahead. The lifetimes of the session
+    /// count from now in any case.
+    ///
+    /// If the provider does not say, `Timestamp::default()` is a time that is never recent.
+    pub fn authenticated_at(mut self, at: Timestamp) -> Self {
+        self.authenticated_at = Some(at);
         self
     }
 
@@ -96,10 +117,16 @@ impl LoginOptions {
     }
 
     /// Ends all other sessions of the user, as [`EndReason::Displaced`](crate::event::EndReason::Displaced). If that fails, the login
-    /// fails, and the client's former session stays live. Sessions of logins that are later than this one stay.
+    /// fails, and the client's former session stays live; so it does if sessions go on under new ids faster than they are ended
+    /// ([`EventKind::DisplacementIncomplete`](crate::event::EventKind::DisplacementIncomplete)). Sessions of logins that are later than this one stay.
     pub fn end_others(mut self) -> Self {
         self.end_others = true;
         self
+    }
+
+    /// When the user of a login `now` was authenticated.
+    pub(super) fn authenticated_by(&self, now: Timestamp) -> Timestamp {
+        self.authenticated_at.unwrap_or(now).min(now)
     }
 
     /// When a session that starts `now` with these options expires without a refresh, and in any case.
@@ -139,6 +166,7 @@ impl fmt::Debug for LoginOptions {
         f.debug_struct("LoginOptions")
             .field("label", &self.label)
             .field("remember", &self.remember)
+            .field("authenticated_at", &self.authenticated_at)
             .field("idle", &self.idle)
             .field("absolute", &self.absolute)
             .field("end_others", &self.end_others)

@@ -6,16 +6,20 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, try_join_all},
 };
-use tower_refresh_core::{EndReason, Page, SessionHandle, SessionRow, StoreError, Subject, Timestamp};
+use tower_refresh_core::{
+    EndReason, Page, SessionHandle, SessionRow, StoreError, StoreErrorKind, Subject, Timestamp,
+};
 
 use super::Sessions;
-use crate::event::ClientInfo;
+use crate::event::{About, ClientInfo, EventKind};
 
 /// How many sessions may stay beside a new one, and how many are ended at most.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Room {
-    pub(crate) others: usize,
+    others: usize,
     most_ended: usize,
+    /// Whether the login fails if others than these may be left.
+    is_required: bool,
 }
 
 const PAGE: usize = 100;
@@ -29,12 +33,12 @@ const AT_ONCE: usize = 32;
 
 impl Room {
     /// All other sessions are ended, however many.
-    pub(crate) const NONE: Self = Self { others: 0, most_ended: usize::MAX };
+    pub(crate) const NONE: Self = Self { others: 0, most_ended: usize::MAX, is_required: true };
 
     /// For at most `sessions` with the new one. A login ends a thousand, so that it needs little time where there were more before
     /// the limit was set: later logins end the rest.
     pub(crate) fn for_at_most(sessions: usize) -> Self {
-        Self { others: sessions.saturating_sub(1), most_ended: 1000 }
+        Self { others: sessions.saturating_sub(1), most_ended: 1000, is_required: false }
     }
 }
 
@@ -45,7 +49,8 @@ impl<C: Send + Sync + 'static> Sessions<C> {
     /// Later sessions are not looked at: of two logins at the same time, each with room for one, the later one stays. Otherwise both
     /// would end.
     ///
-    /// A session that somebody else ended after it was listed may go on under a new id, so all are listed once more.
+    /// A session that somebody else ended after it was listed may go on under a new id, so all are listed once more. Whoever makes
+    /// that happen in each round keeps a session, which is reported.
     pub(crate) async fn displace(
         self: &Arc<Self>,
         new: &SessionRow,
@@ -56,8 +61,16 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         let mut left = room.most_ended;
         for _ in 0..MOST_ROUNDS {
             if self.displace_listed(new, former, room.others, &mut left, client).await? {
-                break;
+                return Ok(());
             }
+        }
+        let about = About::client(client).session(Some(new.handle), Some(&new.subject));
+        self.events.emit(EventKind::DisplacementIncomplete, about);
+        if room.is_required {
+            return Err(StoreError::with_source(
+                StoreErrorKind::Unavailable,
+                "sessions went on under new ids meanwhile",
+            ));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_refresh_core::{EndReason, Page, SessionHandle, StoreError, StoreErrorKind, Subject, Timestamp};
 
-use super::{Sessions, spawn::spawn_detached};
+use super::{Sessions, denylist::Denied, spawn::spawn_detached};
 use crate::event::{About, ClientInfo, EventKind};
 
 /// How often the sessions of a subject are ended again because some of them went on under new ids meanwhile.
@@ -22,18 +22,62 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         reason: EndReason,
         client: &ClientInfo,
     ) -> Result<bool, StoreError> {
+        self.end_as(session, subject, reason, None, client).await
+    }
+
+    /// Ends the session that another one continues, as [`end`](Self::end), with the version of this write. If the store fails, the
+    /// row shows whether this call ended the session all the same: then the user would be logged out without the other one.
+    pub(crate) async fn supersede(
+        self: &Arc<Self>,
+        session: SessionHandle,
+        subject: Option<Subject>,
+        version: u64,
+        client: &ClientInfo,
+    ) -> Result<bool, StoreError> {
+        let reason = EndReason::Superseded;
+        let ended = self.end_as(session, subject.clone(), reason, Some(version), client).await;
+        let Err(error) = ended else { return ended };
+        let Ok(Some(row)) = self.store.load(session, subject.as_ref(), client).await else {
+            return Err(error);
+        };
+        let Some(ended) = row.ended else { return Err(error) };
+        self.deny_ended(session, ended.at);
+        let is_ours = row.version == version;
+        if is_ours {
+            self.report_end(session, subject.as_ref(), reason, client);
+        }
+        Ok(is_ours)
+    }
+
+    async fn end_as(
+        self: &Arc<Self>,
+        session: SessionHandle,
+        subject: Option<Subject>,
+        reason: EndReason,
+        version: Option<u64>,
+        client: &ClientInfo,
+    ) -> Result<bool, StoreError> {
         let (sessions, client) = (self.clone(), client.clone());
         spawn_detached(async move {
-            let ended =
-                sessions.store.end(session, subject.as_ref(), reason, sessions.now(), &client).await?;
-            sessions.deny(session);
+            let now = sessions.now();
+            let ended = sessions.store.end(session, subject.as_ref(), reason, version, now, &client).await?;
+            sessions.revocations.deny(session, Denied::All);
             if ended {
-                let about = About::client(&client).session(Some(session), subject.as_ref());
-                sessions.events.emit(EventKind::End(reason), about);
+                sessions.report_end(session, subject.as_ref(), reason, &client);
             }
             Ok(ended)
         })
         .await
+    }
+
+    fn report_end(
+        &self,
+        session: SessionHandle,
+        subject: Option<&Subject>,
+        reason: EndReason,
+        client: &ClientInfo,
+    ) {
+        self.events.emit(EventKind::End(reason), About::client(client).session(Some(session), subject));
     }
 
     /// Ends every session of `subject` but `except`, as [`end`](Self::end) does. Returns those that it ended.
@@ -59,9 +103,8 @@ impl<C: Send + Sync + 'static> Sessions<C> {
                         break;
                     }
                     for session in &ended {
-                        sessions.deny(*session);
-                        let about = About::client(&client).session(Some(*session), Some(&subject));
-                        sessions.events.emit(EventKind::End(reason), about);
+                        sessions.revocations.deny(*session, Denied::All);
+                        sessions.report_end(*session, Some(&subject), reason, &client);
                     }
                     all.extend(ended);
                 }

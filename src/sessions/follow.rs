@@ -20,24 +20,22 @@ use futures_util::{
 };
 use tower_refresh_core::{FeedWatcher, SessionHandle, StoreError, StoreErrorKind, Timestamp};
 
-use super::{Sessions, denylist::Denied, feed::Status};
+use super::{denylist::Denied, feed::Status, revocations::Revocations, store::GuardedStore};
 use crate::{
-    CustomClaims,
     event::{About, EventKind},
     telemetry,
 };
 
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 
-/// Follows the feed until `sessions` is dropped, and stops at once if the store has none.
-pub(crate) fn follow<C: CustomClaims>(
-    sessions: &Arc<Sessions<C>>,
-) -> impl Future<Output = ()> + Send + use<C> + 'static {
+/// Follows the feed of `store` until `owner`, whose revocations it reports, is dropped. It stops at once if the store has none.
+pub(crate) fn follow<T: AsRef<Revocations> + Send + Sync + 'static>(
+    owner: &Arc<T>,
+    store: GuardedStore,
+) -> impl Future<Output = ()> + Send + use<T> + 'static {
     let (abort, registration) = AbortHandle::new_pair();
-    sessions.feed.abort_on_drop(abort);
-    let store = sessions.store.clone();
-    let follower =
-        Follower { sessions: Arc::downgrade(sessions), unknown_notice_seen: AtomicBool::new(false) };
+    (**owner).as_ref().feed.abort_on_drop(abort);
+    let follower = Follower { owner: Arc::downgrade(owner), unknown_notice_seen: AtomicBool::new(false) };
     let follow = async move {
         while let Some(since) = follower.relevant_since() {
             follower.unknown_notice_seen.store(false, Ordering::Relaxed);
@@ -65,85 +63,89 @@ pub(crate) fn follow<C: CustomClaims>(
 }
 
 /// Has a weak reference, so that following does not keep the `Auth` alive.
-struct Follower<C> {
-    sessions: Weak<Sessions<C>>,
+struct Follower<T: AsRef<Revocations>> {
+    owner: Weak<T>,
     /// On this connection: who can send on the store's feed must not be able to fill the log.
     unknown_notice_seen: AtomicBool,
 }
 
-impl<C: CustomClaims> Follower<C> {
+impl<T: AsRef<Revocations>> Follower<T> {
+    /// The result of `then`, unless the owner is gone.
+    fn with<R>(&self, then: impl FnOnce(&Revocations) -> R) -> Option<R> {
+        self.owner.upgrade().map(|owner| then((*owner).as_ref()))
+    }
+
     /// Access tokens from before earlier notices have expired.
     fn relevant_since(&self) -> Option<Timestamp> {
-        let sessions = self.sessions.upgrade()?;
-        Some(sessions.now().saturating_sub(sessions.denied_for()))
+        self.with(|revocations| revocations.now().saturating_sub(revocations.denied_for()))
     }
 
     fn is_full(&self) -> bool {
-        let sessions = self.sessions.upgrade();
-        sessions.is_some_and(|sessions| !sessions.denylist.has_room(sessions.denylist_now()))
+        self.with(|revocations| !revocations.denylist.has_room(revocations.denylist_now())).unwrap_or(false)
     }
 
     /// Reports why the feed is lost, the first time.
     fn lost(&self, error: &(dyn Error + 'static)) {
-        let Some(sessions) = self.sessions.upgrade() else { return };
-        if sessions.feed.set(Status::Lost) != Status::Lost as u8 {
-            sessions.events.failed(EventKind::FeedLost, About::default(), error);
-        }
+        self.with(|revocations| {
+            if revocations.feed.set(Status::Lost) != Status::Lost as u8 {
+                revocations.events.failed(EventKind::FeedLost, About::default(), error);
+            }
+        });
     }
 }
 
-impl<C> Drop for Follower<C> {
+impl<T: AsRef<Revocations>> Drop for Follower<T> {
     /// The application stopped following, or is shutting down: that is not a loss to report.
     fn drop(&mut self) {
-        if let Some(sessions) = self.sessions.upgrade() {
-            sessions.feed.set(Status::NotJoined);
-        }
+        self.with(|revocations| revocations.feed.set(Status::NotJoined));
     }
 }
 
 /// Receives the notices until it is stopped.
-struct Watcher<'a, C> {
-    follower: &'a Follower<C>,
+struct Watcher<'a, T: AsRef<Revocations>> {
+    follower: &'a Follower<T>,
     stop: AbortHandle,
 }
 
-impl<C: CustomClaims> FeedWatcher for Watcher<'_, C> {
+impl<T: AsRef<Revocations> + Send + Sync> FeedWatcher for Watcher<'_, T> {
     fn ended(&self, session: SessionHandle, at: Timestamp) {
-        let Some(sessions) = self.follower.sessions.upgrade() else { return };
-        // While it catches up, notices are old for another reason than lag.
-        if sessions.feed.is_up() {
-            telemetry::feed_lag(sessions.now().saturating_since(at));
-        }
-        self.deny(&sessions, session, Denied::All);
+        self.follower.with(|revocations| {
+            // While it catches up, notices are old for another reason than lag.
+            if revocations.is_feed_up() {
+                telemetry::feed_lag(revocations.now().saturating_since(at));
+            }
+            self.deny(revocations, session, Denied::All);
+        });
     }
 
     fn outdated(&self, session: SessionHandle, epoch: u32) {
-        let Some(sessions) = self.follower.sessions.upgrade() else { return };
-        if let Some(epoch) = NonZeroU32::new(epoch) {
-            self.deny(&sessions, session, Denied::EpochsBelow(epoch));
-        }
+        self.follower.with(|revocations| {
+            if let Some(epoch) = NonZeroU32::new(epoch) {
+                self.deny(revocations, session, Denied::EpochsBelow(epoch));
+            }
+        });
     }
 
     /// Reports a change, except the first join, which is the normal case.
     fn caught_up(&self) {
-        let Some(sessions) = self.follower.sessions.upgrade() else { return };
-        if !self.stop.is_aborted() && sessions.feed.set(Status::Up) == Status::Lost as u8 {
-            sessions.events.emit(EventKind::FeedRestored, About::default());
-        }
+        self.follower.with(|revocations| {
+            if !self.stop.is_aborted() && revocations.feed.set(Status::Up) == Status::Lost as u8 {
+                revocations.events.emit(EventKind::FeedRestored, About::default());
+            }
+        });
     }
 
     fn unknown_notice(&self) {
-        if !self.follower.unknown_notice_seen.swap(true, Ordering::Relaxed)
-            && let Some(sessions) = self.follower.sessions.upgrade()
-        {
-            sessions.events.emit(EventKind::UnknownNotice, About::default());
+        if !self.follower.unknown_notice_seen.swap(true, Ordering::Relaxed) {
+            self.follower
+                .with(|revocations| revocations.events.emit(EventKind::UnknownNotice, About::default()));
         }
     }
 }
 
-impl<C: CustomClaims> Watcher<'_, C> {
-    fn deny(&self, sessions: &Sessions<C>, session: SessionHandle, denied: Denied) {
-        if !sessions.deny_reported(session, denied) {
+impl<T: AsRef<Revocations>> Watcher<'_, T> {
+    fn deny(&self, revocations: &Revocations, session: SessionHandle, denied: Denied) {
+        if !revocations.deny_reported(session, denied) {
             // A notice that is dropped is a lost feed. Nothing makes room for it: it could be the one that matters.
             self.stop.abort();
             self.follower.lost(&TooManyNotices);

@@ -88,7 +88,7 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         }
         if self.reload_session(new.handle).await.is_err() {
             let denied = Denied::EpochsBelow(NonZeroU32::MIN.saturating_add(new.claims_epoch));
-            self.denylist.deny(new.handle, denied, self.denied_for(), self.denylist_now());
+            self.revocations.deny(new.handle, denied);
         }
     }
 
@@ -117,7 +117,7 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         let Some(epoch) = outdated else { return Ok(false) };
         if let Some(epoch) = NonZeroU32::new(epoch) {
             let denied = Denied::EpochsBelow(epoch);
-            self.denylist.deny(session, denied, self.denied_for(), self.denylist_now());
+            self.revocations.deny(session, denied);
         }
         let about = About::client(ClientInfo::NONE).session(Some(session), subject);
         self.events.emit(EventKind::ClaimsOutdated, about);

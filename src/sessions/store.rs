@@ -63,15 +63,20 @@ impl GuardedStore {
         self.guard("compare_and_swap", about, call).await
     }
 
+    /// Without a `version`, a new one is drawn.
     pub(crate) async fn end(
         &self,
         handle: SessionHandle,
         subject: Option<&Subject>,
         reason: EndReason,
+        version: Option<u64>,
         now: Timestamp,
         client: &ClientInfo,
     ) -> Result<bool, StoreError> {
-        let call = async { self.inner.end(handle, reason, now, new_version()?).await };
+        let call = async {
+            let version = version.map_or_else(new_version, Ok)?;
+            self.inner.end(handle, reason, now, version).await
+        };
         self.guard("end", About::client(client).session(Some(handle), subject), call).await
     }
 

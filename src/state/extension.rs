@@ -12,12 +12,13 @@ use http::Extensions;
 
 #[cfg(feature = "axum")]
 use super::Change;
-use super::{RequestState, Requirement};
+use super::{RequestState, Requirement, VerifiedState, any_state::AnyState};
 #[cfg(feature = "axum")]
 use crate::tokens::Issued;
 use crate::{
     CustomClaims, Rejection, RejectionKind,
     auth_inner::AuthId,
+    claims::User,
     event::{About, report_missing_layer},
 };
 
@@ -46,21 +47,45 @@ impl RequestExtension {
     }
 }
 
-/// The state of the request with these extensions.
+/// The user of the request with these extensions; `None` for an anonymous request.
 ///
 /// # Errors
-/// [`RejectionKind::MissingLayer`], [`RejectionKind::ClaimsTypeMismatch`].
+/// [`RejectionKind::MissingLayer`], [`RejectionKind::ClaimsTypeMismatch`], and those of rejected credentials.
 #[inline]
-pub(crate) fn state_of<C: CustomClaims>(extensions: &Extensions) -> Result<&RequestState<C>, Rejection> {
+pub(crate) fn user<C: CustomClaims>(extensions: &Extensions) -> Result<Option<Arc<User<C>>>, Rejection> {
     let state: &dyn AnyState = &*RequestExtension::of(extensions)?.0;
+    if let Some(state) = (state as &dyn Any).downcast_ref::<RequestState<C>>() {
+        return state.user();
+    }
+    verified_state::<C>(state)?.user()
+}
+
+/// The same where a user is required.
+#[inline]
+pub(crate) fn required_user<C: CustomClaims>(extensions: &Extensions) -> Result<Arc<User<C>>, Rejection> {
+    let state: &dyn AnyState = &*RequestExtension::of(extensions)?.0;
+    if let Some(state) = (state as &dyn Any).downcast_ref::<RequestState<C>>() {
+        return state.required_user();
+    }
+    verified_state::<C>(state)?.required_user()
+}
+
+#[inline]
+fn verified_state<C: CustomClaims>(state: &dyn AnyState) -> Result<&VerifiedState<C>, Rejection> {
     (state as &dyn Any).downcast_ref().ok_or_else(|| claims_type_mismatch::<C>(state))
 }
 
-/// As [`state_of`], to keep.
+/// The state of the request with these extensions, to keep.
+///
+/// # Errors
+/// [`RejectionKind::MissingLayer`], [`RejectionKind::NoSessions`], [`RejectionKind::ClaimsTypeMismatch`].
 pub(crate) fn owned_state_of<C: CustomClaims>(
     extensions: &Extensions,
 ) -> Result<Arc<RequestState<C>>, Rejection> {
     let state = &RequestExtension::of(extensions)?.0;
+    if !state.has_sessions() {
+        return Err(state.reject(RejectionKind::NoSessions));
+    }
     (state.clone() as Arc<dyn Any + Send + Sync>).downcast().map_err(|_| claims_type_mismatch::<C>(&**state))
 }
 
@@ -85,16 +110,6 @@ fn claims_type_mismatch<C>(state: &dyn AnyState) -> Rejection {
     })
 }
 
-/// A [`RequestState`] with any claims.
-pub(crate) trait AnyState: Any + Send + Sync {
-    fn claims_type(&self) -> &'static str;
-    fn auth_id(&self) -> &AuthId;
-    fn reject(&self, kind: RejectionKind) -> Rejection;
-    #[cfg(feature = "axum")]
-    fn suppress_tokens(&self);
-    fn check(&self, required: &Requirement) -> Result<(), Rejection>;
-}
-
 impl<C: CustomClaims> AnyState for RequestState<C> {
     fn claims_type(&self) -> &'static str {
         type_name::<C>()
@@ -102,6 +117,10 @@ impl<C: CustomClaims> AnyState for RequestState<C> {
 
     fn auth_id(&self) -> &AuthId {
         &self.auth.id
+    }
+
+    fn has_sessions(&self) -> bool {
+        true
     }
 
     fn reject(&self, kind: RejectionKind) -> Rejection {

@@ -1,11 +1,13 @@
 //! What the layer has found out about a request. It is kept in the request's extensions.
 
+mod any_state;
 mod change;
 mod extension;
 mod handle;
 mod outcome;
 mod request_info;
 mod requirement;
+mod verified;
 
 use std::sync::{
     Arc,
@@ -19,11 +21,12 @@ use self::change::ChangeSlot;
 pub(crate) use self::extension::suppress_tokens;
 pub(crate) use self::{
     change::Change,
-    extension::{RequestExtension, state_of},
+    extension::{RequestExtension, required_user, user},
     handle::StateHandle,
     outcome::{Fallback, Outcome},
     request_info::RequestInfo,
     requirement::Requirement,
+    verified::VerifiedState,
 };
 use crate::{
     CustomClaims, Rejection, RejectionKind,

@@ -62,7 +62,7 @@ impl<C: CustomClaims> Tokens<C> {
     /// Verifies an access token, and caches its user. The caller checks the denylist.
     pub(crate) fn verify_access(&self, token: &[u8], now: Timestamp) -> Verdict<Arc<User<C>>> {
         let verified = self.verifier.verify(token, now, |keys| {
-            match verify(token, keys, &self.settings.expected(), now) {
+            match verify(token, keys.verifiers(), &self.settings.expected(), now) {
                 Verdict::Valid(access) => {
                     let user = User::from_token(access, &self.settings.policy, self.clock.clone());
                     let expires_at = user.expires_at;

@@ -53,3 +53,5 @@ mod structure;
 mod support;
 #[cfg(feature = "testing")]
 mod testing;
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+mod verifier;

@@ -17,6 +17,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::with_baseline("hit.cookies.around", || hit_around(cookies)),
     Scenario::with_baseline("hit.header.around.end", || hit_beside(Notice::End)),
     Scenario::with_baseline("hit.header.around.role", || hit_beside(Notice::Role)),
+    Scenario::with_baseline("verifier.header.layer", verified_on_routes),
+    Scenario::with_baseline("verifier.header.around", verified_around),
     Scenario::slow("hit.million", || crowd::hits(crowd::TOKENS)),
     Scenario::slow("hit.million.one", || crowd::hits_of_one(crowd::TOKENS)),
     Scenario::new("miss.hs256", || miss(Algorithm::Hs256)),
@@ -50,6 +52,19 @@ fn hit_around(build: BuildRequest) -> Batches {
     let world = Ours::new(Algorithm::Hs256);
     let tokens = world.login();
     requests(world.runtime.clone(), world.with_layer_around(), move || build(&tokens))
+}
+
+/// The same in a service that only verifies the tokens: with keys from a set, and the feed of ended sessions.
+fn verified_on_routes() -> Batches {
+    let world = Ours::new(Algorithm::EdDsa);
+    let tokens = world.login();
+    requests(world.runtime.clone(), world.with_verifier_on_routes(), move || bearer(&tokens))
+}
+
+fn verified_around() -> Batches {
+    let world = Ours::new(Algorithm::EdDsa);
+    let tokens = world.login();
+    requests(world.runtime.clone(), world.with_verifier_around(), move || bearer(&tokens))
 }
 
 /// What this server has heard of another session.

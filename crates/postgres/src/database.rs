@@ -10,7 +10,7 @@ use tower_refresh_core::{StoreError, StoreErrorKind};
 
 use crate::{
     error::{pool_error, store_error},
-    table::statements::{Statement, Statements},
+    table::{Statement, Statements},
 };
 
 pub(crate) struct Database {

@@ -5,6 +5,7 @@ use std::{error::Error, fmt};
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 use tower_refresh_core::{StoreError, StoreErrorKind};
+use tower_refresh_postgres_schema::SchemaError;
 
 /// Why a store could not be opened.
 ///
@@ -42,6 +43,9 @@ pub enum OpenErrorKind {
     /// A migration waited for a second for a transaction that uses the table, and gave up. Nothing has changed; open the store
     /// again.
     Locked,
+    /// The table does not exist or has an older version, and [`PostgresOptions::with_read_only`](crate::PostgresOptions::with_read_only)
+    /// does not migrate it.
+    NotMigrated,
     /// A pooler, such as PgBouncer in transaction mode, does not support prepared statements: see
     /// [`PostgresOptions::with_unnamed_statements`](crate::PostgresOptions::with_unnamed_statements).
     PreparedStatementsUnsupported,
@@ -58,7 +62,7 @@ impl OpenError {
     }
 
     /// `what` belongs to the role `owner`.
-    pub(crate) fn untrusted_owner(what: &str, owner: &str) -> Self {
+    fn untrusted_owner(what: &str, owner: &str) -> Self {
         let detail = format!(
             "{what} belongs to the role {owner:?}, which can read and change every session; \
              if it may, name it with `PostgresOptions::with_trusted_owner`"
@@ -92,6 +96,9 @@ impl fmt::Display for OpenError {
             OpenErrorKind::Locked => {
                 "the session table could not be migrated, as another transaction uses it: nothing has changed, try again"
             }
+            OpenErrorKind::NotMigrated => {
+                "the session table does not exist or has an older version: open it with a role that may migrate it first"
+            }
             OpenErrorKind::PreparedStatementsUnsupported => {
                 "the connections go through a pooler that does not support prepared statements, such as PgBouncer in \
                  transaction mode: connect directly, or use `PostgresOptions::with_unnamed_statements`"
@@ -109,6 +116,20 @@ impl Error for OpenError {
 impl From<OpenErrorKind> for OpenError {
     fn from(kind: OpenErrorKind) -> Self {
         Self { kind, detail: None, source: None }
+    }
+}
+
+impl From<SchemaError> for OpenError {
+    fn from(error: SchemaError) -> Self {
+        match error {
+            SchemaError::InvalidName => OpenErrorKind::InvalidName.into(),
+            SchemaError::Foreign => OpenErrorKind::Foreign.into(),
+            SchemaError::Newer => OpenErrorKind::Newer.into(),
+            SchemaError::NotMigrated => OpenErrorKind::NotMigrated.into(),
+            SchemaError::Unsuitable => OpenErrorKind::Unsuitable.into(),
+            SchemaError::UntrustedOwner { what, owner } => Self::untrusted_owner(&what, &owner),
+            error => Self::with_source(OpenErrorKind::Unavailable, error),
+        }
     }
 }
 

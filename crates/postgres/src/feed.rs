@@ -1,27 +1,17 @@
 //! The feed of ended sessions and outdated claims, received with LISTEN on a connection of its own.
-//!
-//! A notification's payload is fields, separated by spaces, to which a later version may append others:
-//!
-//! - `<handle> <time in milliseconds>`: the session ended.
-//! - `stale <handle> <epoch>`: claims of the session with a lower epoch are outdated.
-//!
-//! Notices of other kinds begin with the name of the kind, which is not as long as a handle, and are ignored, as is what other
-//! users of the database send to the channel.
 
 use std::{convert::Infallible, future::pending, time::Duration};
 
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{AsyncMessage, types::Type};
-use tower_refresh_core::{FeedWatcher, SessionHandle, StoreError, StoreErrorKind, Timestamp};
+use tower_refresh_core::{FeedWatcher, StoreError, StoreErrorKind, Timestamp};
+use tower_refresh_postgres_schema::{Echo, Notice, millis};
 
 use crate::{
-    connection::{Echo, ListenConnection, ListenConnector, Messages},
+    connection::{ListenConnection, ListenConnector, Messages},
     database::Database,
     error::store_error,
-    table::{
-        row::{millis, read_epoch, read_handle, read_time},
-        statements::OUTDATED_CLAIMS,
-    },
+    table::{read_epoch, read_handle, read_time},
 };
 
 /// How often a silent server is probed.
@@ -125,29 +115,8 @@ impl Listener<'_> {
 
 fn hear(message: AsyncMessage, watcher: &dyn FeedWatcher, echo: &mut Echo) {
     let AsyncMessage::Notification(notification) = message else { return };
-    if echo.hear(&notification) {
+    if echo.hear(notification.channel()) {
         return;
     }
-    // Every user of the database may send to the channel, so other payloads are ignored.
-    match parse(notification.payload()) {
-        Some(Notice::Ended(session, at)) => watcher.ended(session, at),
-        Some(Notice::Outdated(session, epoch)) => watcher.outdated(session, epoch),
-        None => watcher.unknown_notice(),
-    }
-}
-
-enum Notice {
-    Ended(SessionHandle, Timestamp),
-    Outdated(SessionHandle, u32),
-}
-
-fn parse(payload: &str) -> Option<Notice> {
-    let mut fields = payload.split(' ');
-    let first = fields.next()?;
-    if first == OUTDATED_CLAIMS {
-        let (session, epoch) = (fields.next()?, fields.next()?);
-        return Some(Notice::Outdated(session.parse().ok()?, epoch.parse().ok()?));
-    }
-    let at = Timestamp::from_millis(fields.next()?.parse().ok()?);
-    Some(Notice::Ended(first.parse().ok()?, at))
+    Notice::report(notification.payload(), watcher);
 }

@@ -5,6 +5,7 @@ use tokio_postgres::{
     Config, NoTls, Socket,
     tls::{MakeTlsConnect, TlsConnect},
 };
+use tower_refresh_postgres_schema::Table;
 
 use crate::{
     connection::{self, Feed, ListenConnector},
@@ -12,7 +13,7 @@ use crate::{
     error::OpenError,
     options::PostgresOptions,
     store::PostgresStore,
-    table::{name::Table, schema, statements::Statements},
+    table::{check, migrate, statements},
 };
 
 impl PostgresStore {
@@ -93,8 +94,14 @@ impl PostgresOptions {
         table: &Table,
         feed: Option<ListenConnector>,
     ) -> Result<PostgresStore, OpenError> {
-        schema::migrate(&mut pool.get().await?, table, &self.trusted_owners).await?;
-        let statements = Statements::new(table, self.lossy_rotations);
+        let mut connection = pool.get().await?;
+        if self.read_only {
+            check(&mut connection, table, &self.trusted_owners).await?;
+        } else {
+            migrate(&mut connection, table, &self.trusted_owners).await?;
+        }
+        drop(connection);
+        let statements = statements(table, self.lossy_rotations);
         let unnamed_statements = self.unnamed_statements;
         let database = Database { pool, statements, unnamed_statements, timeout: self.timeout };
         Ok(PostgresStore::new(database, feed))

@@ -30,6 +30,7 @@ pub struct PostgresOptions {
     pub(crate) timeout: Duration,
     pub(crate) lossy_rotations: bool,
     pub(crate) unnamed_statements: bool,
+    pub(crate) read_only: bool,
     pub(crate) trusted_owners: Vec<String>,
     pub(crate) feed: Feed,
 }
@@ -44,6 +45,7 @@ impl PostgresOptions {
             timeout: Duration::from_secs(5),
             lossy_rotations: false,
             unnamed_statements: false,
+            read_only: false,
             trusted_owners: Vec::new(),
             feed: Feed::AsStore,
         }
@@ -107,6 +109,18 @@ impl PostgresOptions {
     #[must_use]
     pub fn with_unnamed_statements(mut self) -> Self {
         self.unnamed_statements = true;
+        self
+    }
+
+    /// Opens the table as it is, and changes nothing: for a service that only follows the feed of ended sessions, such as one with
+    /// `tower_refresh::Verifier`. Its role needs `USAGE` on the schema and `SELECT` on the table and on that of its version
+    /// (`sessions_version`), and no right to write; calls that write then fail. `LISTEN` and `NOTIFY` need no right.
+    ///
+    /// Opening fails with [`NotMigrated`](crate::OpenErrorKind::NotMigrated) if there is no table, or an older one. The
+    /// [owner](Self::with_trusted_owner) of the table must be named, unless it is the owner of the database.
+    #[must_use]
+    pub fn with_read_only(mut self) -> Self {
+        self.read_only = true;
         self
     }
 

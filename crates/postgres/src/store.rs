@@ -6,13 +6,14 @@ use tower_refresh_core::{
     EndReason, Ended, FeedWatcher, Page, SessionBinding, SessionHandle, SessionRow, SessionStore, StoreError,
     StoreErrorKind, Subject, Timestamp,
 };
+use tower_refresh_postgres_schema::{PageStart, can_be_stored, duration, millis, number};
 
 use crate::{
     batch::{Batcher, End, EndSessions, LoadSessions, Outdate, OutdateClaims, Swap, SwapSessions},
     connection::ListenConnector,
     database::Database,
     feed,
-    table::row::{duration, millis, number, read, read_handle},
+    table::{read, read_handle},
 };
 
 /// Stores sessions in a PostgreSQL table. See the [crate's documentation](crate) for an example and for its guarantees.
@@ -165,7 +166,7 @@ impl Inner {
         end: Ended,
         version: u64,
     ) -> Result<Vec<SessionHandle>, StoreError> {
-        if cannot_be_stored(subject) {
+        if !can_be_stored(subject) {
             return Ok(Vec::new());
         }
         let except = except.as_ref().map(|handle| handle.as_bytes().as_slice());
@@ -195,19 +196,17 @@ impl Inner {
         now: Timestamp,
         page: Page,
     ) -> Result<Vec<SessionRow>, StoreError> {
-        if cannot_be_stored(subject) {
+        if !can_be_stored(subject) {
             return Ok(Vec::new());
         }
         let statement = &self.database.statements.list;
-        let after_handle = page.after.map(|(_, handle)| *handle.as_bytes());
-        let (after_login, after_handle) = match (page.after, &after_handle) {
-            (Some((login, _)), Some(handle)) => (millis(login)?, handle.as_slice()),
-            _ => (i64::MAX, AFTER_ALL_HANDLES),
-        };
-        let limit = i64::try_from(page.limit).unwrap_or(i64::MAX);
+        let start = PageStart::new(page)?;
         let rows = self
             .database
-            .query(statement, &[&subject.as_str(), &millis(now)?, &after_login, &after_handle, &limit])
+            .query(
+                statement,
+                &[&subject.as_str(), &millis(now)?, &start.login(), &start.handle(), &start.limit()],
+            )
             .await?;
         rows.iter().map(read).collect()
     }
@@ -224,12 +223,4 @@ impl Inner {
             }
         }
     }
-}
-
-/// Longer than a handle, so greater than each of them.
-const AFTER_ALL_HANDLES: &[u8] = &[u8::MAX; 17];
-
-/// PostgreSQL cannot store text with U+0000, so no session has such a subject.
-fn cannot_be_stored(subject: &Subject) -> bool {
-    subject.as_str().contains('\0')
 }

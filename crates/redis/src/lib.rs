@@ -56,6 +56,13 @@
 //!     +zrandmember +pexpiretime +xadd
 //! ```
 //!
+//! A store that is opened [`with_read_only`](RedisOptions::with_read_only), for a service that only follows ended sessions, needs these:
+//!
+//! ```text
+//! redis-cli ACL SETUSER reader on '>secret' resetchannels '&tower-refresh:ended' \
+//!     '%R~tower-refresh:s:*' '%R~tower-refresh:ends' +ping +time +get +getrange +exists +xrange '+xinfo|stream' +subscribe
+//! ```
+//!
 //! In a Cluster it also needs `+cluster|slots`, and the same rights on each node; with a database other than 0 `+select`; with
 //! [`RedisOptions::with_wait_for_replicas`] `+wait`, and with [`RedisOptions::with_wait_for_disks`] `+waitaof`. If the user loses the
 //! right to publish later, sessions can still be ended and claims outdated, and other servers read of it in the log within a second.

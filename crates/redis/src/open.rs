@@ -34,7 +34,7 @@ impl RedisOptions {
             .map(|wait| (wait, SharedConnection::new(Arc::clone(&route), None, self.timeout + wait.timeout)));
         connection.connect().await.map_err(rights::connect_error)?;
         let database = Database::new(keys, connection, waiting, route, self.retention, self.feed_window);
-        rights::check(&database).await?;
+        rights::check(&database, self.read_only).await?;
         Ok(RedisStore::new(database))
     }
 }

@@ -38,6 +38,7 @@ pub struct RedisOptions {
     pub(crate) timeout: Duration,
     pub(crate) feed_window: Duration,
     pub(crate) wait: Option<Wait>,
+    pub(crate) read_only: bool,
 }
 
 impl RedisOptions {
@@ -49,6 +50,7 @@ impl RedisOptions {
             timeout: Duration::from_millis(1500),
             feed_window: Duration::from_secs(60 * 60),
             wait: None,
+            read_only: false,
         }
     }
 
@@ -100,6 +102,15 @@ impl RedisOptions {
     #[must_use]
     pub fn with_wait_for_disks(mut self, replicas: u32, timeout: Duration) -> Self {
         self.wait = Some(Wait { replicas, timeout, on_disk: true });
+        self
+    }
+
+    /// Tries only what the [feed](tower_refresh_core::SessionStore::watch_feed) and a load need: for a service that follows ended
+    /// sessions, such as one with `tower_refresh::Verifier`. Its user needs no right to write; calls that write then fail. The
+    /// [crate documentation](crate#rights) has the rights. Default: off.
+    #[must_use]
+    pub fn with_read_only(mut self) -> Self {
+        self.read_only = true;
         self
     }
 

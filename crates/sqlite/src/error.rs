@@ -27,6 +27,9 @@ pub enum OpenErrorKind {
     Foreign,
     /// A newer version of this crate wrote the file.
     Newer,
+    /// The file is empty or has an older version, and [`SqliteOptions::with_read_only`](crate::SqliteOptions::with_read_only) does not
+    /// migrate it.
+    NotMigrated,
     /// The path is that of a database in memory.
     InMemory,
     /// The path is empty, or is a URL that does not name a session file.
@@ -51,6 +54,9 @@ impl fmt::Display for OpenError {
             OpenErrorKind::Corrupt => "the session file is not a database, or is corrupted",
             OpenErrorKind::Foreign => "the session file is the database of another application",
             OpenErrorKind::Newer => "the session file was written by a newer version of tower-refresh-sqlite",
+            OpenErrorKind::NotMigrated => {
+                "the session file is empty or has an older version: open it without `with_read_only` first"
+            }
             OpenErrorKind::InMemory => {
                 "the session store needs a file; for sessions in memory, use tower_refresh::MemoryStore"
             }

@@ -58,6 +58,7 @@
 mod error;
 mod feed;
 mod location;
+mod locks;
 mod open;
 mod options;
 mod queue;

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -14,6 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::{
     error::OpenError,
     location::Location,
+    locks::{LOCK_PAUSE, set_lock_timeout, wait_for_locks},
     options::SqliteOptions,
     reader, schema,
     store::{Inner, Shared, SqliteStore},
@@ -68,14 +69,30 @@ impl SqliteOptions {
 }
 
 fn open_blocking(location: &Location, options: &SqliteOptions) -> Result<SqliteStore, OpenError> {
-    create_private(location)?;
+    if !options.read_only {
+        create_private(location)?;
+    }
     // After a change of the working directory, a relative path would name another file.
     let path = location.path.canonicalize()?;
+    set_lock_timeout(options.lock_timeout);
     let mut writer = connect(&path, options)?;
+    if options.read_only {
+        schema::check(&mut writer)?;
+        return start_threads(path, writer, options);
+    }
     switch_to_wal(&writer, options.lock_timeout)?;
-    wait_for_locks(&mut writer, options.lock_timeout.max(MIGRATION_TIMEOUT))?;
+    set_lock_timeout(options.lock_timeout.max(MIGRATION_TIMEOUT));
     schema::migrate(&mut writer)?;
-    wait_for_locks(&mut writer, options.lock_timeout)?;
+    set_lock_timeout(options.lock_timeout);
+    start_threads(path, writer, options)
+}
+
+/// Without the right to write, the thread that writes answers with SQLite's error.
+fn start_threads(
+    path: PathBuf,
+    writer: Connection,
+    options: &SqliteOptions,
+) -> Result<SqliteStore, OpenError> {
     let (feed, checkpoints) = (connect(&path, options)?, connect(&path, options)?);
     let readers =
         (0..options.readers.get()).map(|_| connect(&path, options)).collect::<Result<Vec<_>, _>>()?;
@@ -84,8 +101,11 @@ fn open_blocking(location: &Location, options: &SqliteOptions) -> Result<SqliteS
     let shared = Arc::new(Shared::default());
     let mut inner = Inner { path, shared: Arc::clone(&shared), threads: Vec::new() };
     let mut start = |name, work: Box<dyn FnOnce(&Shared) + Send>| {
-        let shared = Arc::clone(&shared);
-        inner.threads.push(spawn(name, move || work(&shared))?);
+        let (shared, lock_timeout) = (Arc::clone(&shared), options.lock_timeout);
+        inner.threads.push(spawn(name, move || {
+            set_lock_timeout(lock_timeout);
+            work(&shared);
+        })?);
         Ok::<_, OpenError>(())
     };
     for connection in readers {
@@ -111,9 +131,11 @@ fn create_private(location: &Location) -> io::Result<()> {
 }
 
 fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection, OpenError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let access =
+        if options.read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
-    wait_for_locks(&mut connection, options.lock_timeout)?;
+    wait_for_locks(&mut connection)?;
     let synchronous = if options.writes_lost_on_power_failure { "NORMAL" } else { "FULL" };
     connection.pragma_update(None, "synchronous", synchronous)?;
     // On macOS a plain fsync leaves the data in the cache of the drive. Elsewhere this has no effect.
@@ -124,31 +146,16 @@ fn connect(path: &Path, options: &SqliteOptions) -> Result<Connection, OpenError
     Ok(connection)
 }
 
-/// SQLite's default handler sleeps for up to 100 ms, and starves while another process writes without pause.
-fn wait_for_locks(connection: &mut Connection, lock_timeout: Duration) -> rusqlite::Result<()> {
-    let mut deadline = Instant::now();
-    connection.busy_handler(Some(move |tries| {
-        let now = Instant::now();
-        if tries == 0 {
-            deadline = now + lock_timeout;
-        }
-        thread::sleep(LOCK_PAUSE);
-        now < deadline
-    }))
-}
-
-const LOCK_PAUSE: Duration = Duration::from_micros(500);
-
 /// The switch happens once for each file, and SQLite does not wait for locks in it.
 fn switch_to_wal(connection: &Connection, lock_timeout: Duration) -> Result<(), OpenError> {
-    let deadline = Instant::now() + lock_timeout;
+    let started = Instant::now();
     loop {
         let switched =
             connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));
         match switched {
             Ok(mode) if str::eq_ignore_ascii_case(&mode, "wal") => return Ok(()),
             Ok(_) => return Err(io::Error::other("the file system has no shared memory for a WAL").into()),
-            Err(error) if is_locked(&error) && Instant::now() < deadline => thread::sleep(LOCK_PAUSE),
+            Err(error) if is_locked(&error) && started.elapsed() < lock_timeout => thread::sleep(LOCK_PAUSE),
             Err(error) => return Err(error.into()),
         }
     }

@@ -34,6 +34,7 @@ pub struct SqliteOptions {
     pub(crate) writes_lost_on_power_failure: bool,
     pub(crate) readers: NonZeroUsize,
     pub(crate) lock_timeout: Duration,
+    pub(crate) read_only: bool,
 }
 
 const READERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
@@ -41,7 +42,12 @@ const READERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
 impl SqliteOptions {
     /// The defaults.
     pub fn new() -> Self {
-        Self { writes_lost_on_power_failure: false, readers: READERS, lock_timeout: Duration::from_secs(2) }
+        Self {
+            writes_lost_on_power_failure: false,
+            readers: READERS,
+            lock_timeout: Duration::from_secs(2),
+            read_only: false,
+        }
     }
 
     /// Syncs to disk at checkpoints only (`synchronous=NORMAL`), so that writes do not wait for the disk.
@@ -69,6 +75,18 @@ impl SqliteOptions {
     #[must_use]
     pub fn with_lock_timeout(mut self, lock_timeout: Duration) -> Self {
         self.lock_timeout = lock_timeout;
+        self
+    }
+
+    /// Opens the file as it is, and changes nothing: for a service of the same machine that only follows the feed of ended sessions, such
+    /// as one with `tower_refresh::Verifier`. Calls that write fail. Opening fails with
+    /// [`NotMigrated`](crate::OpenErrorKind::NotMigrated) if the file is empty or has an older version. Default: off.
+    ///
+    /// The process needs the right to read the file and those with `-wal` and `-shm` appended to its name. While no other process has the
+    /// file open, SQLite must create these two, and so needs the right to write in the folder.
+    #[must_use]
+    pub fn with_read_only(mut self) -> Self {
+        self.read_only = true;
         self
     }
 }

@@ -28,6 +28,12 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Checks that the file has the newest schema, and changes nothing.
+pub(crate) fn check(connection: &mut Connection) -> Result<(), OpenError> {
+    let version = version(&connection.transaction()?)?;
+    if version >= MIGRATIONS.len() { Ok(()) } else { Err(OpenErrorKind::NotMigrated.into()) }
+}
+
 /// How many migrations were applied to the file. A file that is neither a session file nor empty is an error.
 fn version(transaction: &Transaction<'_>) -> Result<usize, OpenError> {
     let pragma = |name| transaction.pragma_query_value(None, name, |row| row.get::<_, i32>(0));

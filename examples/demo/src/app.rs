@@ -23,6 +23,8 @@ use tower_refresh_postgres::PostgresStore;
 use tower_refresh_redis::{OpenError, OpenErrorKind, RedisOptions, RedisStore, Server};
 use tower_refresh_sqlite::SqliteStore;
 
+#[cfg(feature = "sqlx")]
+use crate::sqlx_store;
 use crate::{
     cookies, family,
     keys::Keys,
@@ -76,6 +78,11 @@ pub(crate) async fn build(
         }
         StoreUrl::Postgres(server) => {
             let store = PostgresStore::connect(server).await.with_context(|| format!("the store {url}"))?;
+            on_store(options, url, store, metrics, stopping)
+        }
+        #[cfg(feature = "sqlx")]
+        StoreUrl::Sqlx(server) => {
+            let store = sqlx_store::open(server).await.with_context(|| format!("the store {url}"))?;
             on_store(options, url, store, metrics, stopping)
         }
         StoreUrl::Redis(server) => {

@@ -13,6 +13,8 @@ mod page;
 mod problem;
 mod routes;
 mod signals;
+#[cfg(feature = "sqlx")]
+mod sqlx_store;
 mod store;
 mod thief;
 #[cfg(test)]

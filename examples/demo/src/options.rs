@@ -16,7 +16,7 @@ pub(crate) struct Options {
     #[arg(long, env = "DEMO_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:3000")]
     pub(crate) listen: String,
 
-    /// Where sessions are stored: memory: | sqlite:FILE | postgres://… | redis://… | redis+cluster://host:port,host:port
+    /// Where sessions are stored: memory: | sqlite:FILE | postgres://… | sqlx+postgres://… | redis://… | redis+cluster://host:port,host:port
     #[arg(
         long,
         env = "DEMO_STORE",

@@ -13,6 +13,9 @@ pub(crate) enum StoreUrl {
     Memory,
     Sqlite(PathBuf),
     Postgres(String),
+    /// PostgreSQL, with a pool of sqlx.
+    #[cfg(feature = "sqlx")]
+    Sqlx(String),
     /// A single node or a cluster.
     Redis(String),
 }
@@ -27,8 +30,16 @@ impl StoreUrl {
             ("sqlite", "") => bail!("the store sqlite: needs a file, such as sqlite:demo.db"),
             ("sqlite", file) => Ok(Self::Sqlite(file.into())),
             ("postgres" | "postgresql", _) => Ok(Self::Postgres(url.to_owned())),
+            #[cfg(feature = "sqlx")]
+            ("sqlx+postgres", rest) => Ok(Self::Sqlx(format!("postgres:{rest}"))),
+            #[cfg(not(feature = "sqlx"))]
+            ("sqlx+postgres", _) => {
+                bail!("the store sqlx+postgres: needs the feature sqlx: cargo run -p demo --features sqlx")
+            }
             ("redis" | "redis+cluster", _) => Ok(Self::Redis(url.to_owned())),
-            _ => bail!("the store is none of memory:, sqlite:, postgres:, redis: and redis+cluster:"),
+            _ => bail!(
+                "the store is none of memory:, sqlite:, postgres:, sqlx+postgres:, redis: and redis+cluster:"
+            ),
         }
     }
 
@@ -37,6 +48,8 @@ impl StoreUrl {
         match self {
             Self::Sqlite(file) => Some(file),
             Self::Memory | Self::Postgres(_) | Self::Redis(_) => None,
+            #[cfg(feature = "sqlx")]
+            Self::Sqlx(_) => None,
         }
     }
 }
@@ -46,13 +59,18 @@ impl fmt::Display for StoreUrl {
         match self {
             Self::Memory => f.write_str("memory:"),
             Self::Sqlite(file) => write!(f, "sqlite:{}", file.display()),
-            Self::Postgres(url) | Self::Redis(url) => {
-                let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
-                let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-                write!(f, "{scheme}://{}", host.split(['/', '?']).next().unwrap_or_default())
-            }
+            Self::Postgres(url) | Self::Redis(url) => f.write_str(&without_password(url)),
+            #[cfg(feature = "sqlx")]
+            Self::Sqlx(url) => write!(f, "sqlx+{}", without_password(url)),
         }
     }
+}
+
+/// The scheme and the hosts.
+fn without_password(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{}", host.split(['/', '?']).next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -67,6 +85,8 @@ mod tests {
         for url in ["postgres://host/db", "postgresql://host/db"] {
             assert!(parse(url) == StoreUrl::Postgres(url.into()));
         }
+        #[cfg(feature = "sqlx")]
+        assert!(parse("sqlx+postgres://host/db") == StoreUrl::Sqlx("postgres://host/db".into()));
         for url in ["redis://host", "redis+cluster://a:1,b:2"] {
             assert!(parse(url) == StoreUrl::Redis(url.into()));
         }
@@ -80,6 +100,8 @@ mod tests {
         }
         for (url, name) in [
             ("postgres://user:secret@host:1/db?password=secret", "postgres://host:1"),
+            #[cfg(feature = "sqlx")]
+            ("sqlx+postgres://user:secret@host:1/db", "sqlx+postgres://host:1"),
             ("redis://:sec@ret@host/0", "redis://host"),
             ("redis+cluster://user:secret@a:1,b:2", "redis+cluster://a:1,b:2"),
         ] {

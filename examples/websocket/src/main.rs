@@ -115,14 +115,14 @@ async fn serve(
 /// Completes when the token has expired, or the session was ended on this server. If another server ends the session, the
 /// socket closes when the token expires, at most 10 minutes later.
 async fn until_closed(
-    session: SessionHandle,
+    session: Option<SessionHandle>,
     left: Duration,
     mut session_ends: broadcast::Receiver<SessionHandle>,
 ) -> &'static str {
     let ended = async {
         loop {
             match session_ends.recv().await {
-                Ok(ended) if ended != session => {}
+                Ok(ended) if Some(ended) != session => {}
                 Ok(_) | Err(RecvError::Lagged(_) | RecvError::Closed) => return,
             }
         }

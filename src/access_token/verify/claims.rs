@@ -17,9 +17,10 @@ use serde_json::error::Category;
 use tower_refresh_core::Timestamp;
 
 use super::{
-    AccessToken, Expected, InvalidTokenReason, custom::CustomDeserializer, duplicates, members::Members,
+    AccessToken, InvalidTokenReason, custom::CustomDeserializer, duplicates, members::Members,
     standard_claim::StandardClaim, standard_claims::StandardClaims,
 };
+use crate::access_token::profile::{Expected, Profile};
 
 /// Reads the claims of a payload, and rejects it for every reason but expiry. A duplicate member is the first reason, whatever
 /// else is wrong.
@@ -46,12 +47,13 @@ pub(super) fn read<C: DeserializeOwned>(
             None
         }
     };
-    standard.check(now, custom)
+    standard.check(now, custom, expected.profile)
 }
 
 /// Reads custom claims as they are read from a token with these members: whether the token would be valid.
 pub(crate) fn read_back<C: DeserializeOwned>(json: &str) -> Result<(), Unreadable> {
-    let expected = Expected { issuer: "", audience: "", access_lifetime: Duration::ZERO };
+    let expected =
+        Expected { issuer: "", audiences: &[], access_lifetime: Duration::ZERO, profile: Profile::own() };
     let mut standard = StandardClaims::default();
     let custom = pass::<C>(json, &expected, &mut standard).map(drop);
     let has_reserved = custom.is_err() || !standard.names.are_custom();

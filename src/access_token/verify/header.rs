@@ -11,23 +11,28 @@ use serde::{
 use serde_json::Value;
 
 use super::{InvalidTokenReason, decode, duplicates};
-use crate::keys::{PreparedKeys, PreparedVerifier};
+use crate::{
+    access_token::profile::Profile,
+    keys::{KeySet, PreparedVerifier},
+};
 
 /// The key that the encoded header selects.
 pub(super) fn key<'k>(
     segment: &[u8],
-    keys: &'k PreparedKeys,
+    keys: &'k KeySet,
+    profile: &Profile,
 ) -> Result<&'k PreparedVerifier, InvalidTokenReason> {
-    match keys.verifier_by_header(segment) {
+    match keys.by_header(segment) {
         Some(key) => Ok(key),
-        None => key_of_other_header(segment, keys),
+        None => key_of_other_header(segment, keys, profile),
     }
 }
 
 /// The same for a header that differs from the one that we write.
 fn key_of_other_header<'k>(
     segment: &[u8],
-    keys: &'k PreparedKeys,
+    keys: &'k KeySet,
+    profile: &Profile,
 ) -> Result<&'k PreparedVerifier, InvalidTokenReason> {
     let json = decode(segment)?;
     let json = str::from_utf8(&json).map_err(|_| InvalidTokenReason::Malformed)?;
@@ -36,14 +41,19 @@ fn key_of_other_header<'k>(
     if header.unsupported {
         return Err(InvalidTokenReason::UnsupportedHeader);
     }
-    if !header.typ.as_deref().is_some_and(is_access_token) {
+    if !profile.accepts_type(header.typ.as_deref()) {
         return Err(InvalidTokenReason::WrongType);
     }
-    let key = header.kid.and_then(|kid| keys.verifier(&kid)).ok_or(InvalidTokenReason::UnknownKey)?;
-    if header.alg.as_deref() != Some(key.algorithm().as_str()) {
-        return Err(InvalidTokenReason::WrongAlgorithm);
-    }
-    Ok(key)
+    let alg = header.alg.as_deref();
+    let key = match header.kid {
+        Some(kid) => keys.by_id(&kid),
+        None if profile.is_own => None,
+        None => keys.only_one_for(alg.ok_or(InvalidTokenReason::WrongAlgorithm)?),
+    };
+    let key = key.ok_or(InvalidTokenReason::UnknownKey)?;
+    let algorithm = key.algorithm();
+    let is_named = |alg| if profile.is_own { alg == algorithm.as_str() } else { algorithm.is_named(alg) };
+    if alg.is_some_and(is_named) { Ok(key) } else { Err(InvalidTokenReason::WrongAlgorithm) }
 }
 
 fn read(json: &str) -> Result<Header, serde_json::Error> {
@@ -51,16 +61,6 @@ fn read(json: &str) -> Result<Header, serde_json::Error> {
     let header = deserializer.deserialize_map(HeaderVisitor)?;
     deserializer.end()?;
     Ok(header)
-}
-
-/// Media types are case-insensitive, and `application/` may be omitted (RFC 7515 §4.1.9).
-fn is_access_token(typ: &str) -> bool {
-    const PREFIX: &str = "application/";
-    let subtype = match typ.split_at_checked(PREFIX.len()) {
-        Some((prefix, subtype)) if prefix.eq_ignore_ascii_case(PREFIX) => subtype,
-        _ => typ,
-    };
-    subtype.eq_ignore_ascii_case("at+jwt")
 }
 
 #[derive(Default)]

@@ -7,7 +7,8 @@ use serde::{
     de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
 
-use super::{Expected, standard_claim::StandardClaim, standard_claims::StandardClaims};
+use super::{standard_claim::StandardClaim, standard_claims::StandardClaims};
+use crate::access_token::profile::Expected;
 
 /// The members of the payload. Standard claims are read on the way; `C` sees the others.
 pub(super) struct Members<'a, 'de, A> {
@@ -24,11 +25,14 @@ impl<'de, A: MapAccess<'de>> Members<'_, 'de, A> {
             return Ok(Some(name));
         }
         while let Some(name) = self.map.next_key_seed(Name)? {
-            match StandardClaim::from_name(&name) {
+            match StandardClaim::in_profile(&name, self.expected.profile) {
                 Some(claim) => self.standard.read_value(claim, &mut self.map, self.expected)?,
                 None => {
                     self.standard.names.add_custom(&name);
-                    return Ok(Some(name));
+                    if !self.expected.profile.is_scope_claim(&name) {
+                        return Ok(Some(name));
+                    }
+                    self.standard.add_scope(&mut self.map)?;
                 }
             }
         }

@@ -6,18 +6,17 @@
 //! 2. header: `typ`, `kid` and `alg` match a key of the ring ([`header`]);
 //! 3. signature, over the bytes as received;
 //! 4. no duplicate member, at any depth ([`duplicates`]);
-//! 5. the standard claims and the application's own type, in one pass ([`claims`]);
+//! 5. the standard claims and the application's own type, in one pass ([`claims`]); with another issuer, no claim of another
+//!    kind of token ([`other_token`]);
 //! 6. the clock, last: only a token that is otherwise valid counts as expired, because an expired token may be refreshed.
-
-use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use memchr::{memchr, memrchr};
 use serde::de::DeserializeOwned;
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
-use super::reason::InvalidTokenReason;
-use crate::{clock::MAX_CLOCK_SKEW, keys::PreparedKeys};
+use super::{profile::Expected, reason::InvalidTokenReason};
+use crate::{clock::MAX_CLOCK_SKEW, keys::KeySet};
 
 mod claims;
 mod custom;
@@ -26,6 +25,7 @@ mod expiry_hint;
 mod header;
 mod member_names;
 mod members;
+mod other_token;
 mod standard_claim;
 mod standard_claims;
 #[cfg(test)]
@@ -34,24 +34,18 @@ mod tests;
 mod values;
 
 pub(super) use self::claims::{Unreadable, read_back};
-pub(crate) use self::expiry_hint::is_expired_unverified;
+pub(crate) use self::{duplicates::reject as reject_duplicates, expiry_hint::is_expired_unverified};
 
 /// The longest token that is verified, in bytes. Servers reject headers of about this size, so no valid token is longer.
 pub(crate) const MAX_TOKEN_LEN: usize = 8192;
-
-/// What the configuration requires of a token.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Expected<'a> {
-    pub(crate) issuer: &'a str,
-    pub(crate) audience: &'a str,
-    pub(crate) access_lifetime: Duration,
-}
 
 /// The claims of a verified token.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessToken<C> {
     pub(crate) subject: Subject,
+    /// Zero if the issuer's tokens have no session id of ours.
     pub(crate) session: SessionHandle,
+    pub(crate) has_session: bool,
     pub(crate) scope: String,
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
@@ -75,7 +69,7 @@ pub(crate) enum Verdict<T> {
 /// Verifies a token.
 pub(crate) fn verify<C: DeserializeOwned>(
     token: &[u8],
-    keys: &PreparedKeys,
+    keys: &KeySet,
     expected: &Expected<'_>,
     now: Timestamp,
 ) -> Verdict<AccessToken<C>> {
@@ -84,24 +78,32 @@ pub(crate) fn verify<C: DeserializeOwned>(
 
 fn check<C: DeserializeOwned>(
     token: &[u8],
-    keys: &PreparedKeys,
+    keys: &KeySet,
     expected: &Expected<'_>,
     now: Timestamp,
 ) -> Result<Verdict<AccessToken<C>>, InvalidTokenReason> {
-    let payload = authentic_payload(token, keys)?;
+    let payload = authentic_payload(token, keys, expected)?;
     let payload = str::from_utf8(&payload).map_err(|_| InvalidTokenReason::Malformed)?;
     let claims = claims::read(payload, expected, now)?;
+    if !expected.profile.is_own {
+        other_token::reject(payload)?;
+    }
+    let expires_at = claims.expires_at.saturating_add(expected.profile.leeway);
     let too_old = claims.issued_at.saturating_add(expected.access_lifetime);
     // Of a clock that was ahead, and may have been set back since.
     let is_from_future = claims.issued_at > now.saturating_add(MAX_CLOCK_SKEW);
-    if now >= claims.expires_at || now >= too_old || is_from_future {
+    if now >= expires_at || now >= too_old || is_from_future {
         return Ok(Verdict::Expired { session: claims.session });
     }
     Ok(Verdict::Valid(claims))
 }
 
 /// The decoded payload, after the signature has been verified.
-fn authentic_payload(token: &[u8], keys: &PreparedKeys) -> Result<Vec<u8>, InvalidTokenReason> {
+fn authentic_payload(
+    token: &[u8],
+    keys: &KeySet,
+    expected: &Expected<'_>,
+) -> Result<Vec<u8>, InvalidTokenReason> {
     if token.len() > MAX_TOKEN_LEN {
         return Err(InvalidTokenReason::TooLarge);
     }
@@ -110,7 +112,7 @@ fn authentic_payload(token: &[u8], keys: &PreparedKeys) -> Result<Vec<u8>, Inval
     if memchr(b'.', payload).is_some() {
         return Err(InvalidTokenReason::Malformed);
     }
-    let key = header::key(header, keys)?;
+    let key = header::key(header, keys, expected.profile)?;
     let mut decoded = Vec::with_capacity(payload.len().max(signature.len()));
     decode_into(signature, &mut decoded)?;
     if !key.accepts(message, &decoded) {

@@ -1,5 +1,7 @@
 //! The names of the standard claims.
 
+use crate::access_token::profile::Profile;
+
 /// A claim that the middleware owns. An application's type must not have one of this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StandardClaim {
@@ -22,6 +24,19 @@ pub(crate) enum StandardClaim {
 }
 
 impl StandardClaim {
+    /// The claim with this name in the tokens of an issuer.
+    #[inline]
+    pub(super) fn in_profile(name: &str, profile: &Profile) -> Option<Self> {
+        let claim = Self::from_name(name)?;
+        let is_custom = match claim {
+            Self::SessionId | Self::Epoch | Self::DeviceBound => profile.without_session_id,
+            // Read as the other claims with scope tokens, or not at all.
+            Self::Scope => !profile.scope_claims.is_empty(),
+            _ => false,
+        };
+        (!is_custom).then_some(claim)
+    }
+
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         match name {
             "iss" => Some(Self::Issuer),

@@ -4,11 +4,12 @@ use serde::de::{IgnoredAny, MapAccess};
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
 use super::{
-    AccessToken, Expected, InvalidTokenReason,
+    AccessToken, InvalidTokenReason,
     member_names::MemberNames,
     standard_claim::StandardClaim,
-    values::{HasAudience, Is, NonEmpty, NumericDate, SidClaim, TokenId},
+    values::{HasAudience, Is, NonEmpty, NumericDate, ScopeTokens, SidClaim, TokenId},
 };
+use crate::access_token::profile::{Expected, Profile};
 
 /// The standard claims that have been read so far.
 #[derive(Default)]
@@ -38,7 +39,7 @@ impl StandardClaims {
         match claim {
             StandardClaim::Issuer => self.issuer = Some(map.next_value_seed(Is(expected.issuer))?),
             StandardClaim::Audience => {
-                self.audience = Some(map.next_value_seed(HasAudience(expected.audience))?)
+                self.audience = Some(map.next_value_seed(HasAudience(expected.audiences))?)
             }
             StandardClaim::Subject => self.subject = Some(map.next_value::<NonEmpty>()?.0),
             StandardClaim::ExpiresAt => self.expires_at = Some(map.next_value::<NumericDate>()?.0),
@@ -56,11 +57,23 @@ impl StandardClaims {
         Ok(())
     }
 
+    /// Reads one of several claims with scope tokens.
+    pub(super) fn add_scope<'de, A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<(), A::Error> {
+        let ScopeTokens(tokens) = map.next_value()?;
+        let scope = self.scope.get_or_insert_default();
+        if !scope.is_empty() && !tokens.is_empty() {
+            scope.push(' ');
+        }
+        scope.push_str(&tokens);
+        Ok(())
+    }
+
     /// The claims, if none is missing or wrong. The caller checks `exp` and `iat`.
     pub(super) fn check<C>(
         self,
         now: Timestamp,
         custom: Option<C>,
+        profile: &Profile,
     ) -> Result<AccessToken<C>, InvalidTokenReason> {
         let Self {
             issuer: Some(issuer),
@@ -69,8 +82,8 @@ impl StandardClaims {
             expires_at: Some(expires_at),
             not_before,
             issued_at: Some(issued_at),
-            token_id: Some(TokenId),
-            session: Some(session),
+            token_id,
+            session,
             scope,
             auth_time,
             epoch,
@@ -79,13 +92,18 @@ impl StandardClaims {
         else {
             return Err(InvalidTokenReason::BadClaims);
         };
+        let is_complete =
+            (token_id.is_some() || !profile.is_own) && (session.is_some() || profile.without_session_id);
+        if !is_complete {
+            return Err(InvalidTokenReason::BadClaims);
+        }
         if !issuer {
             return Err(InvalidTokenReason::WrongIssuer);
         }
         if !audience {
             return Err(InvalidTokenReason::WrongAudience);
         }
-        if not_before.is_some_and(|not_before| not_before > now) {
+        if not_before.is_some_and(|not_before| not_before > now.saturating_add(profile.leeway)) {
             return Err(InvalidTokenReason::NotYetValid);
         }
         let custom = custom.ok_or(InvalidTokenReason::BadCustomClaims)?;
@@ -94,7 +112,8 @@ impl StandardClaims {
         let epoch = epoch.unwrap_or_default();
         Ok(AccessToken {
             subject,
-            session,
+            session: session.unwrap_or(SessionHandle::from_bytes([0; 16])),
+            has_session: session.is_some(),
             scope,
             issued_at,
             expires_at,

@@ -8,7 +8,9 @@ use serde::{
 };
 use tower_refresh_core::{SessionHandle, Timestamp};
 
-/// `iss`, and each of several `aud`: a string; whether it is this one, byte for byte.
+use crate::access_token::scope;
+
+/// `iss`: a string; whether it is this one, byte for byte.
 pub(super) struct Is<'a>(pub(super) &'a str);
 
 impl<'de> DeserializeSeed<'de> for Is<'_> {
@@ -19,8 +21,8 @@ impl<'de> DeserializeSeed<'de> for Is<'_> {
     }
 }
 
-/// `aud`: a string, or a list of strings that is not empty (RFC 7519 §4.1.3); whether this one is in it.
-pub(super) struct HasAudience<'a>(pub(super) &'a str);
+/// `aud`: a string, or a list of strings that is not empty (RFC 7519 §4.1.3); whether one of these is in it.
+pub(super) struct HasAudience<'a>(pub(super) &'a [String]);
 
 impl<'de> DeserializeSeed<'de> for HasAudience<'_> {
     type Value = bool;
@@ -38,15 +40,64 @@ impl<'de> Visitor<'de> for HasAudience<'_> {
     }
 
     fn visit_str<E: Error>(self, audience: &str) -> Result<bool, E> {
-        Ok(audience == self.0)
+        Ok(self.0.iter().any(|expected| expected == audience))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
         let mut any = None;
-        while let Some(found) = seq.next_element_seed(Is(self.0))? {
+        while let Some(found) = seq.next_element_seed(IsOneOf(self.0))? {
             any = Some(found || any == Some(true));
         }
         any.ok_or_else(|| A::Error::custom("an empty list of audiences"))
+    }
+}
+
+/// Each of several `aud`: a string; whether it is one of these, byte for byte.
+struct IsOneOf<'a>(&'a [String]);
+
+impl<'de> DeserializeSeed<'de> for IsOneOf<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        let read = |text: &str| Some(self.0.iter().any(|expected| expected == text));
+        deserializer.deserialize_str(Text("a string", read))
+    }
+}
+
+/// A claim with scope tokens: a string of them, or a list of strings. What is no scope token (RFC 6749 §3.3) in a list grants
+/// nothing: one with a space in it must not become two.
+pub(super) struct ScopeTokens(pub(super) String);
+
+impl<'de> Deserialize<'de> for ScopeTokens {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScopeVisitor)
+    }
+}
+
+struct ScopeVisitor;
+
+impl<'de> Visitor<'de> for ScopeVisitor {
+    type Value = ScopeTokens;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("scope tokens or a list of them")
+    }
+
+    fn visit_str<E: Error>(self, scope: &str) -> Result<ScopeTokens, E> {
+        Ok(ScopeTokens(scope.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ScopeTokens, A::Error> {
+        let mut scope = String::new();
+        while let Some(token) = seq.next_element::<String>()? {
+            if scope::is_valid(&token) && !token.contains(' ') {
+                if !scope.is_empty() {
+                    scope.push(' ');
+                }
+                scope.push_str(&token);
+            }
+        }
+        Ok(ScopeTokens(scope))
     }
 }
 

@@ -105,6 +105,12 @@ fn other_public_keys_are_rejected_with_the_reason() {
         ("private, Ed25519", pem!("ed25519"), Algorithm::EdDsa, KeyError::PrivateKey),
         ("private, of another type", pem!("rsa"), Algorithm::EdDsa, KeyError::PrivateKey),
         ("certificate", pem!("es256.cert"), Algorithm::Es256, KeyError::WrongKeyType),
+        (
+            "the neutral element of Ed25519, for which everybody can sign",
+            "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n-----END PUBLIC KEY-----",
+            Algorithm::EdDsa,
+            KeyError::UnusableKey,
+        ),
         // 31 bytes instead of 32.
         (
             "cut",

@@ -8,12 +8,13 @@ use base64::{
 };
 use jsonwebtoken::{self as jwt, EncodingKey, crypto::rust_crypto::DEFAULT_PROVIDER};
 use serde::Deserialize;
+use serde_json::Value;
 use tower_refresh::{
     KeyRing,
     keys::{Algorithm, SigningKey, VerifyingKey},
 };
 
-use crate::support::world::SECRET;
+use crate::support::{World, world::SECRET};
 
 const SECRET_384: &[u8] = b"a secret for HMAC-SHA384 that has 48 bytes or more";
 const SECRET_512: &[u8] = b"a secret for HMAC-SHA512, which asks for as many bytes as its hash";
@@ -35,6 +36,51 @@ pub(crate) fn ring() -> KeyRing {
         .accept(SigningKey::from_pem(Algorithm::Ps256, file(PS256)).unwrap().with_kid("ps").verifying_key())
 }
 
+/// What a valid token of an issuer is: its key, and the members of its header and payload as JSON text, with `'` for `"`.
+#[derive(Clone, Copy)]
+pub(crate) struct Valid {
+    pub(crate) key: &'static str,
+    pub(crate) header: &'static [(&'static str, &'static str)],
+    pub(crate) claims: &'static [(&'static str, &'static str)],
+}
+
+/// A token of the ring above.
+pub(crate) const OF_THE_RING: Valid = Valid {
+    key: "hs",
+    header: &[("alg", "'HS256'"), ("typ", "'at+jwt'"), ("kid", "'hs'")],
+    claims: OWN_CLAIMS,
+};
+
+/// The claims of a token of this library.
+pub(crate) const OWN_CLAIMS: &[(&str, &str)] = &[
+    ("iss", "'https://api.example.com'"),
+    ("sub", "'alice'"),
+    ("aud", "'example-web'"),
+    ("exp", "$now+300"),
+    ("iat", "$now"),
+    ("jti", "'1'"),
+    ("sid", "'BwcHBwcHBwcHBwcHBwcHBw'"),
+    ("scope", "'user'"),
+    ("name", "'Alice'"),
+];
+
+impl Valid {
+    /// Replaces the placeholders of the parts of its header.
+    fn named(&self, text: &str) -> String {
+        let member = |name| self.header.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+        let unquoted = |value: &'static str| value.trim_matches('\'');
+        // A header without them: what it would have.
+        text.replace("$alg", unquoted(member("alg").unwrap()))
+            .replace("$typ", unquoted(member("typ").unwrap_or("at+jwt")))
+            .replace("$kid", self.key)
+    }
+}
+
+/// A key ring that signs with the key of tokens whose header names `ed`.
+pub(crate) fn ring_of_ed() -> KeyRing {
+    KeyRing::new(SigningKey::from_pem(Algorithm::EdDsa, file("ed25519.pem")).unwrap().with_kid("ed"))
+}
+
 /// One token, as differences to a valid one. `tests/attacks/README` describes the fields.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,8 +92,8 @@ pub(crate) struct Forgery {
     claims: Json,
     #[serde(default)]
     latin1: bool,
-    #[serde(default = "hs")]
-    sign_with: String,
+    #[serde(default)]
+    sign_with: Option<String>,
     #[serde(default)]
     signature: Option<String>,
     #[serde(default)]
@@ -73,43 +119,62 @@ impl Default for Json {
     }
 }
 
-fn hs() -> String {
-    "hs".to_owned()
-}
-
 impl Forgery {
     /// The token, at `now` in seconds.
-    pub(crate) fn token(&self, now: u64) -> Vec<u8> {
-        let Some(len) = self.pad_to else { return self.with_padding(now, None) };
-        let missing = len - self.with_padding(now, Some(0)).len();
-        // base64 encodes three bytes as four characters.
-        (missing / 4 * 3..)
-            .map(|padding| self.with_padding(now, Some(padding)))
-            .find(|token| token.len() >= len)
-            .filter(|token| token.len() == len)
-            .unwrap_or_else(|| panic!("no payload gives {len} bytes: {}", self.reason))
+    pub(crate) fn token(&self, valid: &Valid, now: u64) -> Vec<u8> {
+        let Some(len) = self.pad_to else { return self.with_padding(valid, now, None) };
+        let padded = |blanks, padding| {
+            let header =
+                format!("{}{}", self.header.text(valid, valid.header, None, now), " ".repeat(blanks));
+            self.with_header(&header, valid, now, Some(padding))
+        };
+        // base64 encodes three bytes as four characters: not every header allows for every length.
+        let found = (0..3).find_map(|blanks| {
+            let missing = len - padded(blanks, 0).len();
+            (missing / 4 * 3..)
+                .map(|padding| padded(blanks, padding))
+                .find(|token| token.len() >= len)
+                .filter(|token| token.len() == len)
+        });
+        found.unwrap_or_else(|| panic!("no payload gives {len} bytes: {}", self.reason))
     }
 
-    fn with_padding(&self, now: u64, padding: Option<usize>) -> Vec<u8> {
-        let header = self.header.text(&valid_header(), None, now);
-        let claims = self.claims.text(&valid_claims(), padding, now);
-        let (header, claims) = (self.encoded(&header), self.encoded(&claims));
-        let segment = |template: &str| fill(&fill(template, "header", &header), "claims", &claims);
+    fn with_padding(&self, valid: &Valid, now: u64, padding: Option<usize>) -> Vec<u8> {
+        self.with_header(&self.header.text(valid, valid.header, None, now), valid, now, padding)
+    }
+
+    fn with_header(&self, header: &str, valid: &Valid, now: u64, padding: Option<usize>) -> Vec<u8> {
+        let claims = self.claims.text(valid, valid.claims, padding, now);
+        let (header, claims) = (self.encoded("header", header), self.encoded("claims", &claims));
+        let segment = |template: &str| {
+            let template = template.replace("{valid header}", &URL_SAFE_NO_PAD.encode(valid_header(valid)));
+            fill(&fill(&template, "header", &header), "claims", &claims)
+        };
         let message = segment(self.message.as_deref().unwrap_or("{header}.{claims}"));
-        let signature = self.signed(message.as_bytes());
+        let signature = self.signed(valid, message.as_bytes());
         let token = segment(self.token.as_deref().unwrap_or("{message}.{signature}")).replace('\'', "\"");
         let token = fill(&token, "signature", &signature).replace("{message}", &message);
         if self.latin1 { latin1(&token) } else { token.into_bytes() }
     }
 
-    fn encoded(&self, text: &str) -> Vec<u8> {
-        if self.latin1 { latin1(text) } else { text.as_bytes().to_vec() }
+    /// The bytes of a segment. A blank after it makes its encoding one that has padding, where a row is about that.
+    fn encoded(&self, name: &str, text: &str) -> Vec<u8> {
+        let templates = [&self.message, &self.token].map(|text| text.as_deref().unwrap_or_default());
+        let needs_padding =
+            ["padded", "loose"].iter().any(|kind| templates.concat().contains(&format!("{{{name} {kind}}}")));
+        let blank = if needs_padding && text.len().is_multiple_of(3) { " " } else { "" };
+        let text = format!("{text}{blank}");
+        if self.latin1 { latin1(&text) } else { text.into_bytes() }
     }
 
-    fn signed(&self, message: &[u8]) -> Vec<u8> {
-        let (key, algorithm) = match self.sign_with.split_once(':') {
-            Some((name, algorithm)) => (key(name).0, jwt::Algorithm::from_str(algorithm).unwrap()),
-            None => key(&self.sign_with),
+    fn signed(&self, valid: &Valid, message: &[u8]) -> Vec<u8> {
+        let (key, algorithm) = match self.sign_with.as_deref() {
+            None => key(valid.key),
+            Some("stranger") => key(&format!("stranger {}", valid.key)),
+            Some(name) => match name.split_once(':') {
+                Some((name, algorithm)) => (key(name).0, jwt::Algorithm::from_str(algorithm).unwrap()),
+                None => key(name),
+            },
         };
         let Some(change) = &self.signature else { return sign(algorithm, &key, message) };
         if change == "of another token" {
@@ -122,7 +187,7 @@ impl Forgery {
 }
 
 impl Json {
-    fn text(&self, valid: &[(&str, &str)], padding: Option<usize>, now: u64) -> String {
+    fn text(&self, issuer: &Valid, valid: &[(&str, &str)], padding: Option<usize>, now: u64) -> String {
         let text = match self {
             Self::Whole(text) => text.clone(),
             Self::Changed(changes) => {
@@ -146,26 +211,13 @@ impl Json {
                 format!("{{{}}}", members.join(","))
             }
         };
-        with_times(&repeated(&text), now).replace('\'', "\"")
+        with_times(&repeated(&issuer.named(&text)), now).replace('\'', "\"")
     }
 }
 
-fn valid_header() -> [(&'static str, &'static str); 3] {
-    [("alg", "'HS256'"), ("typ", "'at+jwt'"), ("kid", "'hs'")]
-}
-
-fn valid_claims() -> [(&'static str, &'static str); 9] {
-    [
-        ("iss", "'https://api.example.com'"),
-        ("sub", "'alice'"),
-        ("aud", "'example-web'"),
-        ("exp", "$now+300"),
-        ("iat", "$now"),
-        ("jti", "'1'"),
-        ("sid", "'BwcHBwcHBwcHBwcHBwcHBw'"),
-        ("scope", "'user'"),
-        ("name", "'Alice'"),
-    ]
+/// The header of the issuer's tokens, as it writes it.
+pub(crate) fn valid_header(valid: &Valid) -> String {
+    Json::default().text(valid, valid.header, None, 0)
 }
 
 /// Replaces the placeholders `{name …}` with the encodings of `bytes`.
@@ -197,7 +249,7 @@ fn loose(bytes: &[u8]) -> String {
 }
 
 /// `<text*3>` three times, with `#` as the number of the repetition.
-fn repeated(text: &str) -> String {
+pub(crate) fn repeated(text: &str) -> String {
     let Some((before, rest)) = text.split_once('<') else { return text.to_owned() };
     let (pattern, after) = rest.split_once('>').unwrap();
     let (pattern, times) = pattern.rsplit_once('*').unwrap();
@@ -224,7 +276,7 @@ fn with_times(text: &str, now: u64) -> String {
     format!("{before}{seconds}{}", with_times(rest, now))
 }
 
-fn latin1(text: &str) -> Vec<u8> {
+pub(crate) fn latin1(text: &str) -> Vec<u8> {
     text.chars().map(|character| u8::try_from(u32::from(character)).unwrap()).collect()
 }
 
@@ -240,15 +292,25 @@ fn key(name: &str) -> (EncodingKey, jwt::Algorithm) {
         "es384" => (EncodingKey::from_ec_pem(&file("es384.pem")).unwrap(), jwt::Algorithm::ES384),
         "rs" => (EncodingKey::from_rsa_pem(&file("rsa.pem")).unwrap(), jwt::Algorithm::RS256),
         "ps" => (EncodingKey::from_rsa_pem(&file(PS256)).unwrap(), jwt::Algorithm::PS256),
-        "stranger" => (secret(STRANGER), jwt::Algorithm::HS256),
+        "stranger hs" => (secret(STRANGER), jwt::Algorithm::HS256),
         "stranger ed" => {
             (EncodingKey::from_ed_pem(&file("ed25519.rust_crypto.pem")).unwrap(), jwt::Algorithm::EdDSA)
         }
         "stranger es256" => {
             (EncodingKey::from_ec_pem(&file("es256.rust_crypto.pem")).unwrap(), jwt::Algorithm::ES256)
         }
+        "stranger ps" => {
+            (EncodingKey::from_rsa_pem(&file("rsa.rust_crypto.pem")).unwrap(), jwt::Algorithm::PS256)
+        }
         "stranger rs" => {
             (EncodingKey::from_rsa_pem(&file("rsa.rust_crypto.pem")).unwrap(), jwt::Algorithm::RS256)
+        }
+        "the set" => (secret(set().to_string().as_bytes()), jwt::Algorithm::HS256),
+        "jwk of rs" | "jwk of ed" => {
+            let keys = set();
+            let is_it = |jwk: &&Value| name.ends_with(jwk["kid"].as_str().unwrap());
+            let jwk = keys["keys"].as_array().unwrap().iter().find(is_it).unwrap();
+            (secret(jwk.to_string().as_bytes()), jwt::Algorithm::HS256)
         }
         // HMAC pads a key with zeros (RFC 2104), so this is the empty secret, which jsonwebtoken rejects.
         "nothing" => (secret(&[0]), jwt::Algorithm::HS256),
@@ -259,6 +321,13 @@ fn key(name: &str) -> (EncodingKey, jwt::Algorithm) {
             Some((name, what)) => panic!("{what} of {name}"),
         },
     }
+}
+
+/// The public keys of the ring.
+fn set() -> Value {
+    let world = World::new();
+    world.auth.rotate_keys(ring()).unwrap();
+    serde_json::to_value(world.auth.jwks()).unwrap()
 }
 
 /// The signature with any key, whatever its algorithm.
@@ -292,6 +361,12 @@ fn changed(signature: &mut Vec<u8>, change: &str) {
         "halves swapped" => signature.rotate_left(half),
         "r zero" => signature[..half].fill(0),
         "s zero" => signature[half..].fill(0),
+        "one" => {
+            signature.fill(0);
+            *signature.last_mut().unwrap() = 1;
+        }
+        "the order of P-256 twice" => *signature = P256_ORDER.repeat(2),
+        "the other s of P-256" => negate(&mut signature[half..]),
         "the neutral point" => {
             signature.fill(0);
             signature[0] = 1;
@@ -316,6 +391,23 @@ fn add_order(s: &mut [u8]) {
         carry = sum >> 8;
     }
     assert_eq!(carry, 0);
+}
+
+/// The order of the group of P-256 (FIPS 186-4 §D.1.2.3), big-endian.
+const P256_ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
+    0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+
+/// The order minus `s`: a signature with it is valid as well.
+fn negate(s: &mut [u8]) {
+    let mut borrow = 0;
+    for (digit, order) in s.iter_mut().zip(P256_ORDER).rev() {
+        let difference = i16::from(order) - i16::from(*digit) - borrow;
+        borrow = i16::from(difference < 0);
+        *digit = difference as u8;
+    }
+    assert_eq!(borrow, 0);
 }
 
 /// `SEQUENCE { INTEGER r, INTEGER s }`: the form of ECDSA signatures in X.509, but not in JWS (RFC 7518 §3.4).

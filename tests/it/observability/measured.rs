@@ -184,6 +184,51 @@ async fn the_lag_of_the_feed_is_the_time_since_the_session_end() {
     assert_eq!(lags, [0.0, 3.0]);
 }
 
+/// A set with the key of RFC 8037, appendix A.2.
+const KEYS: &str =
+    r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+fn verifier<F>(
+    clock: &ManualClock,
+    jwks: impl Fn() -> F + Send + Sync + 'static,
+) -> tower_refresh::Verifier<()>
+where
+    F: Future<Output = Result<&'static str, std::io::Error>> + Send + 'static,
+{
+    let builder = tower_refresh::Verifier::builder().issuer("https://issuer").audience("web");
+    builder.jwks(jwks).clock(clock.clone()).build().unwrap()
+}
+
+#[tokio::test]
+async fn the_fetches_of_an_issuers_keys_are_counted_and_their_age_is_shown() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let clock = ManualClock::new();
+    let answers = std::sync::Arc::new(std::sync::Mutex::new(vec!["", KEYS, ""]));
+    let verifier = verifier(&clock, move || {
+        let answer = answers.lock().unwrap().pop().unwrap_or_default();
+        async move { Ok(answer) }
+    });
+    let shown = |name: &str| series(&snapshotter).get(&format!("tower_refresh_jwks_{name}")).copied();
+    // A snapshot takes what was counted since the last one.
+    assert_eq!(shown("up{}"), Some(0), "before the first fetch");
+    verifier.load().await.unwrap_err();
+    assert_eq!(shown("fetches_total{result=\"error\"}"), Some(1));
+    verifier.load().await.unwrap();
+    let now = tower_refresh::Clock::now(&clock).as_secs();
+    let all = series(&snapshotter);
+    assert_eq!(all["tower_refresh_jwks_up{}"], 1);
+    assert_eq!(all["tower_refresh_jwks_fetched_timestamp_seconds{}"], now);
+    assert_eq!(all["tower_refresh_jwks_fetches_total{result=\"ok\"}"], 1);
+    clock.advance(Duration::from_secs(600));
+    verifier.verify("x.y.z").await.unwrap_err();
+    settle().await;
+    let all = series(&snapshotter);
+    assert_eq!(all["tower_refresh_jwks_up{}"], 0);
+    assert_eq!(all["tower_refresh_jwks_fetches_total{result=\"error\"}"], 1);
+}
+
 #[tokio::test]
 async fn the_table_of_metrics_names_every_metric_and_no_other() {
     let documentation = include_str!("../../../docs/observability.md");
@@ -201,6 +246,7 @@ async fn the_table_of_metrics_names_every_metric_and_no_other() {
     browser.get(&world, "/me").await;
     browser.get(&world, "/logout").await;
     let _there = World::on(clock, store, |builder| builder);
+    verifier(&ManualClock::new(), || async { Ok(KEYS) }).load().await.unwrap();
     settle().await;
 
     let there = snapshotter.snapshot().into_vec();

@@ -12,7 +12,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_refresh::{
     Assessment, Auth, Authenticated, ConfigError, FeedLossPolicy, Identity, InvalidClaimsReason,
     InvalidLoginOptionsReason, InvalidTokenReason, KeyRing, LateBudget, LoginOptions, MemoryStore,
-    PolicyError, ReauthOptions, Rejection, RotationPolicy, Session, SessionHandle, SystemClock,
+    PolicyError, ReauthOptions, Rejection, RotationPolicy, Session, SessionHandle, SystemClock, Verifier,
     event::{EndReason, EventKind, RejectionReason, TokenClass},
     keys::{Algorithm, KeyError, RefreshKey, SigningKey, VerifyingKey},
     store::{Ended, StoreError, StoreErrorKind},
@@ -148,13 +148,13 @@ async fn no_public_type_shows_a_secret() {
     shown.of("Session", session);
     shown.of("Authenticated", user);
     shown.of("Subject", user.subject());
-    shown.of("SessionHandle", &user.session());
+    shown.of("SessionHandle", &user.session().unwrap());
     shown.of("Timestamp", &user.expires_at());
     shown.of("TokenResponse", tokens);
     let page = world.auth.sessions("alice", None).await.unwrap();
     shown.of("SessionPage", &page);
     shown.of("SessionInfo", &page[0]);
-    let row = world.store.row(user.session()).await.unwrap();
+    let row = world.store.row(user.session().unwrap()).await.unwrap();
     shown.of("SessionRow", &row);
     shown.of("SessionMeta", &row.meta);
     shown.of("Ended", &Ended::new(EndReason::Logout, user.expires_at()));
@@ -196,6 +196,17 @@ async fn no_public_type_shows_a_secret() {
     shown.of("InvalidClaimsReason", &InvalidClaimsReason::TooLarge);
     shown.of("InvalidLoginOptionsReason", &InvalidLoginOptionsReason::IdleTooShort);
     shown.of("InvalidTokenReason", &InvalidTokenReason::BadSignature);
+
+    let key = VerifyingKey::from_secret(Algorithm::Hs256, noise(1)).unwrap();
+    let builder = Verifier::<Claims>::builder().issuer("https://issuer").audience("orders").keys([key]);
+    shown.of("VerifierBuilder", &builder);
+    let verifier = builder.build().unwrap();
+    shown.of("Verifier", &verifier);
+    shown.of("VerifyLayer", &verifier.layer());
+    let mut verify =
+        verifier.layer().layer(service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) }));
+    shown.of("VerifyFuture", &verify.call(request_with("Bearer a.b.c")));
+    shown.of("VerifyError", &verifier.verify("a.b.c").await.unwrap_err());
 
     shown.of("Auth", &world.auth);
     shown.of("RefreshLayer", &world.auth.layer());

@@ -132,13 +132,13 @@ async fn a_logout_everywhere_looks_again_for_a_session_that_went_on_under_a_new_
     let world = World::new();
     let browser = Browser::logged_in(&world, "alice").await;
     let mut thief = Browser::logged_in(&world, "alice").await;
-    world.store.overlook_sessions(1);
+    world.store.overlook_sessions(Op::EndSubject, 1);
     let response = world.send(browser.request("/logout-others")).await;
     assert_eq!(response.status(), 200, "{response:?}");
     assert_eq!(thief.get(&world, "/me").await.status(), 401);
     assert_eq!(live_sessions(&world, "alice").await.len(), 1, "the owner's stays");
 
-    world.store.overlook_sessions(1);
+    world.store.overlook_sessions(Op::EndSubject, 1);
     assert_eq!(world.auth.end_subject("alice").await.unwrap(), 1);
     assert!(live_sessions(&world, "alice").await.is_empty());
 }
@@ -147,6 +147,6 @@ async fn a_logout_everywhere_looks_again_for_a_session_that_went_on_under_a_new_
 async fn a_logout_everywhere_that_is_overtaken_again_and_again_reports_a_failure() {
     let world = World::new();
     Browser::logged_in(&world, "alice").await;
-    world.store.overlook_sessions(usize::MAX);
+    world.store.overlook_sessions(Op::EndSubject, usize::MAX);
     assert!(world.auth.end_subject("alice").await.is_err());
 }

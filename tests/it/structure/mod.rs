@@ -1,9 +1,12 @@
-//! The layout of `src/`, here and in each crate: imports go one way, and files and folders stay small.
+//! The layout of `src/`, here and in each crate: imports go one way, and files and folders stay small. The minimum Rust versions and
+//! the workflows are checked here too.
 
 mod lexer;
 mod modules;
 mod rules;
+mod rust_versions;
 mod samples;
+mod workflows;
 
 use std::{
     fs,

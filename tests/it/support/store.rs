@@ -53,7 +53,7 @@ struct State {
     gates: HashMap<Op, Arc<Semaphore>>,
     answer_gates: HashMap<Op, Arc<Semaphore>>,
     pauses: bool,
-    overlooks: usize,
+    overlooks: HashMap<Op, usize>,
     feed_is_lost: bool,
     reported: Vec<(SessionHandle, Timestamp)>,
     reported_outdated: Vec<(SessionHandle, u32)>,
@@ -94,10 +94,16 @@ impl TestStore {
         self.state.lock().unwrap().faults.insert(op, fault);
     }
 
-    /// The next calls of `end_subject` find no session, as if each had ended between the look and the end, and went on as another
-    /// one that was not looked at.
-    pub fn overlook_sessions(&self, calls: usize) {
-        self.state.lock().unwrap().overlooks = calls;
+    /// The next calls of `op`, which ends sessions, find none that is live, as if each had ended between the look and the end, and
+    /// went on as another one that was not looked at.
+    pub fn overlook_sessions(&self, op: Op, calls: usize) {
+        self.state.lock().unwrap().overlooks.insert(op, calls);
+    }
+
+    fn overlooks(&self, op: Op) -> bool {
+        let mut state = self.state.lock().unwrap();
+        let left = state.overlooks.get_mut(&op).filter(|left| **left > 0);
+        left.map(|left| *left -= 1).is_some()
     }
 
     /// From now on the feed of ended sessions cannot be joined.
@@ -230,6 +236,9 @@ impl SessionStore for TestStore {
         version: u64,
     ) -> Result<bool, StoreError> {
         let end = async {
+            if self.overlooks(Op::End) {
+                return Ok(false);
+            }
             let ended = self.inner.end(handle, reason, now, version).await?;
             if ended {
                 self.record_version(handle, version);
@@ -248,12 +257,8 @@ impl SessionStore for TestStore {
         version: u64,
     ) -> Result<Vec<SessionHandle>, StoreError> {
         let end = async {
-            {
-                let mut state = self.state.lock().unwrap();
-                if state.overlooks > 0 {
-                    state.overlooks -= 1;
-                    return Ok(Vec::new());
-                }
+            if self.overlooks(Op::EndSubject) {
+                return Ok(Vec::new());
             }
             let ended = self.inner.end_subject(subject, except, reason, now, version).await?;
             ended.iter().for_each(|session| self.record_version(*session, version));

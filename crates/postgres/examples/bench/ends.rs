@@ -6,13 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use postgres_testing::server::Server;
 use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 use tower_refresh_core::{
     EndReason, FeedWatcher, Page, SessionHandle, SessionRow, SessionStore, Subject, Timestamp,
 };
 use tower_refresh_postgres::PostgresStore;
 
-use crate::{NOW, open, percentile, server::Server};
+use crate::{NOW, open, percentile};
 
 fn row(subject: &str, number: u64) -> SessionRow {
     let handle = SessionHandle::from_bytes(

@@ -2,9 +2,10 @@
 
 use std::error::Error;
 
+use postgres_testing::server::Server;
 use tower_refresh_core::SessionHandle;
 
-use crate::{NOW, server::Server};
+use crate::NOW;
 
 const HOUR: u64 = 60 * 60 * 1000;
 

@@ -9,16 +9,14 @@ mod ends;
 mod fill;
 mod purge;
 mod refresh;
-#[path = "../../tests/it/support/server.rs"]
-#[allow(dead_code, reason = "the tests need more of it")]
-mod server;
 
 use std::{env, error::Error, time::Duration};
 
+use postgres_testing::server::Server;
 use tower_refresh_core::Timestamp;
 use tower_refresh_postgres::PostgresStore;
 
-use self::{refresh::Refreshes, server::Server};
+use self::refresh::Refreshes;
 
 /// The time of all logins.
 const NOW: Timestamp = Timestamp::from_secs(4_000_000_000);

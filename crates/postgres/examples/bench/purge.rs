@@ -5,9 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use postgres_testing::server::Server;
 use tower_refresh_core::SessionStore;
 
-use crate::{NOW, fill, open, percentile, refresh::Refreshes, server::Server};
+use crate::{NOW, fill, open, percentile, refresh::Refreshes};
 
 const TASKS: usize = 8;
 const BEFORE: Duration = Duration::from_secs(5);

@@ -7,12 +7,13 @@ use std::{
 };
 
 use deadpool_postgres::{Manager, Pool};
+use postgres_testing::server::Server;
 use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
 use tower_refresh_core::{SessionHandle, SessionStore};
 use tower_refresh_postgres::PostgresStore;
 
-use crate::{fill, percentile, server::Server};
+use crate::{fill, percentile};
 
 const TURN: Duration = Duration::from_millis(200);
 const TURNS: usize = 25;

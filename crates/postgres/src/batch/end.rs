@@ -8,7 +8,7 @@ use std::{
 use tower_refresh_core::{EndReason, SessionHandle, StoreError};
 
 use super::batcher::Operation;
-use crate::{database::Database, table::row::read_handle};
+use crate::{database::Database, table::read_handle};
 
 pub(crate) struct EndSessions(pub(crate) Arc<Database>);
 

@@ -7,7 +7,7 @@ use tower_refresh_core::{SessionHandle, SessionRow, StoreError};
 use super::batcher::Operation;
 use crate::{
     database::Database,
-    table::row::{read, read_handle},
+    table::{read, read_handle},
 };
 
 pub(crate) struct LoadSessions(pub(crate) Arc<Database>);

@@ -10,7 +10,7 @@ use tower_refresh_core::{SessionHandle, StoreError};
 use super::batcher::Operation;
 use crate::{
     database::Database,
-    table::row::{read_epoch, read_handle},
+    table::{read_epoch, read_handle},
 };
 
 pub(crate) struct OutdateClaims(pub(crate) Arc<Database>);

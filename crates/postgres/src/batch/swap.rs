@@ -7,11 +7,12 @@ use std::{
 
 use tokio_postgres::Row as Columns;
 use tower_refresh_core::{SessionBinding, SessionHandle, SessionRow, StoreError};
+use tower_refresh_postgres_schema::{millis, number};
 
 use super::batcher::Operation;
 use crate::{
     database::Database,
-    table::row::{millis, number, read_column, read_handle},
+    table::{read_column, read_handle},
 };
 
 pub(crate) struct SwapSessions(pub(crate) Arc<Database>);

@@ -1,13 +1,11 @@
 //! How connections to the server are made.
 
-mod echo;
 mod feed;
 mod listener;
 mod pooler;
 mod settings;
 
 pub(crate) use self::{
-    echo::Echo,
     feed::{Feed, FeedUrl},
     listener::{ListenConnection, ListenConnector, Messages},
     pooler::check_prepared_statements,

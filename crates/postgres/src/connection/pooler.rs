@@ -5,8 +5,9 @@ use std::time::Duration;
 use deadpool_postgres::{ClientWrapper, Pool};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{AsyncMessage, Error, error::SqlState};
+use tower_refresh_postgres_schema::Echo;
 
-use super::{Echo, ListenConnection, ListenConnector};
+use super::{ListenConnection, ListenConnector};
 use crate::error::{OpenError, OpenErrorKind};
 
 /// Fails if the connections of `pool` lead to a pooler that gives each transaction another connection, and passes the names of
@@ -36,6 +37,8 @@ async fn has_own_names(connection: &ClientWrapper) -> Result<bool, OpenError> {
     );
     let looked_up = async { connection.query(&connection.prepare(&query).await?, &[]).await };
     match looked_up.await {
+        // What was executed is another client's statement, which has the name.
+        Ok(rows) if rows.is_empty() => Err(OpenErrorKind::PreparedStatementsUnsupported.into()),
         Ok(rows) => Ok(rows.iter().all(|row| !row.try_get(0).is_ok_and(is_name_of_driver))),
         Err(error) if is_lost_statement(&error) => Err(OpenErrorKind::PreparedStatementsUnsupported.into()),
         Err(error) => Err(error.into()),
@@ -69,7 +72,7 @@ async fn hears(
         Ok(false)
     };
     let receive = |message| match message {
-        AsyncMessage::Notification(notification) if echo.hear(&notification) => Some(Ok(true)),
+        AsyncMessage::Notification(notification) if echo.hear(notification.channel()) => Some(Ok(true)),
         _ => None,
     };
     messages.drive(talk, receive).await?

@@ -36,6 +36,7 @@ fn is_local(config: &Config) -> bool {
         Host::Tcp(name) => {
             name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
         }
+        #[cfg(unix)]
         Host::Unix(_) => true,
     });
     hosts && config.get_hostaddrs().iter().all(IpAddr::is_loopback)

@@ -1,7 +1,11 @@
-//! The table: its name, its migrations, the statements on it, and the conversion of its rows.
+//! The table, as this driver uses it: its migration, its statements and its rows.
 
-pub(crate) mod name;
-mod owners;
-pub(crate) mod row;
-pub(crate) mod schema;
-pub(crate) mod statements;
+mod migrate;
+mod row;
+mod statement;
+
+pub(crate) use self::{
+    migrate::{check, migrate},
+    row::{read, read_column, read_epoch, read_handle, read_time},
+    statement::{Statement, Statements, statements},
+};

@@ -10,6 +10,7 @@ mod laws;
 mod lists;
 mod opening;
 mod owners;
+mod read_only;
 mod retries;
 mod search_path;
 mod support;

@@ -13,7 +13,9 @@ use tower_refresh_core::StoreError;
 
 use self::{
     places::{Place, places},
-    probes::{CHANNEL, COMMANDS, FIRST_INDEX, IN_SCRIPTS, INDEX, LOAD_SCRIPT, LOG, Probe, ROW, RUN_SCRIPT},
+    probes::{
+        CHANNEL, COMMANDS, FIRST_INDEX, IN_SCRIPTS, INDEX, LOAD_SCRIPT, LOG, Probe, READING, ROW, RUN_SCRIPT,
+    },
 };
 use crate::{
     connection::{Request, SharedConnection, Wait},
@@ -30,13 +32,18 @@ struct Missing {
 }
 
 /// Tries what the store does.
-pub(crate) async fn check(database: &Database) -> Result<(), OpenError> {
+pub(crate) async fn check(database: &Database, read_only: bool) -> Result<(), OpenError> {
     let places = places(database).await.map_err(unavailable)?;
     let mut missing = Missing::default();
     let waiting = database.waiting.as_ref().map(|(wait, connection)| (Some(wait), connection));
     for (wait, connection) in [(None, &database.connection)].into_iter().chain(waiting) {
         for place in &places {
-            Trial { database, connection, place }.run(wait, &mut missing).await?;
+            let trial = Trial { database, connection, place };
+            if read_only {
+                trial.try_all(&READING, false, &mut missing).await?;
+            } else {
+                trial.run(wait, &mut missing).await?;
+            }
         }
     }
     if let Err(error) = feed::try_to_subscribe(database).await {

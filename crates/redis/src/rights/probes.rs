@@ -32,6 +32,17 @@ pub(super) const COMMANDS: [Probe; 12] = [
     ("xinfo|stream", &["XINFO", "STREAM", LOG]),
 ];
 
+/// What the feed and a load need.
+pub(super) const READING: [Probe; 7] = [
+    ("ping", &["PING"]),
+    ("time", &["TIME"]),
+    ("get", &["GET", ROW]),
+    ("getrange", &["GETRANGE", ROW, "0", "0"]),
+    ("exists", &["EXISTS", LOG]),
+    ("xrange", &["XRANGE", LOG, "+", "-"]),
+    ("xinfo|stream", &["XINFO", "STREAM", LOG]),
+];
+
 pub(super) const IN_SCRIPTS: [Probe; 13] = [
     ("set", &["SET", ROW, "", "XX"]),
     ("setrange", &["SETRANGE", ROW, "0", ""]),

@@ -13,6 +13,7 @@ mod laws_on_node;
 mod laws_with_least_rights;
 mod many;
 mod races;
+mod read_only;
 mod replicas;
 mod rights;
 mod sharing;

@@ -94,14 +94,16 @@ async fn a_failed_write_does_not_affect_the_others_of_its_group() {
 
 #[tokio::test]
 async fn a_file_that_stays_locked_fails_all_waiting_writes_and_none_after() {
+    const TIMEOUT: Duration = Duration::from_millis(20);
     let (_folder, path) = temporary();
-    let options = SqliteOptions::new().with_lock_timeout(Duration::from_millis(20));
-    let store = options.open(&path).await.unwrap();
+    let store = SqliteOptions::new().with_lock_timeout(TIMEOUT).open(&path).await.unwrap();
     let mut connection = sqlite(&path);
     let locked = lock(&mut connection);
+    let started = Instant::now();
     let creates = [1, 2, 3].map(|number| tokio::spawn(create(&store, row(number))));
     for create in creates {
         let error = create.await.unwrap().unwrap_err();
+        assert!(started.elapsed() >= TIMEOUT, "it waited");
         assert_eq!(error.kind(), StoreErrorKind::TimedOut);
         assert!(error.source().is_some());
     }
@@ -110,6 +112,19 @@ async fn a_file_that_stays_locked_fails_all_waiting_writes_and_none_after() {
     for number in [1, 2, 3] {
         store.create(&row(number)).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_lock_timeout_beyond_the_clock_waits_until_the_lock_is_free() {
+    let (_folder, path) = temporary();
+    let store = SqliteOptions::new().with_lock_timeout(Duration::MAX).open(&path).await.unwrap();
+    let mut connection = sqlite(&path);
+    let locked = lock(&mut connection);
+    let write = tokio::spawn(create(&store, row(1)));
+    // The runtime has a single thread, so the write is waiting before this one continues.
+    yield_now().await;
+    drop(locked);
+    write.await.unwrap().unwrap();
 }
 
 fn create(

@@ -7,6 +7,7 @@ mod durability;
 mod files;
 mod groups;
 mod laws;
+mod read_only;
 mod several;
 mod support;
 mod upgrade;

@@ -145,7 +145,7 @@ fn login_failed() -> Response {
 pub(super) async fn me(user: Authenticated<Claims>) -> Json<Value> {
     let mut me = json!({
         "sub": user.subject().as_str(),
-        "sid": user.session().to_string(),
+        "sid": user.session().map(|session| session.to_string()),
         "scope": user.scope(),
         "name": user.claims().name,
         "exp": user.expires_at().as_secs(),

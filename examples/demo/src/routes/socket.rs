@@ -79,7 +79,7 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
 /// Tracks the session of a socket.
 struct SessionLifetime {
     auth: Auth<Claims>,
-    session: SessionHandle,
+    session: Option<SessionHandle>,
     /// Until then the session is known to be valid: the expiry of the access token, or of the last check.
     valid_until: Instant,
     access_lifetime: Duration,
@@ -92,12 +92,13 @@ impl SessionLifetime {
     async fn ended(mut self) {
         loop {
             match timeout_at(self.valid_until, self.ended.recv()).await {
-                Ok(Ok(ended)) if ended == self.session => return,
+                Ok(Ok(ended)) if Some(ended) == self.session => return,
                 Ok(Ok(_)) => continue,
                 Ok(Err(RecvError::Closed)) => return,
                 Ok(Err(RecvError::Lagged(_))) | Err(_) => {}
             }
-            if !matches!(self.auth.session(self.session).await, Ok(Some(_))) {
+            let Some(session) = self.session else { return };
+            if !matches!(self.auth.session(session).await, Ok(Some(_))) {
                 return;
             }
             self.valid_until = Instant::now() + self.access_lifetime;

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
-use super::{AccessToken, Expected, InvalidTokenReason, MAX_TOKEN_LEN, Verdict, verify};
+use super::{AccessToken, InvalidTokenReason, MAX_TOKEN_LEN, Verdict, verify};
 use crate::{
-    access_token::{CustomMembers, InvalidClaimsReason, NewAccessToken, mint, token_len},
+    access_token::{CustomMembers, Expected, InvalidClaimsReason, NewAccessToken, Profile, mint, token_len},
     keys::{Algorithm, KeyRing, PreparedKeys, SigningKey, VerifyingKey},
 };
 
@@ -22,8 +22,15 @@ mod round_trip;
 
 const NOW: u64 = 1_700_000_000;
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
-const EXPECTED: Expected<'_> =
-    Expected { issuer: "https://issuer", audience: "web", access_lifetime: Duration::from_secs(600) };
+
+fn audiences() -> [String; 1] {
+    ["web".to_owned()]
+}
+
+fn expected(audiences: &[String]) -> Expected<'_> {
+    let access_lifetime = Duration::from_secs(600);
+    Expected { issuer: "https://issuer", audiences, access_lifetime, profile: Profile::own() }
+}
 
 fn keys() -> PreparedKeys {
     KeyRing::hs256(SECRET).unwrap().prepare().unwrap()
@@ -68,7 +75,19 @@ fn at(seconds: u64) -> Timestamp {
 }
 
 fn verify_payload<C: DeserializeOwned>(payload: &str, now: Timestamp) -> Verdict<AccessToken<C>> {
-    verify(signed(&header(), payload).as_bytes(), &keys(), &EXPECTED, now)
+    verify_text(&signed(&header(), payload), now)
+}
+
+fn verify_text<C: DeserializeOwned>(token: &str, now: Timestamp) -> Verdict<AccessToken<C>> {
+    verify_with(token.as_bytes(), &keys(), now)
+}
+
+fn verify_with<C: DeserializeOwned>(
+    token: &[u8],
+    keys: &PreparedKeys,
+    now: Timestamp,
+) -> Verdict<AccessToken<C>> {
+    verify(token, keys.verifiers(), &expected(&audiences()), now)
 }
 
 #[track_caller]

@@ -1,4 +1,3 @@
 //! What stands between a store and its server.
 
-mod bouncer;
 mod pgbouncer;

@@ -7,9 +7,10 @@ use tokio::{sync::OnceCell, time::timeout};
 use tower_refresh_core::{EndReason, SessionStore, StoreErrorKind, conformance_tests};
 use tower_refresh_postgres::{OpenErrorKind, PostgresStore};
 
-use super::bouncer::Bouncer;
 use crate::support::{
-    NOW, block_on, handle, own_table, row, server,
+    NOW, block_on,
+    bouncer::Bouncer,
+    handle, own_table, row, server,
     watcher::{Watcher, why_lost},
 };
 

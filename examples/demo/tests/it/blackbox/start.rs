@@ -138,10 +138,20 @@ fn an_invalid_key_is_reported_in_one_line() {
 }
 
 #[test]
+#[cfg(not(feature = "sqlx"))]
+fn the_store_of_sqlx_without_its_feature_is_reported_in_one_line() {
+    let line = fails_to_start(&["--store", "sqlx+postgres://user:hunter2@127.0.0.1:1/db"], &[]);
+    assert!(line.starts_with("error: ") && line.contains("--features sqlx"), "{line}");
+    assert!(!line.contains("hunter2"), "{line}");
+}
+
+#[test]
 fn an_unreachable_store_is_reported_in_one_line() {
     // No server listens on port 1.
     for store in [
         "postgres://user:hunter2@127.0.0.1:1/db",
+        #[cfg(feature = "sqlx")]
+        "sqlx+postgres://user:hunter2@127.0.0.1:1/db",
         "redis://:hunter2@127.0.0.1:1",
         "redis+cluster://:hunter2@127.0.0.1:1,127.0.0.1:1",
     ] {

@@ -47,6 +47,13 @@ fn no_session_is_lost_when_postgresql_is_killed() {
 }
 
 #[test]
+#[cfg(feature = "sqlx")]
+#[ignore = "needs PostgreSQL"]
+fn no_session_is_lost_when_postgresql_with_sqlx_is_killed() {
+    killed(Node::postgres_by_sqlx());
+}
+
+#[test]
 #[ignore = "needs Redis"]
 fn no_session_is_lost_when_redis_is_killed() {
     killed(Node::redis());
@@ -69,6 +76,13 @@ fn killed(mut node: Node) {
 #[ignore = "needs PostgreSQL"]
 fn no_session_is_lost_when_postgresql_is_frozen() {
     frozen(&Node::postgres());
+}
+
+#[test]
+#[cfg(feature = "sqlx")]
+#[ignore = "needs PostgreSQL"]
+fn no_session_is_lost_when_postgresql_with_sqlx_is_frozen() {
+    frozen(&Node::postgres_by_sqlx());
 }
 
 #[test]
@@ -95,6 +109,13 @@ fn frozen(node: &Node) {
 #[ignore = "needs PostgreSQL"]
 fn no_session_is_lost_when_connections_to_postgresql_are_cut() {
     cut(&Node::postgres());
+}
+
+#[test]
+#[cfg(feature = "sqlx")]
+#[ignore = "needs PostgreSQL"]
+fn no_session_is_lost_when_connections_to_postgresql_with_sqlx_are_cut() {
+    cut(&Node::postgres_by_sqlx());
 }
 
 #[test]
@@ -152,6 +173,13 @@ fn no_session_is_lost_when_a_master_of_a_cluster_is_killed() {
 #[ignore = "needs PostgreSQL"]
 fn no_session_is_lost_when_a_server_on_postgresql_is_killed() {
     server_killed(&Node::postgres());
+}
+
+#[test]
+#[cfg(feature = "sqlx")]
+#[ignore = "needs PostgreSQL"]
+fn no_session_is_lost_when_a_server_on_postgresql_with_sqlx_is_killed() {
+    server_killed(&Node::postgres_by_sqlx());
 }
 
 #[test]

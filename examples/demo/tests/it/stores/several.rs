@@ -31,6 +31,13 @@ fn servers_with_one_postgresql_work_as_one() {
 }
 
 #[test]
+#[cfg(feature = "sqlx")]
+#[ignore = "needs PostgreSQL"]
+fn servers_with_one_postgresql_with_sqlx_work_as_one() {
+    work_as_one_server(&Store::Node(Node::postgres_by_sqlx()));
+}
+
+#[test]
 #[ignore = "needs Redis"]
 fn servers_with_one_redis_work_as_one() {
     work_as_one_server(&Store::Node(Node::redis()));
@@ -55,6 +62,13 @@ fn logouts_are_reported_and_sessions_survive_restarts_on_postgresql() {
 }
 
 #[test]
+#[cfg(feature = "sqlx")]
+#[ignore = "needs PostgreSQL"]
+fn logouts_are_reported_and_sessions_survive_restarts_on_postgresql_with_sqlx() {
+    logouts_are_reported_and_sessions_survive_restarts(&Store::Node(Node::postgres_by_sqlx()));
+}
+
+#[test]
 #[ignore = "needs Redis"]
 fn logouts_are_reported_and_sessions_survive_restarts_on_redis() {
     logouts_are_reported_and_sessions_survive_restarts(&Store::Node(Node::redis()));
@@ -76,6 +90,13 @@ fn a_role_taken_away_is_gone_on_every_server_on_sqlite() {
 #[ignore = "needs PostgreSQL"]
 fn a_role_taken_away_is_gone_on_every_server_on_postgresql() {
     a_role_taken_away_is_gone_on_every_server(&Store::Node(Node::postgres()));
+}
+
+#[test]
+#[cfg(feature = "sqlx")]
+#[ignore = "needs PostgreSQL"]
+fn a_role_taken_away_is_gone_on_every_server_on_postgresql_with_sqlx() {
+    a_role_taken_away_is_gone_on_every_server(&Store::Node(Node::postgres_by_sqlx()));
 }
 
 #[test]

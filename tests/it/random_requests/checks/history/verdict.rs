@@ -92,7 +92,9 @@ impl History {
             assert!(cookies.is_empty(), "{response:?}");
         }
         let is_changed = is_logout || facts.path.login().is_some() || facts.path == Path::Reauthenticate;
-        if (facts.is_elsewhere || facts.is_refused) && !is_changed {
+        // An objection of the application concerns refresh tokens: an access token may still replace the data of its session.
+        let sets_data = facts.path == Path::SetData && facts.presented.access.is_some();
+        if (facts.is_elsewhere || facts.is_refused && !sets_data) && !is_changed {
             let is_removal = facts.is_navigation && cookies.iter().all(|(_, value)| value.is_none());
             assert!(carries_nothing(response) || facts.is_refused && is_removal, "{response:?}");
         }

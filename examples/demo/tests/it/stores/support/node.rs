@@ -24,6 +24,8 @@ pub(crate) struct Node {
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Postgres,
+    /// PostgreSQL, with a pool of sqlx.
+    Sqlx,
     Redis,
 }
 
@@ -59,6 +61,13 @@ impl Node {
         Self::start(Kind::Postgres, port, folder, command)
     }
 
+    #[allow(dead_code, reason = "used with the demo's feature `sqlx`")]
+    pub(crate) fn postgres_by_sqlx() -> Self {
+        let mut node = Self::postgres();
+        node.kind = Kind::Sqlx;
+        node
+    }
+
     /// It syncs each write to the disk before it answers.
     pub(crate) fn redis() -> Self {
         Self::redis_with(&[])
@@ -88,6 +97,7 @@ impl Node {
     pub(crate) fn url_at(&self, port: u16) -> String {
         match self.kind {
             Kind::Postgres => format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable"),
+            Kind::Sqlx => format!("sqlx+postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable"),
             Kind::Redis => format!("redis://127.0.0.1:{port}"),
         }
     }
@@ -95,6 +105,7 @@ impl Node {
     pub(crate) fn name(&self) -> &'static str {
         match self.kind {
             Kind::Postgres => "PostgreSQL",
+            Kind::Sqlx => "PostgreSQL with sqlx",
             Kind::Redis => "Redis",
         }
     }
@@ -128,14 +139,12 @@ impl Node {
     }
 
     fn is_ready(&self) -> bool {
-        match self.kind {
-            Kind::Postgres => {
-                let mut ready = Command::new(postgres_program("pg_isready"));
-                ready.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
-                ready.status().unwrap().success()
-            }
-            Kind::Redis => self.ask(&["PING"]).trim() == "PONG",
+        if self.kind == Kind::Redis {
+            return self.ask(&["PING"]).trim() == "PONG";
         }
+        let mut ready = Command::new(postgres_program("pg_isready"));
+        ready.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        ready.status().unwrap().success()
     }
 
     /// What Redis answers, as text; nothing when it is not there.

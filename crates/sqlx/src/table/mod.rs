@@ -1,0 +1,11 @@
+//! The table, as this driver uses it: its migration, its statements and its rows.
+
+mod migrate;
+mod row;
+mod statement;
+
+pub(crate) use self::{
+    migrate::{check, migrate},
+    row::Columns,
+    statement::{Statements, statements},
+};

@@ -1,0 +1,3 @@
+//! What stands between a store and its server.
+
+mod pgbouncer;

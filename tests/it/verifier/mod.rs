@@ -1,0 +1,12 @@
+//! A service that only verifies the tokens of an issuer.
+
+mod attacks;
+mod config;
+mod documents;
+mod feed;
+mod issuer;
+mod keys;
+mod requests;
+mod service;
+mod sets;
+mod tokens;
