@@ -19,6 +19,8 @@ use crate::server::Server;
 #[derive(Clone, Copy, Debug)]
 #[allow(clippy::exhaustive_enums, reason = "used here only")]
 pub enum Fault {
+    /// Nothing: a fault that comes later meets what is sent later.
+    Absent,
     /// The server does not read it, and reports that an administrator terminated the connection.
     Terminated,
     /// The server executes it, and the connection is lost before the client has the reply.
@@ -89,7 +91,7 @@ async fn forward(mut client: TcpStream, mut server: UnixStream, faults: Faults) 
                 }
                 let fault = faults.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 match fault {
-                    None => server.write_all(&request[..read]).await?,
+                    None | Some(Fault::Absent) => server.write_all(&request[..read]).await?,
                     Some(Fault::Terminated) => {
                         let length = u32::try_from(4 + TERMINATED.len()).expect("the error is short");
                         client.write_all(&[b"E", &length.to_be_bytes()[..], TERMINATED].concat()).await?;

@@ -65,7 +65,7 @@ impl Database {
             let mut reply = Reply::default();
             match self.send(bind(), &mut reply, deadline).await {
                 // The server sends the reply before it commits, so the statement had no effect.
-                Err(error) if !reply.begun && server_closed_connection(&error) => {
+                Err(error) if !reply.begun && was_not_executed(&error) => {
                     self.send(bind(), &mut reply, deadline).await
                 }
                 sent => sent,
@@ -116,8 +116,8 @@ fn is_invalid_value(error: &Error) -> bool {
     has_code(error, |code| code.starts_with("22"))
 }
 
-/// Whether the server reports that it closed a connection that was open: `admin_shutdown`, `crash_shutdown`,
-/// `idle_session_timeout`.
-fn server_closed_connection(error: &Error) -> bool {
-    has_code(error, |code| matches!(code, "57P01" | "57P02" | "57P05"))
+/// Whether the server reports that it closed a connection that was open (`admin_shutdown`, `crash_shutdown`,
+/// `idle_session_timeout`), or that the application left a transaction on it that has failed (`in_failed_sql_transaction`).
+fn was_not_executed(error: &Error) -> bool {
+    has_code(error, |code| matches!(code, "57P01" | "57P02" | "57P05" | "25P02"))
 }

@@ -52,8 +52,11 @@
 //!   ([`OpenErrorKind::Locked`]), as all other queries of the table wait behind it. Nothing has then changed; open the store
 //!   again. If the table is up to date, the store needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on it, `SELECT` on the table
 //!   of its version (`sessions_version`), `USAGE` on the schema, and no other right.
-//! - Each call is one prepared statement on one connection of the pool, outside of any transaction of the application. The driver adds a
-//!   round trip before it (`test_before_acquire`, on by default) and one when the connection returns to the pool.
+//! - Each call is one prepared statement on one connection of the pool, outside of any transaction of the application. Before it the
+//!   store asks the server, in a round trip of its own, whether a transaction is open on that connection, and rolls it back: the driver
+//!   gives a connection back in one if the application stops waiting while a transaction begins, as a handler does whose client is
+//!   gone. A logout would otherwise be acknowledged and never committed. The driver adds a round trip before that
+//!   (`test_before_acquire`, on by default) and one when the connection returns to the pool.
 //! - The store needs a tokio runtime, in which its methods must be called.
 //! - A call fails at the time limit ([`SqlxOptions::with_timeout`]), or earlier if the pool's `acquire_timeout` is shorter. The
 //!   driver repeats attempts to connect until then. Set `acquire_timeout` to less than the middleware's `backend_timeout`

@@ -16,8 +16,21 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
+    /// A connection on which no transaction is open. If the application stops waiting while the driver begins one, the driver gives
+    /// the connection back with it: what is written there would never be committed, and its reads may be of long ago.
     pub(crate) async fn acquire(pool: &PgPool, deadline: Instant) -> Result<Self, Error> {
-        Ok(Self { connection: Some(pool.acquire().await?), deadline, in_transaction: false })
+        let mut lease = Self { connection: Some(pool.acquire().await?), deadline, in_transaction: false };
+        // Executes nothing, and fails unless the server says that there is a transaction.
+        let checked = match lease.connection()?.begin_with("").await {
+            Ok(left_open) => left_open.rollback().await,
+            Err(Error::BeginFailed) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = checked {
+            lease.close();
+            return Err(error);
+        }
+        Ok(lease)
     }
 
     pub(crate) fn connection(&mut self) -> Result<&mut PgConnection, Error> {

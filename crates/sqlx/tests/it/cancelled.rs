@@ -1,29 +1,15 @@
 //! Calls whose callers stop waiting.
 
-use std::{future::poll_fn, pin::pin, task::Poll};
-
 use sqlx::{PgPool, Row};
 use tower_refresh_core::{EndReason, Page, SessionStore};
 use tower_refresh_sqlx::{SqlxOptions, SqlxStore};
 
-use crate::support::{NOW, block_on, handle, own_table, rotated, row, server, single, unique, until_idle};
+use crate::support::{
+    NOW, block_on, handle, own_table, poll_times, rotated, row, server, single, unique, until_idle,
+};
 
 /// Longer than any call takes.
 const POLLS: usize = 40;
-
-/// Polls the future so many times and then drops it. Returns whether it was done.
-async fn poll_times(work: impl Future, times: usize) -> bool {
-    let mut work = pin!(work);
-    let mut left = times;
-    poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(false);
-        }
-        left -= 1;
-        work.as_mut().poll(context).map(|_| true)
-    })
-    .await
-}
 
 /// The connection has no open transaction, and what it is sent next is executed as if nothing had happened.
 async fn assert_clean(pool: &PgPool, why: &str) {

@@ -10,7 +10,8 @@ use tower_refresh_core::{EndReason, SessionStore, StoreErrorKind};
 use tower_refresh_sqlx::{OpenErrorKind, SqlxOptions};
 
 use crate::support::{
-    NOW, block_on, handle, own_table, pool, rotated, row, server, single, unique, watcher::Watcher,
+    NOW, block_on, handle, own_table, poll_times, pool, rotated, row, server, single, unique, until_idle,
+    watcher::Watcher,
 };
 
 #[test]
@@ -152,6 +153,50 @@ fn a_pool_whose_cache_of_statements_is_off_leaves_none_on_the_server() {
             let count = "SELECT count(*) FROM pg_prepared_statements";
             let count = sqlx::query_scalar::<_, i64>(count).persistent(false).fetch_one(&pool).await;
             assert_eq!(count.expect("counts"), if kept { 2 } else { 0 }, "capacity {capacity}");
+        }
+    });
+}
+
+/// How a connection came back to the pool in a transaction.
+#[derive(Clone, Copy, Debug)]
+enum LeftOpen {
+    /// The caller polled so often, and then stopped waiting.
+    ByDriver(usize),
+    ByScript(&'static str),
+}
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn a_transaction_that_the_application_left_open_does_not_take_a_write_along() {
+    let cases = [
+        LeftOpen::ByDriver(1),
+        LeftOpen::ByDriver(2),
+        LeftOpen::ByDriver(3),
+        LeftOpen::ByScript("BEGIN"),
+        LeftOpen::ByScript("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1"),
+        LeftOpen::ByScript("BEGIN; SELECT 1/0"),
+    ];
+    block_on(async {
+        for options in [own_table(), own_table().with_unnamed_statements()] {
+            let kind = format!("{options:?}");
+            let url = server().url("postgres");
+            let pool = single(&url).await;
+            let store = options.clone().open(pool.clone()).await.expect("opens");
+            let other = options.open(self::pool(&url).await).await.expect("opens");
+            for (number, left_open) in (0..).zip(cases) {
+                store.create(&row(number)).await.expect("creates");
+                until_idle(&pool).await;
+                match left_open {
+                    // The driver does not notice that it began, if the caller stops waiting at that time.
+                    LeftOpen::ByDriver(polls) => drop(poll_times(pool.begin(), polls).await),
+                    LeftOpen::ByScript(script) => drop(sqlx::raw_sql(script).execute(&pool).await),
+                }
+                until_idle(&pool).await;
+                let why = format!("{left_open:?}, {kind}");
+                assert!(store.end(handle(number), EndReason::Logout, NOW, 7).await.expect(&why), "{why}");
+                let stored = other.load(handle(number)).await.expect("loads").expect("is there");
+                assert!(stored.ended.is_some(), "another server sees the logout: {why}");
+            }
         }
     });
 }

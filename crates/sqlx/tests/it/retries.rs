@@ -30,17 +30,19 @@ fn a_statement_that_a_terminated_connection_did_not_execute_is_sent_on_another_o
         for unnamed in [false, true] {
             let proxy = Proxy::start(server()).await;
             let (pool, store) = open(&proxy, unnamed).await;
-            for number in [1, 2] {
-                proxy.fail_next(&[Fault::Terminated]);
+            // The second fault meets the question whether a transaction is open.
+            for (number, faults) in [(1, &[Fault::Absent, Fault::Terminated][..]), (2, &[Fault::Terminated])]
+            {
+                proxy.fail_next(faults);
                 store.create(&row(number)).await.expect("is sent again");
                 assert_eq!(store.load(handle(number)).await.expect("loads"), Some(row(number)));
                 until_idle(&pool).await;
             }
             // The new connection has no other statement yet, so these faults meet the preparation.
-            proxy.fail_next(&[Fault::Terminated]);
+            proxy.fail_next(&[Fault::Absent, Fault::Terminated]);
             assert!(store.compare_and_swap(&rotated(&row(1)), 1).await.expect("is sent again"));
             until_idle(&pool).await;
-            proxy.fail_next(&[Fault::Terminated]);
+            proxy.fail_next(&[Fault::Absent, Fault::Terminated]);
             assert!(store.end(handle(1), EndReason::Logout, NOW, 7).await.expect("is sent again"));
             let ended = store.load(handle(1)).await.expect("loads").expect("the session is there");
             assert_eq!((ended.generation, ended.version), (1, 7), "each write was executed once");
@@ -54,8 +56,8 @@ fn a_statement_is_sent_again_only_once() {
     block_on(async {
         let proxy = Proxy::start(server()).await;
         let (_pool, store) = open(&proxy, false).await;
-        // The first meets the statement, the second the new connection.
-        proxy.fail_next(&[Fault::Terminated, Fault::Terminated]);
+        // One meets the statement, the other the new connection.
+        proxy.fail_next(&[Fault::Absent, Fault::Terminated, Fault::Terminated]);
         let error = store.create(&row(1)).await.expect_err("both connections were terminated");
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
         assert_eq!(store.load(handle(1)).await.expect("loads"), None);
@@ -68,7 +70,7 @@ fn a_write_that_may_have_been_executed_is_not_repeated() {
     block_on(async {
         let proxy = Proxy::start(server()).await;
         let (_pool, store) = open(&proxy, false).await;
-        proxy.fail_next(&[Fault::ReplyLost]);
+        proxy.fail_next(&[Fault::Absent, Fault::ReplyLost]);
         let error = store.create(&row(1)).await.expect_err("the reply was lost");
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
         assert_eq!(store.load(handle(1)).await.expect("loads"), Some(row(1)), "it was executed");
@@ -76,7 +78,7 @@ fn a_write_that_may_have_been_executed_is_not_repeated() {
         let (pool, store) = open(&proxy, false).await;
         store.create(&row(1)).await.expect("creates");
         until_idle(&pool).await;
-        proxy.fail_next(&[Fault::ReplyLost]);
+        proxy.fail_next(&[Fault::Absent, Fault::ReplyLost]);
         let error = store.compare_and_swap(&rotated(&row(1)), 1).await.expect_err("the reply was lost");
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
         let swapped = store.load(handle(1)).await.expect("loads").expect("the session is there");

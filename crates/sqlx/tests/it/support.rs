@@ -1,6 +1,6 @@
 //! The stores of the tests.
 
-use std::time::Duration;
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 pub(crate) use postgres_testing::{
     DAY, LONG, NOW, block_on, bouncer, handle, proxy, rotated, row, server, unique, watcher,
@@ -38,4 +38,18 @@ pub(crate) async fn until_idle(pool: &PgPool) {
         }
     };
     timeout(LONG, idle).await.expect("the connections are given back");
+}
+
+/// Polls the future so many times and then drops it. Returns whether it was done.
+pub(crate) async fn poll_times(work: impl Future, times: usize) -> bool {
+    let mut work = pin!(work);
+    let mut left = times;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(false);
+        }
+        left -= 1;
+        work.as_mut().poll(context).map(|_| true)
+    })
+    .await
 }
