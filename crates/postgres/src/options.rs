@@ -9,6 +9,9 @@ use tokio_postgres::{
 
 use crate::connection::{self, Feed, FeedUrl, ListenConnector};
 
+/// Twice this time can be computed on every system.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Options of a [`PostgresStore`](crate::PostgresStore), for when [`PostgresStore::connect`](crate::PostgresStore::connect)
 /// does not fit.
 ///
@@ -77,10 +80,11 @@ impl PostgresOptions {
     }
 
     /// How long a statement may take, including the wait for a connection. After that it fails and its connection is
-    /// closed, which is how the store recovers from a server that vanished without closing its connections.
+    /// closed, which is how the store recovers from a server that vanished without closing its connections. More than a year is a
+    /// year.
     #[must_use]
     pub fn with_timeout(mut self, limit: Duration) -> Self {
-        self.timeout = limit;
+        self.timeout = limit.min(LONGEST_TIMEOUT);
         self
     }
 

@@ -4,6 +4,9 @@ use std::{fmt, time::Duration};
 
 use sqlx::postgres::PgConnectOptions;
 
+/// A time so far ahead can be computed on every system.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Options of a [`SqlxStore`](crate::SqlxStore), for when [`SqlxStore::open`](crate::SqlxStore::open) does not fit.
 ///
 /// Their names and their defaults are those of `tower_refresh_postgres::PostgresOptions`, so that both stores use the same table.
@@ -64,10 +67,10 @@ impl SqlxOptions {
     /// How long a statement may take, including the wait for a connection of the pool. After that it fails and its connection is
     /// closed, which is how the store recovers from a server that vanished without closing its connections.
     ///
-    /// If the pool's `acquire_timeout` is shorter, it limits the wait for a connection.
+    /// If the pool's `acquire_timeout` is shorter, it limits the wait for a connection. More than a year is a year.
     #[must_use]
     pub fn with_timeout(mut self, limit: Duration) -> Self {
-        self.timeout = limit;
+        self.timeout = limit.min(LONGEST_TIMEOUT);
         self
     }
 
@@ -86,7 +89,7 @@ impl SqlxOptions {
     /// that gives each transaction another connection and does not support prepared statements: PgBouncer in transaction mode before
     /// 1.21, or with `max_prepared_statements = 0`.
     ///
-    /// A call is then four round trips instead of one, and the server parses and plans each statement anew. The feed needs a
+    /// A call is then five round trips instead of two, and the server parses and plans each statement anew. The feed needs a
     /// connection past the pooler: [`with_feed`](Self::with_feed).
     ///
     /// A pool whose cache of statements is off (`PgConnectOptions::statement_cache_capacity(0)`) is used in this way without this

@@ -185,3 +185,14 @@ fn a_server_that_is_not_there_is_an_error_soon() {
         assert_eq!(kind(store), OpenErrorKind::Unavailable);
     });
 }
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn the_longest_time_limit_is_one_as_well() {
+    block_on(async {
+        let options = own_table().with_timeout(Duration::MAX);
+        let store = options.connect(&server().url("postgres")).await.expect("opens");
+        store.create(&row(0)).await.expect("creates");
+        Watcher::start(&store, NOW).await;
+    });
+}

@@ -200,3 +200,14 @@ fn a_transaction_that_the_application_left_open_does_not_take_a_write_along() {
         }
     });
 }
+
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn the_longest_time_limit_is_one_as_well() {
+    block_on(async {
+        let pool = pool(&server().url("postgres")).await;
+        let store = own_table().with_timeout(Duration::MAX).open(pool).await.expect("opens");
+        store.create(&row(0)).await.expect("creates");
+        Watcher::start(&store, NOW).await;
+    });
+}
