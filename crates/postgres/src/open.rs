@@ -73,7 +73,8 @@ impl PostgresOptions {
     }
 
     /// As [`connect`](Self::connect), on a pool of your own. Its connections must lead to a primary, never to a replica,
-    /// which may lag. The store has a feed of ended sessions only if [`with_feed_url`](Self::with_feed_url) or
+    /// which may lag. None may come back to the pool in an open transaction, as one with a `BEGIN` of your own does whose caller
+    /// stopped waiting (`Client::transaction` rolls back): what the store writes there is not committed. The store has a feed of ended sessions only if [`with_feed_url`](Self::with_feed_url) or
     /// [`with_feed`](Self::with_feed) was called. If the connections go through a pooler, read
     /// [`with_unnamed_statements`](Self::with_unnamed_statements).
     ///
