@@ -31,9 +31,9 @@ impl StoreUrl {
             ("sqlite", file) => Ok(Self::Sqlite(file.into())),
             ("postgres" | "postgresql", _) => Ok(Self::Postgres(url.to_owned())),
             #[cfg(feature = "sqlx")]
-            ("sqlx+postgres", rest) => Ok(Self::Sqlx(format!("postgres:{rest}"))),
+            ("sqlx+postgres" | "sqlx+postgresql", rest) => Ok(Self::Sqlx(format!("postgres:{rest}"))),
             #[cfg(not(feature = "sqlx"))]
-            ("sqlx+postgres", _) => {
+            ("sqlx+postgres" | "sqlx+postgresql", _) => {
                 bail!("the store sqlx+postgres: needs the feature sqlx: cargo run -p demo --features sqlx")
             }
             ("redis" | "redis+cluster", _) => Ok(Self::Redis(url.to_owned())),
@@ -66,11 +66,16 @@ impl fmt::Display for StoreUrl {
     }
 }
 
-/// The scheme and the hosts.
+/// The scheme and the hosts. The scheme alone if it is not clear what the hosts are.
 fn without_password(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
-    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    format!("{scheme}://{}", host.split(['/', '?']).next().unwrap_or_default())
+    let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+    let rest = rest.strip_prefix("//").unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    // Either side may be a part of a password with one of these characters.
+    if path.contains('@') {
+        return format!("{scheme}:");
+    }
+    format!("{scheme}://{}", authority.rsplit_once('@').map_or(authority, |(_, host)| host))
 }
 
 #[cfg(test)]
@@ -86,7 +91,9 @@ mod tests {
             assert!(parse(url) == StoreUrl::Postgres(url.into()));
         }
         #[cfg(feature = "sqlx")]
-        assert!(parse("sqlx+postgres://host/db") == StoreUrl::Sqlx("postgres://host/db".into()));
+        for url in ["sqlx+postgres://host/db", "sqlx+postgresql://host/db"] {
+            assert!(parse(url) == StoreUrl::Sqlx("postgres://host/db".into()));
+        }
         for url in ["redis://host", "redis+cluster://a:1,b:2"] {
             assert!(parse(url) == StoreUrl::Redis(url.into()));
         }
@@ -102,6 +109,9 @@ mod tests {
             ("postgres://user:secret@host:1/db?password=secret", "postgres://host:1"),
             #[cfg(feature = "sqlx")]
             ("sqlx+postgres://user:secret@host:1/db", "sqlx+postgres://host:1"),
+            ("postgres://host/db?password=sec@ret", "postgres:"),
+            ("postgres://user:sec/r@et@host/db", "postgres:"),
+            ("postgres:user:secret@host/db", "postgres://"),
             ("redis://:sec@ret@host/0", "redis://host"),
             ("redis+cluster://user:secret@a:1,b:2", "redis+cluster://a:1,b:2"),
         ] {
