@@ -256,6 +256,18 @@ impl From<&str> for Subject {
     }
 }
 
+impl From<&String> for Subject {
+    fn from(subject: &String) -> Self {
+        Self(subject.clone())
+    }
+}
+
+impl From<&Self> for Subject {
+    fn from(subject: &Self) -> Self {
+        subject.clone()
+    }
+}
+
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)

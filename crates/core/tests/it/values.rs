@@ -80,6 +80,13 @@ fn a_subject_is_made_of_an_integer_or_of_what_is_displayed() {
 }
 
 #[test]
+fn a_subject_is_made_of_a_reference_without_a_conversion_by_hand() {
+    let name = String::from("alice");
+    let subject = Subject::new("alice");
+    assert_eq!((Subject::from(&name), Subject::from(&subject)), (subject.clone(), subject));
+}
+
+#[test]
 fn a_store_error_displays_its_kind_and_not_its_source() {
     let kinds = [
         (StoreErrorKind::Unavailable, "the session store is unavailable"),
