@@ -14,6 +14,7 @@ macro_rules! pem {
         include_str!(concat!("../../../tests/keys/", $name, ".pem"))
     };
 }
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 use pem;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

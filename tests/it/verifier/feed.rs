@@ -124,6 +124,7 @@ async fn an_ended_session_is_remembered_as_long_as_its_tokens_can_live() {
     }
 }
 
+#[cfg(feature = "tokio")]
 async fn revoked(service: &Service, token: &str) -> Option<InvalidTokenReason> {
     match service.verifier.verify(token).await {
         Err(VerifyError::Invalid(reason)) => Some(reason),
