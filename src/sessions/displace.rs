@@ -49,8 +49,8 @@ impl<C: Send + Sync + 'static> Sessions<C> {
     /// Later sessions are not looked at: of two logins at the same time, each with room for one, the later one stays. Otherwise both
     /// would end.
     ///
-    /// A session that somebody else ended after it was listed may go on under a new id, so all are listed once more. Whoever makes
-    /// that happen in each round keeps a session, which is reported.
+    /// A session that somebody else ended after it was listed may go on under a new id, so all are listed once more. If that happens
+    /// in each round, a session is kept, which is reported.
     pub(crate) async fn displace(
         self: &Arc<Self>,
         new: &SessionRow,

@@ -57,6 +57,8 @@
 //!   gives a connection back in one if the application stops waiting while a transaction begins, as a handler does whose client is
 //!   gone. A logout would otherwise be acknowledged and never committed. The driver adds a round trip before that
 //!   (`test_before_acquire`, on by default) and one when the connection returns to the pool.
+//! - So a handler commits its own transaction first, and then logs in or ends sessions. Otherwise it needs two connections at once, which can exhaust
+//!   the pool; a claims source that reads through the pool does not see the open transaction; and a rollback does not undo what the store did.
 //! - The store needs a tokio runtime, in which its methods must be called.
 //! - A call fails at the time limit ([`SqlxOptions::with_timeout`]), or earlier if the pool's `acquire_timeout` is shorter. The
 //!   driver repeats attempts to connect until then. Set `acquire_timeout` to less than the middleware's `backend_timeout`
