@@ -22,6 +22,8 @@ use tower_refresh::{Auth, AuthBuilder, MemoryStore, SessionHandle, event::EventK
 use tower_refresh_postgres::PostgresStore;
 use tower_refresh_redis::{OpenError, OpenErrorKind, RedisOptions, RedisStore, Server};
 use tower_refresh_sqlite::SqliteStore;
+#[cfg(feature = "sqlx")]
+use tower_refresh_sqlx::SqlxOptions;
 
 #[cfg(feature = "sqlx")]
 use crate::sqlx_store;
@@ -53,6 +55,8 @@ pub(crate) struct App {
     /// Reports the sessions that this server ends.
     pub(crate) ended: broadcast::Sender<SessionHandle>,
     pub(crate) access_lifetime: Duration,
+    /// Of the response to a wrong password.
+    pub(crate) challenge: HeaderValue,
 }
 
 /// The router, and what `main` needs besides.
@@ -82,18 +86,27 @@ pub(crate) async fn build(
         }
         #[cfg(feature = "sqlx")]
         StoreUrl::Sqlx(server) => {
-            let store = sqlx_store::open(server).await.with_context(|| format!("the store {url}"))?;
+            let store = sqlx_store::open(SqlxOptions::new(), server)
+                .await
+                .with_context(|| format!("the store {url}"))?;
             on_store(options, url, store, metrics, stopping)
         }
         StoreUrl::Redis(server) => {
-            let store = redis(server).await.with_context(|| format!("the store {url}"))?;
+            let store =
+                redis(RedisOptions::new(), server).await.with_context(|| format!("the store {url}"))?;
             on_store(options, url, store, metrics, stopping)
         }
     }
 }
 
+/// The challenge without an error code (RFC 6750 §3), with the library's realm.
+fn challenge(issuer: &str) -> Result<HeaderValue> {
+    let realm = issuer.replace('\\', "\\\\").replace('"', "\\\"");
+    HeaderValue::try_from(format!("Bearer realm=\"{realm}\"")).context("invalid issuer")
+}
+
 /// Connects even without TLS, since this is a demo, and prints a warning.
-async fn redis(url: &str) -> Result<RedisStore, OpenError> {
+pub(crate) async fn redis(options: RedisOptions, url: &str) -> Result<RedisStore, OpenError> {
     let server = match Server::url(url) {
         Err(error) if error.kind() == OpenErrorKind::TlsRequired => {
             let _ = writeln!(io::stderr(), "{REDIS_WITHOUT_TLS}");
@@ -101,7 +114,7 @@ async fn redis(url: &str) -> Result<RedisStore, OpenError> {
         }
         server => server?,
     };
-    RedisOptions::new().connect(server).await
+    options.connect(server).await
 }
 
 pub(crate) fn on_store<S: SessionStore + Clone>(
@@ -119,7 +132,8 @@ pub(crate) fn on_store<S: SessionStore + Clone>(
     let auth = builder(options, &keys, store.clone(), &users, &ended)?.build()?;
     let ahead = builder(options, &keys, store, &users, &ended)?.clock(clock.clone()).build()?;
     let access_lifetime = options.policy().access_lifetime;
-    let app = App { auth: auth.clone(), users, metrics, stopping, ended, access_lifetime };
+    let challenge = challenge(&options.names.issuer)?;
+    let app = App { auth: auth.clone(), users, metrics, stopping, ended, access_lifetime, challenge };
     let ahead = App { auth: ahead, ..app.clone() };
     let names = options.cookie_names();
     let damping = options.policy().damping;
@@ -158,9 +172,8 @@ fn builder<S: SessionStore>(
 ) -> Result<AuthBuilder<Claims>> {
     let (users, ended) = (users.clone(), ended.clone());
     let mut builder = Auth::builder(keys.ring()?)
-        // All servers with one store have the same issuer, whatever their addresses.
-        .issuer("tower-refresh-demo")
-        .audience("tower-refresh-demo")
+        .issuer(&options.names.issuer)
+        .audience(&options.names.audience)
         .store(store)
         .claims(move |subject, session| {
             let identity = users.identity(subject.as_str(), session.data());

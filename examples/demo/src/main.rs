@@ -1,7 +1,7 @@
 //! A complete application with tower-refresh. Start it with `cargo run -p demo`, and open the address it prints.
 //!
 //! A request passes the layers, which `app.rs` sets up, and reaches a handler in `routes/`. The parts that every application
-//! provides are in `users.rs` (the claims source), `keys.rs` and `store.rs`. `thief.rs` shows how a theft is detected.
+//! provides are in `users.rs` (the claims source), `keys.rs` and `store.rs`. `service/` is a second service, which verifies access tokens. `thief.rs` shows how a theft is detected.
 
 mod app;
 mod cookies;
@@ -12,6 +12,7 @@ mod options;
 mod page;
 mod problem;
 mod routes;
+mod service;
 mod signals;
 #[cfg(feature = "sqlx")]
 mod sqlx_store;
@@ -30,7 +31,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use axum::serve::ListenerExt;
+use axum::{Router, serve::ListenerExt};
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -40,7 +41,7 @@ use tower_refresh::Auth;
 
 use crate::{
     app::Built,
-    options::Options,
+    options::{Command, Options},
     signals::Signals,
     store::StoreUrl,
     users::{Claims, USERS},
@@ -56,7 +57,7 @@ const FRESH_KEYS: &str =
 /// Everything that can fail at start has succeeded.
 struct Started {
     listener: TcpListener,
-    built: Built,
+    router: Router,
     signals: Signals,
     stopping: Arc<watch::Sender<bool>>,
 }
@@ -67,18 +68,24 @@ async fn main() -> ExitCode {
         Ok(options) => options,
         Err(code) => return code,
     };
-    let Started { listener, built, signals, stopping } = match start(&options).await {
-        Ok(started) => started,
+    let started = match &options.command {
+        None => start(&options).await,
+        Some(Command::Service(options)) => service::start(options).await,
+    };
+    match started {
+        Ok(started) => serve(started).await,
         Err(error) => {
             eprintln!("error: {error:#}");
-            return ExitCode::from(2);
+            ExitCode::from(2)
         }
-    };
-    tokio::spawn(purge_periodically(built.auth));
+    }
+}
 
+/// Until a signal, and until the requests are answered that are then in progress.
+async fn serve(Started { listener, router, signals, stopping }: Started) -> ExitCode {
     // Server-sent events and WebSocket messages are small and must be sent without delay.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let service = built.router.into_make_service_with_connect_info::<SocketAddr>();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let serve = axum::serve(listener, service)
         .with_graceful_shutdown(stop_at_signal(signals, stopping.clone()))
         .into_future();
@@ -107,16 +114,21 @@ async fn drained(mut stopping: watch::Receiver<bool>) {
 async fn start(options: &Options) -> Result<Started> {
     let url = StoreUrl::parse(&options.store)?;
     let stopping = Arc::new(watch::Sender::new(false));
-    let built = app::build(options, &url, metrics::install()?, stopping.clone()).await?;
-    let address = &options.listen;
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let Built { router, auth, fresh_keys } =
+        app::build(options, &url, metrics::install()?, stopping.clone()).await?;
+    let listener = listen(&options.listen).await?;
     // Before the first line of output, because its reader may stop the server at once.
     let signals = Signals::new()?;
     print_instructions(listener.local_addr()?, &url);
-    if built.fresh_keys {
+    if fresh_keys {
         let _ = writeln!(io::stderr(), "{FRESH_KEYS}");
     }
-    Ok(Started { listener, built, signals, stopping })
+    tokio::spawn(purge_periodically(auth));
+    Ok(Started { listener, router, signals, stopping })
+}
+
+async fn listen(address: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
 
 /// Prints the address and what to try. The server continues if standard output is closed.

@@ -54,6 +54,13 @@ fn describe() {
         "From a session end on another server to its report here."
     );
     describe_gauge!("tower_refresh_feed_up", "Whether the store's feed of ended sessions is connected.");
+    describe_counter!("tower_refresh_jwks_fetches_total", "Fetches of the issuer's keys, by result.");
+    describe_gauge!("tower_refresh_jwks_up", "Whether the last fetch of the issuer's keys succeeded.");
+    describe_gauge!(
+        "tower_refresh_jwks_fetched_timestamp_seconds",
+        Unit::Seconds,
+        "When the issuer's keys were last fetched."
+    );
 }
 
 fn start(event: &'static str, detail: &'static str) {

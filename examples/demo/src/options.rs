@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{ArgAction, Parser, ValueEnum, builder::BoolishValueParser};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use humantime::parse_duration;
 use tower_refresh::{LateBudget, RotationPolicy};
 
@@ -10,8 +10,11 @@ use crate::cookies::CookieNames;
 
 /// A complete application with tower-refresh, for browsers and HTTP clients
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// The address to listen on; port 0 picks a free one
     #[arg(long, env = "DEMO_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:3000")]
     pub(crate) listen: String,
@@ -37,6 +40,9 @@ pub(crate) struct Options {
     /// The key of refresh tokens: 32 raw bytes. All servers of a service share it
     #[arg(long, env = "DEMO_REFRESH_KEY", value_name = "FILE")]
     pub(crate) refresh_key: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) names: Names,
 
     /// The lifetime of an access token
     #[arg(long, env = "DEMO_ACCESS_TTL", value_name = "D", default_value = "15s", value_parser = parse_duration)]
@@ -91,6 +97,43 @@ pub(crate) struct Options {
     /// Cookies without `Secure` and without `__Host-`, for plain HTTP beyond localhost
     #[arg(long, env = "DEMO_INSECURE_HTTP", value_parser = BoolishValueParser::new())]
     pub(crate) insecure_http: bool,
+}
+
+/// Another program than the application.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// A second service, which verifies the application's access tokens
+    Service(ServiceOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServiceOptions {
+    /// The address to listen on; port 0 picks a free one
+    #[arg(long, env = "DEMO_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:3001")]
+    pub(crate) listen: String,
+
+    /// Where the keys of the application are, such as http://127.0.0.1:3000/.well-known/jwks.json
+    #[arg(long, env = "DEMO_JWKS", value_name = "URL")]
+    pub(crate) jwks: String,
+
+    /// The store of the application, which reports ended sessions and changed roles. It is only read
+    #[arg(long, env = "DEMO_STORE", value_name = "URL", hide_env_values = true)]
+    pub(crate) store: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) names: Names,
+}
+
+/// What the application and its services call each other.
+#[derive(Debug, Args)]
+pub(crate) struct Names {
+    /// The issuer of access tokens. All servers with one store have the same, whatever their addresses
+    #[arg(long, env = "DEMO_ISSUER", value_name = "NAME", default_value = "tower-refresh-demo")]
+    pub(crate) issuer: String,
+
+    /// The audience of access tokens
+    #[arg(long, env = "DEMO_AUDIENCE", value_name = "NAME", default_value = "tower-refresh-demo")]
+    pub(crate) audience: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

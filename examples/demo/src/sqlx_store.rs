@@ -4,12 +4,12 @@ use std::{net::IpAddr, time::Duration};
 
 use anyhow::{Result, bail};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
-use tower_refresh_sqlx::SqlxStore;
+use tower_refresh_sqlx::{SqlxOptions, SqlxStore};
 
 /// The driver repeats attempts to connect for this long, so it is less than a request waits for the store.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
 
-pub(crate) async fn open(url: &str) -> Result<SqlxStore> {
+pub(crate) async fn open(store: SqlxOptions, url: &str) -> Result<SqlxStore> {
     let options: PgConnectOptions = url.parse()?;
     if matches!(options.get_ssl_mode(), PgSslMode::Allow | PgSslMode::Prefer) && !is_local(options.get_host())
     {
@@ -17,7 +17,7 @@ pub(crate) async fn open(url: &str) -> Result<SqlxStore> {
     }
     let pool =
         PgPoolOptions::new().max_connections(10).acquire_timeout(CONNECT_TIMEOUT).connect_lazy_with(options);
-    Ok(SqlxStore::open(pool).await?)
+    Ok(store.open(pool).await?)
 }
 
 fn is_local(host: &str) -> bool {
@@ -42,7 +42,7 @@ mod tests {
             // This address is never assigned to a host.
             ("postgres://user@192.0.2.1:1/db?sslmode=disable", false),
         ] {
-            let error = format!("{:#}", open(url).await.unwrap_err());
+            let error = format!("{:#}", open(SqlxOptions::new(), url).await.unwrap_err());
             assert_eq!(error.contains("sslmode=disable"), rejected, "{url}: {error}");
         }
     }

@@ -6,7 +6,7 @@ use axum::{
     Json,
     extract::{Path, Query, Request, State},
     http::{
-        HeaderValue, StatusCode,
+        StatusCode,
         header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
     },
     response::{Html, IntoResponse, Response},
@@ -40,10 +40,10 @@ pub(super) async fn login(
     Json(form): Json<LoginForm>,
 ) -> Response {
     if !app.users.check(&form.username, &form.password) {
-        return login_failed();
+        return login_failed(&app);
     }
     match form.options() {
-        Ok(options) => login_response(session.login_with(form.username, options).await.map(Json)),
+        Ok(options) => login_response(&app, session.login_with(form.username, options).await.map(Json)),
         Err(problem) => problem.into_response(),
     }
 }
@@ -63,12 +63,12 @@ pub(super) async fn reauthenticate(
     Json(form): Json<ReauthForm>,
 ) -> Response {
     if !app.users.check(user.subject().as_str(), &form.password) {
-        return login_failed();
+        return login_failed(&app);
     }
     let options = ReauthOptions::new();
     match form.refresh_token {
-        Some(token) => login_response(session.reauthenticate_native(&token, options).await),
-        None => login_response(session.reauthenticate(options).await.map(Json)),
+        Some(token) => login_response(&app, session.reauthenticate_native(&token, options).await),
+        None => login_response(&app, session.reauthenticate(options).await.map(Json)),
     }
 }
 
@@ -98,10 +98,10 @@ pub(super) async fn token_login(
     Json(form): Json<LoginForm>,
 ) -> Response {
     if !app.users.check(&form.username, &form.password) {
-        return login_failed();
+        return login_failed(&app);
     }
     match form.options() {
-        Ok(options) => login_response(session.login_native_with(form.username, options).await),
+        Ok(options) => login_response(&app, session.login_native_with(form.username, options).await),
         Err(problem) => problem.into_response(),
     }
 }
@@ -123,10 +123,10 @@ fn duration(text: &str) -> Result<Duration, Problem> {
     parse_duration(text).map_err(|_| Problem::bad_request("a duration is written as 10s, 5m or 30d"))
 }
 
-fn login_response(login: Result<impl IntoResponse, Rejection>) -> Response {
+fn login_response(app: &App, login: Result<impl IntoResponse, Rejection>) -> Response {
     match login {
         Ok(tokens) => tokens.into_response(),
-        Err(rejection) if *rejection.kind() == RejectionKind::SubjectGone => login_failed(),
+        Err(rejection) if *rejection.kind() == RejectionKind::SubjectGone => login_failed(app),
         // Here the client chose the options.
         Err(rejection) if matches!(rejection.kind(), RejectionKind::InvalidLoginOptions { .. }) => {
             Problem::bad_request(rejection.to_string()).into_response()
@@ -136,10 +136,9 @@ fn login_response(login: Result<impl IntoResponse, Rejection>) -> Response {
 }
 
 /// The same response for a wrong password, an unknown user and a disabled user.
-fn login_failed() -> Response {
-    let challenge = HeaderValue::from_static("Bearer realm=\"tower-refresh-demo\"");
+fn login_failed(app: &App) -> Response {
     let problem = Problem::new(StatusCode::UNAUTHORIZED, "wrong username or password");
-    ([(WWW_AUTHENTICATE, challenge)], problem).into_response()
+    ([(WWW_AUTHENTICATE, app.challenge.clone())], problem).into_response()
 }
 
 pub(super) async fn me(user: Authenticated<Claims>) -> Json<Value> {

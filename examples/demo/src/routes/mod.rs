@@ -12,11 +12,11 @@ use axum::{
     Router,
     routing::{get, patch, post, put},
 };
+use metrics_exporter_prometheus::PrometheusHandle;
+use tower_refresh::{InvalidLoginPage, Verifier};
 
-use tower_refresh::InvalidLoginPage;
-
-pub(crate) use self::{ended::routes as ended, steal::routes as steal};
-use crate::app::App;
+pub(crate) use self::{ended::routes as ended, operations::reason, steal::routes as steal};
+use crate::{app::App, users::Claims};
 
 /// The routes behind the library's layer.
 pub(crate) fn all(app: App) -> Result<Router, InvalidLoginPage> {
@@ -51,7 +51,23 @@ pub(crate) fn all(app: App) -> Result<Router, InvalidLoginPage> {
 /// The routes outside the layer, for operators.
 pub(crate) fn operations(app: App) -> Router {
     Router::new()
-        .route("/metrics", get(operations::metrics))
         .route("/healthz", get(operations::healthz))
-        .with_state(app)
+        .with_state(app.clone())
+        .merge(metrics(app.metrics))
+}
+
+/// The counters, outside the layer.
+pub(crate) fn metrics(metrics: PrometheusHandle) -> Router {
+    Router::new().route("/metrics", get(operations::metrics)).with_state(metrics)
+}
+
+/// The routes of a service that only verifies access tokens.
+pub(crate) fn of_service(verifier: &Verifier<Claims>) -> Router {
+    let admin =
+        Router::new().route("/admin", get(account::admin)).route_layer(verifier.require_scope("admin"));
+    Router::new()
+        .route("/me", get(account::me))
+        .route("/public", get(account::public))
+        .route("/optional", get(account::optional))
+        .merge(admin)
 }

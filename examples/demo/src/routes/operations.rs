@@ -8,12 +8,13 @@ use axum::{
     http::{StatusCode, header::CONTENT_TYPE},
     response::IntoResponse,
 };
+use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 
 use crate::{app::App, problem::Problem};
 
-pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
+pub(super) async fn metrics(State(metrics): State<PrometheusHandle>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
 }
 
 /// Checks the store with a query that returns no session.
@@ -24,7 +25,7 @@ pub(super) async fn healthz(State(app): State<App>) -> Result<Json<Value>, Probl
     }
 }
 
-fn reason(error: &dyn Error) -> String {
+pub(crate) fn reason(error: &dyn Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {}", reason(source)),
         None => error.to_string(),

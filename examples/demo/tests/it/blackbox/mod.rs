@@ -11,6 +11,7 @@ mod operations;
 mod own_sessions;
 mod page;
 mod refresh;
+mod service;
 mod sessions;
 mod sqlite;
 mod start;

@@ -48,6 +48,8 @@ fn help_is_no_error() {
         "algorithm",
         "signing-key",
         "refresh-key",
+        "issuer",
+        "audience",
         "access-ttl",
         "idle",
         "absolute",

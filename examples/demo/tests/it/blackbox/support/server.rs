@@ -28,6 +28,13 @@ impl Server {
         Self::of(command(arguments, variables))
     }
 
+    /// Another program, whose store these arguments name if it has one.
+    pub(crate) fn start_service(arguments: &[&str]) -> Self {
+        let mut command = command(arguments, &[]);
+        command.env_remove("DEMO_STORE");
+        Self::of(command)
+    }
+
     /// A server in this folder with its default store.
     pub(crate) fn start_in(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = command(arguments, &[]);
