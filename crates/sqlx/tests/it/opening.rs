@@ -41,7 +41,7 @@ fn many_servers_may_open_an_empty_database_at_once() {
 #[ignore = "needs PostgreSQL"]
 fn hostile_names_are_rejected_before_anything_is_sent() {
     block_on(async {
-        let pool = PgPoolOptions::new().connect_lazy("postgresql://nobody@127.0.0.1:1/none").expect("a URL");
+        let pool = PgPoolOptions::new().connect_lazy("postgresql://app@127.0.0.1:1/none").expect("a URL");
         for name in ["", "a\"; DROP SCHEMA public CASCADE; --", "a.b", "'", "a\0b", "sessions-2", "{schema}"]
         {
             let store = SqlxOptions::new().with_schema(name).open(pool.clone()).await;
