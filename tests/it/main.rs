@@ -5,6 +5,7 @@
 mod assess;
 #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod attacks;
+mod authenticated_at;
 mod authorization;
 mod cache;
 mod cancellation;
