@@ -144,7 +144,7 @@ impl<C: CustomClaims> VerifierBuilder<C> {
     ///
     /// Keycloak, Auth0, Entra and Okta write `JWT` unless they are configured otherwise. **An ID token has the same type then**: only its audience, which must
     /// not be a client of the issuer, and its claims keep it out. A token with a claim `at_hash`, `c_hash`, `events` or
-    /// `cnf`, or whose claim `typ` is `ID`, `Refresh`, `Offline` or `Logout`, is always rejected.
+    /// `cnf`, or whose claim `typ` is `ID`, `Refresh`, `Offline` or `Logout`, or a list with one of them, is always rejected.
     pub fn accept_typ(mut self, typ: impl Into<String>) -> Self {
         self.settings.profile.other_types.push(typ.into());
         self

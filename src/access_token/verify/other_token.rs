@@ -21,7 +21,7 @@ const OTHER_TYPES: [&str; 4] = ["ID", "Refresh", "Offline", "Logout"];
 /// - `at_hash`, `c_hash`: an ID token (OpenID Connect Core §3.1.3.6, §3.3.2.11);
 /// - `events`: a logout token or another security event token (RFC 8417 §2.2);
 /// - `cnf`: a token that is bound to a key, whose possession nothing proves here (RFC 7800 §3.1, RFC 8705, RFC 9449);
-/// - `typ`: one of the types above.
+/// - `typ`: one of the types above, whatever its case and the spaces around it, alone or in a list.
 pub(super) fn reject(payload: &str) -> Result<(), InvalidTokenReason> {
     let is_other = serde_json::Deserializer::from_str(payload)
         .deserialize_map(IsOtherToken)
@@ -42,14 +42,21 @@ impl<'de> Visitor<'de> for IsOtherToken {
         let mut is_other = false;
         while let Some(name) = map.next_key::<String>()? {
             if name == "typ" {
-                let typ = map.next_value::<Value>()?;
-                let is = |other: &&str| typ.as_str().is_some_and(|typ| typ.eq_ignore_ascii_case(other));
-                is_other |= OTHER_TYPES.iter().any(is);
+                is_other |= names_other_type(&map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;
                 is_other |= matches!(name.as_str(), "at_hash" | "c_hash" | "events" | "cnf");
             }
         }
         Ok(is_other)
+    }
+}
+
+/// Its depth is limited by the parser.
+fn names_other_type(typ: &Value) -> bool {
+    match typ {
+        Value::String(typ) => OTHER_TYPES.iter().any(|other| typ.trim().eq_ignore_ascii_case(other)),
+        Value::Array(types) => types.iter().any(names_other_type),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
     }
 }
