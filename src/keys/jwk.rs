@@ -39,6 +39,12 @@ pub(crate) fn verifying_key(jwk: &Value, algorithms: &[Algorithm]) -> Result<Ver
         Algorithm::Rs256 | Algorithm::Ps256 => jwk.rsa()?,
         Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => return Err(UnusableJwk::Secret),
     };
+    if public.is_weak() {
+        return Err(UnusableJwk::Weak);
+    }
+    if public.is_too_long() {
+        return Err(UnusableJwk::LongRsaKey);
+    }
     let key = VerifyingKey::from_public(algorithm, public).map_err(|_| UnusableJwk::Malformed)?;
     match jwk.text("kid")? {
         Some(kid) if kid.is_empty() || kid.len() > VerifyingKey::LONGEST_KID => Err(UnusableJwk::Malformed),
@@ -60,6 +66,10 @@ pub(crate) enum UnusableJwk {
     Unsupported,
     /// The RSA modulus has less than 2048 bits (RFC 7518 §3.3).
     ShortRsaKey,
+    /// The RSA modulus has more than 8192 bits.
+    LongRsaKey,
+    /// Everybody can sign for it.
+    Weak,
 }
 
 impl fmt::Display for UnusableJwk {
@@ -70,6 +80,8 @@ impl fmt::Display for UnusableJwk {
             Self::ForOtherUse => "it is not for verifying signatures",
             Self::Unsupported => "its type or algorithm is not supported, or not allowed",
             Self::ShortRsaKey => "the RSA key has less than 2048 bits",
+            Self::LongRsaKey => "the RSA key has more than 8192 bits",
+            Self::Weak => "it is weak: everybody can sign for it",
         })
     }
 }

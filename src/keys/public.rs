@@ -28,14 +28,18 @@ impl PublicKey {
         }
     }
 
-    /// Whether signatures of the key prove anything, and can be verified: no point of Ed25519 of small order, for which everybody can
-    /// sign, and no RSA modulus that is so long that no backend verifies with it.
-    pub(super) fn is_usable(&self) -> bool {
+    /// Whether everybody can sign for the key: a point of Ed25519 of small order, or the exponent 1 of RSA.
+    pub(super) fn is_weak(&self) -> bool {
         match self {
-            Self::Ed25519 { x } => !is_of_small_order(x),
-            Self::Ec { .. } => true,
-            Self::Rsa { n, .. } => n.len() <= LONGEST_MODULUS,
+            Self::Ed25519 { x } => is_of_small_order(x),
+            Self::Ec { .. } => false,
+            Self::Rsa { e, .. } => e == &[1],
         }
+    }
+
+    /// Whether no backend verifies with an RSA modulus of this length.
+    pub(super) fn is_too_long(&self) -> bool {
+        matches!(self, Self::Rsa { n, .. } if n.len() > LONGEST_MODULUS)
     }
 
     /// The key in the form that the backend reads.
@@ -163,10 +167,10 @@ mod tests {
     }
 
     #[test]
-    fn an_rsa_modulus_of_more_than_8192_bits_is_not_usable() {
+    fn an_rsa_modulus_of_more_than_8192_bits_is_too_long() {
         let key = |bytes| PublicKey::Rsa { n: vec![0xff; bytes], e: vec![1, 0, 1] };
-        assert!(key(1024).is_usable());
-        assert!(!key(1025).is_usable());
+        assert!(!key(1024).is_too_long());
+        assert!(key(1025).is_too_long());
     }
 
     #[test]

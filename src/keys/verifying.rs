@@ -86,7 +86,8 @@ impl VerifyingKey {
     }
 
     pub(super) fn from_public(algorithm: Algorithm, public: PublicKey) -> Result<Self, KeyError> {
-        if !public.is_usable() {
+        // Signatures of a weak key prove nothing.
+        if public.is_weak() || public.is_too_long() {
             return Err(KeyError::UnusableKey);
         }
         let thumbprint = public.thumbprint()?;

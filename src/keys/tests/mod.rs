@@ -3,6 +3,8 @@
 use super::*;
 
 #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+mod jwks;
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod reading;
 #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 mod rings;
