@@ -22,6 +22,7 @@ use tower_refresh_core::Timestamp;
 
 use super::{
     error::FetchError,
+    polled_by::PolledBy,
     schedule::{Schedule, Step},
     set,
 };
@@ -45,6 +46,7 @@ pub(crate) struct Fetcher {
     algorithms: Arc<[Algorithm]>,
     limit: Duration,
     events: Events,
+    polled_by: Arc<PolledBy>,
     state: Mutex<State>,
     /// When a request must look again, in milliseconds by the wall clock, which every request has read anyway.
     next_look_date: AtomicU64,
@@ -96,6 +98,7 @@ impl Fetcher {
             algorithms,
             limit,
             events,
+            polled_by: Arc::default(),
             state: Mutex::new(State { schedule, in_progress: None }),
             next_look_date: AtomicU64::new(u64::MAX),
             next_look: AtomicU64::new(u64::MAX),
@@ -151,6 +154,10 @@ impl Fetcher {
         owner: &Arc<T>,
         step: impl FnOnce(&Schedule, Duration) -> Step,
     ) -> Option<InProgress> {
+        // The closure itself, or what it calls: the fetch must not wait for itself.
+        if self.polled_by.is_this_thread() {
+            return None;
+        }
         let now = self.events.monotonic();
         let mut state = self.lock();
         match step(&state.schedule, now) {
@@ -171,12 +178,15 @@ impl Fetcher {
     /// With a weak reference: a fetch does not keep the keys' owner alive, which keeps the fetch.
     fn fetch<T: HoldsKeys>(&self, owner: Weak<T>) -> InProgress {
         let (fetch, algorithms, limit) = (self.fetch.clone(), self.algorithms.clone(), self.limit);
+        let polled_by = self.polled_by.clone();
         let work = async move {
-            let call = AssertUnwindSafe(async { fetch(algorithms).await }).catch_unwind();
-            let result = match timeout(limit, call).await {
-                Some(Ok(result)) => result,
-                Some(Err(_panic)) => Err(JwksFailure::Panicked.into()),
-                None => Err(JwksFailure::TimedOut.into()),
+            let call = polled_by.run(async { fetch(algorithms).await });
+            // It also drops the closure's future, which may panic then.
+            let call = AssertUnwindSafe(timeout(limit, call)).catch_unwind();
+            let result = match call.await {
+                Ok(Some(result)) => result,
+                Ok(None) => Err(JwksFailure::TimedOut.into()),
+                Err(_panic) => Err(JwksFailure::Panicked.into()),
             };
             if let Some(owner) = owner.upgrade()
                 && let Some(fetcher) = owner.fetcher()

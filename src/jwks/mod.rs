@@ -4,6 +4,7 @@
 
 mod error;
 mod fetcher;
+mod polled_by;
 mod schedule;
 mod set;
 

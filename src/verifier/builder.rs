@@ -84,6 +84,7 @@ impl<C: CustomClaims> VerifierBuilder<C> {
     ///   between the starts of two calls, so that invented key ids cause no flood.
     /// - If it fails, panics, or takes longer than [`fetch_timeout`](Self::fetch_timeout), the former keys stay in use for
     ///   [`stale_for`](Self::stale_for), and [`JwksFailed`](crate::event::EventKind::JwksFailed) reports it.
+    /// - It must not need the keys itself: to whatever it calls, they are those from before, or not available.
     ///
     /// A set of more than 64 KiB or 64 keys is refused. Single keys are passed over: of other types, with a `use` other than `sig`, with
     /// `key_ops` without `verify`, with members of private or symmetric keys, RSA keys below 2048 or above 8192 bits, points of

@@ -1,6 +1,7 @@
 //! A service that only verifies the tokens of an issuer.
 
 mod attacks;
+mod closures;
 mod config;
 mod documents;
 mod feed;
