@@ -119,7 +119,8 @@ impl<C: CustomClaims> VerifierBuilder<C> {
     }
 
     /// Sets how old the keys may be before they are fetched again. Default: 10 minutes, within which a key that the issuer withdraws is
-    /// no longer accepted. At least 30 seconds.
+    /// no longer accepted, except by requests that come while they are fetched: after a quiet time the first one still uses the former
+    /// keys. At least 30 seconds.
     pub fn refresh_every(mut self, age: Duration) -> Self {
         self.keys.refresh_every = age;
         self
