@@ -79,7 +79,7 @@ async fn healthz(verifier: &Verifier<Claims>, ended: Option<&Ended>) -> Result<J
     let unavailable = |reason: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason);
     verifier.load().await.map_err(|error| unavailable(routes::reason(&error)))?;
     if let Some(ended) = ended {
-        ended.check(verifier.now()).await.map_err(|error| unavailable(routes::reason(&error)))?;
+        ended.check().await.map_err(|error| unavailable(routes::reason(&error)))?;
     }
     Ok(Json(json!({ "status": "ok" })))
 }

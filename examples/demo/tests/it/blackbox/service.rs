@@ -219,6 +219,29 @@ fn a_logout_and_a_change_of_roles_reach_it_through_a_redis_cluster() {
     logouts_and_roles_reach_it(&Store::Cluster(Cluster::start()));
 }
 
+#[test]
+#[ignore = "needs Redis"]
+fn a_user_of_redis_that_may_only_read_suffices() {
+    let node = Node::redis();
+    let demo = Server::start(&["--store", &node.url(), "--access-ttl", "10m"]);
+    // Those that the store's documentation names.
+    let text = include_str!("../../../../../crates/redis/src/lib.rs");
+    let (_, rights) = text.split_once("ACL SETUSER reader").unwrap();
+    let (rights, _) = rights.split_once("```").unwrap();
+    let rights = rights.split_whitespace().filter(|&word| word != "//!" && word != "\\");
+    let command = ["ACL", "SETUSER", "reader"].into_iter().chain(rights.map(|word| word.trim_matches('\'')));
+    assert_eq!(node.ask(&command.collect::<Vec<_>>()).trim(), "OK");
+
+    let url = node.url().replace("//", "//reader:secret@");
+    let service = service_of(&demo, &["--store", &url]);
+    let mut browser = demo.client();
+    let mut at_the_service = with_token(&service, &browser.log_in("alice"));
+    assert_eq!(at_the_service.get("/me").status, 200);
+    assert_eq!(service.client().get("/healthz").json(), json!({ "status": "ok" }));
+    assert_eq!(browser.post("/auth/logout").status, 204);
+    until("the service rejects the token", REPORTED_WITHIN, || at_the_service.get("/me").status == 401);
+}
+
 fn logouts_and_roles_reach_it(store: &Store) {
     let url = store.url();
     let demo = Server::start(&["--store", &url, "--access-ttl", "10m"]);

@@ -148,7 +148,7 @@ impl Node {
     }
 
     /// What Redis answers, as text; nothing when it is not there.
-    pub(super) fn ask(&self, words: &[&str]) -> String {
+    pub(crate) fn ask(&self, words: &[&str]) -> String {
         let port = self.port.to_string();
         let mut cli = Command::new("redis-cli");
         cli.args(["-h", "127.0.0.1", "-p", &port]).args(words).stderr(Stdio::null());
