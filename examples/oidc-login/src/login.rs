@@ -152,6 +152,16 @@ async fn finish(
     if attempt.reauthenticate && !signed_in.is_authenticated_since(attempt.started_at()) {
         return Err(Failure::NotReauthenticated);
     }
+    let login = Login {
+        subject: signed_in.subject.clone(),
+        issuer: provider.issuer().to_string(),
+        sid: signed_in.sid.clone(),
+        id_token: signed_in.id_token.clone(),
+        issued_at: signed_in.issued_at,
+        expires_at: now.saturating_add(app.longest_session),
+    };
+    // Without a session there is none that the store can fail to end.
+    app.logins.check(&login, now).map_err(|_| Failure::LoggedOutMeanwhile)?;
     let SignedIn { subject, name, .. } = &signed_in;
     let account = Account { name: name.clone(), provider: provider.settings.name.clone() };
     app.accounts.save(subject.clone(), account);
@@ -165,14 +175,6 @@ async fn finish(
     // It has ended.
     former.and_then(|former| app.logins.remove(former, now));
     let handle = session.current().ok_or(Failure::Internal)?;
-    let login = Login {
-        subject: signed_in.subject,
-        issuer: provider.issuer().to_string(),
-        sid: signed_in.sid,
-        id_token: signed_in.id_token,
-        issued_at: signed_in.issued_at,
-        expires_at: now.saturating_add(app.longest_session),
-    };
     if app.logins.insert(handle, login, now).is_err() {
         session.logout().await?;
         return Err(Failure::LoggedOutMeanwhile);

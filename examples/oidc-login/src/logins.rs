@@ -76,6 +76,11 @@ struct Tables {
 }
 
 impl Logins {
+    /// Refuses a login that the provider has ended already, before it has a session.
+    pub(crate) fn check(&self, login: &Login, now: Timestamp) -> Result<(), LoggedOut> {
+        self.lock(now).check(login)
+    }
+
     /// Adds a login after its session was created. A logout token may have come before, while the login was under way: then there
     /// was no session to end. Both look at the other table under one lock, so that one of them sees the other.
     pub(crate) fn insert(
@@ -85,9 +90,7 @@ impl Logins {
         now: Timestamp,
     ) -> Result<(), LoggedOut> {
         let mut tables = self.lock(now);
-        if tables.logouts.iter().any(|(_, logout)| logout.ends(&login)) {
-            return Err(LoggedOut);
-        }
+        tables.check(&login)?;
         tables.logins.insert(session, login);
         Ok(())
     }
@@ -120,6 +123,13 @@ impl Logins {
         tables.logins.retain(|_, login| now < login.expires_at);
         tables.logouts.retain(|(expires_at, _)| now < *expires_at);
         tables
+    }
+}
+
+impl Tables {
+    fn check(&self, login: &Login) -> Result<(), LoggedOut> {
+        let is_ended = self.logouts.iter().any(|(_, logout)| logout.ends(login));
+        if is_ended { Err(LoggedOut) } else { Ok(()) }
     }
 }
 

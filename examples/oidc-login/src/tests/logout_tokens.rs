@@ -298,13 +298,34 @@ async fn a_logout_that_comes_before_its_login_refuses_the_login() {
 
         let mut id_token = id_token;
         id_token["exp"] = json!(world.now().as_secs() + 300);
+        // A login that is refused creates no session, which could fail to end.
+        world.store.set_ends_fail(true);
         let response = browser.get(&world.callback("one", &request, &id_token)).await;
+        world.store.set_ends_fail(false);
 
         let expected = if refused { StatusCode::FORBIDDEN } else { StatusCode::SEE_OTHER };
         assert_eq!(response.status(), expected, "{reason}");
         assert_eq!(account(&mut browser).await.is_none(), refused, "{reason}");
         assert_eq!(browser.cookie("__Host-refresh").is_none(), refused, "{reason}");
     }
+}
+
+#[tokio::test]
+async fn a_logout_that_comes_while_its_session_is_created_refuses_the_login() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    let request = world.start(&mut browser, "one", "/account").await;
+    let token = world.one.logout_token(&world.one.logout_claims(world.now(), "1"));
+    let mut provider = world.browser();
+    world.store.before_create(async move {
+        let response = provider.post_form("/backchannel-logout/one", &[("logout_token", &token)]).await;
+        assert_eq!(response.status(), StatusCode::OK);
+    });
+    let claims = world.one.claims(&request, world.now());
+    let response = browser.get(&world.callback("one", &request, &claims)).await;
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert!(account(&mut browser).await.is_none());
+    assert!(browser.cookie("__Host-refresh").is_none());
 }
 
 #[tokio::test]

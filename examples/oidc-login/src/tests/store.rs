@@ -1,8 +1,11 @@
-//! A store that can fail to end sessions.
+//! A store that can fail to end sessions, and during whose calls something else can happen.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tower_refresh::store::{
@@ -14,11 +17,19 @@ use tower_refresh::store::{
 pub(super) struct TestStore {
     sessions: MemoryStore,
     ends_fail: Arc<AtomicBool>,
+    before_create: Arc<Mutex<Option<Meanwhile>>>,
 }
+
+type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl TestStore {
     pub(super) fn set_ends_fail(&self, fail: bool) {
         self.ends_fail.store(fail, Ordering::Relaxed);
+    }
+
+    /// The next session is created after this.
+    pub(super) fn before_create(&self, meanwhile: impl Future<Output = ()> + Send + 'static) {
+        *self.before_create.lock().unwrap() = Some(Box::pin(meanwhile));
     }
 
     fn check(&self) -> Result<(), StoreError> {
@@ -29,6 +40,10 @@ impl TestStore {
 
 impl SessionStore for TestStore {
     async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
+        let meanwhile = self.before_create.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile.await;
+        }
         self.sessions.create(row).await
     }
 
