@@ -233,7 +233,7 @@ impl IntoResponse for Failure {
             Self::Provider(error) => {
                 eprintln!("{error}");
                 match error {
-                    ProviderError::WrongIssuer | ProviderError::Refused => {
+                    ProviderError::WrongIssuer | ProviderError::Refused(_) => {
                         (StatusCode::BAD_REQUEST, "The response does not belong to a login of this provider.")
                     }
                     ProviderError::Unreadable

@@ -30,13 +30,17 @@ pub(crate) struct ProviderSettings {
 
 impl Settings {
     pub(crate) fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
-        let settings: Self = serde_json::from_slice(&fs::read(path)?)?;
+        let file = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let settings: Self = serde_json::from_slice(&file)?;
         settings.validate()?;
         Ok(settings)
     }
 
     /// Two providers with one name would share a callback, and two with one issuer their users.
     fn validate(&self) -> Result<(), String> {
+        if self.url.ends_with('/') {
+            return Err("the url must not end with a slash: paths are added to it".to_owned());
+        }
         for (at, provider) in self.providers.iter().enumerate() {
             let name = &provider.name;
             if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {

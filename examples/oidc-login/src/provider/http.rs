@@ -1,6 +1,6 @@
 //! The HTTP client for requests to the providers.
 
-use std::{fmt, pin::Pin, time::Duration};
+use std::{error::Error, fmt, pin::Pin, time::Duration};
 
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse, http};
 use reqwest::{Client, redirect::Policy};
@@ -61,7 +61,15 @@ impl fmt::Display for HttpError {
     }
 }
 
-impl std::error::Error for HttpError {}
+impl Error for HttpError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Client(error) => error.source(),
+            Self::Response(error) => error.source(),
+            Self::TooLarge => None,
+        }
+    }
+}
 
 impl From<reqwest::Error> for HttpError {
     fn from(error: reqwest::Error) -> Self {

@@ -107,7 +107,7 @@ impl Provider {
             .request_async(&self.http)
             .await
             .map_err(|error| match error {
-                RequestTokenError::ServerResponse(_) => ProviderError::Refused,
+                RequestTokenError::ServerResponse(response) => ProviderError::Refused(response.to_string()),
                 RequestTokenError::Parse(..) => ProviderError::Unreadable,
                 error => ProviderError::unreachable(&error),
             })?;
@@ -175,8 +175,8 @@ impl Provider {
 pub(crate) enum ProviderError {
     /// The response says that it comes from another provider, or not from where.
     WrongIssuer,
-    /// The provider rejects the code.
-    Refused,
+    /// The provider rejects the code, or this client.
+    Refused(String),
     /// The response has no tokens, or none that can be read.
     Unreadable,
     NoIdToken,
@@ -201,7 +201,7 @@ impl fmt::Display for ProviderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WrongIssuer => f.write_str("the response is not from this provider"),
-            Self::Refused => f.write_str("the provider rejects the code"),
+            Self::Refused(reason) => write!(f, "the provider rejects the code, or this client: {reason:?}"),
             Self::Unreadable => f.write_str("the provider's tokens cannot be read"),
             Self::NoIdToken => f.write_str("the provider sent no ID token"),
             Self::InvalidIdToken(error) => write!(f, "the ID token is invalid: {error}"),

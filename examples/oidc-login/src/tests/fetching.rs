@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use openidconnect::IssuerUrl;
 use serde_json::json;
 
-use super::world::{World, account, location};
+use super::world::{URL, World, account, location};
+use crate::{
+    attempt::Attempt,
+    provider::{Http, Provider},
+};
 
 #[tokio::test]
 async fn a_provider_that_is_down_costs_a_503_and_one_request_in_ten_seconds() {
@@ -31,6 +36,21 @@ async fn a_provider_that_is_down_costs_a_503_and_one_request_in_ten_seconds() {
         StatusCode::SEE_OTHER,
         "the other is not affected"
     );
+}
+
+#[tokio::test]
+async fn the_log_says_why_a_provider_cannot_be_reached_or_rejects_the_code() {
+    let world = World::new().await;
+    let attempt = Attempt::new("one", "/", false, world.now());
+    let refused = world.app.provider("one").unwrap().sign_in("invented".into(), &attempt, world.now()).await;
+    assert!(refused.err().unwrap().to_string().contains("invalid_grant"));
+
+    let mut settings = world.one.settings("one");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    settings.issuer = IssuerUrl::new(format!("http://{closed}")).unwrap();
+    let provider = Provider::new(settings, URL, Http::new().unwrap()).unwrap();
+    let error = provider.metadata(world.now()).await.err().unwrap().to_string();
+    assert!(error.contains("refused"), "{error}");
 }
 
 #[tokio::test]

@@ -7,8 +7,12 @@ use serde_json::{Value, json};
 use crate::settings::Settings;
 
 fn read(providers: &[Value]) -> Result<Settings, String> {
+    read_with_url("http://localhost:3000", providers)
+}
+
+fn read_with_url(url: &str, providers: &[Value]) -> Result<Settings, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let settings = json!({ "listen": "127.0.0.1:0", "url": "http://localhost:3000", "providers": providers });
+    let settings = json!({ "listen": "127.0.0.1:0", "url": url, "providers": providers });
     fs::write(file.path(), settings.to_string()).unwrap();
     Settings::read(file.path()).map_err(|error| error.to_string())
 }
@@ -54,6 +58,18 @@ fn providers_have_a_name_and_an_issuer_of_their_own_and_a_protected_connection()
     let mut unknown = good;
     unknown["form_posts"] = json!(true);
     assert!(read(&[unknown]).is_err(), "a setting that does not exist");
+}
+
+#[test]
+fn a_url_with_a_slash_at_its_end_is_refused_as_the_providers_know_other_addresses() {
+    let error = read_with_url("http://localhost:3000/", &[provider("one", "https://op.example")]).err();
+    assert!(error.unwrap().contains("slash"));
+}
+
+#[test]
+fn a_file_that_is_missing_is_named() {
+    let error = Settings::read("no such file".as_ref()).err().unwrap();
+    assert!(error.to_string().starts_with("no such file: "), "{error}");
 }
 
 #[test]
