@@ -134,7 +134,7 @@ impl fmt::Display for RejectionKind {
             }
             Self::CrossSite => f.write_str("the request was started by another site"),
             Self::FromBrowser => f.write_str("browsers must log in with cookies"),
-            Self::Unavailable => f.write_str("sessions cannot be checked at the moment"),
+            Self::Unavailable => f.write_str("credentials cannot be checked at the moment"),
             Self::Overtaken => f.write_str("other requests are refreshing the session"),
             Self::SubjectGone => f.write_str("the user is unknown or disabled"),
             Self::SessionNotFound => f.write_str("no such session"),

@@ -93,6 +93,8 @@ async fn a_first_fetch_that_fails_is_repeated_after_a_longer_and_longer_pause() 
         let response = service.send(with_bearer(&token)).await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{calls}");
         assert_eq!(response.headers()["retry-after"], "1");
+        let problem: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(problem["detail"], "credentials cannot be checked at the moment");
         assert_eq!(service.endpoint.calls(), calls + 1);
         assert_eq!(service.take_events(), [EventKind::JwksFailed(JwksFailure::FetchFailed)]);
 
