@@ -1,8 +1,8 @@
 //! The demo with third-party software: libraries that verify its tokens, clients that store its cookies; and
-//! the library with another issuer's tokens.
+//! the library with the tokens of other issuers.
 
 mod curl;
-mod issuer;
+mod issuers;
 mod node;
 mod reqwest_jar;
 mod server;
