@@ -13,7 +13,13 @@ pub fn assert_consistent(response: &Response<Bytes>) {
     match response.status() {
         StatusCode::OK => assert!(challenge.is_none(), "{response:?}"),
         StatusCode::UNAUTHORIZED => {
-            let invalid = matches!(kind(response), Some(RejectionKind::InvalidToken(_)));
+            let invalid = matches!(
+                kind(response),
+                Some(
+                    RejectionKind::InvalidToken(_)
+                        | RejectionKind::LoginRequired { expired_bearer: true, .. }
+                )
+            );
             assert!(challenge.is_some(), "{response:?}");
             assert_eq!(error("invalid_token"), invalid, "{response:?}");
         }
