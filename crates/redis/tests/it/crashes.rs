@@ -6,7 +6,7 @@ use redis::{Commands, Connection};
 use tower_refresh_core::{EndReason, Page, SessionRow, SessionStore, StoreErrorKind, Subject, Timestamp};
 use tower_refresh_redis::RedisStore;
 
-use crate::support::{NOW, Redis, follow, handle, row};
+use crate::support::{NOW, Redis, follow, handle, row, until_async};
 
 async fn start() -> (Redis, RedisStore, Connection) {
     let server = Redis::start_with(&[]);
@@ -86,12 +86,20 @@ async fn handles_without_a_row_leave_the_index() {
     };
 
     fill(&mut raw);
-    assert_eq!(store.list(&alice, NOW, Page::first(100)).await.unwrap(), [row(1)]);
-    assert_eq!(left(&mut raw), 1, "a list removes them");
+    // A call does not wait for the removal for long, and the next one makes up for it.
+    until_async("a list removes them", async || {
+        assert_eq!(store.list(&alice, NOW, Page::first(100)).await.unwrap(), [row(1)]);
+        left(&mut raw) == 1
+    })
+    .await;
 
     fill(&mut raw);
-    assert_eq!(store.end_subject(&alice, Some(handle(1)), EndReason::Revoked, NOW, 7).await.unwrap(), []);
-    assert_eq!(left(&mut raw), 1, "the end of a subject removes them");
+    until_async("the end of a subject removes them", async || {
+        let ended = store.end_subject(&alice, Some(handle(1)), EndReason::Revoked, NOW, 7).await;
+        assert_eq!(ended.unwrap(), []);
+        left(&mut raw) == 1
+    })
+    .await;
 
     // Sessions of a robot that logs in again and again, whose rows Redis removes, and that is never listed.
     for number in 2000..3000 {

@@ -6,12 +6,11 @@
 //! logouts; requests without a response; the time from the end of the fault to the last 503.
 
 use std::{
-    env,
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use super::support::{Cluster, Crowd, Fault, Node, Outage, Proxy, Service};
+use super::support::{Cluster, Crowd, Fault, Node, Outage, Proxy, Service, is_long};
 
 /// On the second server each request renews its access token. Requests with a valid one must not fail there either.
 const SERVERS: [&[&str]; 2] = [&arguments("0"), &arguments("0.999999")];
@@ -92,7 +91,7 @@ fn no_session_is_lost_when_redis_is_frozen() {
 }
 
 fn frozen(node: &Node) {
-    let seconds = if env::var_os("LONG_FAULTS").is_some() { 20 } else { 8 };
+    let seconds = if is_long() { 20 } else { 8 };
     let name = format!("SIGSTOP, {}", node.name());
     let mut service = Service::start(&node.url(), &SERVERS);
     under_load(&name, Fault::StoreGone, &mut service, |_| {

@@ -9,14 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Answer, Browser, Service, until};
+use super::{Answer, Browser, Service, is_long, until};
 
 const HOLDERS: usize = 4;
 const REFRESHERS: usize = 6;
 const LEAVERS: usize = 2;
 /// The time between two logins of honest browsers, so that their rotations are spread too.
 const LOGIN_EVERY: Duration = Duration::from_millis(250);
-/// The time between two requests of one browser.
+/// The time between two attempts of one browser to log out.
 const PAUSE: Duration = Duration::from_millis(30);
 const RECOVERED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -114,13 +114,14 @@ impl Person {
         mut act: impl FnMut(&mut Self, usize) + Send + 'static,
     ) -> JoinHandle<Self> {
         let stop = Arc::clone(stop);
+        let pause = Duration::from_millis(if is_long() { 30 } else { 100 });
         thread::spawn(move || {
             for round in 0.. {
                 if stop.load(Ordering::SeqCst) {
                     break;
                 }
                 act(&mut self, round);
-                sleep(PAUSE);
+                sleep(pause);
             }
             self
         })

@@ -10,6 +10,7 @@ mod proxy;
 mod service;
 
 use std::{
+    env,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -46,6 +47,11 @@ impl Store {
             Self::Cluster(cluster) => cluster.url(),
         }
     }
+}
+
+/// Whether faults last longer, and browsers send more requests, than each run has time for.
+pub(crate) fn is_long() -> bool {
+    env::var_os("LONG_FAULTS").is_some()
 }
 
 /// Waits until a condition is met.
