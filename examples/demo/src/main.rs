@@ -18,6 +18,7 @@ mod signals;
 mod sqlx_store;
 mod store;
 mod thief;
+mod tls;
 #[cfg(test)]
 mod unavailable_store;
 mod users;
@@ -31,12 +32,16 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use axum::{Router, serve::ListenerExt};
+use axum::{
+    Router,
+    serve::{Listener, ListenerExt, TapIo},
+};
 use tokio::{
     net::TcpListener,
     sync::watch,
     time::{interval, sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 use tower_refresh::Auth;
 
 use crate::{
@@ -44,6 +49,7 @@ use crate::{
     options::{Command, Options},
     signals::Signals,
     store::StoreUrl,
+    tls::TlsListener,
     users::{Claims, USERS},
 };
 
@@ -57,6 +63,7 @@ const FRESH_KEYS: &str =
 /// Everything that can fail at start has succeeded.
 struct Started {
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     router: Router,
     signals: Signals,
     stopping: Arc<watch::Sender<bool>>,
@@ -82,9 +89,31 @@ async fn main() -> ExitCode {
 }
 
 /// Until a signal, and until the requests are answered that are then in progress.
-async fn serve(Started { listener, router, signals, stopping }: Started) -> ExitCode {
+async fn serve(Started { listener, tls, router, signals, stopping }: Started) -> ExitCode {
     // Server-sent events and WebSocket messages are small and must be sent without delay.
-    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
+    match tls {
+        None => {
+            let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
+            serve_on(listener, router, signals, stopping).await
+        }
+        Some(tls) => {
+            let listener = TlsListener::new(listener, tls)
+                .tap_io(|connection| drop(connection.get_ref().0.set_nodelay(true)));
+            serve_on(listener, router, signals, stopping).await
+        }
+    }
+}
+
+async fn serve_on<L, F>(
+    listener: TapIo<L, F>,
+    router: Router,
+    signals: Signals,
+    stopping: Arc<watch::Sender<bool>>,
+) -> ExitCode
+where
+    L: Listener<Addr = SocketAddr>,
+    F: FnMut(&mut L::Io) + Send + 'static,
+{
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let serve = axum::serve(listener, service)
         .with_graceful_shutdown(stop_at_signal(signals, stopping.clone()))
@@ -113,18 +142,19 @@ async fn drained(mut stopping: watch::Receiver<bool>) {
 
 async fn start(options: &Options) -> Result<Started> {
     let url = StoreUrl::parse(&options.store)?;
+    let tls = options.tls()?.map(|files| tls::acceptor(&files.certificate, &files.key)).transpose()?;
     let stopping = Arc::new(watch::Sender::new(false));
     let Built { router, auth, fresh_keys } =
         app::build(options, &url, metrics::install()?, stopping.clone()).await?;
     let listener = listen(&options.listen).await?;
     // Before the first line of output, because its reader may stop the server at once.
     let signals = Signals::new()?;
-    print_instructions(listener.local_addr()?, &url);
+    print_instructions(listener.local_addr()?, tls.is_some(), &url);
     if fresh_keys {
         let _ = writeln!(io::stderr(), "{FRESH_KEYS}");
     }
     tokio::spawn(purge_periodically(auth));
-    Ok(Started { listener, router, signals, stopping })
+    Ok(Started { listener, tls, router, signals, stopping })
 }
 
 async fn listen(address: &str) -> Result<TcpListener> {
@@ -132,12 +162,17 @@ async fn listen(address: &str) -> Result<TcpListener> {
 }
 
 /// Prints the address and what to try. The server continues if standard output is closed.
-fn print_instructions(address: SocketAddr, store: &StoreUrl) {
+fn print_instructions(address: SocketAddr, tls: bool, store: &StoreUrl) {
     let users = USERS.map(|(name, password, scope)| format!("  {name:<8}{password:<18}{scope}")).join("\n");
+    let (url, curl) = match tls {
+        false => (format!("http://{address}"), "curl"),
+        // The certificate may be self-signed, or for another name.
+        true => (format!("https://{address}"), "curl -k"),
+    };
     let jar = "-b jar -c jar";
     let _ = writeln!(
         io::stdout(),
-        "listening on http://{address}
+        "listening on {url}
 
 users   password          scope
 {users}
@@ -145,15 +180,15 @@ users   password          scope
 store   {store}
 
 try it
-  open http://{address} in a browser, or:
-  curl -si {jar} http://{address}/login -H 'content-type: application/json' \\
+  open {url} in a browser, or:
+  {curl} -si {jar} {url}/login -H 'content-type: application/json' \\
        -d '{{\"username\":\"alice\",\"password\":\"alice-password\"}}'
-  curl -si {jar} http://{address}/me        # also after the access token has expired: see the new cookies
-  curl -si {jar} http://{address}/auth/logout -X POST
+  {curl} -si {jar} {url}/me        # also after the access token has expired: see the new cookies
+  {curl} -si {jar} {url}/auth/logout -X POST
 without cookies, as a native client
-  curl -s http://{address}/token-login -H 'content-type: application/json' \\
+  {curl} -s {url}/token-login -H 'content-type: application/json' \\
        -d '{{\"username\":\"alice\",\"password\":\"alice-password\"}}'
-  curl -s http://{address}/auth/token -d grant_type=refresh_token -d refresh_token=…"
+  {curl} -s {url}/auth/token -d grant_type=refresh_token -d refresh_token=…"
     );
 }
 

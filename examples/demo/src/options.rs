@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
+use anyhow::{Result, bail, ensure};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use humantime::parse_duration;
 use tower_refresh::{LateBudget, RotationPolicy};
@@ -97,6 +98,10 @@ pub(crate) struct Options {
     /// Cookies without `Secure` and without `__Host-`, for plain HTTP beyond localhost
     #[arg(long, env = "DEMO_INSECURE_HTTP", value_parser = BoolishValueParser::new())]
     pub(crate) insecure_http: bool,
+
+    /// HTTPS, with HTTP/1.1 and HTTP/2: PEM files with the certificate chain and its private key. In the variable, a comma is between them
+    #[arg(long, env = "DEMO_TLS", value_names = ["CERT", "KEY"], num_args = 2, value_delimiter = ',', action = ArgAction::Set)]
+    tls: Option<Vec<PathBuf>>,
 }
 
 /// Another program than the application.
@@ -154,6 +159,12 @@ pub(crate) enum Assess {
     UserAgent,
 }
 
+/// The files of `--tls`.
+pub(crate) struct TlsFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
 impl Options {
     /// Parses the command line. The error is the exit code of the process; by then the help, or one line that describes
     /// the mistake, is printed.
@@ -183,6 +194,13 @@ impl Options {
         policy.late = LateBudget::limited(self.late, self.late_refill);
         policy.refresh_ahead = self.refresh_ahead;
         policy
+    }
+
+    pub(crate) fn tls(&self) -> Result<Option<TlsFiles>> {
+        let Some(files) = &self.tls else { return Ok(None) };
+        let [certificate, key] = files.as_slice() else { bail!("--tls needs two files: CERT KEY") };
+        ensure!(!self.insecure_http, "--insecure-http is for plain HTTP, and cannot be used with --tls");
+        Ok(Some(TlsFiles { certificate: certificate.clone(), key: key.clone() }))
     }
 
     pub(crate) fn cookie_names(&self) -> CookieNames {

@@ -41,7 +41,8 @@ pub(crate) fn all(app: App) -> Result<Router, InvalidLoginPage> {
         .route("/slow", get(answers::slow))
         .route("/status/{code}", get(answers::status))
         .route("/stream", get(answers::stream))
-        .route("/ws", get(socket::open))
+        // Over HTTP/2 a WebSocket opens with CONNECT (RFC 8441).
+        .route("/ws", get(socket::open).connect(socket::open))
         .merge(admin)
         .merge(pages)
         .with_state(app);

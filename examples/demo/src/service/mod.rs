@@ -57,7 +57,7 @@ pub(crate) async fn start(options: &ServiceOptions) -> Result<Started> {
             let _ = writeln!(io::stderr(), "warning: the keys cannot be fetched yet, so tokens get 503");
         }
     });
-    Ok(Started { listener, router, signals, stopping: Arc::new(watch::Sender::new(false)) })
+    Ok(Started { listener, tls: None, router, signals, stopping: Arc::new(watch::Sender::new(false)) })
 }
 
 fn router(verifier: &Verifier<Claims>, ended: Option<Ended>, metrics: PrometheusHandle) -> Router {

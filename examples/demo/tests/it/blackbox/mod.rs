@@ -19,4 +19,5 @@ mod step_up;
 mod stop;
 pub(crate) mod support;
 mod theft;
+mod tls;
 mod users;

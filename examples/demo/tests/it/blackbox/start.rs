@@ -2,7 +2,10 @@
 
 use std::{fs, net::TcpListener, process::Command};
 
-use super::support::{Server, fails_to_start};
+use super::{
+    support::{Server, fails_to_start},
+    tls,
+};
 
 #[test]
 fn the_first_line_contains_the_address_and_the_others_what_to_try() {
@@ -62,6 +65,7 @@ fn help_is_no_error() {
         "access-header",
         "access-cookie",
         "insecure-http",
+        "tls",
     ] {
         assert!(help.contains(&format!("--{flag}")), "{flag}");
         assert!(help.contains(&format!("DEMO_{}", flag.to_uppercase().replace('-', "_"))), "{flag}");
@@ -88,12 +92,16 @@ fn an_invalid_option_is_reported_in_one_line() {
         (&["--trusted-origin", "example.com"], "example.com"),
         (&["--trusted-origin", "https://example.com/"], "https://example.com/"),
         (&["--access-header", "off", "--access-cookie", "off"], "transport"),
+        (&["--tls", "cert.pem"], "--tls"),
+        (&["--tls", "cert.pem", "key.pem", "stray"], "stray"),
+        (&["--tls", "cert.pem", "key.pem", "--insecure-http"], "--insecure-http"),
     ] {
         let line = fails_to_start(arguments, &[]);
         assert!(line.starts_with("error: ") && line.contains(named), "{arguments:?}: {line}");
         assert!(!line.contains("hunter2"), "{line}");
     }
     assert!(fails_to_start(&[], &[("DEMO_LATE", "few")]).contains("few"));
+    assert!(fails_to_start(&[], &[("DEMO_TLS", "cert.pem")]).contains("tls"));
 }
 
 #[test]
@@ -136,6 +144,35 @@ fn an_invalid_key_is_reported_in_one_line() {
     ] {
         let line = fails_to_start(&arguments, &[]);
         assert!(line.starts_with("error: ") && line.contains(named), "{arguments:?}: {line}");
+    }
+}
+
+#[test]
+fn invalid_tls_files_are_reported_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing").to_str().unwrap().to_owned();
+    let text = folder.path().join("text").to_str().unwrap().to_owned();
+    fs::write(&text, "no PEM at all").unwrap();
+    let garbage = folder.path().join("garbage").to_str().unwrap().to_owned();
+    fs::write(&garbage, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    let directory = folder.path().to_str().unwrap();
+    let (certificate, key) = (tls::certificate("es256"), tls::key("es256"));
+    for (certificate, key, named) in [
+        (missing.as_str(), key.as_str(), "missing cannot be read"),
+        (directory, &key, "cannot be read"),
+        (&text, &key, "text is not PEM"),
+        (&key, &key, "is not PEM"),
+        (&garbage, &key, "garbage"),
+        (&certificate, &missing, "missing cannot be read"),
+        (&certificate, directory, "cannot be read"),
+        (&certificate, &text, "text is not PEM"),
+        (&certificate, &certificate, "is not PEM"),
+        (&certificate, &tls::key("es256.encrypted"), "encrypted"),
+        // The key of another certificate.
+        (&certificate, &tls::key("ed25519"), "ed25519"),
+    ] {
+        let line = fails_to_start(&["--tls", certificate, key], &[]);
+        assert!(line.starts_with("error: ") && line.contains(named), "{certificate} {key}: {line}");
     }
 }
 

@@ -25,29 +25,34 @@ impl Server {
 
     /// The same with environment variables.
     pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        Self::of(command(arguments, variables))
+        Self::of(command(arguments, variables), "http")
+    }
+
+    /// The same with HTTPS.
+    pub(crate) fn start_tls(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::of(command(arguments, variables), "https")
     }
 
     /// Another program, whose store these arguments name if it has one.
     pub(crate) fn start_service(arguments: &[&str]) -> Self {
         let mut command = command(arguments, &[]);
         command.env_remove("DEMO_STORE");
-        Self::of(command)
+        Self::of(command, "http")
     }
 
     /// A server in this folder with its default store.
     pub(crate) fn start_in(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = command(arguments, &[]);
         command.current_dir(folder).env_remove("DEMO_STORE");
-        Self::of(command)
+        Self::of(command, "http")
     }
 
-    fn of(mut command: Command) -> Self {
+    fn of(mut command: Command, scheme: &str) -> Self {
         let mut process = command.spawn().unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        let address = line.trim_end().strip_prefix("listening on http://");
+        let address = line.trim_end().strip_prefix(&format!("listening on {scheme}://"));
         let address = address.unwrap_or_else(|| panic!("the first line is {line:?}")).to_owned();
         Self { process, address, output: Some(output) }
     }
