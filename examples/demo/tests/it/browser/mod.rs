@@ -1,6 +1,8 @@
 //! The demo and the JavaScript module in a real browser: Chromium, driven through chromedriver.
 
 mod cross_site;
+mod device_binding;
+mod https;
 mod journey;
 mod module;
 mod module_sharing;

@@ -13,7 +13,7 @@ use super::driver::Driver;
 pub(crate) struct Browser {
     pub(crate) client: Client,
     // Dropped in this order: the driver exits before its folder is removed.
-    _driver: Driver,
+    pub(super) driver: Driver,
     _folder: TempDir,
 }
 
@@ -30,7 +30,7 @@ const ARGUMENTS: [&str; 8] = [
 ];
 
 /// Long, for busy machines.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Browser {
     pub(crate) async fn start() -> Self {
@@ -39,6 +39,11 @@ impl Browser {
 
     /// A browser with more arguments.
     pub(super) async fn with(more: &[String]) -> Self {
+        Self::launch(more, &json!({ "acceptInsecureCerts": true })).await
+    }
+
+    /// A browser with more arguments and capabilities.
+    pub(super) async fn launch(more: &[String], more_capabilities: &Value) -> Self {
         let start = || {
             let folder = tempfile::tempdir().unwrap();
             Driver::start(folder.path()).map(|driver| (driver, folder))
@@ -50,10 +55,10 @@ impl Browser {
         arguments.extend_from_slice(more);
         let mut capabilities = Capabilities::new();
         capabilities.insert("goog:chromeOptions".into(), json!({ "args": arguments }));
-        capabilities.insert("acceptInsecureCerts".into(), json!(true));
+        capabilities.extend(more_capabilities.as_object().unwrap().clone());
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let client = builder.capabilities(capabilities).connect(&driver.url).await.unwrap();
-        Self { client, _driver: driver, _folder: folder }
+        Self { client, driver, _folder: folder }
     }
 
     pub(crate) async fn open(&self, url: &str) {

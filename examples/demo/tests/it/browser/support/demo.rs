@@ -3,12 +3,21 @@
 use std::{
     io::{BufRead, BufReader},
     process::{Child, ChildStdout, Command, Stdio},
+    sync::Arc,
 };
 
 use serde_json::{Value, json};
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use ureq::{
+    Agent,
+    tls::{TlsConfig, TlsProvider},
+};
+
+use super::certificate::Certificate;
 
 pub(crate) struct Demo {
     process: Child,
+    scheme: &'static str,
     pub(crate) address: String,
     /// Kept open, because the program may print.
     _output: BufReader<ChildStdout>,
@@ -17,6 +26,16 @@ pub(crate) struct Demo {
 impl Demo {
     /// A server on a free port with sessions in memory and these arguments.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with("http", arguments)
+    }
+
+    /// The same with HTTPS.
+    pub(crate) fn start_tls(certificate: &Certificate, arguments: &[&str]) -> Self {
+        let tls = certificate.arguments();
+        Self::start_with("https", &[&tls.each_ref().map(String::as_str), arguments].concat())
+    }
+
+    fn start_with(scheme: &'static str, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DEMO_")) {
             command.env_remove(name);
@@ -31,13 +50,18 @@ impl Demo {
         let mut output = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        let address = line.trim_end().strip_prefix("listening on http://");
+        let address = line.trim_end().strip_prefix(&format!("listening on {scheme}://"));
         let address = address.unwrap_or_else(|| panic!("the first line is {line:?}")).to_owned();
-        Self { process, address, _output: output }
+        Self { process, scheme, address, _output: output }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/", self.address)
+        format!("{}://{}/", self.scheme, self.address)
+    }
+
+    /// The address under this host name. Only browsers that `Browser::with_device_binding` starts find hosts below `test`.
+    pub(crate) fn url_at(&self, host: &str) -> String {
+        format!("{}://{host}:{}/", self.scheme, self.address.rsplit_once(':').unwrap().1)
     }
 
     /// The number of these session events, according to the server's counters.
@@ -52,7 +76,7 @@ impl Demo {
 
     /// The sum of the counters whose lines start like this.
     fn counter(&self, start: &str) -> u64 {
-        let metrics = ureq::get(format!("{}metrics", self.url())).call().unwrap();
+        let metrics = agent().get(format!("{}metrics", self.url())).call().unwrap();
         let metrics = metrics.into_body().read_to_string().unwrap();
         let lines = metrics.lines().filter(|line| line.starts_with(start));
         lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
@@ -61,7 +85,8 @@ impl Demo {
     /// Logs in without the browser, as on another device. Returns the answer and the refresh token.
     pub(crate) fn log_in_elsewhere(&self, user: &str) -> (Value, String) {
         let form = json!({ "username": user, "password": format!("{user}-password") });
-        let answer = ureq::post(format!("{}login", self.url()))
+        let answer = agent()
+            .post(format!("{}login", self.url()))
             .header("content-type", "application/json")
             .send(form.to_string())
             .unwrap();
@@ -79,7 +104,7 @@ impl Demo {
     /// The status of a request with this refresh token, whose response does not reach the browser.
     pub(crate) fn refresh_with(&self, cookie: &str, token: &str) -> u16 {
         let answer =
-            ureq::get(format!("{}me", self.url())).header("cookie", format!("{cookie}={token}")).call();
+            agent().get(format!("{}me", self.url())).header("cookie", format!("{cookie}={token}")).call();
         answer.unwrap().status().as_u16()
     }
 
@@ -89,8 +114,7 @@ impl Demo {
             .method(method)
             .uri(format!("{}{path}", self.url()))
             .header("authorization", format!("Bearer {access_token}"));
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        agent.run(request.body(()).unwrap()).unwrap().status().as_u16()
+        agent().run(request.body(()).unwrap()).unwrap().status().as_u16()
     }
 }
 
@@ -99,4 +123,13 @@ impl Drop for Demo {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A client that accepts any certificate.
+fn agent() -> Agent {
+    let tls = TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .unversioned_rustls_crypto_provider(Arc::new(default_provider()))
+        .disable_verification(true);
+    Agent::config_builder().http_status_as_error(false).tls_config(tls.build()).build().into()
 }

@@ -1,6 +1,6 @@
 //! A reverse proxy with TLS for several hosts.
 
-use std::{collections::HashMap, path::Path, process::Command, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy, copy_bidirectional, split},
@@ -8,15 +8,9 @@ use tokio::{
     task::JoinHandle,
     time::sleep,
 };
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{
-        ServerConfig,
-        pki_types::{CertificateDer, PrivateKeyDer},
-    },
-};
+use tokio_rustls::TlsAcceptor;
 
-use super::browser::Browser;
+use super::{browser::Browser, certificate::Certificate};
 
 pub(crate) struct Front {
     port: u16,
@@ -31,10 +25,9 @@ impl Front {
 
     /// The same; responses take `latency` on their way back, as across a continent.
     pub(crate) async fn with_latency(hosts: &[(&str, &str)], latency: Duration) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        make_certificate(folder.path(), hosts.iter().map(|(host, _)| *host));
+        let acceptor = Certificate::of(hosts.iter().map(|(host, _)| *host)).acceptor();
         let hosts: HashMap<_, _> = hosts.iter().map(|&(host, to)| (host.to_owned(), to.to_owned())).collect();
-        let (hosts, acceptor) = (Arc::new(hosts), acceptor(folder.path()));
+        let hosts = Arc::new(hosts);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let task = tokio::spawn(async move {
@@ -93,24 +86,4 @@ async fn forward(
     // The server sees to the end what a client that has hung up requested.
     let (requests, responses) = tokio::join!(requests, responses);
     requests.map(drop).and(responses)
-}
-
-fn acceptor(folder: &Path) -> TlsAcceptor {
-    let der = |file: &str| pem::parse(std::fs::read(folder.join(file)).unwrap()).unwrap().into_contents();
-    let chain = vec![CertificateDer::from(der("cert.pem"))];
-    let key = PrivateKeyDer::Pkcs8(der("key.pem").into());
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
-    TlsAcceptor::from(Arc::new(config))
-}
-
-fn make_certificate<'a>(folder: &Path, hosts: impl Iterator<Item = &'a str>) {
-    let names = hosts.map(|host| format!("DNS:{host}")).collect::<Vec<_>>().join(",");
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
-        .args(["-days", "2", "-subj", "/CN=test", "-addext", &format!("subjectAltName={names}")])
-        .args(["-keyout", "key.pem", "-out", "cert.pem"])
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
