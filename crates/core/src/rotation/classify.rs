@@ -1,7 +1,7 @@
 //! The first decision, when a request arrives.
 
 use super::{
-    attempt::Attempt,
+    attempt::{Attempt, DeviceProof},
     budget,
     elapsed::{within_damping, within_grace},
 };
@@ -17,6 +17,9 @@ pub enum TokenClass {
     Ended,
     /// c2: the session has expired.
     Expired,
+    /// The session is bound to a device, the binding is confirmed and enforced, and the request has no proof of the device. This
+    /// rule comes after c2 and before c3: whatever the generation, the request is anonymous, and nothing is to be changed.
+    Unproven,
     /// c3: the current token.
     Current,
     /// c4: the previous token, within the grace period.
@@ -61,6 +64,7 @@ impl TokenClass {
             Self::Unknown => "unknown",
             Self::Ended => "ended",
             Self::Expired => "expired",
+            Self::Unproven => "unproven",
             Self::Current => "current",
             Self::Previous => "previous",
             Self::Overdue => "overdue",
@@ -73,15 +77,18 @@ impl TokenClass {
     }
 }
 
-/// Classifies the presented token: the first of the rules c0 to c10 that applies.
+/// Classifies the presented token: the first of the rules c0 to c10 that applies, and [`Unproven`](TokenClass::Unproven) after c2.
 pub fn classify(attempt: &Attempt<'_>, policy: &RotationPolicy) -> TokenClass {
-    let &Attempt { row, denied, generation: presented, now } = attempt;
+    let &Attempt { row, denied, generation: presented, proof, now } = attempt;
     let Some(row) = row else { return TokenClass::Unknown };
     if denied || row.ended.is_some() {
         return TokenClass::Ended;
     }
     if !row.is_live(now) {
         return TokenClass::Expired;
+    }
+    if attempt.lacks_proof() {
+        return TokenClass::Unproven;
     }
     if presented == row.generation {
         return TokenClass::Current;
@@ -101,7 +108,7 @@ pub fn classify(attempt: &Attempt<'_>, policy: &RotationPolicy) -> TokenClass {
     if row.confirmed {
         return TokenClass::Reuse;
     }
-    if budget::has_left(row, now, policy) {
+    if proof == DeviceProof::Given || budget::has_left(row, now, policy) {
         return TokenClass::Late;
     }
     if policy.end_when_spent { TokenClass::Reuse } else { TokenClass::Spent }

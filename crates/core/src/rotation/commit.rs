@@ -1,7 +1,7 @@
 //! The second decision, when the response head is ready.
 
 use super::{
-    attempt::Attempt,
+    attempt::{Attempt, DeviceProof},
     budget,
     classify::TokenClass,
     elapsed::{within_damping, within_grace},
@@ -45,7 +45,7 @@ pub enum Rule {
     Redeliver,
     /// r5: the previous token, after the grace period, with late budget left: send its successor and spend late budget.
     Late,
-    /// r6: other requests moved the session on while the handler ran.
+    /// r6: other requests moved the session on while the handler ran, or bound it to a device.
     Overtaken,
 }
 
@@ -68,10 +68,14 @@ pub enum Tokens {
 ///
 /// `class` is the result of [`classify`](super::classify) when the request arrived. This decision never ends a session.
 pub fn commit(attempt: &Attempt<'_>, class: TokenClass, policy: &RotationPolicy) -> Decision {
-    let &Attempt { row, denied, generation: presented, now } = attempt;
+    let &Attempt { row, denied, generation: presented, proof, now } = attempt;
     let Some(row) = row.filter(|row| !denied && row.is_live(now)) else {
         return Decision { rule: Rule::NotLive, write: None, send: Tokens::None };
     };
+    let overtaken = Decision { rule: Rule::Overtaken, write: None, send: Tokens::None };
+    if attempt.lacks_proof() {
+        return overtaken;
+    }
     if presented == row.generation {
         return match row.generation.checked_add(1) {
             Some(next) if !within_damping(row, now, policy) => rotate(row, next, now, policy),
@@ -86,13 +90,26 @@ pub fn commit(attempt: &Attempt<'_>, class: TokenClass, policy: &RotationPolicy)
         // Not for a request that was in time when it arrived: a slow handler is no lost response.
         if matches!(class, TokenClass::Overdue | TokenClass::Late)
             && !row.confirmed
-            && let Some(late_budget) = budget::spend(row, now, policy)
+            && let Some(late_budget) = late_budget_after(row, proof, now, policy)
         {
             let write = SessionRow { late_budget, rotated_at: row.rotated_at.max(now), ..row.clone() };
             return Decision { rule: Rule::Late, write: Some(write), send };
         }
     }
-    Decision { rule: Rule::Overtaken, write: None, send: Tokens::None }
+    overtaken
+}
+
+/// The late budget after a late use, or `None` if none is left. A client that has proved its device pays nothing.
+fn late_budget_after(
+    row: &SessionRow,
+    proof: DeviceProof,
+    now: Timestamp,
+    policy: &RotationPolicy,
+) -> Option<Timestamp> {
+    match proof {
+        DeviceProof::Given => Some(row.late_budget),
+        DeviceProof::NotRequired | DeviceProof::Missing => budget::spend(row, now, policy),
+    }
 }
 
 fn rotate(row: &SessionRow, next: u32, now: Timestamp, policy: &RotationPolicy) -> Decision {

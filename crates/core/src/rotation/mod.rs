@@ -14,6 +14,9 @@
 //! order. Two more rules need I/O and belong to the middleware: c11 (the store or the claims source failed) and c12 (the
 //! subject no longer exists). `commit` applies r1 to r6.
 //!
+//! A session can be bound to a device, whose proofs [`register`] and [`prove`] decide on. From its first proof on, and where that is
+//! enforced, a refresh token alone is [`Unproven`](TokenClass::Unproven).
+//!
 //! ```
 //! use std::time::Duration;
 //! use tower_refresh_core::{
@@ -45,10 +48,12 @@ mod attempt;
 mod budget;
 mod classify;
 mod commit;
+mod device;
 mod elapsed;
 
 pub use self::{
-    attempt::Attempt,
+    attempt::{Attempt, DeviceProof},
     classify::{TokenClass, classify, roll_forward},
     commit::{Decision, Rule, Tokens, commit},
+    device::{ProofAttempt, Proven, Registration, prove, register},
 };
