@@ -16,8 +16,12 @@ pub enum Registration {
     /// The session is bound to the key once this row is stored, with compare-and-swap on the version it carries. The binding counts
     /// from the first proof on: see [`prove`].
     Bind(SessionRow),
-    /// The session is bound to this key already: browsers may send a registration twice. Nothing is to be changed.
+    /// The session is bound to this key already, and the device has given no proof since: browsers may send a registration twice.
+    /// Nothing is to be changed.
     SameKey,
+    /// The session is bound to this key already, and the device has proved since that it has it: only a later copy of the
+    /// registration arrives now. Nothing is to be changed.
+    Confirmed,
     /// The session is bound to another key, which is never replaced. Nothing is to be changed.
     OtherKey,
 }
@@ -27,8 +31,9 @@ pub fn register(row: Option<&SessionRow>, denied: bool, key: &[u8], now: Timesta
     let Some(row) = row.filter(|row| !denied && row.is_live(now)) else { return Registration::NotLive };
     match &row.binding {
         None => Registration::Bind(SessionRow { binding: Some(SessionBinding::new(key)), ..row.clone() }),
-        Some(binding) if binding.key() == Some(key) => Registration::SameKey,
-        Some(_) => Registration::OtherKey,
+        Some(binding) if binding.key() != Some(key) => Registration::OtherKey,
+        Some(binding) if binding.is_confirmed() => Registration::Confirmed,
+        Some(_) => Registration::SameKey,
     }
 }
 
