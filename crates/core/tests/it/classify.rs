@@ -348,6 +348,7 @@ fn the_classes_that_authenticate_and_their_names_never_change() {
         (TokenClass::Unknown, "unknown", false, false),
         (TokenClass::Ended, "ended", false, false),
         (TokenClass::Expired, "expired", false, false),
+        (TokenClass::Unproven, "unproven", false, false),
         (TokenClass::Current, "current", true, true),
         (TokenClass::Previous, "previous", true, true),
         (TokenClass::Overdue, "overdue", true, true),

@@ -2,11 +2,13 @@
 
 mod classify;
 mod commit;
+mod device;
 mod end_reason;
 mod handle;
 mod histories;
 mod laws;
 mod memory;
 mod policy;
+mod proofs;
 mod support;
 mod values;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
+use tower_refresh_core::{SessionBinding, SessionHandle, SessionRow, Timestamp};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -21,5 +21,20 @@ pub(crate) fn row() -> SessionRow {
     row.rotated_at = ROTATED;
     row.version = 5;
     row.idle = Some(DAY * 7);
+    row
+}
+
+/// The key of the session's device.
+pub(crate) const KEY: &[u8] = b"the key of the device";
+
+/// A binding to [`KEY`] after a proof, with this counter.
+pub(crate) fn confirmed(counter: u32) -> SessionBinding {
+    SessionBinding::from_bytes([&[1, 1], &counter.to_be_bytes()[..], KEY].concat())
+}
+
+/// This session with another binding.
+pub(crate) fn with_binding(row: &SessionRow, binding: Option<SessionBinding>) -> SessionRow {
+    let mut row = row.clone();
+    row.binding = binding;
     row
 }

@@ -10,7 +10,7 @@ use tower_refresh_core::{
 
 use super::config;
 
-fn times() -> impl Strategy<Value = Timestamp> {
+pub(super) fn times() -> impl Strategy<Value = Timestamp> {
     let now = 1_700_000_000_000_u64;
     prop_oneof![
         3 => prop::sample::select(vec![0, 1, i64::MAX as u64, u64::MAX - 1, u64::MAX]),
@@ -21,7 +21,7 @@ fn times() -> impl Strategy<Value = Timestamp> {
     .prop_map(Timestamp::from_millis)
 }
 
-fn generations() -> impl Strategy<Value = u32> {
+pub(super) fn generations() -> impl Strategy<Value = u32> {
     prop_oneof![4 => 0..4_u32, 2 => u32::MAX - 3..=u32::MAX, 1 => any::<u32>()]
 }
 
@@ -35,7 +35,7 @@ fn durations() -> impl Strategy<Value = Duration> {
 }
 
 /// Valid or not: a decision must not rely on the validation at build time.
-fn policies() -> impl Strategy<Value = RotationPolicy> {
+pub(super) fn policies() -> impl Strategy<Value = RotationPolicy> {
     let budgets = prop_oneof![
         Just(LateBudget::Unbounded),
         (prop_oneof![0..4_u32, any::<u32>()], durations())
@@ -50,7 +50,7 @@ fn policies() -> impl Strategy<Value = RotationPolicy> {
     })
 }
 
-fn rows() -> impl Strategy<Value = SessionRow> {
+pub(super) fn rows() -> impl Strategy<Value = SessionRow> {
     let ended = prop::option::weighted(0.2, (0..EndReason::ALL.len(), times()))
         .prop_map(|ended| ended.map(|(reason, at)| Ended::new(EndReason::ALL[reason], at)));
     let moments = (times(), times(), times(), times(), times());
@@ -73,15 +73,16 @@ fn rows() -> impl Strategy<Value = SessionRow> {
 }
 
 /// A generation near the row's, so that every rule is reached.
-fn presented(row: &SessionRow, offset: i64) -> u32 {
+pub(super) fn presented(row: &SessionRow, offset: i64) -> u32 {
     row.generation.saturating_add_signed(offset as i32)
 }
 
-fn classes() -> impl Strategy<Value = TokenClass> {
+pub(super) fn classes() -> impl Strategy<Value = TokenClass> {
     prop::sample::select(vec![
         TokenClass::Unknown,
         TokenClass::Ended,
         TokenClass::Expired,
+        TokenClass::Unproven,
         TokenClass::Current,
         TokenClass::Previous,
         TokenClass::Overdue,

@@ -1,6 +1,7 @@
 //! The rotation protocol on random rows and in random histories: invariants that a table cannot list.
 
 mod decisions;
+mod device;
 mod honest;
 mod hostile;
 mod world;
