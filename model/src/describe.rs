@@ -2,7 +2,7 @@
 
 use crate::{
     scenario::Kind,
-    session::NEWEST,
+    session::{COUNTER, NEWEST, NO_COUNTER},
     state::{Party, Request, Stage, State},
     world::Action,
 };
@@ -15,6 +15,7 @@ impl Action {
             Self::Send { kind } => {
                 format!("the browser sends {}{}", before.jar.map_or_else(String::new, token), as_kind(kind))
             }
+            Self::SendLast if before.device.is_some() => "the browser sends a proof, undisturbed".to_owned(),
             Self::SendLast => {
                 format!("the browser sends {}, undisturbed", before.jar.map_or_else(String::new, token))
             }
@@ -23,6 +24,21 @@ impl Action {
             Self::Use { presented, kind } => {
                 format!("the thief sends {}{}", token(presented), as_kind(kind))
             }
+            Self::Offer { key } => format!("the browser registers key {key}"),
+            Self::Prove { alone } => {
+                let token = before
+                    .jar
+                    .filter(|_| !alone)
+                    .map_or_else(String::new, |jar| format!(" and {}", token(jar)));
+                format!(
+                    "the browser sends a proof{}{token}",
+                    before.device.map_or_else(String::new, |device| challenge(device.challenge))
+                )
+            }
+            Self::Replay { proof } => {
+                format!("the thief sends a copy of a proof{}", challenge(proof.counter))
+            }
+            Self::RegisterRival => "the thief registers a key".to_owned(),
             Self::Arrive { request, server } => {
                 let arrived = after.requests.iter().find(|known| !before.requests.contains(known));
                 let class = match arrived.map(|request| &request.stage) {
@@ -62,11 +78,22 @@ impl Action {
     }
 }
 
-fn as_kind(kind: Kind) -> &'static str {
+fn as_kind(kind: Kind) -> String {
     match kind {
-        Kind::Own => "",
-        Kind::Upgrade => ", an upgrade",
-        Kind::Elsewhere => ", a navigation from elsewhere",
+        Kind::Own => String::new(),
+        Kind::Upgrade => ", an upgrade".to_owned(),
+        Kind::Elsewhere => ", a navigation from elsewhere".to_owned(),
+        Kind::Register { key } => format!(", registration of key {key}"),
+        Kind::Proof(proof) => format!(", proof{}", challenge(proof.counter)),
+    }
+}
+
+/// C(0) is the challenge of the stored row at that time.
+fn challenge(counter: u8) -> String {
+    if counter == NO_COUNTER {
+        " without a challenge".to_owned()
+    } else {
+        format!(" for {}", relative('C', counter, COUNTER))
     }
 }
 
@@ -86,5 +113,9 @@ fn carried(state: &State, request: usize) -> String {
 }
 
 fn token(generation: u8) -> String {
-    format!("T({:+})", i16::from(generation) - i16::from(NEWEST)).replace("+0", "0")
+    relative('T', generation, NEWEST)
+}
+
+fn relative(what: char, number: u8, newest: u8) -> String {
+    format!("{what}({:+})", i16::from(number) - i16::from(newest)).replace("+0", "0")
 }

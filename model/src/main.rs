@@ -4,6 +4,8 @@
 
 mod check;
 mod describe;
+mod device;
+mod device_rules;
 mod limits;
 mod mutant;
 mod properties;

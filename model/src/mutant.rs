@@ -41,10 +41,19 @@ pub(crate) enum Mutant {
     PreviousSpends,
     DampingExclusive,
     OverdueGetsNothing,
+    TokenAloneMints,
+    ProofCheckedOnArrivalAlone,
+    BindingCountsAtOnce,
+    SecondKeyReplaces,
+    ChallengeWorksTwice,
+    RejectedWithoutChallenge,
+    ProofSpendsBudget,
+    ProofSendsNoRefreshToken,
+    ProofAfterEnd,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 39] = [
         Self::NoDamping,
         Self::DampingAsGrace,
         Self::InfiniteDamping,
@@ -75,6 +84,15 @@ impl Mutant {
         Self::PreviousSpends,
         Self::DampingExclusive,
         Self::OverdueGetsNothing,
+        Self::TokenAloneMints,
+        Self::ProofCheckedOnArrivalAlone,
+        Self::BindingCountsAtOnce,
+        Self::SecondKeyReplaces,
+        Self::ChallengeWorksTwice,
+        Self::RejectedWithoutChallenge,
+        Self::ProofSpendsBudget,
+        Self::ProofSendsNoRefreshToken,
+        Self::ProofAfterEnd,
     ];
 
     /// A scenario in which the real rules satisfy all properties, and the property that the mutant must violate there.
@@ -110,6 +128,15 @@ impl Mutant {
             Self::PreviousSpends => (Scenario::slow_loss(), properties::AUTHENTICATED),
             Self::DampingExclusive => (Scenario::any_losses_and_skew(), properties::NEVER_REUSE),
             Self::OverdueGetsNothing => (Scenario::losses(), properties::LOGGED_IN),
+            Self::TokenAloneMints => (Scenario::device_theft(), properties::MINTED),
+            Self::ProofCheckedOnArrivalAlone => (Scenario::device_theft(), properties::MINTED),
+            Self::BindingCountsAtOnce => (Scenario::device(), properties::UNPROVEN),
+            Self::SecondKeyReplaces => (Scenario::device_theft(), properties::KEY),
+            Self::ChallengeWorksTwice => (Scenario::device_theft(), properties::MINTED),
+            Self::RejectedWithoutChallenge => (Scenario::device(), properties::ROUND),
+            Self::ProofSpendsBudget => (Scenario::device(), properties::FREE),
+            Self::ProofSendsNoRefreshToken => (Scenario::device(), properties::LOGGED_IN),
+            Self::ProofAfterEnd => (Scenario::device_logout(), properties::AFTER_END),
         }
     }
 

@@ -30,6 +30,14 @@ pub(crate) const KNOWN: &str =
 pub(crate) const TWO_BEHIND: &str = "a token two generations behind ends the session";
 pub(crate) const STALE: &str = "once the newest token was seen, the one before is accepted within the damping, and ends the session after it";
 pub(crate) const BUDGET: &str = "no more late uses are granted than the budget allows";
+pub(crate) const MINTED: &str =
+    "once a proof was accepted, a refresh token alone is worth nothing to a thief";
+pub(crate) const UNPROVEN: &str = "a browser that knows no session of its device needs no proof";
+pub(crate) const ONCE: &str = "a challenge works once";
+pub(crate) const KEY: &str = "the key of a session never changes";
+pub(crate) const PROVEN: &str = "a proof of the session's device for its challenge is accepted";
+pub(crate) const ROUND: &str = "a proof is rejected at most once before one is accepted";
+pub(crate) const FREE: &str = "a proof spends no late budget";
 pub(crate) const LOGGED_IN: &str =
     "an undisturbed request leaves the browser logged in with the newest token";
 pub(crate) const DETECTED: &str = "a session that both the user and a thief keep using ends";
@@ -50,7 +58,7 @@ impl Violations {
     }
 }
 
-const SAFETY: [&str; 18] = [
+const SAFETY: [&str; 25] = [
     AUTHENTICATED,
     NEVER_REUSE,
     ELSEWHERE,
@@ -69,6 +77,13 @@ const SAFETY: [&str; 18] = [
     TWO_BEHIND,
     STALE,
     BUDGET,
+    MINTED,
+    UNPROVEN,
+    ONCE,
+    KEY,
+    PROVEN,
+    ROUND,
+    FREE,
 ];
 
 fn bit(property: &'static str) -> u32 {
@@ -102,6 +117,13 @@ pub(crate) fn of(world: &World) -> Vec<Property<World>> {
         safety!(TWO_BEHIND),
         safety!(STALE),
         safety!(BUDGET),
+        safety!(MINTED),
+        safety!(UNPROVEN),
+        safety!(ONCE),
+        safety!(KEY),
+        safety!(PROVEN),
+        safety!(ROUND),
+        safety!(FREE),
     ];
     if world.scenario.transit() <= world.scenario.grace() {
         properties.push(safety!(NOT_LATE));
@@ -128,7 +150,7 @@ fn examples(scenario: &Scenario) -> Vec<Property<World>> {
                 .iter()
                 .any(|request| matches!(request.stage, Stage::Responded { carries: Some(_), .. }))
         })];
-    if scenario.turns.is_none() {
+    if scenario.turns.is_none() && (scenario.device.is_none() || scenario.losses > 0) {
         examples.push(Property::sometimes(
             "the previous token arrives within the grace period",
             |_, state: &State| {

@@ -10,7 +10,7 @@ use crate::{mutant::Mutant, scenario::Kind};
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) policy: RotationPolicy,
-    mutant: Option<Mutant>,
+    pub(crate) mutant: Option<Mutant>,
 }
 
 impl Rules {
@@ -35,6 +35,7 @@ impl Rules {
         now: Timestamp,
     ) -> TokenClass {
         let attempt = Attempt::new(Some(row), presented.into(), now).with_denied(denied);
+        let attempt = self.alone(attempt, false);
         match self.mutant {
             None => classify(&attempt, &self.policy),
             Some(mutant) => mutant.classify(row, attempt, &self.policy),
@@ -51,6 +52,7 @@ impl Rules {
         kind: Kind,
     ) -> Decision {
         let attempt = Attempt::new(Some(row), presented.into(), now).with_denied(denied);
+        let attempt = self.alone(attempt, true);
         let decision = match self.mutant {
             None => commit(&attempt, class, &self.policy),
             Some(mutant) => mutant.commit(row, attempt, class, &self.policy),

@@ -44,7 +44,27 @@ pub(crate) struct Scenario {
     pub(crate) logout: bool,
     /// Whether time counts towards the expiries.
     pub(crate) expires: bool,
+    pub(crate) device: Option<Device>,
     pub(crate) turns: Option<Turns>,
+}
+
+/// The browser can bind the session to a key. The thief has no key that the session is bound to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Device {
+    /// How often the browser is offered a registration. Each one has its own key.
+    pub(crate) offers: u8,
+    /// The most requests of the browser in progress at once, of all kinds.
+    pub(crate) at_once: usize,
+    /// The most proofs among them: the browser waits for the last one alone.
+    pub(crate) proofs: usize,
+    /// Whether a lost write may make bindings and challenges what they were before.
+    pub(crate) excuses_lost_writes: bool,
+    /// Whether the access token of the registration lasts until the requests have arrived that left before without a proof.
+    pub(crate) access_outlasts_transit: bool,
+    /// Whether the thief may register a key before the browser does.
+    pub(crate) rival: bool,
+    /// Whether the thief has copies of proofs that no server has accepted yet.
+    pub(crate) intercepts: bool,
 }
 
 /// The thief has a copy from the start, and user and thief use the session in turn.
@@ -63,6 +83,19 @@ pub(crate) enum Kind {
     Upgrade,
     /// A navigation that another site started, and whose response it may discard at any time.
     Elsewhere,
+    /// The registration of a key.
+    Register { key: u8 },
+    /// A proof of the device, instead of which a thief may send a copy.
+    Proof(Proof),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Proof {
+    pub(crate) key: u8,
+    /// The signed challenge.
+    pub(crate) counter: u8,
+    /// Whether it comes without a refresh token, as for a navigation from elsewhere.
+    pub(crate) alone: bool,
 }
 
 impl Scenario {
@@ -88,6 +121,7 @@ impl Scenario {
             elsewhere: false,
             logout: false,
             expires: false,
+            device: None,
             turns: None,
         }
     }
@@ -189,6 +223,60 @@ impl Scenario {
         Self { thieves: 1, store: 0, handler: Some(0), losses: 2, turns: Some(turns), ..Self::new("turns") }
     }
 
+    /// The browser registers a key and proves that it has it, whatever responses are lost.
+    pub(crate) fn device() -> Self {
+        let device = Device {
+            offers: 1,
+            at_once: 2,
+            proofs: 1,
+            excuses_lost_writes: true,
+            access_outlasts_transit: true,
+            rival: false,
+            intercepts: false,
+        };
+        Self { losses: u8::MAX, device: Some(device), store: 0, handler: Some(1), ..Self::new("device") }
+    }
+
+    /// The same, and a thief with every token up to a time, and with a copy of every proof that was accepted. Only answers
+    /// without a token are lost.
+    pub(crate) fn device_theft() -> Self {
+        let handler = Some(0);
+        let mut scenario = Self { name: "device, theft", thieves: 1, losses: 0, handler, ..Self::device() };
+        (scenario.request_transit, scenario.response_transit) = (0, 0);
+        scenario.tick = Duration::from_secs(30);
+        scenario.device = scenario.device.map(|device| Device { at_once: 1, ..device });
+        scenario
+    }
+
+    /// A logout on one of two servers. Only answers without a token are lost.
+    pub(crate) fn device_logout() -> Self {
+        let handler = Some(0);
+        Self { name: "device, logout", logout: true, skew: 1, losses: 0, handler, ..Self::device() }
+    }
+
+    /// The store loses its last write. Only answers without a token are lost.
+    pub(crate) fn device_failover() -> Self {
+        let handler = Some(0);
+        Self {
+            name: "device, failover",
+            failovers: 1,
+            any_write_lost: true,
+            losses: 0,
+            handler,
+            ..Self::device()
+        }
+    }
+
+    /// Expiries within the run: idle after 8 ticks, absolute after 16.
+    pub(crate) fn device_expiry() -> Self {
+        let handler = Some(0);
+        let mut scenario =
+            Self { name: "device, expiry", expires: true, losses: 0, handler, ..Self::device() };
+        scenario.policy.idle = scenario.tick * 8;
+        scenario.policy.absolute = scenario.tick * 16;
+        scenario
+    }
+
     /// The scenarios of `cargo test`.
     pub(crate) fn bounded() -> Vec<Self> {
         vec![
@@ -209,6 +297,11 @@ impl Scenario {
             Self::theft_elsewhere(),
             Self::expiry(),
             Self::turns(),
+            Self::device(),
+            Self::device_theft(),
+            Self::device_failover(),
+            Self::device_logout(),
+            Self::device_expiry(),
         ]
     }
 

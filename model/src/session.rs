@@ -1,6 +1,6 @@
 //! A compact form of a row for the state, and its conversions.
 
-use tower_refresh_core::{EndReason, Ended, SessionHandle, SessionRow};
+use tower_refresh_core::{EndReason, Ended, SessionBinding, SessionHandle, SessionRow};
 
 use crate::scenario::Scenario;
 
@@ -8,6 +8,11 @@ use crate::scenario::Scenario;
 pub(crate) const NEWEST: u8 = 8;
 /// No rule can distinguish a generation this old from an older one.
 pub(crate) const OLDEST: u8 = NEWEST - 4;
+
+/// The counter of the stored binding, in every state; others are relative to it.
+pub(crate) const COUNTER: u8 = 8;
+/// A counter that no failover brings back, and instead of no challenge: both are rejected.
+pub(crate) const NO_COUNTER: u8 = COUNTER - 3;
 
 /// No rule can distinguish an expiry this long past from an older one.
 const LONG_PAST: i16 = -9;
@@ -23,7 +28,15 @@ pub(crate) struct Session {
     pub(crate) late: u8,
     pub(crate) expiry: Option<Expiry>,
     pub(crate) ended_at: Option<i8>,
+    pub(crate) binding: Option<Binding>,
     pub(crate) known: Known,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Binding {
+    pub(crate) key: u8,
+    pub(crate) confirmed: bool,
+    pub(crate) counter: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +56,10 @@ pub(crate) struct Known {
     /// The ticks since a late use was last granted to the generation before; not longer ago than the damping interval.
     pub(crate) granted: Option<u8>,
     pub(crate) expiry: Option<Expiry>,
+    /// Whether a proof was accepted.
+    pub(crate) proven: bool,
+    /// The counter in the challenge of the last proof that was accepted.
+    pub(crate) used: u8,
 }
 
 impl Session {
@@ -59,7 +76,8 @@ impl Session {
             late: 0,
             expiry,
             ended_at: None,
-            known: Known { reached: 0, seen: None, granted: None, expiry },
+            binding: None,
+            known: Known { reached: 0, seen: None, granted: None, expiry, proven: false, used: NO_COUNTER },
         }
     }
 
@@ -82,6 +100,7 @@ impl Session {
             row.late_budget = scenario.at(i32::from(self.late) * scenario.refill());
         }
         row.ended = self.ended_at.map(|at| Ended::new(EndReason::Revoked, scenario.at(at.into())));
+        row.binding = self.binding.map(Binding::to_stored);
         row.version = 100_u64.saturating_add_signed(self.version.into());
         row
     }
@@ -101,6 +120,7 @@ impl Session {
                 absolute: scenario.ticks_to(row.absolute_expiry) as i16,
             }),
             ended_at: row.ended.map(|ended| scenario.ticks_to(ended.at) as i8),
+            binding: row.binding.as_ref().map(|binding| Binding::from_stored(binding, self.binding)),
             known: self.known.clone(),
         }
     }
@@ -120,6 +140,22 @@ impl Session {
         }
         let longest = scenario.damping() + scenario.skew;
         self.known.granted = self.known.granted.map(|ago| ago + 1).filter(|ago| *ago <= longest + 1);
+    }
+}
+
+impl Binding {
+    /// In the format that is documented for stores.
+    fn to_stored(self) -> SessionBinding {
+        SessionBinding::from_bytes([1, u8::from(self.confirmed), 0, 0, 0, self.counter, self.key])
+    }
+
+    fn from_stored(stored: &SessionBinding, before: Option<Self>) -> Self {
+        let counter = stored.counter().expect("a known format") as u8;
+        Self {
+            key: stored.key().expect("a known format")[0],
+            confirmed: stored.is_confirmed(),
+            counter: if before.is_none() { COUNTER } else { counter },
+        }
     }
 }
 

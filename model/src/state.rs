@@ -2,12 +2,12 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use tower_refresh_core::rotation::{Decision, TokenClass};
+use tower_refresh_core::rotation::{Decision, Rule, TokenClass, Tokens};
 
 use crate::{
     properties::Violations,
-    scenario::{Kind, Scenario},
-    session::{NEWEST, OLDEST, Session},
+    scenario::{Kind, Proof, Scenario},
+    session::{COUNTER, NEWEST, NO_COUNTER, OLDEST, Session},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +27,14 @@ pub(crate) struct State {
     pub(crate) thief: Option<u8>,
     /// The thief has used a token.
     pub(crate) tampered: bool,
+    /// The session of the browser's device, once the browser knows it.
+    pub(crate) device: Option<Device>,
+    /// How often the browser was offered a registration.
+    pub(crate) offers: u8,
+    /// The newest proof that the thief has a copy of, together with all earlier ones.
+    pub(crate) copied: Option<Proof>,
+    /// A proof was accepted at any time, whether or not the store has lost it: only if lost writes are no excuse.
+    pub(crate) was_proven: bool,
     /// In a canonical order, because the tabs are interchangeable.
     pub(crate) requests: Vec<Request>,
     pub(crate) losses: u8,
@@ -39,6 +47,15 @@ pub(crate) struct State {
     /// The number of exchanges that have begun, and the ticks since the newest one ended. For [`Turns`](crate::scenario::Turns).
     pub(crate) exchanges: (u8, u8),
     pub(crate) violations: Violations,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Device {
+    pub(crate) key: u8,
+    /// The counter in the challenge to sign next.
+    pub(crate) challenge: u8,
+    /// The last answer was that the challenge is stale.
+    pub(crate) rejected: bool,
 }
 
 /// One final, undisturbed request of the browser.
@@ -57,6 +74,8 @@ pub(crate) struct Request {
     pub(crate) from: Party,
     pub(crate) kind: Kind,
     pub(crate) presented: u8,
+    /// The browser left its refresh out, as after a failure; or it waits no longer for the response to this proof.
+    pub(crate) unrefreshed: bool,
     pub(crate) server: u8,
     pub(crate) stage: Stage,
     /// Ticks in this stage.
@@ -104,7 +123,26 @@ pub(crate) enum Stage {
         carries: Option<u8>,
         logout: bool,
         tokens: bool,
+        answer: Answer,
     },
+}
+
+/// What a response says to the browser about its device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Answer {
+    Nothing,
+    Registered {
+        key: u8,
+    },
+    Accepted {
+        next: u8,
+    },
+    /// Another challenge is to be signed.
+    Rejected {
+        next: u8,
+    },
+    /// There is no such session, or no such key.
+    Gone,
 }
 
 /// The content of the response if the swap succeeds.
@@ -117,19 +155,19 @@ pub(crate) struct Sends {
 
 impl Sends {
     pub(crate) const NOTHING: Self = Self { tokens: false, refresh: None, late: false };
+
+    pub(crate) fn of(tokens: Tokens) -> Self {
+        let refresh = match tokens {
+            Tokens::AccessAndRefresh { generation, .. } => Some(generation as u8),
+            _ => None,
+        };
+        Self { tokens: tokens != Tokens::None, refresh, late: false }
+    }
 }
 
 impl From<&Decision> for Sends {
     fn from(decision: &Decision) -> Self {
-        use tower_refresh_core::rotation::{Rule, Tokens};
-        Self {
-            tokens: decision.send != Tokens::None,
-            refresh: match decision.send {
-                Tokens::AccessAndRefresh { generation, .. } => Some(generation as u8),
-                _ => None,
-            },
-            late: decision.rule == Rule::Late,
-        }
+        Self { late: decision.rule == Rule::Late, ..Self::of(decision.send) }
     }
 }
 
@@ -157,6 +195,10 @@ impl State {
             jar: Some(NEWEST),
             thief: scenario.turns.map(|_| NEWEST),
             tampered: false,
+            device: None,
+            offers: 0,
+            copied: None,
+            was_proven: false,
             requests: Vec::new(),
             losses: 0,
             failovers: 0,
@@ -171,6 +213,13 @@ impl State {
     /// With a margin of one trip to the store: an idle expiry counts from the decision, and the world records the swap.
     pub(crate) fn is_live(&self, scenario: &Scenario) -> bool {
         !self.ended && self.stored.known.has_left(scenario.store.into())
+    }
+
+    /// Something happened since the last answer about a challenge.
+    pub(crate) fn forget_rejection(&mut self) {
+        if let Some(device) = &mut self.device {
+            device.rejected = false;
+        }
     }
 
     pub(crate) fn in_progress(&self, party: Party) -> usize {
@@ -194,6 +243,7 @@ impl State {
         };
         move_session(&mut self.stored);
         self.before.iter_mut().for_each(move_session);
+        self.normalise_counters(scenario);
         self.jar.as_mut().map(shifted);
         self.thief.as_mut().map(shifted);
         let move_or_drop = |session: &mut Option<Session>| {
@@ -208,7 +258,10 @@ impl State {
             shifted(&mut request.presented);
             match &mut request.stage {
                 Stage::Sent { .. } | Stage::Ending { .. } => {}
-                Stage::RollingForward { write } => move_session(write),
+                Stage::RollingForward { write } => {
+                    move_session(write);
+                    write.version = write.version.max(oldest_version - 1);
+                }
                 Stage::Handling { seen, .. } => move_or_drop(seen),
                 Stage::Swapping { write, decision, .. } => {
                     move_or_drop(write);
@@ -227,5 +280,37 @@ impl State {
             request.hash(&mut hasher);
             hasher.finish()
         });
+    }
+
+    /// Relative to the stored counter, and all alike that no failover makes valid again.
+    fn normalise_counters(&mut self, scenario: &Scenario) {
+        let can_return = scenario.writes_lost as u8 * u8::from(self.failovers < scenario.failovers);
+        let oldest = (COUNTER - 1 - can_return).max(NO_COUNTER);
+        let shift = self.stored.binding.map_or(0, |binding| COUNTER.wrapping_sub(binding.counter));
+        let moved = |counter: &mut u8| *counter = counter.wrapping_add(shift).max(oldest);
+        let move_session = |session: &mut Session| {
+            session.binding.as_mut().map(|binding| moved(&mut binding.counter));
+            moved(&mut session.known.used);
+        };
+        move_session(&mut self.stored);
+        self.before.iter_mut().for_each(move_session);
+        self.device.as_mut().map(|device| moved(&mut device.challenge));
+        self.copied.as_mut().map(|proof| moved(&mut proof.counter));
+        for request in &mut self.requests {
+            if let Kind::Proof(proof) = &mut request.kind {
+                moved(&mut proof.counter);
+            }
+            match &mut request.stage {
+                Stage::Handling { seen: Some(session), .. }
+                | Stage::Swapping { write: Some(session), .. }
+                | Stage::RollingForward { write: session } => move_session(session),
+                Stage::Responded {
+                    answer: Answer::Accepted { next } | Answer::Rejected { next }, ..
+                } => {
+                    moved(next);
+                }
+                _ => {}
+            }
+        }
     }
 }

@@ -6,12 +6,12 @@ use crate::{
     mutant::Mutant,
     properties as property,
     scenario::Kind,
-    session::Session,
-    state::{Last, Party, Request, Sends, Stage, State},
+    session::{OLDEST, Session},
+    state::{Answer, Last, Party, Request, Sends, Stage, State},
     world::{Action, World},
 };
 
-const MAX_RELOADS: u8 = 3;
+pub(crate) const MAX_RELOADS: u8 = 3;
 
 impl World {
     pub(crate) fn act(&self, state: &mut State, action: Action) {
@@ -20,7 +20,12 @@ impl World {
             Action::Send { kind } => self.send(state, Party::Browser, kind, state.jar, false),
             Action::SendLast => {
                 state.last = Last::InProgress;
-                self.send(state, Party::Browser, Kind::Own, state.jar, false);
+                if let Some(device) = &mut state.device {
+                    device.rejected = false;
+                    self.send_proof(state, false);
+                } else {
+                    self.send(state, Party::Browser, Kind::Own, state.jar, false);
+                }
             }
             Action::Logout => self.send(state, Party::Browser, Kind::Own, state.jar, true),
             Action::Steal => state.thief = state.jar,
@@ -28,10 +33,20 @@ impl World {
                 state.tampered = true;
                 self.send(state, Party::Thief, kind, Some(presented), false);
             }
+            Action::Offer { key } => self.offer(state, key),
+            Action::Prove { alone } => self.send_proof(state, alone),
+            Action::Replay { proof } => {
+                self.send(state, Party::Thief, Kind::Proof(proof), Some(OLDEST), false);
+            }
+            Action::RegisterRival => self.register_rival(state),
             Action::Arrive { request, server } => {
                 let mut request = state.requests.remove(request);
-                request.server = server;
-                self.arrive(state, request);
+                (request.server, request.waited) = (server, 0);
+                match request.kind {
+                    Kind::Own | Kind::Upgrade | Kind::Elsewhere => self.arrive(state, request),
+                    Kind::Register { key } => self.register(state, request, key, 0),
+                    Kind::Proof(proof) => self.prove(state, request, proof, 0),
+                }
             }
             Action::End { request } => self.end(state, request),
             Action::RollForward { request } => self.roll_forward(state, request),
@@ -50,15 +65,21 @@ impl World {
             Action::Deliver { request } => self.deliver(state, request),
             Action::Lose { request } => {
                 let lost = state.requests.remove(request);
-                // Only the number that is still allowed matters.
-                let most = if self.scenario.losses == u8::MAX { 1 } else { self.scenario.losses };
-                if lost.kind != Kind::Elsewhere {
-                    state.losses = (state.losses + 1).min(most);
+                if matches!(lost.kind, Kind::Proof(_)) {
+                    state.forget_rejection();
                 }
+                let has_token = matches!(lost.stage, Stage::Responded { carries: Some(_), .. });
+                self.count_losses(state, u8::from(has_token && lost.kind != Kind::Elsewhere));
             }
             Action::FailOver { writes } => self.fail_over(state, writes),
             Action::Feed => state.denied = [true; 2],
         }
+    }
+
+    pub(crate) fn count_losses(&self, state: &mut State, losses: u8) {
+        // Only the number that is still allowed matters.
+        let most = if self.scenario.losses == u8::MAX { 1 } else { self.scenario.losses };
+        state.losses = (state.losses + losses).min(most);
     }
 
     fn tick(&self, state: &mut State) {
@@ -87,13 +108,22 @@ impl World {
         }
     }
 
-    fn send(&self, state: &mut State, from: Party, kind: Kind, presented: Option<u8>, logout: bool) {
+    pub(crate) fn send(
+        &self,
+        state: &mut State,
+        from: Party,
+        kind: Kind,
+        presented: Option<u8>,
+        logout: bool,
+    ) {
         let Some(presented) = presented else { return };
         if self.scenario.turns.is_some() {
             state.exchanges.0 += 1;
         }
         let stage = Stage::Sent { logout };
-        state.requests.push(Request { from, kind, presented, server: 0, stage, waited: 0 });
+        let is_proof = matches!(kind, Kind::Register { .. } | Kind::Proof(_));
+        let unrefreshed = from == Party::Browser && state.device.is_some() && !is_proof;
+        state.requests.push(Request { from, kind, presented, unrefreshed, server: 0, stage, waited: 0 });
     }
 
     fn arrive(&self, state: &mut State, mut request: Request) {
@@ -150,7 +180,7 @@ impl World {
         state.ended = true;
         state.denied[usize::from(request.server)] = true;
         if logout {
-            let stage = Stage::Responded { carries: None, logout, tokens: false };
+            let stage = Stage::Responded { carries: None, logout, tokens: false, answer: Answer::Nothing };
             state.requests.push(Request { stage, server: 0, waited: 0, ..request });
         } else {
             self.finish(state, false);
@@ -211,7 +241,17 @@ impl World {
         let mut request = state.requests.remove(request);
         request.waited = 0;
         let Stage::Swapping { class, write, decision, round } = request.stage.clone() else { return };
-        let swapped = write.is_some_and(|write| self.compare_and_swap(state, &write, false));
+        let is_proof = matches!(request.kind, Kind::Proof(_));
+        let rolls_forward = is_proof && class == TokenClass::Ahead;
+        let swapped = write.is_some_and(|write| self.compare_and_swap(state, &write, rolls_forward));
+        let (swapped_or_mutant, next) =
+            (swapped || is_proof && self.rules.are(Mutant::ProofAfterEnd), round + 1);
+        match request.kind {
+            Kind::Own | Kind::Upgrade | Kind::Elsewhere => {}
+            _ if swapped_or_mutant => return self.stored(state, request, class, decision),
+            Kind::Register { key } => return self.register(state, request, key, next),
+            Kind::Proof(proof) => return self.prove(state, request, proof, next),
+        }
         if swapped || (self.rules.are(Mutant::SentWithoutSwap) && decision.tokens) {
             self.emit(state, request, class, decision);
         } else {
@@ -219,7 +259,7 @@ impl World {
         }
     }
 
-    fn compare_and_swap(&self, state: &mut State, write: &Session, rolls_forward: bool) -> bool {
+    pub(crate) fn compare_and_swap(&self, state: &mut State, write: &Session, rolls_forward: bool) -> bool {
         let upserts = self.rules.are(Mutant::Upsert);
         if !upserts && (state.stored.ended_at.is_some() || write.version != state.stored.version) {
             return false;
@@ -232,9 +272,10 @@ impl World {
         if write.generation != old.generation {
             (known.reached, known.seen, known.granted) = (0, None, None);
         }
-        if let (Some(expiry), false, true) =
-            (&mut known.expiry, rolls_forward, write.generation > old.generation)
-        {
+        let is_extended = write.generation > old.generation && !rolls_forward;
+        let is_proven =
+            old.binding.is_some_and(|old| write.binding.is_some_and(|new| new.counter != old.counter));
+        if let (Some(expiry), true) = (&mut known.expiry, is_extended || is_proven) {
             let idle = self.scenario.ticks(self.scenario.policy.idle) as i16;
             expiry.idle = idle.min(expiry.absolute);
         }
@@ -271,13 +312,13 @@ impl World {
         if carries.is_none() {
             return self.finish(state, tokens);
         }
-        let stage = Stage::Responded { carries, logout: false, tokens };
+        let stage = Stage::Responded { carries, logout: false, tokens, answer: Answer::Nothing };
         state.requests.push(Request { stage, server: 0, waited: 0, ..request });
     }
 
     fn deliver(&self, state: &mut State, request: usize) {
         let request = state.requests.remove(request);
-        let Stage::Responded { carries, logout, tokens } = request.stage else { return };
+        let Stage::Responded { carries, logout, tokens, answer } = request.stage else { return };
         match (request.from, carries) {
             (Party::Browser, _) if logout => state.jar = None,
             (Party::Browser, Some(generation)) => {
@@ -288,14 +329,17 @@ impl World {
             (Party::Thief, Some(generation)) => state.thief = state.thief.max(Some(generation)),
             (_, None) => {}
         }
-        self.finish(state, tokens);
+        if self.learn(state, answer) {
+            self.finish(state, tokens);
+        }
     }
 
-    fn finish(&self, state: &mut State, tokens: bool) {
+    pub(crate) fn finish(&self, state: &mut State, tokens: bool) {
         if state.last == Last::InProgress {
             let is_newest = state.jar == Some(state.stored.generation);
             // A browser whose budget is spent is not logged in; that is the price of what was lost.
-            let is_spent = state.stored.late >= self.scenario.burst()
+            let is_spent = state.device.is_none()
+                && state.stored.late >= self.scenario.burst()
                 && state.jar.is_some_and(|jar| jar + 1 == state.stored.generation)
                 && state.stored.known.seen.is_none();
             let logged_in = !state.is_live(&self.scenario) || tokens && is_newest || is_spent;
@@ -304,6 +348,7 @@ impl World {
     }
 
     fn fail_over(&self, state: &mut State, writes: usize) {
+        state.forget_rejection();
         if let Some(before) = state.before.drain(..writes).next_back() {
             state.stored = before;
             state.failovers += 1;

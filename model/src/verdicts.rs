@@ -1,12 +1,12 @@
 //! Compares the decisions of the rules with the world's own record.
 
-use tower_refresh_core::rotation::TokenClass;
+use tower_refresh_core::rotation::{Proven, TokenClass};
 
 use crate::{
     mutant::Mutant,
     properties as property,
-    scenario::Kind,
-    session::Session,
+    scenario::{Kind, Proof},
+    session::{Binding, Session},
     state::{Party, Request, Sends, State},
     world::{Action, World},
 };
@@ -25,7 +25,8 @@ impl World {
         let had_loss = state.losses > 0 || had_failover;
         let is_spent =
             class == TokenClass::Spent && self.scenario.is_beyond_budget(state.losses, state.unsent);
-        let is_excused = is_spent || is_elsewhere && had_loss;
+        let is_unproven = class == TokenClass::Unproven;
+        let is_excused = is_spent || is_elsewhere && had_loss || is_unproven && request.unrefreshed;
         violations.record(property::AUTHENTICATED, honest && is_live && !accepted && !is_excused);
         let has_end = matches!(class, TokenClass::Reuse | TokenClass::Impossible);
         violations.record(property::NEVER_REUSE, honest && is_live && has_end);
@@ -36,10 +37,40 @@ impl World {
         violations.record(property::KNOWN, accepted && !is_known);
         let two_behind = presented + 2 <= newest;
         let ends = class == TokenClass::Reuse && !is_elsewhere;
-        violations.record(property::TWO_BEHIND, is_live && two_behind && !ends && !is_elsewhere);
+        let is_exempt = is_elsewhere || is_unproven;
+        violations.record(property::TWO_BEHIND, is_live && two_behind && !ends && !is_exempt);
         let is_stale = presented + 1 == newest && seen > self.scenario.damping() + self.scenario.skew;
         violations.record(property::STALE, is_stale && accepted);
-        violations.record(property::STALE, is_stale && is_live && !ends && !is_elsewhere);
+        violations.record(property::STALE, is_stale && is_live && !ends && !is_exempt);
+        let was_proven = state.stored.known.proven || state.was_proven;
+        violations.record(property::MINTED, request.from == Party::Thief && accepted && was_proven);
+        let needs_none = request.from == Party::Browser && !request.unrefreshed;
+        violations.record(property::UNPROVEN, is_unproven && (needs_none || !was_proven));
+    }
+
+    pub(crate) fn check_proof(&self, state: &mut State, request: &Request, proof: Proof, outcome: &Proven) {
+        let Proven::Accepted { class, .. } = outcome else {
+            let is_right = request.from == Party::Browser
+                && state.is_live(&self.scenario)
+                && state
+                    .stored
+                    .binding
+                    .is_some_and(|binding| (binding.key, binding.counter) == (proof.key, proof.counter));
+            return state.violations.record(property::PROVEN, is_right);
+        };
+        let is_ended = state.ended;
+        let honest = request.from == Party::Browser && !state.tampered;
+        let newest = state.stored.generation;
+        let is_accepted = class.is_some_and(TokenClass::is_accepted);
+        let is_known =
+            request.presented.abs_diff(newest) <= 1 && (request.presented <= newest || state.failovers > 0);
+        let violations = &mut state.violations;
+        violations.record(property::ENDED, is_ended);
+        violations.record(property::EXPIRED, !state.stored.known.has_left(0));
+        violations.record(property::ONCE, proof.counter <= state.stored.known.used);
+        violations.record(property::KNOWN, is_accepted && !is_known);
+        let is_alarm = matches!(class, Some(TokenClass::Reuse | TokenClass::Impossible));
+        violations.record(property::NEVER_REUSE, honest && is_alarm);
     }
 
     pub(crate) fn check_elsewhere(&self, state: &State, next: &mut State, action: Action) {
@@ -56,6 +87,11 @@ impl World {
         let moved = write.generation.wrapping_sub(old.generation);
         let violations = &mut state.violations;
         violations.record(property::FORWARD, moved > 1);
+        let changed = |old: Binding| write.binding.is_none_or(|new| new.key != old.key);
+        violations.record(property::KEY, old.binding.is_some_and(changed));
+        let is_proof =
+            old.binding.is_some_and(|old| write.binding.is_some_and(|new| new.counter != old.counter));
+        violations.record(property::FREE, is_proof && write.late != old.late);
         // A rotation counts from its decision, on the clock of its server.
         let slack = self.scenario.skew + self.scenario.store;
         let soon = old.known.reached + slack < self.scenario.damping();
@@ -87,7 +123,13 @@ impl World {
         let lost_payments =
             if self.scenario.any_write_lost { state.failovers * self.scenario.writes_lost as u8 } else { 0 };
         let most_lates = self.scenario.burst().saturating_add(lost_payments);
+        let is_copy = request.from == Party::Thief && matches!(request.kind, Kind::Proof(_));
+        let was_proven = known.proven || state.was_proven;
+        let is_excused =
+            had_failover && self.scenario.device.is_some_and(|device| device.excuses_lost_writes);
+        let is_theft = request.from == Party::Thief && was_proven || is_copy && !is_excused;
         let violations = &mut state.violations;
+        violations.record(property::MINTED, sends.tokens && is_theft);
         violations.record(property::UPGRADE, is_late_upgrade && !is_paid && !may_be_unpaid);
         violations.record(property::AFTER_END, state.ended && sends.tokens);
         // The decision was made up to one trip to the store earlier; its tokens carry the expiry of that time.

@@ -6,9 +6,9 @@ use crate::{
     mutant::Mutant,
     properties,
     rules::Rules,
-    scenario::{Kind, Scenario},
+    scenario::{Device, Kind, Proof, Scenario},
     session::OLDEST,
-    state::{Last, Party, Stage, State},
+    state::{Answer, Last, Party, Request, Stage, State},
 };
 
 #[derive(Clone, Debug)]
@@ -26,6 +26,10 @@ pub(crate) enum Action {
     SendLast,
     Logout,
     Steal,
+    Offer { key: u8 },
+    Prove { alone: bool },
+    Replay { proof: Proof },
+    RegisterRival,
     Use { presented: u8, kind: Kind },
     Arrive { request: usize, server: u8 },
     End { request: usize },
@@ -58,6 +62,10 @@ impl Action {
             | Self::SendLast
             | Self::Logout
             | Self::Steal
+            | Self::Offer { .. }
+            | Self::Prove { .. }
+            | Self::Replay { .. }
+            | Self::RegisterRival
             | Self::Use { .. }
             | Self::FailOver { .. }
             | Self::Feed => None,
@@ -70,7 +78,9 @@ impl Model for World {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        vec![State::login(&self.scenario)]
+        let mut login = State::login(&self.scenario);
+        login.normalise(&self.scenario, false);
+        vec![login]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -129,8 +139,11 @@ impl World {
             }
             Stage::Swapping { .. } => actions.push(Action::Swap { request }),
             Stage::Serving { .. } => actions.push(Action::Finish { request }),
-            Stage::Responded { carries, .. } => {
+            Stage::Responded { carries, answer, .. } => {
                 actions.push(Action::Deliver { request });
+                if carries.is_none() && answer != Answer::Nothing && !is_last {
+                    actions.push(Action::Lose { request });
+                }
                 let can_be_lost = from == Party::Browser && carries.is_some() && !is_last;
                 let is_discarded = state.requests[request].kind == Kind::Elsewhere;
                 let may_be_lost = self.scenario.losses == u8::MAX || state.losses < self.scenario.losses;
@@ -159,6 +172,9 @@ impl World {
                 actions.push(Action::Steal);
             }
         }
+        if let Some(device) = &self.scenario.device {
+            self.actions_of_device(state, device, actions);
+        }
         if let Some(newest) = state.thief
             && state.in_progress(Party::Thief) < self.scenario.thieves
             && self.is_turn_of(state, Party::Thief)
@@ -176,6 +192,53 @@ impl World {
         }
         if state.ended && state.denied != [true; 2] && self.scenario.servers() > 1 {
             actions.push(Action::Feed);
+        }
+    }
+
+    fn actions_of_device(&self, state: &State, device: &Device, actions: &mut Vec<Action>) {
+        let proofs = |request: &&Request| matches!(request.kind, Kind::Proof(_));
+        let registrations =
+            state.requests.iter().filter(|request| matches!(request.kind, Kind::Register { .. })).count();
+        if state.in_progress(Party::Browser) >= device.at_once {
+            return self.actions_of_thief(state, device, actions);
+        }
+        if state.jar.is_some() && state.device.is_none() && registrations < usize::from(device.offers) {
+            // The newest is a new one, unless there is none; the others are sent again.
+            let newest = state.offers.min(device.offers - 1);
+            actions.extend((0..=newest).map(|key| Action::Offer { key }));
+        }
+        let in_progress =
+            state.requests.iter().filter(proofs).filter(|request| request.from == Party::Browser);
+        let may_give_up = self.scenario.losses == u8::MAX || in_progress.clone().count() == 0;
+        let leaves_before_arrivals = device.access_outlasts_transit
+            && state.requests.iter().any(|request| {
+                let is_on_its_way = match request.kind {
+                    Kind::Register { .. } => true,
+                    Kind::Proof(_) => false,
+                    _ => matches!(request.stage, Stage::Sent { .. } | Stage::RollingForward { .. }),
+                };
+                is_on_its_way && request.from == Party::Browser && !request.unrefreshed
+            });
+        if state.device.is_some()
+            && in_progress.count() < device.proofs
+            && may_give_up
+            && !leaves_before_arrivals
+        {
+            actions.push(Action::Prove { alone: true });
+            if state.jar.is_some() {
+                actions.push(Action::Prove { alone: false });
+            }
+        }
+        self.actions_of_thief(state, device, actions);
+    }
+
+    fn actions_of_thief(&self, state: &State, device: &Device, actions: &mut Vec<Action>) {
+        if state.in_progress(Party::Thief) < self.scenario.thieves {
+            // No older one is worth more than the newest.
+            actions.extend(state.copied.map(|proof| Action::Replay { proof }));
+            if state.thief.is_some() && (device.rival || state.stored.binding.is_some()) {
+                actions.push(Action::RegisterRival);
+            }
         }
     }
 
