@@ -22,14 +22,15 @@ impl World {
     /// The browser waits for the newest of its proofs alone.
     pub(crate) fn send_proof(&self, state: &mut State, alone: bool) {
         let Some(device) = state.device else { return };
-        let given_up = state.requests.iter_mut().filter(|request| {
-            matches!(request.kind, Kind::Proof(_)) && request.from == Party::Browser && !request.unrefreshed
-        });
         let mut losses = 0;
-        for request in given_up {
-            request.unrefreshed = true;
-            losses += 1;
-        }
+        state.requests.retain_mut(|request| {
+            let is_awaited = matches!(request.kind, Kind::Proof(_))
+                && request.from == Party::Browser
+                && !request.unrefreshed;
+            request.unrefreshed |= is_awaited;
+            losses += u8::from(is_awaited);
+            !(is_awaited && matches!(request.stage, Stage::Responded { .. }))
+        });
         self.count_losses(state, losses);
         if losses > 0 {
             state.forget_rejection();
@@ -185,7 +186,7 @@ impl World {
 }
 
 /// No key that the browser has.
-const RIVAL: u8 = u8::MAX;
+pub(crate) const RIVAL: u8 = u8::MAX;
 
 fn copy(state: &mut State, proof: Proof) {
     let is_newer = |copied: Proof| copied.key != proof.key || copied.counter < proof.counter;

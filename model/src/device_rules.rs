@@ -3,7 +3,8 @@
 use tower_refresh_core::{
     SessionBinding, SessionRow, Timestamp,
     rotation::{
-        Attempt, DeviceProof, ProofAttempt, Proven, Registration, Tokens, classify, commit, prove, register,
+        Attempt, DeviceProof, ProofAttempt, Proven, Registration, TokenClass, Tokens, classify, commit,
+        prove, register,
     },
 };
 
@@ -47,6 +48,12 @@ impl Rules {
             _ => {}
         }
         attempt.row = Some(&row);
+        if let (true, Some(presented)) = (self.are(Mutant::ReuseRefusesProof), generation) {
+            let attempt = Attempt::new(Some(&row), presented.into(), now).with_proof(DeviceProof::Given);
+            if classify(&attempt, &self.policy) == TokenClass::Reuse {
+                return Proven::StaleChallenge;
+            }
+        }
         let mut proven = prove(&attempt.with_denied(denied), &self.policy);
         if let (true, Some(presented), Proven::Accepted { write, class, send, .. }) =
             (self.are(Mutant::ProofSpendsBudget), generation, &mut proven)

@@ -19,16 +19,31 @@ pub(crate) enum Limit {
     FailoverAndLoss,
     /// A failover loses that a late use was paid for, and a response was lost before.
     FailoverAndLossEnds,
+    /// A thief registers a key before the browser does.
+    ThiefRegistersFirst,
+    /// A thief has a copy of a proof before a server has accepted it.
+    ProofIntercepted,
+    /// A failover loses the first proof, and with it the confirmation of the binding.
+    FailoverLosesConfirmation,
+    /// A failover loses a proof, and with it that its challenge was used.
+    FailoverLosesProof,
+    /// A request without a proof is in transit until the first proof was accepted.
+    TransitBeyondAccessToken,
 }
 
 impl Limit {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::TransitBeyondDamping,
         Self::SlowHandlersShareLosses,
         Self::LossBeyondBudget,
         Self::ThiefWithinGrace,
         Self::FailoverAndLoss,
         Self::FailoverAndLossEnds,
+        Self::ThiefRegistersFirst,
+        Self::ProofIntercepted,
+        Self::FailoverLosesConfirmation,
+        Self::FailoverLosesProof,
+        Self::TransitBeyondAccessToken,
     ];
 
     pub(crate) fn violates(self) -> (Scenario, &'static str) {
@@ -49,6 +64,18 @@ impl Limit {
             }
             Self::FailoverAndLoss => (Scenario { failovers: 1, ..Scenario::slow_loss() }, properties::JAR),
             Self::FailoverAndLossEnds => (Scenario::failover_and_losses(), properties::NEVER_REUSE),
+            Self::ThiefRegistersFirst => {
+                (Scenario::device_theft().with_device(|device| device.rival = true), properties::UNPROVEN)
+            }
+            Self::ProofIntercepted => {
+                (Scenario::device_theft().with_device(|device| device.intercepts = true), properties::COPIED)
+            }
+            Self::FailoverLosesConfirmation => (Scenario::device_theft_and_failover(), properties::MINTED),
+            Self::FailoverLosesProof => (Scenario::device_theft_and_failover(), properties::COPIED),
+            Self::TransitBeyondAccessToken => (
+                Scenario::device().with_device(|device| device.access_outlasts_transit = false),
+                properties::UNPROVEN,
+            ),
         }
     }
 }

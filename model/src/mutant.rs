@@ -50,10 +50,11 @@ pub(crate) enum Mutant {
     ProofSpendsBudget,
     ProofSendsNoRefreshToken,
     ProofAfterEnd,
+    ReuseRefusesProof,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 39] = [
+    pub(crate) const ALL: [Self; 40] = [
         Self::NoDamping,
         Self::DampingAsGrace,
         Self::InfiniteDamping,
@@ -93,6 +94,7 @@ impl Mutant {
         Self::ProofSpendsBudget,
         Self::ProofSendsNoRefreshToken,
         Self::ProofAfterEnd,
+        Self::ReuseRefusesProof,
     ];
 
     /// A scenario in which the real rules satisfy all properties, and the property that the mutant must violate there.
@@ -132,10 +134,11 @@ impl Mutant {
             Self::ProofCheckedOnArrivalAlone => (Scenario::device_theft(), properties::MINTED),
             Self::BindingCountsAtOnce => (Scenario::device(), properties::UNPROVEN),
             Self::SecondKeyReplaces => (Scenario::device_theft(), properties::KEY),
-            Self::ChallengeWorksTwice => (Scenario::device_theft(), properties::MINTED),
+            Self::ChallengeWorksTwice => (Scenario::device_theft(), properties::COPIED),
             Self::RejectedWithoutChallenge => (Scenario::device(), properties::ROUND),
             Self::ProofSpendsBudget => (Scenario::device(), properties::FREE),
             Self::ProofSendsNoRefreshToken => (Scenario::device(), properties::LOGGED_IN),
+            Self::ReuseRefusesProof => (Scenario::device_theft(), properties::PROVEN),
             Self::ProofAfterEnd => (Scenario::device_logout(), properties::AFTER_END),
         }
     }

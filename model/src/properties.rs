@@ -5,7 +5,7 @@ use tower_refresh_core::rotation::TokenClass;
 
 use crate::{
     scenario::{Kind, Scenario},
-    state::{Last, Request, Stage, State},
+    state::{Last, Party, Request, Stage, State},
     world::World,
 };
 
@@ -32,6 +32,7 @@ pub(crate) const STALE: &str = "once the newest token was seen, the one before i
 pub(crate) const BUDGET: &str = "no more late uses are granted than the budget allows";
 pub(crate) const MINTED: &str =
     "once a proof was accepted, a refresh token alone is worth nothing to a thief";
+pub(crate) const COPIED: &str = "a copy of a proof that was accepted is worth nothing";
 pub(crate) const UNPROVEN: &str = "a browser that knows no session of its device needs no proof";
 pub(crate) const ONCE: &str = "a challenge works once";
 pub(crate) const KEY: &str = "the key of a session never changes";
@@ -58,7 +59,7 @@ impl Violations {
     }
 }
 
-const SAFETY: [&str; 25] = [
+const SAFETY: [&str; 26] = [
     AUTHENTICATED,
     NEVER_REUSE,
     ELSEWHERE,
@@ -78,6 +79,7 @@ const SAFETY: [&str; 25] = [
     STALE,
     BUDGET,
     MINTED,
+    COPIED,
     UNPROVEN,
     ONCE,
     KEY,
@@ -118,6 +120,7 @@ pub(crate) fn of(world: &World) -> Vec<Property<World>> {
         safety!(STALE),
         safety!(BUDGET),
         safety!(MINTED),
+        safety!(COPIED),
         safety!(UNPROVEN),
         safety!(ONCE),
         safety!(KEY),
@@ -202,9 +205,55 @@ fn examples(scenario: &Scenario) -> Vec<Property<World>> {
             },
         ));
     }
+    if scenario.device.is_some() {
+        examples.extend(device_examples(scenario));
+    }
     if scenario.expires {
         examples.push(Property::sometimes("a session expires", |_, state: &State| {
             !state.stored.known.has_left(0)
+        }));
+    }
+    examples
+}
+
+fn device_examples(scenario: &Scenario) -> Vec<Property<World>> {
+    let mut examples = vec![
+        Property::sometimes("a binding is confirmed", |_, state: &State| state.stored.known.proven),
+        Property::sometimes("the answer to a registration is lost", |_, state: &State| {
+            let is_registration = |request: &Request| matches!(request.kind, Kind::Register { .. });
+            let is_bound = state.stored.binding.is_some();
+            is_bound && state.device.is_none() && !state.requests.iter().any(is_registration)
+        }),
+        Property::sometimes("a challenge is stale", |_, state: &State| {
+            state.device.is_some_and(|device| device.rejected)
+        }),
+        Property::sometimes("a proof rotates the token", |_, state: &State| {
+            state.requests.iter().any(|request| {
+                let is_proof = matches!(request.kind, Kind::Proof(_));
+                is_proof && matches!(request.stage, Stage::Responded { carries: Some(_), .. })
+            })
+        }),
+        Property::sometimes("a token leaves without a proof", |_, state: &State| {
+            state.stored.known.proven && state.requests.iter().any(|request| request.unrefreshed)
+        }),
+    ];
+    if scenario.losses > 0 || scenario.thieves > 0 {
+        examples.push(Property::sometimes("a proof comes with a late token", |_, state: &State| {
+            state.requests.iter().any(|request| {
+                let class = TokenClass::Late;
+                let is_proof = matches!(request.kind, Kind::Proof(_));
+                is_proof && matches!(request.stage, Stage::Swapping { class: found, .. } if found == class)
+            })
+        }));
+    }
+    if scenario.thieves > 0 {
+        examples.push(Property::sometimes("a thief comes without a proof", |_, state: &State| {
+            let is_thief = |request: &Request| request.from == Party::Thief && request.kind == Kind::Own;
+            state.stored.known.proven && state.requests.iter().any(is_thief)
+        }));
+        examples.push(Property::sometimes("a thief sends a copy of a proof", |_, state: &State| {
+            let is_copy = |request: &Request| matches!(request.kind, Kind::Proof(_));
+            state.requests.iter().any(|request| request.from == Party::Thief && is_copy(request))
         }));
     }
     examples

@@ -244,8 +244,25 @@ impl Scenario {
         let mut scenario = Self { name: "device, theft", thieves: 1, losses: 0, handler, ..Self::device() };
         (scenario.request_transit, scenario.response_transit) = (0, 0);
         scenario.tick = Duration::from_secs(30);
-        scenario.device = scenario.device.map(|device| Device { at_once: 1, ..device });
-        scenario
+        scenario.with_device(|device| device.at_once = 1)
+    }
+
+    /// The same, and a failover whose lost writes are no excuse: outside the promises.
+    pub(crate) fn device_theft_and_failover() -> Self {
+        Self { name: "device, theft, failover", failovers: 1, any_write_lost: true, ..Self::device_theft() }
+            .with_device(|device| device.excuses_lost_writes = false)
+    }
+
+    /// Two offers at once, and registrations that are sent again.
+    pub(crate) fn device_offers() -> Self {
+        Self { name: "device, offers", losses: 0, handler: Some(0), ..Self::device() }
+            .with_device(|device| device.offers = 2)
+    }
+
+    /// Proofs that are sent again before the answer to the first one.
+    pub(crate) fn device_repeats() -> Self {
+        Self { name: "device, repeats", handler: Some(0), ..Self::device() }
+            .with_device(|device| device.proofs = 2)
     }
 
     /// A logout on one of two servers. Only answers without a token are lost.
@@ -298,6 +315,8 @@ impl Scenario {
             Self::expiry(),
             Self::turns(),
             Self::device(),
+            Self::device_offers(),
+            Self::device_repeats(),
             Self::device_theft(),
             Self::device_failover(),
             Self::device_logout(),
@@ -346,11 +365,24 @@ impl Scenario {
             Self { name: "theft, two thieves", thieves: 2, ..Self::theft() },
             Self { name: "expiry, three", tabs: 3, ..Self::expiry() },
             Self { name: "turns, finer", ..Self::turns() }.finer(),
+            Self { name: "device, slow", handler: None, store: 1, ..Self::device() },
+            Self { name: "device, otherwise", upgrades: true, elsewhere: true, ..Self::device() },
+            Self::device().with_policy("strict, device", RotationPolicy::strict()),
+            Self { name: "device, failover, two", writes_lost: 2, ..Self::device_failover() },
+            Self { name: "device, theft, two", ..Self::device_theft() }
+                .with_device(|device| device.at_once = 2),
+            Self { name: "device, theft, fails", ..Self::device_theft_and_failover() }
+                .with_device(|device| device.excuses_lost_writes = true),
         ]
     }
 
     fn with_policy(self, name: &'static str, policy: RotationPolicy) -> Self {
         Self { name, policy, ..self }
+    }
+
+    pub(crate) fn with_device(mut self, change: impl FnOnce(&mut Device)) -> Self {
+        self.device.as_mut().map(change);
+        self
     }
 
     /// The same times, in ticks of half the length.

@@ -47,6 +47,12 @@ fn the_world_notices_when_a_navigation_from_elsewhere_changes_something() {
     assert!(counter_example(&scenario, Some(mutant), properties::ELSEWHERE).is_some());
 }
 
+#[test]
+fn the_world_notices_when_the_browser_itself_uses_a_challenge_twice() {
+    let (scenario, mutant) = (Scenario::device(), Mutant::ChallengeWorksTwice);
+    assert!(counter_example(&scenario, Some(mutant), properties::ONCE).is_some());
+}
+
 /// The limits in `docs/model.md`. If one of them is removed, the page must be changed.
 #[test]
 fn every_limit_violates_its_property() {

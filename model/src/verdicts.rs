@@ -127,9 +127,10 @@ impl World {
         let was_proven = known.proven || state.was_proven;
         let is_excused =
             had_failover && self.scenario.device.is_some_and(|device| device.excuses_lost_writes);
-        let is_theft = request.from == Party::Thief && was_proven || is_copy && !is_excused;
+        let is_theft = request.from == Party::Thief && was_proven && !is_copy;
         let violations = &mut state.violations;
         violations.record(property::MINTED, sends.tokens && is_theft);
+        violations.record(property::COPIED, sends.tokens && is_copy && !is_excused);
         violations.record(property::UPGRADE, is_late_upgrade && !is_paid && !may_be_unpaid);
         violations.record(property::AFTER_END, state.ended && sends.tokens);
         // The decision was made up to one trip to the store earlier; its tokens carry the expiry of that time.

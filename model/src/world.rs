@@ -3,11 +3,12 @@
 use stateright::{Model, Property};
 
 use crate::{
+    device::RIVAL,
     mutant::Mutant,
     properties,
     rules::Rules,
     scenario::{Device, Kind, Proof, Scenario},
-    session::OLDEST,
+    session::{Binding, OLDEST},
     state::{Answer, Last, Party, Request, Stage, State},
 };
 
@@ -238,6 +239,9 @@ impl World {
             actions.extend(state.copied.map(|proof| Action::Replay { proof }));
             if state.thief.is_some() && (device.rival || state.stored.binding.is_some()) {
                 actions.push(Action::RegisterRival);
+            }
+            if let (true, Some(Binding { key: RIVAL, counter, .. })) = (device.rival, state.stored.binding) {
+                actions.push(Action::Replay { proof: Proof { key: RIVAL, counter, alone: true } });
             }
         }
     }
