@@ -1,9 +1,9 @@
 //! Descriptions of histories. T(0) is the newest token in the store at that time.
 
 use crate::{
-    scenario::Kind,
+    scenario::{Kind, Proof},
     session::{COUNTER, NEWEST, NO_COUNTER},
-    state::{Party, Request, Stage, State},
+    state::{Answer, Party, Request, Stage, State},
     world::Action,
 };
 
@@ -46,6 +46,12 @@ impl Action {
                     Some(Stage::Ending { logout: true }) => "a logout".to_owned(),
                     Some(Stage::Ending { logout: false }) => "Reuse".to_owned(),
                     Some(Stage::RollingForward { .. }) => "Ahead".to_owned(),
+                    Some(Stage::Responded { answer: Answer::Rejected { .. }, .. }) => {
+                        "a stale challenge".to_owned()
+                    }
+                    Some(Stage::Responded { answer: Answer::Gone, .. }) => {
+                        "no session of this device".to_owned()
+                    }
                     Some(_) => "in commit".to_owned(),
                     None => "rejected".to_owned(),
                 };
@@ -102,7 +108,11 @@ fn name(request: &Request) -> String {
         Party::Browser => "browser",
         Party::Thief => "thief",
     };
-    format!("[{party}, {}{}]", token(request.presented), as_kind(request.kind))
+    let token = match request.kind {
+        Kind::Register { .. } | Kind::Proof(Proof { alone: true, .. }) => String::new(),
+        _ => format!(", {}", token(request.presented)),
+    };
+    format!("[{party}{token}{}]", as_kind(request.kind))
 }
 
 fn carried(state: &State, request: usize) -> String {

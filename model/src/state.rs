@@ -289,13 +289,13 @@ impl State {
         let shift = self.stored.binding.map_or(0, |binding| COUNTER.wrapping_sub(binding.counter));
         let moved = |counter: &mut u8| *counter = counter.wrapping_add(shift).max(oldest);
         let move_session = |session: &mut Session| {
-            session.binding.as_mut().map(|binding| moved(&mut binding.counter));
+            session.binding.iter_mut().for_each(|binding| moved(&mut binding.counter));
             moved(&mut session.known.used);
         };
         move_session(&mut self.stored);
         self.before.iter_mut().for_each(move_session);
-        self.device.as_mut().map(|device| moved(&mut device.challenge));
-        self.copied.as_mut().map(|proof| moved(&mut proof.counter));
+        self.device.iter_mut().for_each(|device| moved(&mut device.challenge));
+        self.copied.iter_mut().for_each(|proof| moved(&mut proof.counter));
         for request in &mut self.requests {
             if let Kind::Proof(proof) = &mut request.kind {
                 moved(&mut proof.counter);

@@ -23,22 +23,22 @@ fn bindings() -> [(Option<SessionBinding>, bool, &'static str); 6] {
     ]
 }
 
-/// A generation that is presented after a time, to a row with a change: every class of a live session.
-fn presented() -> Vec<(u32, Duration, fn(&mut SessionRow), TokenClass)> {
-    let as_it_is: fn(&mut SessionRow) = |_| {};
-    let seen: fn(&mut SessionRow) = |row| row.confirmed = true;
-    let spent: fn(&mut SessionRow) = |row| row.late_budget = ROTATED.saturating_add(DAY * 2);
-    vec![
-        (5, SECOND, as_it_is, TokenClass::Current),
-        (5, HOUR, as_it_is, TokenClass::Current),
-        (4, SECOND, as_it_is, TokenClass::Previous),
-        (4, SECOND * 31, as_it_is, TokenClass::Overdue),
-        (4, HOUR, as_it_is, TokenClass::Late),
+/// A generation that is presented after a time, the row, and the class without a binding: every class of a live session.
+fn presented() -> [(u32, Duration, SessionRow, TokenClass); 10] {
+    let (mut seen, mut spent) = (row(), row());
+    seen.confirmed = true;
+    spent.late_budget = ROTATED.saturating_add(DAY * 2);
+    [
+        (5, SECOND, row(), TokenClass::Current),
+        (5, HOUR, row(), TokenClass::Current),
+        (4, SECOND, row(), TokenClass::Previous),
+        (4, SECOND * 31, row(), TokenClass::Overdue),
+        (4, HOUR, row(), TokenClass::Late),
         (4, HOUR, spent, TokenClass::Spent),
         (4, HOUR, seen, TokenClass::Reuse),
-        (3, SECOND, as_it_is, TokenClass::Reuse),
-        (6, SECOND, as_it_is, TokenClass::Ahead),
-        (7, SECOND, as_it_is, TokenClass::Impossible),
+        (3, SECOND, row(), TokenClass::Reuse),
+        (6, SECOND, row(), TokenClass::Ahead),
+        (7, SECOND, row(), TokenClass::Impossible),
     ]
 }
 
@@ -49,12 +49,10 @@ fn attempt(row: &SessionRow, presented: u32, now: Timestamp, proof: DeviceProof)
 #[test]
 fn a_token_alone_is_unproven_in_a_confirmed_binding_whatever_its_generation() {
     let policy = RotationPolicy::balanced();
-    for (generation, after, change, class) in presented() {
+    for (generation, after, unbound, class) in presented() {
         for (binding, is_required, reason) in bindings() {
             for proof in PROOFS {
-                let mut row = row();
-                change(&mut row);
-                row.binding = binding.clone();
+                let row = with_binding(&unbound, binding.clone());
                 let now = ROTATED.saturating_add(after);
                 let expected = match (proof, class) {
                     (DeviceProof::Missing, _) if is_required => TokenClass::Unproven,
@@ -71,21 +69,20 @@ fn a_token_alone_is_unproven_in_a_confirmed_binding_whatever_its_generation() {
 #[test]
 fn a_token_alone_is_sent_nothing_in_a_confirmed_binding_even_if_it_was_accepted_on_arrival() {
     let policy = RotationPolicy::balanced();
-    for (generation, after, change, class) in presented() {
+    for (generation, after, unbound, class) in presented() {
         for (binding, is_required, reason) in bindings() {
-            let mut row = row();
-            change(&mut row);
             let now = ROTATED.saturating_add(after);
-            let unbound = commit(&attempt(&row, generation, now, DeviceProof::NotRequired), class, &policy);
-            row.binding = binding.clone();
+            let not_required = attempt(&unbound, generation, now, DeviceProof::NotRequired);
+            let without = commit(&not_required, class, &policy);
+            let row = with_binding(&unbound, binding.clone());
             let found = commit(&attempt(&row, generation, now, DeviceProof::Missing), class, &policy);
             if is_required {
                 let Decision { rule, write, send, .. } = found;
                 let expected = (Rule::Overtaken, None, Tokens::None);
                 assert_eq!((rule, write, send), expected, "{class:?}, {reason}");
             } else {
-                let written = unbound.write.map(|write| with_binding(&write, binding));
-                assert_eq!((found.rule, found.send), (unbound.rule, unbound.send), "{class:?}, {reason}");
+                let written = without.write.map(|write| with_binding(&write, binding));
+                assert_eq!((found.rule, found.send), (without.rule, without.send), "{class:?}, {reason}");
                 assert_eq!(found.write, written, "{class:?}, {reason}");
             }
         }
@@ -96,10 +93,8 @@ fn a_token_alone_is_sent_nothing_in_a_confirmed_binding_even_if_it_was_accepted_
 fn a_proof_makes_a_late_token_free_and_changes_no_other_decision() {
     let policies = [RotationPolicy::balanced(), RotationPolicy::strict(), RotationPolicy::tolerant()];
     for policy in &policies {
-        for (generation, after, change, class) in presented() {
-            let mut row = row();
-            change(&mut row);
-            row.binding = Some(confirmed(1));
+        for (generation, after, unbound, class) in presented() {
+            let row = with_binding(&unbound, Some(confirmed(1)));
             let now = ROTATED.saturating_add(after);
             let [alone, proven] = [DeviceProof::NotRequired, DeviceProof::Given]
                 .map(|proof| attempt(&row, generation, now, proof));
