@@ -296,7 +296,7 @@ impl Scenario {
             Self { name: "turns, finer", ..Self::turns() }.finer(),
             Self { name: "device, slow", handler: None, store: 1, ..Self::device() },
             Self { name: "device, otherwise", upgrades: true, elsewhere: true, ..Self::device() },
-            Self::device().with_policy("strict, device", RotationPolicy::strict()),
+            Self { losses: 0, ..Self::device() }.with_policy("strict, device", RotationPolicy::strict()),
             Self { name: "device, failover, two", writes_lost: 2, ..Self::device_failover() },
             Self { name: "device, theft, two", ..Self::device_theft() }
                 .with_device(|device| device.at_once = 2),

@@ -117,6 +117,8 @@ impl World {
         let may_be_unpaid = known.seen.is_some()
             || request.presented + 1 != state.stored.generation
             || state.ended
+            // Alone, the token is worth nothing any more.
+            || known.proven
             || had_failover;
         let is_late_upgrade = request.kind == Kind::Upgrade && class == TokenClass::Late;
         // A failover loses that a late use was paid for, too.
