@@ -25,7 +25,7 @@ fn the_rules_satisfy_every_property_in_every_history() {
 }
 
 #[test]
-#[ignore = "takes nine minutes"]
+#[ignore = "takes fifteen minutes"]
 fn the_rules_satisfy_every_property_in_finer_and_larger_worlds() {
     assert_clean(&Scenario::deep());
 }
