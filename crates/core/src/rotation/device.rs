@@ -15,7 +15,7 @@ pub enum Registration {
     NotLive,
     /// The session is bound to the key once this row is stored, with compare-and-swap on the version it carries. The binding counts
     /// from the first proof on: see [`prove`].
-    Bind(SessionRow),
+    Bind(Box<SessionRow>),
     /// The session is bound to this key already, and the device has given no proof since: browsers may send a registration twice.
     /// Nothing is to be changed.
     SameKey,
@@ -30,7 +30,10 @@ pub enum Registration {
 pub fn register(row: Option<&SessionRow>, denied: bool, key: &[u8], now: Timestamp) -> Registration {
     let Some(row) = row.filter(|row| !denied && row.is_live(now)) else { return Registration::NotLive };
     match &row.binding {
-        None => Registration::Bind(SessionRow { binding: Some(SessionBinding::new(key)), ..row.clone() }),
+        None => Registration::Bind(Box::new(SessionRow {
+            binding: Some(SessionBinding::new(key)),
+            ..row.clone()
+        })),
         Some(binding) if binding.key() != Some(key) => Registration::OtherKey,
         Some(binding) if binding.is_confirmed() => Registration::Confirmed,
         Some(_) => Registration::SameKey,

@@ -29,7 +29,7 @@ fn a_registration_binds_a_live_session_once() {
     let bind = || {
         let bound = with(SessionBinding::new(KEY));
         assert!(bound.binding.as_ref().is_some_and(|binding| !binding.is_confirmed()));
-        Registration::Bind(bound)
+        Registration::Bind(Box::new(bound))
     };
     for (row, denied, after, expected, reason) in [
         (Some(row()), false, SECOND, bind(), "the first one"),
@@ -40,7 +40,7 @@ fn a_registration_binds_a_live_session_once() {
         (Some(row()), false, DAY * 7, Registration::NotLive, "expired"),
         (Some(ended(EndReason::Logout)), false, SECOND, Registration::NotLive, "ended"),
         (Some(with(SessionBinding::new(KEY))), false, SECOND, Registration::SameKey, "sent again"),
-        (Some(with(confirmed(9))), false, SECOND, Registration::SameKey, "sent again after proofs"),
+        (Some(with(confirmed(9))), false, SECOND, Registration::Confirmed, "sent again after proofs"),
         (Some(with(confirmed(9))), true, SECOND, Registration::NotLive, "sent again, denied"),
         (Some(with(confirmed(9))), false, DAY * 7, Registration::NotLive, "sent again, expired"),
         (Some(with(other)), false, SECOND, Registration::OtherKey, "another key, not confirmed"),

@@ -97,8 +97,10 @@ proptest! {
                 prop_assert!(!new.is_confirmed());
                 prop_assert_eq!(Some(with_binding(&write, None)), row);
             }
-            Registration::SameKey => {
+            same @ (Registration::SameKey | Registration::Confirmed) => {
                 prop_assert!(is_live && stored.is_some_and(|stored| stored.key() == Some(&key[..])));
+                let is_confirmed = stored.is_some_and(SessionBinding::is_confirmed);
+                prop_assert_eq!(same == Registration::Confirmed, is_confirmed);
             }
             Registration::OtherKey => {
                 prop_assert!(is_live && stored.is_some_and(|stored| stored.key() != Some(&key[..])));
