@@ -34,8 +34,8 @@ pub enum KeyError {
     ShortRsaKey,
     /// The HMAC secret is shorter than the hash (RFC 7518 §3.2).
     ShortSecret,
-    /// The backend rejects the key, or its public key does not verify its signatures; or an RSA key has more than 8192 bits, or a public
-    /// key of Ed25519 is one of the few for which everybody can sign.
+    /// The backend rejects the key, or its public key does not verify its signatures; or an RSA key has more than 8192 bits, an
+    /// exponent of one or even numbers, or a public key of Ed25519 is one of the few for which everybody can sign.
     UnusableKey,
     /// A key id is empty, or longer than 256 bytes.
     InvalidKeyId,

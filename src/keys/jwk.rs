@@ -114,16 +114,6 @@ impl<'a> Jwk<'a> {
 
     fn rsa(&self) -> Result<PublicKey, UnusableJwk> {
         let (n, e) = (self.number("n")?, self.number("e")?);
-        // Some issuers write a leading zero, against RFC 7518 §2.
-        let without_zeros = |number: &[u8]| {
-            let start = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
-            number.get(start..).unwrap_or_default().to_vec()
-        };
-        let (n, e) = (without_zeros(&n), without_zeros(&e));
-        let first_bits = n.first().map_or(0, |first| 8 - first.leading_zeros() as usize);
-        if n.len().saturating_sub(1) * 8 + first_bits < 2048 {
-            return Err(UnusableJwk::ShortRsaKey);
-        }
-        Ok(PublicKey::Rsa { n, e })
+        PublicKey::rsa(&n, &e).map_err(|_| UnusableJwk::ShortRsaKey)
     }
 }

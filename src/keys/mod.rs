@@ -25,8 +25,9 @@ pub use self::{
     verifying::VerifyingKey,
 };
 pub(crate) use self::{
-    jwk::verifying_key as key_of_jwk,
+    jwk::{UnusableJwk, verifying_key as key_of_jwk},
     key_set::{KeySet, PreparedVerifier},
     prepared::PreparedKeys,
+    public::PublicKey,
 };
 pub use crate::crypto::Algorithm;

@@ -8,7 +8,7 @@ use super::error::KeyError;
 use crate::crypto::{self, Algorithm};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum PublicKey {
+pub(crate) enum PublicKey {
     Ed25519 { x: Vec<u8> },
     Ec { curve: &'static str, x: Vec<u8>, y: Vec<u8> },
     Rsa { n: Vec<u8>, e: Vec<u8> },
@@ -26,6 +26,31 @@ impl PublicKey {
                 Err(KeyError::WrongKeyType)
             }
         }
+    }
+
+    /// An RSA key of at least 2048 bits (RFC 7518 §3.3). Some issuers write leading zeros, against RFC 7518 §2: they are dropped.
+    pub(crate) fn rsa(n: &[u8], e: &[u8]) -> Result<Self, KeyError> {
+        let without_zeros = |number: &[u8]| {
+            let start = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
+            number.get(start..).unwrap_or_default().to_vec()
+        };
+        let (n, e) = (without_zeros(n), without_zeros(e));
+        let first_bits = n.first().map_or(0, |first| 8 - first.leading_zeros() as usize);
+        if n.len().saturating_sub(1) * 8 + first_bits < 2048 {
+            return Err(KeyError::ShortRsaKey);
+        }
+        Ok(Self::Rsa { n, e })
+    }
+
+    /// Whether signatures of the key prove anything, and can be verified: it is neither weak nor too long, its RSA numbers are odd, as
+    /// those of every key are, and backends accept the exponent.
+    pub(super) fn is_usable(&self) -> bool {
+        let is_odd = |number: &[u8]| number.last().is_some_and(|last| last & 1 == 1);
+        let may_be_key = match self {
+            Self::Ed25519 { .. } | Self::Ec { .. } => true,
+            Self::Rsa { n, e } => is_odd(n) && is_odd(e) && e.len() <= LONGEST_EXPONENT,
+        };
+        may_be_key && !self.is_weak() && !self.is_too_long()
     }
 
     /// Whether everybody can sign for the key: a point of Ed25519 of small order, or the exponent 1 of RSA.
@@ -76,6 +101,8 @@ impl PublicKey {
 
 /// In bytes: 8192 bits.
 const LONGEST_MODULUS: usize = 1024;
+/// In bytes. Backends accept 33 bits.
+const LONGEST_EXPONENT: usize = 5;
 
 fn is_of_small_order(x: &[u8]) -> bool {
     let Some((last, rest)) = x.split_last() else { return true };
@@ -140,10 +167,7 @@ fn rsa(der: &[u8]) -> Result<PublicKey, KeyError> {
         return Err(KeyError::WrongKeyType);
     };
     let (Some(n), Some(e)) = (n.to_biguint(), e.to_biguint()) else { return Err(KeyError::WrongKeyType) };
-    if n.bits() < 2048 {
-        return Err(KeyError::ShortRsaKey);
-    }
-    Ok(PublicKey::Rsa { n: n.to_bytes_be(), e: e.to_bytes_be() })
+    PublicKey::rsa(&n.to_bytes_be(), &e.to_bytes_be())
 }
 
 #[cfg(test)]
@@ -171,6 +195,28 @@ mod tests {
         let key = |bytes| PublicKey::Rsa { n: vec![0xff; bytes], e: vec![1, 0, 1] };
         assert!(!key(1024).is_too_long());
         assert!(key(1025).is_too_long());
+    }
+
+    #[test]
+    fn an_rsa_key_that_proves_nothing_or_that_no_backend_reads_is_not_usable() {
+        let n = [&[0xff; 255][..], &[1]].concat();
+        let even = [&[0xff; 255][..], &[2]].concat();
+        let cases: [(&str, &[u8], &[u8], bool); 10] = [
+            ("the usual exponent", &n, &[1, 0, 1], true),
+            ("the smallest exponent", &n, &[3], true),
+            ("the largest exponent of 33 bits", &n, &[1, 0xff, 0xff, 0xff, 0xff], true),
+            ("everybody can sign", &n, &[1], false),
+            ("no exponent", &n, &[], false),
+            ("an exponent of zero", &n, &[0], false),
+            ("an even exponent", &n, &[1, 0, 0], false),
+            ("an exponent of two", &n, &[2], false),
+            ("an exponent of 48 bits", &n, &[0xff; 6], false),
+            ("an even modulus", &even, &[1, 0, 1], false),
+        ];
+        for (reason, n, e, expected) in cases {
+            let key = PublicKey::rsa(n, e).unwrap();
+            assert_eq!(key.is_usable(), expected, "{reason}");
+        }
     }
 
     #[test]

@@ -85,9 +85,13 @@ impl VerifyingKey {
         self.thumbprint == other.thumbprint && self.algorithm != other.algorithm
     }
 
-    pub(super) fn from_public(algorithm: Algorithm, public: PublicKey) -> Result<Self, KeyError> {
-        // Signatures of a weak key prove nothing.
-        if public.is_weak() || public.is_too_long() {
+    /// The public key; none for HMAC.
+    pub(crate) fn public_key(&self) -> Option<&PublicKey> {
+        self.public.as_ref()
+    }
+
+    pub(crate) fn from_public(algorithm: Algorithm, public: PublicKey) -> Result<Self, KeyError> {
+        if !public.is_usable() {
             return Err(KeyError::UnusableKey);
         }
         let thumbprint = public.thumbprint()?;
@@ -104,7 +108,7 @@ impl VerifyingKey {
         Ok(Self { algorithm, kid: thumbprint.clone(), thumbprint, public, key })
     }
 
-    pub(super) fn accepts(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn accepts(&self, message: &[u8], signature: &[u8]) -> bool {
         self.key.accepts(message, signature)
     }
 }
