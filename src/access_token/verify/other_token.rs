@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::InvalidTokenReason;
 
-/// Keycloak's `typ` claim: the types that are not those of access tokens.
+/// The types that are not those of access tokens: Keycloak's, which have the others' as well.
 const OTHER_TYPES: [&str; 4] = ["ID", "Refresh", "Offline", "Logout"];
 
 /// Rejects a payload with a claim that no bearer access token has:
@@ -21,7 +21,8 @@ const OTHER_TYPES: [&str; 4] = ["ID", "Refresh", "Offline", "Logout"];
 /// - `at_hash`, `c_hash`: an ID token (OpenID Connect Core §3.1.3.6, §3.3.2.11);
 /// - `events`: a logout token or another security event token (RFC 8417 §2.2);
 /// - `cnf`: a token that is bound to a key, whose possession nothing proves here (RFC 7800 §3.1, RFC 8705, RFC 9449);
-/// - `typ`: one of the types above, whatever its case and the spaces around it, alone or in a list.
+/// - `typ`, `token_use` (Amazon Cognito) or `token_type` (Simple JWT): one of the types above, whatever its case and the spaces around
+///   it, alone or in a list.
 pub(super) fn reject(payload: &str) -> Result<(), InvalidTokenReason> {
     let is_other = serde_json::Deserializer::from_str(payload)
         .deserialize_map(IsOtherToken)
@@ -41,7 +42,7 @@ impl<'de> Visitor<'de> for IsOtherToken {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
         let mut is_other = false;
         while let Some(name) = map.next_key::<String>()? {
-            if name == "typ" {
+            if matches!(name.as_str(), "typ" | "token_use" | "token_type") {
                 is_other |= names_other_type(&map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;
