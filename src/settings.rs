@@ -26,6 +26,22 @@ pub(crate) struct Settings {
     pub(crate) token_cache_capacity: usize,
     /// Of one subject.
     pub(crate) max_sessions: Option<usize>,
+    /// `None` if sessions are not bound to devices.
+    pub(crate) device: Option<DeviceSettings>,
+}
+
+/// How sessions are bound to devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DeviceSettings {
+    pub(crate) binding: DeviceBinding,
+    /// The path of the routes, as browsers see it: without a slash at the end.
+    pub(crate) routes: String,
+    /// Paths whose requests are never held for a refresh.
+    pub(crate) excluded_paths: Vec<String>,
+}
+
+impl DeviceSettings {
+    pub(crate) const DEFAULT_ROUTES: &str = "/auth/device";
 }
 
 pub(crate) type ClientIp = dyn Fn(&HeaderMap, &Extensions) -> Option<IpAddr> + Send + Sync;
@@ -33,6 +49,11 @@ pub(crate) type ClientIp = dyn Fn(&HeaderMap, &Extensions) -> Option<IpAddr> + S
 pub(crate) type IsBrowser = dyn Fn(&HeaderMap, &Extensions) -> Option<bool> + Send + Sync;
 
 impl Settings {
+    /// Whether a session that is bound to a device requires its proofs.
+    pub(crate) fn enforces_device_binding(&self) -> bool {
+        self.device.as_ref().is_some_and(|device| device.binding == DeviceBinding::Enforce)
+    }
+
     pub(crate) fn expected(&self) -> Expected<'_> {
         Expected {
             issuer: &self.issuer,
@@ -60,6 +81,7 @@ impl Default for Settings {
             feed_loss_policy: FeedLossPolicy::default(),
             token_cache_capacity: 16_384,
             max_sessions: None,
+            device: None,
         }
     }
 }
@@ -76,6 +98,7 @@ impl fmt::Debug for Settings {
             .field("dead_session_retention", &self.dead_session_retention)
             .field("feed_loss_policy", &self.feed_loss_policy)
             .field("max_sessions", &self.max_sessions)
+            .field("device", &self.device)
             .finish_non_exhaustive()
     }
 }
@@ -118,4 +141,20 @@ pub enum FeedLossPolicy {
     /// Ask the store on each request: an ended session is rejected at once, every request costs a load, and while the store is
     /// down every request is rejected with 503. Access tokens are not refreshed ahead of their expiry meanwhile.
     AskStore,
+}
+
+/// What a session requires that is bound to a device: device-bound session credentials
+/// ([W3C draft](https://w3c.github.io/webappsec-dbsc/)). [`AuthBuilder::device_binding`](crate::AuthBuilder::device_binding) sets it.
+///
+/// The binding counts from the first proof on that the browser gives after its registration. Before that, and in the sessions of
+/// browsers that do not bind themselves, nothing is different.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeviceBinding {
+    /// In a bound session the refresh token alone authenticates nothing, and no access token is issued without a proof of the device:
+    /// a stolen refresh token is useless elsewhere.
+    Enforce,
+    /// The refresh token goes on to refresh bound sessions as well. Access tokens that are issued without a proof say so:
+    /// [`Authenticated::is_device_bound`](crate::Authenticated::is_device_bound). For the time in which you observe how browsers behave.
+    Observe,
 }

@@ -21,6 +21,8 @@ pub(crate) struct NewAccessToken<'a> {
     pub(crate) auth_time: Option<Timestamp>,
     /// The epoch of the claims.
     pub(crate) epoch: u32,
+    /// Whether the device of the session gave a proof for this token.
+    pub(crate) is_device_bound: bool,
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     pub(crate) custom: &'a CustomMembers,
@@ -68,8 +70,9 @@ impl NewAccessToken<'_> {
             scope: self.scope,
             auth_time: self.auth_time.map(Timestamp::as_secs),
             epoch: self.epoch,
+            dbsc: self.is_device_bound,
         };
-        // It cannot fail: every member is a string or a number.
+        // It cannot fail: every member is a string, a number or a boolean.
         let standard = serde_json::to_string(&standard).unwrap_or_default();
         join(standard, self.custom.as_str())
     }
@@ -89,13 +92,14 @@ struct Standard<'a> {
     scope: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_time: Option<u64>,
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     epoch: u32,
+    #[serde(skip_serializing_if = "is_default")]
+    dbsc: bool,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(epoch: &u32) -> bool {
-    *epoch == 0
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn as_text<S: Serializer>(handle: &SessionHandle, serializer: S) -> Result<S::Ok, S::Error> {

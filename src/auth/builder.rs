@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderName, Response, request::Parts};
 use tower_refresh_core::{RotationPolicy, SessionStore, Subject};
 
-use super::{Auth, ConfigError, validate::validate};
+use super::{Auth, ConfigError, device::DeviceOptions, validate::validate};
 use crate::{
     Assessment, CustomClaims, Identity, RefreshAttempt, SessionInfo,
     assessment::{Assess, Assessor},
@@ -18,7 +18,7 @@ use crate::{
     login_page::LoginPage,
     rejection::{CustomResponse, Presentation, Rejection},
     sessions::{DynStore, GuardedStore, Sessions},
-    settings::{AccessTransports, FeedLossPolicy, Settings},
+    settings::{AccessTransports, DeviceBinding, FeedLossPolicy, Settings},
 };
 
 /// The configuration of an [`Auth`]. [`Auth::builder`] makes it.
@@ -33,6 +33,7 @@ pub struct AuthBuilder<C> {
     pub(super) claims: Option<Arc<LoadClaims<C>>>,
     pub(super) assess: Option<Box<Assess>>,
     pub(super) settings: Settings,
+    pub(super) device: DeviceOptions,
     pub(super) custom_rejection: Option<CustomResponse>,
     pub(super) login_page: Option<String>,
     pub(super) listener: Option<Arc<Listener>>,
@@ -47,6 +48,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
             claims: None,
             assess: None,
             settings: Settings::default(),
+            device: DeviceOptions::default(),
             custom_rejection: None,
             login_page: None,
             listener: None,
@@ -284,6 +286,45 @@ impl<C: CustomClaims> AuthBuilder<C> {
         self
     }
 
+    /// Binds the sessions of browsers to their devices, where the browser supports device-bound session credentials
+    /// ([W3C draft](https://w3c.github.io/webappsec-dbsc/)): it keeps a private key, in hardware if it can, and proves that it has it
+    /// whenever it needs a new access token. All other browsers, and native clients, go on as without this setting. Default: none,
+    /// since the browser must reach the routes of [`device_routes`](Self::device_routes).
+    ///
+    /// Only sessions are bound whose cookies outlive the browser ([`LoginOptions::remember`](crate::LoginOptions::remember)).
+    ///
+    /// It needs the [access cookie](Self::access_cookie), cookies with `Secure` and without a [domain](Self::cookie_domain), and an access
+    /// lifetime of at least 5 minutes: a browser refreshes at each request once its cookie has less than 2 minutes left, and may sign
+    /// only about six times in nine minutes. The lifetime is that of the [policy](Self::policy), from which each token's jitter of at most
+    /// 5 % and 15 seconds for the cookie are subtracted.
+    pub fn device_binding(mut self, binding: DeviceBinding) -> Self {
+        self.device.binding = Some(binding);
+        self
+    }
+
+    /// Sets the path below which browsers find the routes `register` and `refresh` of device-bound sessions. Default: `/auth/device`,
+    /// where `Auth::routes` has them. Set it where those routes are nested, to the path that browsers request, with any prefix that a
+    /// proxy or a nested router removes: `/api/auth/device`.
+    ///
+    /// It begins with a slash and does not end with one. It needs [`device_binding`](Self::device_binding).
+    pub fn device_routes(mut self, path: impl Into<String>) -> Self {
+        self.device.routes = Some(path.into());
+        self
+    }
+
+    /// Sets the paths whose requests the browser never holds until the access token is refreshed: each path itself, and everything below
+    /// it. Default: none beside the library's own routes, so that no request arrives without an access token. Static files, for
+    /// example, do not need to wait.
+    ///
+    /// Requests to these paths may arrive without a valid access token, and in a bound session the refresh token does not replace it
+    /// ([`DeviceBinding::Enforce`]): they are then anonymous, and the event `DeviceUnproven` reports the refresh token. So serve them outside
+    /// the layer. Each path begins with a slash, and none is `/` alone or has a
+    /// wildcard. It needs [`device_binding`](Self::device_binding), and replaces an earlier list.
+    pub fn device_excluded_paths<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.device.excluded_paths = Some(paths.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Sets the responses of rejections. Default: problem documents. See [`Rejection`].
     ///
     /// The closure receives the rejected request without its body. The response is sent as it is. The closure must set [`Rejection::status`], [`Rejection::challenge`] as
@@ -361,8 +402,19 @@ impl<C: CustomClaims> AuthBuilder<C> {
     /// # Errors
     /// The first [`ConfigError`].
     pub fn build(self) -> Result<Auth<C>, ConfigError> {
-        let Self { keys, store, claims, assess, settings, custom_rejection, login_page, listener, clock } =
-            self;
+        let Self {
+            keys,
+            store,
+            claims,
+            assess,
+            mut settings,
+            device,
+            custom_rejection,
+            login_page,
+            listener,
+            clock,
+        } = self;
+        settings.device = device.into_settings()?;
         validate(&settings)?;
         let login_page = login_page.map(LoginPage::new).transpose()?;
         let store = store.ok_or(ConfigError::MissingStore)?;
@@ -379,6 +431,7 @@ impl<C: CustomClaims> AuthBuilder<C> {
             events,
             settings.policy.clone(),
             settings.feed_loss_policy,
+            settings.device.as_ref().map(|device| device.binding),
         );
         let presentation = Presentation {
             realm: settings.issuer.replace('\\', "\\\\").replace('"', "\\\""),

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tower_refresh_core::{LateBudget, RotationPolicy};
 
-use super::AuthBuilder;
+use super::{AuthBuilder, DeviceOptions};
 use crate::{
     Auth, KeyRing,
     clock::Clock,
     guide_tables::{REQUIRED, on, optional, table, time},
-    settings::{AccessTransports, FeedLossPolicy, Settings},
+    settings::{AccessTransports, DeviceSettings, FeedLossPolicy, Settings},
 };
 
 #[test]
@@ -21,6 +21,7 @@ fn the_guide_has_every_setting_of_the_builder_with_its_default() {
         claims,
         assess,
         settings,
+        device: DeviceOptions { binding, routes, excluded_paths },
         custom_rejection,
         login_page,
         listener,
@@ -41,7 +42,9 @@ fn the_guide_has_every_setting_of_the_builder_with_its_default() {
         feed_loss_policy,
         token_cache_capacity,
         max_sessions,
+        device,
     } = settings;
+    assert_eq!((device, routes, &excluded_paths), (None, None, &None));
     let [access_name, refresh_name] = &cookies.base_names;
     assert_eq!(
         (issuer.as_str(), audience.as_str(), store.is_some(), claims.is_some()),
@@ -78,6 +81,9 @@ fn the_guide_has_every_setting_of_the_builder_with_its_default() {
         ("feed_loss_policy", feed_loss_policy.to_owned()),
         ("token_cache_capacity", token_cache_capacity.to_string()),
         ("max_sessions", optional(max_sessions)),
+        ("device_binding", optional(binding)),
+        ("device_routes", DeviceSettings::DEFAULT_ROUTES.to_owned()),
+        ("device_excluded_paths", optional(excluded_paths)),
         ("on_rejection", optional(custom_rejection)),
         ("login_page", optional(login_page)),
         ("on_event", optional(listener)),

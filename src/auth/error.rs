@@ -50,6 +50,23 @@ pub enum ConfigError {
     InvalidLoginPage(InvalidLoginPage),
     /// The maximum number of sessions is zero, so no login could succeed.
     InvalidMaxSessions,
+    /// Device binding needs the access cookie: without it, the browser does not know when to refresh.
+    DeviceBindingWithoutAccessCookie,
+    /// Device binding needs `Secure` cookies.
+    DeviceBindingWithInsecureCookies,
+    /// Device binding needs cookies without a domain: other hosts could replace the cookie that the browser watches.
+    DeviceBindingWithCookieDomain,
+    /// Device binding needs an access lifetime of at least 5 minutes.
+    AccessLifetimeTooShortForDeviceBinding,
+    /// The path of the device routes, or an excluded path, is not an absolute path in plain ASCII, has a dot segment, an empty one or a
+    /// wildcard, or excludes everything.
+    #[non_exhaustive]
+    InvalidDevicePath {
+        /// The text that is not such a path.
+        path: String,
+    },
+    /// The device routes or excluded paths were set without device binding, so they would change nothing.
+    DevicePathsWithoutDeviceBinding,
     /// [`Verifier`](crate::Verifier): neither `jwks` nor `keys` was set, or no key.
     MissingKeys,
     /// [`Verifier`](crate::Verifier): both `jwks` and `keys` were set.
@@ -104,6 +121,24 @@ impl fmt::Display for ConfigError {
                 f.write_str("the token cache capacity must be at most 16 777 216 tokens")
             }
             Self::InvalidMaxSessions => f.write_str("the maximum number of sessions must not be zero"),
+            Self::DeviceBindingWithoutAccessCookie => f.write_str("device binding needs the access cookie"),
+            Self::DeviceBindingWithInsecureCookies => f.write_str("device binding needs `Secure` cookies"),
+            Self::DeviceBindingWithCookieDomain => {
+                f.write_str("device binding needs cookies without a domain")
+            }
+            Self::AccessLifetimeTooShortForDeviceBinding => {
+                f.write_str("device binding needs an access lifetime of at least 5 minutes")
+            }
+            Self::InvalidDevicePath { path } => {
+                write!(
+                    f,
+                    "`{}` is not a path such as /auth/device: not `/` alone, and without wildcards",
+                    path.escape_debug()
+                )
+            }
+            Self::DevicePathsWithoutDeviceBinding => {
+                f.write_str("`device_routes` and `device_excluded_paths` need `device_binding`")
+            }
             Self::MissingKeys => f.write_str("keys are required: `jwks` or `keys`"),
             Self::TwoKeySources => f.write_str("set either `jwks` or `keys`, not both"),
             Self::NoAlgorithm => f.write_str("an algorithm is required"),

@@ -1,6 +1,7 @@
 //! The entry point of an application: makes the layers, manages sessions and replaces the keys.
 
 mod builder;
+mod device;
 mod error;
 pub(crate) mod validate;
 
@@ -74,6 +75,15 @@ impl<C: CustomClaims> Auth<C> {
     /// An access token from a version that did not write `auth_time` is not recent.
     pub fn require_recent_login(&self, max_age: Duration) -> RequireAuthLayer {
         RequireAuthLayer::new(self.inner.id.clone(), Requirement::RecentLogin(max_age))
+    }
+
+    /// A layer that rejects requests without a user (401) and users for whose access token no device gave a proof (403): those whose
+    /// [session is not bound to a device](crate::Authenticated::is_device_bound), or not yet, and with
+    /// [`DeviceBinding::Observe`](crate::DeviceBinding::Observe) those who were refreshed without a proof. For what is so sensitive that a stolen
+    /// refresh token must not be enough for it. Many browsers cannot bind a session, so the page should offer another way, such as
+    /// [`require_recent_login`](Self::require_recent_login). Without [`AuthBuilder::device_binding`] no user passes.
+    pub fn require_device_binding(&self) -> RequireAuthLayer {
+        RequireAuthLayer::new(self.inner.id.clone(), Requirement::DeviceBinding)
     }
 
     /// The public keys, for other services that verify access tokens: the content of `/.well-known/jwks.json` (RFC 7517 §5).

@@ -6,8 +6,11 @@ use http::HeaderName;
 
 use super::ConfigError;
 use crate::{
-    clock::MAX_CLOCK_SKEW, credentials::cross_site, middleware::is_caching_header, refresh_token::MacContext,
-    settings::Settings,
+    clock::MAX_CLOCK_SKEW,
+    credentials::cross_site,
+    middleware::is_caching_header,
+    refresh_token::MacContext,
+    settings::{DeviceSettings, Settings},
 };
 
 /// Short enough for a header, and for the context of refresh tokens.
@@ -15,6 +18,10 @@ const LONGEST_ISSUER: usize = 1024;
 const _: () = assert!(LONGEST_ISSUER <= MacContext::LONGEST_ISSUER);
 
 pub(crate) const LARGEST_CACHE: usize = 1 << 24;
+
+/// A browser refreshes ahead when its cookie has 2 minutes left. What is left of 5 minutes after the jitter and the cookie's margin gives
+/// it two and a half minutes between two refreshes, and it may sign once in 90 seconds.
+const SHORTEST_DEVICE_BOUND_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
 const RESERVED_HEADERS: [&str; 9] = [
     "access-control-expose-headers",
@@ -69,7 +76,42 @@ pub(super) fn validate(settings: &Settings) -> Result<(), ConfigError> {
     if settings.max_sessions == Some(0) {
         return Err(ConfigError::InvalidMaxSessions);
     }
-    Ok(())
+    match &settings.device {
+        Some(device) => validate_device(device, settings),
+        None => Ok(()),
+    }
+}
+
+fn validate_device(device: &DeviceSettings, settings: &Settings) -> Result<(), ConfigError> {
+    if !settings.transports.cookie {
+        return Err(ConfigError::DeviceBindingWithoutAccessCookie);
+    }
+    if !settings.cookies.secure {
+        return Err(ConfigError::DeviceBindingWithInsecureCookies);
+    }
+    if settings.cookies.domain.is_some() {
+        return Err(ConfigError::DeviceBindingWithCookieDomain);
+    }
+    if settings.policy.access_lifetime < SHORTEST_DEVICE_BOUND_LIFETIME {
+        return Err(ConfigError::AccessLifetimeTooShortForDeviceBinding);
+    }
+    let excluded = device.excluded_paths.iter();
+    let is_valid_exclusion = |path: &str| is_path(path.strip_suffix('/').unwrap_or(path));
+    let invalid = (!is_path(&device.routes)).then_some(&device.routes);
+    match invalid.or_else(|| excluded.into_iter().find(|path| !is_valid_exclusion(path))) {
+        Some(path) => Err(ConfigError::InvalidDevicePath { path: path.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Whether it is an absolute path that browsers leave as it is, and that fits into a quoted string of a header: without empty segments,
+/// so that no host is in it, and without those that are resolved. Without a wildcard, which browsers would take literally.
+fn is_path(path: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"*\\?#<>^`{|}".contains(&byte);
+    let is_dots =
+        |segment: &str| matches!(&*segment.to_ascii_lowercase().replace("%2e", "."), "" | "." | "..");
+    let is_segment = |segment: &str| !is_dots(segment) && segment.bytes().all(is_plain);
+    path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment))
 }
 
 /// Whether it is printable, so that it fits into a challenge, and not too long.

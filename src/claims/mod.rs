@@ -15,7 +15,7 @@ pub(crate) use self::{
 /// The application's own claims: any serde struct, map or `()`, flattened into the access token.
 ///
 /// Implemented for every suitable type. The names of the standard claims (`iss`, `aud`, `sub`, `exp`, `nbf`, `iat`, `jti`,
-/// `sid`, `scope`) are reserved, and for later versions `auth_time`, `epoch` and `dbsc`: the type does not see these members of a
+/// `sid`, `scope`, `auth_time`, `epoch`, `dbsc`) are reserved: the type does not see these members of a
 /// token. A type that serialises one of them, or that cannot be deserialised from what it serialises to, is an error at each login
 /// and refresh: [`InvalidClaimsReason`](crate::InvalidClaimsReason).
 ///

@@ -4,14 +4,14 @@ use std::{fmt, net::IpAddr};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
+use tower_refresh_core::{SessionBinding, SessionHandle, SessionRow, Timestamp};
 
 const SECONDS_PER_HOUR: u64 = 60 * 60;
 
 /// A session: what the claims source receives, and an entry of the list of sessions.
 ///
 /// Serialising it gives what `GET /auth/sessions` gives, without `current`: `handle`, `created_at`, `last_used_at`,
-/// `user_agent`, `ip`, and `label` if there is one. Times are strings of RFC 3339. The [data](Self::data) is not serialised.
+/// `user_agent`, `ip`, `device_bound`, and `label` if there is one. Times are strings of RFC 3339. The [data](Self::data) is not serialised.
 #[derive(Clone)]
 pub struct SessionInfo {
     row: SessionRow,
@@ -63,6 +63,11 @@ impl SessionInfo {
         self.row.meta.ip
     }
 
+    /// Whether the session is bound to a device: the device has given a proof since it registered its key.
+    pub fn device_bound(&self) -> bool {
+        self.row.binding.as_ref().is_some_and(SessionBinding::is_confirmed)
+    }
+
     /// The name that the application gave the session.
     pub fn label(&self) -> Option<&str> {
         self.row.meta.label.as_deref()
@@ -76,13 +81,14 @@ impl SessionInfo {
 
 impl Serialize for SessionInfo {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fields = 5 + usize::from(self.label().is_some());
+        let fields = 6 + usize::from(self.label().is_some());
         let mut info = serializer.serialize_struct("SessionInfo", fields)?;
         info.serialize_field("handle", &self.handle().to_string())?;
         info.serialize_field("created_at", &rfc3339(self.created_at()))?;
         info.serialize_field("last_used_at", &rfc3339(self.last_used_at()))?;
         info.serialize_field("user_agent", &self.user_agent())?;
         info.serialize_field("ip", &self.ip().map(|ip| ip.to_string()))?;
+        info.serialize_field("device_bound", &self.device_bound())?;
         match self.label() {
             Some(label) => info.serialize_field("label", label)?,
             None => info.skip_field("label")?,
@@ -108,6 +114,7 @@ impl fmt::Debug for SessionInfo {
             .field("expires_at", &self.expires_at())
             .field("user_agent", &self.user_agent())
             .field("ip", &self.ip())
+            .field("device_bound", &self.device_bound())
             .field("label", &self.label())
             .finish_non_exhaustive()
     }

@@ -23,7 +23,10 @@ pub(crate) struct User<C> {
     pub(crate) auth_time: Option<Timestamp>,
     /// The epoch of the claims: they were loaded after it had begun.
     pub(crate) epoch: u32,
+    /// Whether the device of the session gave a proof for the access token.
+    pub(crate) is_device_bound: bool,
     pub(crate) claims: C,
+    pub(crate) issued_at: Timestamp,
     not_before: Timestamp,
     refresh_ahead_from: Timestamp,
     /// Here, and not with each request, which would cost each request something.
@@ -49,18 +52,27 @@ impl<C> User<C> {
             // As the access token will have it, so that the next request sees the same time.
             auth_time: Some(Timestamp::from_secs(row.authenticated_at.as_secs())),
             epoch,
+            is_device_bound: false,
             claims,
+            issued_at: Timestamp::default(),
             not_before: Timestamp::default(),
             refresh_ahead_from: expires_at,
             clock,
         }
     }
 
-    /// The user of a token whose signature and claims were verified, whatever the time.
-    pub(crate) fn from_token(token: AccessToken<C>, policy: &RotationPolicy, clock: Arc<dyn Clock>) -> Self {
+    /// The user of a token whose signature and claims were verified, whatever the time. If sessions are bound to devices, the browser itself
+    /// refreshes what its device gave a proof for.
+    pub(crate) fn from_token(
+        token: AccessToken<C>,
+        policy: &RotationPolicy,
+        has_device_binding: bool,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let is_refreshed_ahead = policy.refresh_ahead > 0.0 && !(has_device_binding && token.is_device_bound);
         let expires_at = token.expires_at.min(token.issued_at.saturating_add(policy.access_lifetime));
         let life = expires_at.saturating_since(token.issued_at);
-        let refresh_ahead_from = if policy.refresh_ahead > 0.0 {
+        let refresh_ahead_from = if is_refreshed_ahead {
             expires_at.saturating_sub(life.mul_f64(policy.refresh_ahead.clamp(0.0, 1.0)))
         } else {
             expires_at
@@ -97,7 +109,9 @@ impl<C> User<C> {
             expires_at,
             auth_time: token.auth_time,
             epoch: token.epoch,
+            is_device_bound: token.is_device_bound,
             claims: token.custom,
+            issued_at: token.issued_at,
             not_before,
             refresh_ahead_from,
             clock,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use http::HeaderValue;
 use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
 use zeroize::Zeroizing;
 
@@ -14,11 +15,17 @@ use crate::{
     refresh_token::RefreshToken,
 };
 
+/// How many seconds the access cookie of a session that is bound to a device is gone before its token expires: the browser refreshes
+/// when the cookie is missing, and not when the server rejects it.
+const COOKIE_MARGIN: u64 = 15;
+
 /// The tokens of one response.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Issued {
     pub(crate) access: Option<IssuedAccess>,
     pub(crate) refresh: Option<IssuedRefresh>,
+    /// The offer of a registration of the browser's device.
+    pub(crate) offer: Option<HeaderValue>,
 }
 
 impl Issued {
@@ -61,15 +68,37 @@ impl fmt::Debug for IssuedRefresh {
 }
 
 impl<C: CustomClaims> Tokens<C> {
-    /// An access token in the session of `row`.
+    /// An access token in the session of `row`, for a login or a refresh token.
     ///
     /// It lives for the access lifetime less a jitter, and never longer than the session and the limit of the user.
     pub(crate) fn issue_access(
         &self,
         keys: &PreparedKeys,
+        user: &PreparedUser<C>,
+        row: &SessionRow,
+        now: Timestamp,
+    ) -> Result<IssuedAccess, MintError> {
+        self.issue(keys, user, row, now, false)
+    }
+
+    /// The same for a proof of the device to which the session is bound, or for an access token that came from one and limits the user.
+    pub(crate) fn issue_proven_access(
+        &self,
+        keys: &PreparedKeys,
+        user: &PreparedUser<C>,
+        row: &SessionRow,
+        now: Timestamp,
+    ) -> Result<IssuedAccess, MintError> {
+        self.issue(keys, user, row, now, true)
+    }
+
+    fn issue(
+        &self,
+        keys: &PreparedKeys,
         PreparedUser { user, custom, latest, .. }: &PreparedUser<C>,
         row: &SessionRow,
         now: Timestamp,
+        is_proven: bool,
     ) -> Result<IssuedAccess, MintError> {
         let lifetime = self.settings.policy.access_lifetime.as_secs();
         let expires_at = now
@@ -77,12 +106,15 @@ impl<C: CustomClaims> Tokens<C> {
             .saturating_add(lifetime - jitter(lifetime, row.handle))
             .min(row.expires_at().as_secs())
             .min(latest.map_or(u64::MAX, Timestamp::as_secs));
-        let token = mint(keys, &self.new_access(user, custom, now, Timestamp::from_secs(expires_at)))?;
+        let mut access = self.new_access(user, custom, now, Timestamp::from_secs(expires_at));
+        access.is_device_bound = is_proven;
+        let token = mint(keys, &access)?;
         let expires_in = expires_at.saturating_sub(now.as_secs());
+        let margin = if row.binding.is_some() { COOKIE_MARGIN.min(expires_in / 2) } else { 0 };
         Ok(IssuedAccess {
             token: Zeroizing::new(token),
             expires_in,
-            max_age: row.persistent.then_some(expires_in),
+            max_age: row.persistent.then_some(expires_in - margin),
             scope: user.scope.as_str().into(),
             epoch: user.epoch,
         })

@@ -1,6 +1,7 @@
 //! The tokens of a layer: access and refresh tokens are verified and issued with the keys in use.
 
 mod issue;
+mod offer;
 mod prepare;
 
 use std::{fmt, sync::Arc};
@@ -16,6 +17,7 @@ use crate::{
     access_token::{TokenVerifier, Verdict, verify},
     claims::User,
     clock::Clock,
+    device::DeviceContext,
     keys::{Jwks, KeyError, KeyRing, PreparedKeys},
     refresh_token::{MacContext, PresentedTokens, RefreshTransport},
     settings::Settings,
@@ -25,6 +27,7 @@ use crate::{
 pub(crate) struct Tokens<C> {
     settings: Arc<Settings>,
     context: MacContext,
+    device_context: DeviceContext,
     clock: Arc<dyn Clock>,
     verifier: TokenVerifier<PreparedKeys, Arc<User<C>>>,
 }
@@ -33,6 +36,7 @@ impl<C: CustomClaims> Tokens<C> {
     pub(crate) fn new(settings: Arc<Settings>, keys: PreparedKeys, clock: Arc<dyn Clock>) -> Self {
         Self {
             context: MacContext::new(&settings.issuer),
+            device_context: DeviceContext::new(&settings.issuer),
             clock,
             verifier: TokenVerifier::new(keys, settings.token_cache_capacity),
             settings,
@@ -42,6 +46,11 @@ impl<C: CustomClaims> Tokens<C> {
     /// The keys in use.
     pub(crate) fn keys(&self) -> Guard<Arc<PreparedKeys>> {
         self.verifier.keys()
+    }
+
+    /// The prefix of every MAC input of device-bound sessions.
+    pub(crate) fn device_context(&self) -> &DeviceContext {
+        &self.device_context
     }
 
     pub(crate) fn jwks(&self) -> Jwks {
@@ -64,7 +73,9 @@ impl<C: CustomClaims> Tokens<C> {
         let verified = self.verifier.verify(token, now, |keys| {
             match verify(token, keys.verifiers(), &self.settings.expected(), now) {
                 Verdict::Valid(access) => {
-                    let user = User::from_token(access, &self.settings.policy, self.clock.clone());
+                    let has_binding = self.settings.device.is_some();
+                    let user =
+                        User::from_token(access, &self.settings.policy, has_binding, self.clock.clone());
                     let expires_at = user.expires_at;
                     Ok((Arc::new(user), expires_at))
                 }

@@ -44,6 +44,14 @@ impl<C> PreparedUser<C> {
         Self { latest: Some(latest), ..self }
     }
 
+    /// The same user, for whose access token the device of the session gave a proof. For a user that no other request shares.
+    pub(crate) fn proven(mut self) -> Self {
+        if let Some(user) = Arc::get_mut(&mut self.user) {
+            user.is_device_bound = true;
+        }
+        self
+    }
+
     /// Whether an access token says the same of both.
     pub(crate) fn has_claims_of(&self, other: &Self) -> bool {
         self.user.scope == other.user.scope
@@ -73,7 +81,7 @@ impl<C: CustomClaims> Tokens<C> {
             return Err(InvalidClaimsReason::EmptySubject.into());
         }
         let custom = CustomMembers::of(&user.claims)?;
-        let payload_len = self.new_access(&user, &custom, claims_at, user.expires_at).payload_len();
+        let payload_len = self.payload_len(&user, &custom, claims_at, transport);
         let prepared = PreparedUser { user, claims_at, transport, latest: None, custom, call, payload_len };
         self.check_len(&self.keys(), &prepared)?;
         Ok(prepared)
@@ -97,10 +105,24 @@ impl<C: CustomClaims> Tokens<C> {
     /// Whether an access token of this user fits into no cookie, so that no browser's session has it.
     pub(crate) fn fits_no_cookie(&self, user: &User<C>) -> bool {
         let Ok(custom) = CustomMembers::of(&user.claims) else { return false };
-        let payload_len = self.new_access(user, &custom, user.expires_at, user.expires_at).payload_len();
+        let payload_len = self.payload_len(user, &custom, user.expires_at, RefreshTransport::Cookie);
         token_len(&self.keys(), payload_len) > self.longest_access_token(RefreshTransport::Cookie)
     }
 
+    /// With room for what a browser's token may say of its device.
+    fn payload_len(
+        &self,
+        user: &User<C>,
+        custom: &CustomMembers,
+        issued_at: Timestamp,
+        transport: RefreshTransport,
+    ) -> usize {
+        let mut access = self.new_access(user, custom, issued_at, user.expires_at);
+        access.is_device_bound = transport == RefreshTransport::Cookie && self.settings.device.is_some();
+        access.payload_len()
+    }
+
+    /// A token that no device gave a proof for.
     pub(super) fn new_access<'a>(
         &'a self,
         user: &'a User<C>,
@@ -116,6 +138,7 @@ impl<C: CustomClaims> Tokens<C> {
             scope: &user.scope,
             auth_time: user.auth_time,
             epoch: user.epoch,
+            is_device_bound: false,
             issued_at,
             expires_at,
             custom,

@@ -92,6 +92,12 @@ impl<C: CustomClaims> Verifier<C> {
         RequireAuthLayer::new(self.inner.id.clone(), Requirement::RecentLogin(max_age))
     }
 
+    /// As [`Auth::require_device_binding`](crate::Auth::require_device_binding), by the token's `dbsc`, which only tokens of an
+    /// [`Auth`](crate::Auth) have: [`without_session_id`](VerifierBuilder::without_session_id) no user passes.
+    pub fn require_device_binding(&self) -> RequireAuthLayer {
+        RequireAuthLayer::new(self.inner.id.clone(), Requirement::DeviceBinding)
+    }
+
     /// Verifies a token that is not in a request: one in a message of a WebSocket or a queue.
     ///
     /// Like a request with this bearer token, it may wait for the issuer's keys.

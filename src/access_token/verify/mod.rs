@@ -52,6 +52,7 @@ pub(crate) struct AccessToken<C> {
     pub(crate) not_before: Option<Timestamp>,
     pub(crate) auth_time: Option<Timestamp>,
     pub(crate) epoch: u32,
+    pub(crate) is_device_bound: bool,
     pub(crate) custom: C,
 }
 

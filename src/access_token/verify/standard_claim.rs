@@ -18,8 +18,7 @@ pub(crate) enum StandardClaim {
     AuthTime,
     /// The epoch of the claims.
     Epoch,
-    /// Whether the session is bound to a device. Reserved for later versions, whose tokens this one accepts while both serve: its
-    /// value is not read, and the application's type does not see it.
+    /// Whether the device to which the session is bound gave a proof for this token.
     DeviceBound,
 }
 

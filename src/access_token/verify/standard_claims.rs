@@ -1,6 +1,6 @@
 //! The values of the standard claims, and their checks.
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::MapAccess;
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
 use super::{
@@ -25,6 +25,7 @@ pub(super) struct StandardClaims {
     scope: Option<String>,
     auth_time: Option<Timestamp>,
     epoch: Option<u32>,
+    is_device_bound: Option<bool>,
     pub(super) names: MemberNames,
 }
 
@@ -50,9 +51,7 @@ impl StandardClaims {
             StandardClaim::Scope => self.scope = Some(map.next_value()?),
             StandardClaim::AuthTime => self.auth_time = Some(map.next_value::<NumericDate>()?.0),
             StandardClaim::Epoch => self.epoch = Some(map.next_value()?),
-            StandardClaim::DeviceBound => {
-                map.next_value::<IgnoredAny>()?;
-            }
+            StandardClaim::DeviceBound => self.is_device_bound = Some(map.next_value()?),
         }
         Ok(())
     }
@@ -87,6 +86,7 @@ impl StandardClaims {
             scope,
             auth_time,
             epoch,
+            is_device_bound,
             names: _,
         } = self
         else {
@@ -120,6 +120,7 @@ impl StandardClaims {
             not_before,
             auth_time,
             epoch,
+            is_device_bound: is_device_bound.unwrap_or_default(),
             custom,
         })
     }

@@ -152,9 +152,8 @@ fn claims_of_a_type_that_stops_early_are_still_read() {
     assert_eq!(custom::<Lazy>(&json!({"a": 1, "iss": "other"})).err(), Some("wrong_issuer"));
 }
 
-/// A server of a later version signs it while this one serves the same users.
 #[test]
-fn a_token_of_a_later_version_is_valid_whatever_the_type_is() {
+fn no_type_sees_the_standard_claims_that_a_token_may_lack() {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Strict {
@@ -164,17 +163,13 @@ fn a_token_of_a_later_version_is_valid_whatever_the_type_is() {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Nothing {}
-    let later = [
-        (json!({"auth_time": NOW, "epoch": 3, "dbsc": true}), "as planned"),
-        (json!({"dbsc": [true, "key"]}), "of another type"),
-        (json!({"dbsc": {"epoch": 1}}), "with other values"),
-    ];
-    for (later, reason) in later {
-        assert_eq!(custom::<Map<String, Value>>(&later), Ok(Map::new()), "{reason}");
-        assert!(custom::<Nothing>(&later).is_ok(), "{reason}");
-        assert_eq!(custom::<()>(&later), Ok(()), "{reason}");
-        assert_eq!(custom::<Option<User>>(&later), Ok(None), "{reason}");
-        let mut named = later;
+    for claims in [json!({"auth_time": NOW, "epoch": 3, "dbsc": true}), json!({"dbsc": false})] {
+        let reason = claims.to_string();
+        assert_eq!(custom::<Map<String, Value>>(&claims), Ok(Map::new()), "{reason}");
+        assert!(custom::<Nothing>(&claims).is_ok(), "{reason}");
+        assert_eq!(custom::<()>(&claims), Ok(()), "{reason}");
+        assert_eq!(custom::<Option<User>>(&claims), Ok(None), "{reason}");
+        let mut named = claims;
         named["name"] = json!("Alice");
         assert!(custom::<Strict>(&named).is_ok(), "{reason}");
         assert_eq!(custom::<User>(&named).unwrap().name, "Alice", "{reason}");
@@ -187,7 +182,7 @@ fn a_token_of_a_later_version_is_valid_whatever_the_type_is() {
 }
 
 #[test]
-fn the_claims_of_a_later_version_are_read_once() {
+fn the_standard_claims_that_a_token_may_lack_are_read_once() {
     for name in ["auth_time", "epoch", "dbsc"] {
         let payload = claims_but(&json!({ name: 1 }));
         let twice = format!("{},\"{name}\":1}}", payload.strip_suffix('}').unwrap());

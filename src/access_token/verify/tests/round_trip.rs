@@ -23,6 +23,7 @@ fn new_access<'a>(subject: &'a Subject, scope: &'a str, custom: &'a CustomMember
         scope,
         auth_time: None,
         epoch: 0,
+        is_device_bound: false,
         issued_at: Timestamp::from_millis(NOW * 1000 + 999),
         expires_at: Timestamp::from_millis((NOW + 300) * 1000 + 999),
         custom,
@@ -37,6 +38,7 @@ fn what_is_minted_verifies() {
     let claims = NewAccessToken {
         auth_time: Some(at(NOW - 7)),
         epoch: 3,
+        is_device_bound: true,
         ..new_access(&subject, "user admin", &members)
     };
     let token = mint(&keys(), &claims).unwrap();
@@ -46,7 +48,7 @@ fn what_is_minted_verifies() {
     assert_eq!(read.session, SessionHandle::from_bytes([7; 16]));
     assert_eq!(read.scope, "user admin");
     assert_eq!((read.issued_at, read.expires_at), (at(NOW), at(NOW + 300)));
-    assert_eq!((read.auth_time, read.epoch), (Some(at(NOW - 7)), 3));
+    assert_eq!((read.auth_time, read.epoch, read.is_device_bound), (Some(at(NOW - 7)), 3, true));
     assert_eq!(read.custom, user);
 
     let again = mint(&keys(), &new_access(&subject, "user admin", &members)).unwrap();
