@@ -119,7 +119,7 @@ impl Error for TokenError {}
 impl From<RefreshError> for TokenError {
     fn from(error: RefreshError) -> Self {
         match error {
-            RefreshError::Inactive => Self::InvalidGrant,
+            RefreshError::Inactive | RefreshError::Unproven => Self::InvalidGrant,
             RefreshError::LoginRequired => Self::LoginRequired,
             RefreshError::Overtaken => Self::Overtaken,
             RefreshError::Unavailable => Self::Unavailable,

@@ -70,6 +70,7 @@ fn client<C: CustomClaims>(auth: &Auth<C>, request: &Request) -> ClientInfo {
     ClientInfo {
         ip: ip.and_then(|ip| ip(request.headers(), request.extensions())),
         user_agent: request.headers().get(USER_AGENT).cloned(),
+        refresh_skipped: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use tower_refresh_core::{
     SessionRow, Timestamp,
-    rotation::{Attempt, Decision, Rule, Tokens as TokensToSend, commit as decide},
+    rotation::{Decision, Rule, Tokens as TokensToSend, commit as decide},
 };
 
 use super::{
@@ -33,7 +33,7 @@ pub(super) async fn commit<C: CustomClaims>(
     live: &Live<C>,
     client: &ClientInfo,
 ) -> Result<Arc<Committed<C>>, RefreshError> {
-    let data_changes = sessions.data_changes();
+    let row_changes = sessions.row_changes();
     // The same keys throughout: they may be replaced meanwhile.
     let keys = Arc::clone(&tokens.keys());
     let mut claims = ClaimsToSend {
@@ -62,7 +62,7 @@ pub(super) async fn commit<C: CustomClaims>(
             }
             let refresh = issue_refresh(sessions, tokens, &keys, token, client, &decided);
             let committed =
-                Arc::new(Committed::new(decided.row, decided.now, keys, refresh, failed_under, data_changes));
+                Arc::new(Committed::new(decided.row, decided.now, keys, refresh, failed_under, row_changes));
             let issued = committed.issue(sessions, tokens, user.as_ref(), client);
             // A commit that could not make all tokens leaves them to the next request.
             if issued.access.is_some() && issued.refresh.is_some() {
@@ -115,9 +115,8 @@ async fn store_decision<C: CustomClaims>(
                 Err(_) => return Err(RefreshError::Unavailable),
             };
         }
-        let denied = sessions.is_denied(token.handle);
         let row = if is_fresh { reloaded.as_deref() } else { Some(&*live.row) };
-        let attempt = Attempt::new(row, token.generation, now).with_denied(denied);
+        let attempt = sessions.attempt(row, token, now);
         let decision = adapt(decide(&attempt, live.class, &sessions.policy));
         let (rule, to_send) = (decision.rule, decision.send);
         let rotates = matches!(rule, Rule::Rotate | Rule::Late);

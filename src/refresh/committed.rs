@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tower_refresh_core::{
     SessionRow, Timestamp,
-    rotation::{Attempt, Rule, TokenClass, commit as decide},
+    rotation::{Rule, TokenClass, commit as decide},
 };
 
 use crate::{
@@ -28,8 +28,8 @@ pub(super) struct Committed<C> {
     refresh: Option<IssuedRefresh>,
     /// The epoch under which the claims could not be loaded.
     failed_under: Option<u32>,
-    /// [`Sessions::data_changes`] before the row was read.
-    data_changes: u64,
+    /// [`Sessions::row_changes`] before the row was read.
+    row_changes: u64,
     newest: Mutex<Option<IssuedTo<C>>>,
 }
 
@@ -46,9 +46,9 @@ impl<C: CustomClaims> Committed<C> {
         keys: Arc<PreparedKeys>,
         refresh: Option<IssuedRefresh>,
         failed_under: Option<u32>,
-        data_changes: u64,
+        row_changes: u64,
     ) -> Self {
-        Self { row, now, keys, refresh, failed_under, data_changes, newest: Mutex::default() }
+        Self { row, now, keys, refresh, failed_under, row_changes, newest: Mutex::default() }
     }
 
     /// Whether r4 sends the tokens again to a request that shares the load of this commit. This server wrote or read the row, so
@@ -56,19 +56,19 @@ impl<C: CustomClaims> Committed<C> {
     ///
     /// No other server can have rotated the session meanwhile: the damping interval exceeds the grace period by more than clocks
     /// differ. It may have ended it, which the denylist shows, or the store where it must be asked because the feed is lost. The row
-    /// is read again if this server has changed the data of a session since: the claims may be those of the former data.
+    /// is read again if this server has changed a session otherwise since: the claims may be those of former data, or the session may have
+    /// become one that requires proofs of its device.
     pub(super) fn is_due_again(
         &self,
         sessions: &Sessions<C>,
         token: &RefreshToken,
         class: TokenClass,
     ) -> bool {
-        let denied = sessions.is_denied(token.handle);
-        let attempt = Attempt::new(Some(&self.row), token.generation, sessions.now()).with_denied(denied);
+        let attempt = sessions.attempt(Some(&self.row), token, sessions.now());
         let decision = decide(&attempt, class, &sessions.policy);
         decision.rule == Rule::Redeliver
             && !sessions.must_ask_store()
-            && self.data_changes == sessions.data_changes()
+            && self.row_changes == sessions.row_changes()
     }
 
     /// The tokens with the claims of `user`, or newer ones. Without a user, those that were issued already. Without an access token
@@ -95,7 +95,7 @@ impl<C: CustomClaims> Committed<C> {
             }
         }
         let access = newest.as_ref().and_then(|issued| issued.access.clone());
-        Issued { access, refresh: self.refresh.clone() }.without_claims_below(least_epoch)
+        Issued { access, refresh: self.refresh.clone(), offer: None }.without_claims_below(least_epoch)
     }
 
     /// Whether an access token needs claims that none of the requests that share it has loaded. Not if loading them has failed.

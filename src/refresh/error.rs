@@ -9,6 +9,8 @@ pub(crate) enum RefreshError {
     Inactive,
     /// The application requires a login of this request. Nothing was changed.
     LoginRequired,
+    /// The session is bound to a device, and the request has no proof of it. Nothing was changed.
+    Unproven,
     /// Other requests rotated the session meanwhile, and their responses carry its tokens. Or the token was overdue, and no late
     /// budget was left.
     Overtaken,
@@ -21,7 +23,7 @@ pub(crate) enum RefreshError {
 impl From<RefreshError> for RejectionKind {
     fn from(error: RefreshError) -> Self {
         match error {
-            RefreshError::Inactive => Self::Unauthenticated,
+            RefreshError::Inactive | RefreshError::Unproven => Self::Unauthenticated,
             RefreshError::LoginRequired => Self::LoginRequired { expired_bearer: false },
             RefreshError::Overtaken => Self::Overtaken,
             RefreshError::Unavailable => Self::Unavailable,

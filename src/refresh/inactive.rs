@@ -14,6 +14,8 @@ pub(crate) enum Inactive {
     TokenRejected,
     /// The application requires a login of this request, and the session goes on.
     LoginRequired,
+    /// The session is bound to a device, and the request has no proof of it. The session goes on.
+    Unproven,
     /// The claims of the valid access token are outdated, so that it counts as expired.
     ClaimsOutdated,
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use futures_util::{FutureExt, future::BoxFuture};
 use tower_refresh_core::{
     EndReason, SessionRow, StoreError, Timestamp,
-    rotation::{Attempt, TokenClass, classify, roll_forward},
+    rotation::{TokenClass, classify, roll_forward},
 };
 
 use super::{
@@ -18,7 +18,7 @@ use crate::{
     event::{ClientInfo, EventKind},
     refresh_token::{RefreshToken, RefreshTransport},
     sessions::Sessions,
-    tokens::{PreparedUser, Tokens},
+    tokens::{Issued, PreparedUser, Tokens},
 };
 
 /// The result of a load.
@@ -27,6 +27,8 @@ pub(crate) enum Loaded<C> {
     Live(Box<Live<C>>),
     /// The valid access token authenticates: its session is live.
     SessionLive(Arc<User<C>>),
+    /// The access token came from a proof of the device, and authenticates. It is replaced, because its claims were outdated.
+    Reissued(Box<Reissued<C>>),
     /// Neither does.
     Inactive(Inactive),
     /// The store or the claims source failed (c11): the user cannot be identified, and nothing was changed.
@@ -44,7 +46,8 @@ impl<C> Loaded<C> {
         match self {
             Self::Live(live) => Ok(live),
             Self::Inactive(Inactive::LoginRequired) => Err(RefreshError::LoginRequired),
-            Self::SessionLive(_) | Self::Inactive(_) => Err(RefreshError::Inactive),
+            Self::Inactive(Inactive::Unproven) => Err(RefreshError::Unproven),
+            Self::SessionLive(_) | Self::Reissued(_) | Self::Inactive(_) => Err(RefreshError::Inactive),
             Self::Unavailable => Err(RefreshError::Unavailable),
             Self::InvalidClaims(reason) => Err(RefreshError::InvalidClaims(*reason)),
         }
@@ -57,6 +60,12 @@ pub(crate) struct Live<C> {
     pub(crate) user: PreparedUser<C>,
     /// The first commit on this load.
     pub(super) committed: OnceLock<Arc<Committed<C>>>,
+}
+
+pub(crate) struct Reissued<C> {
+    pub(crate) user: Arc<User<C>>,
+    /// Without an access token if signing failed, and never with a refresh token.
+    pub(crate) issued: Issued,
 }
 
 impl<C: CustomClaims> Live<C> {
@@ -96,9 +105,7 @@ pub(super) async fn load<C: CustomClaims>(
         };
         let row = row.map(Box::new);
         let now = sessions.now();
-        let denied = sessions.is_denied(token.handle);
-        let attempt = Attempt::new(row.as_deref(), token.generation, now).with_denied(denied);
-        let class = classify(&attempt, &sessions.policy);
+        let class = classify(&sessions.attempt(row.as_deref(), &token, now), &sessions.policy);
         let Some(row) = row else {
             return Loaded::Inactive(dead.remember_if_final(token.handle, None, now));
         };
@@ -122,6 +129,17 @@ pub(super) async fn load<C: CustomClaims>(
             }
             TokenClass::Expired => {
                 return Loaded::Inactive(dead.remember_if_final(row.handle, Some(&row), now));
+            }
+            // The proof that came before could not be accepted.
+            TokenClass::Unproven if sessions.device_failures.has(row.handle, now) => {
+                return Loaded::Unavailable;
+            }
+            TokenClass::Unproven => {
+                // Beside a valid access token it says nothing: the browser gives its proof when that one expires.
+                if mode != Mode::Advisory {
+                    report(EventKind::DeviceUnproven(client.refresh_skipped), &row);
+                }
+                return Loaded::Inactive(Inactive::Unproven);
             }
             TokenClass::Reuse => {
                 report(EventKind::Reuse, &row);
@@ -150,6 +168,9 @@ pub(super) async fn load<C: CustomClaims>(
             }
             _ => return Loaded::Inactive(Inactive::TokenRejected),
         };
+        if mode == Mode::Deciding && sessions.only_reports_unproven(&row) {
+            report(EventKind::DeviceUnproven(client.refresh_skipped), &row);
+        }
         return with_claims(&sessions, &tokens, class, row, token.transport, mode, &client).await;
     }
     Loaded::Unavailable
@@ -177,16 +198,25 @@ async fn with_claims<C: CustomClaims>(
 ) -> Loaded<C> {
     match load_user(sessions, tokens, &row, transport, client).await {
         Ok(Some(user)) => Loaded::Live(Box::new(Live { class, row, user, committed: OnceLock::new() })),
-        Ok(None) if mode == Mode::Deciding => end(sessions, row, EndReason::Disabled, client).await,
-        Ok(None) => {
-            if mode == Mode::ReadOnly {
-                sessions.events.emit_for(EventKind::Disabled, &row, client);
-            }
-            Loaded::Inactive(Inactive::TokenRejected)
-        }
+        Ok(None) => subject_gone(sessions, row, mode, client).await,
         Err(RefreshError::InvalidClaims(reason)) => Loaded::InvalidClaims(reason),
         Err(_) => Loaded::Unavailable,
     }
+}
+
+/// The claims source does not know the subject (c12).
+pub(super) async fn subject_gone<C: CustomClaims>(
+    sessions: &Arc<Sessions<C>>,
+    row: Box<SessionRow>,
+    mode: Mode,
+    client: &ClientInfo,
+) -> Loaded<C> {
+    match mode {
+        Mode::Deciding => return end(sessions, row, EndReason::Disabled, client).await,
+        Mode::ReadOnly => sessions.events.emit_for(EventKind::Disabled, &row, client),
+        Mode::Advisory => {}
+    }
+    Loaded::Inactive(Inactive::TokenRejected)
 }
 
 /// What a load is to one of the requests that share it: the application may object to this request and to no other.

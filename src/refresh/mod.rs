@@ -22,6 +22,7 @@ use tower_refresh_core::{SessionRow, Timestamp};
 use self::{
     commit::{report, report_repeated_loss, was_late_before},
     commits::Commits,
+    confirm::Confirmation,
     dead::DeadSessions,
     load::reload_claims,
     loads::Loads,
@@ -31,7 +32,7 @@ pub(crate) use self::{
     commits::Committing,
     error::RefreshError,
     inactive::Inactive,
-    load::{Live, Loaded, Mode},
+    load::{Live, Loaded, Mode, Reissued},
     loads::Loading,
 };
 use crate::{
@@ -88,8 +89,27 @@ impl<C: CustomClaims> Refresher<C> {
         mode: Mode,
         client: ClientInfo,
     ) -> Loading<C> {
-        let (sessions, dead) = (self.sessions.clone(), self.dead.clone());
-        confirm::confirm_or_load(sessions, self.loads.clone(), dead, user, token, mode, client)
+        self.confirmation(user, mode, client).or_load(self.loads.clone(), token)
+    }
+
+    /// An access token in place of the valid one of `user`, which came from a proof of the device, with the claims as of now.
+    pub(crate) async fn reissue(
+        &self,
+        user: Arc<User<C>>,
+        client: ClientInfo,
+    ) -> Result<(Issued, Option<Arc<User<C>>>), RefreshError> {
+        match self.confirmation(user, Mode::Deciding, client).reissue().await {
+            Loaded::Reissued(reissued) if self.sessions.is_denied(reissued.user.session) => {
+                Err(RefreshError::Inactive)
+            }
+            Loaded::Reissued(reissued) => Ok((reissued.issued, Some(reissued.user))),
+            loaded => Err(loaded.live().err().unwrap_or(RefreshError::Inactive)),
+        }
+    }
+
+    fn confirmation(&self, user: Arc<User<C>>, mode: Mode, client: ClientInfo) -> Confirmation<C> {
+        let (sessions, tokens, dead) = (self.sessions.clone(), self.tokens.clone(), self.dead.clone());
+        Confirmation { sessions, tokens, dead, user, mode, client }
     }
 
     /// What was loaded before, with the claims as of now.

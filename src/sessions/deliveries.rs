@@ -138,7 +138,7 @@ mod tests {
     fn as_many_deliveries_as_the_bound_are_compared_and_none_after_two_grace_periods() {
         let deliveries = Deliveries::new(Duration::from_secs(30));
         let session = |number: usize| SessionHandle::from_bytes((number as u128).to_be_bytes());
-        let ip = |ip: &str| ClientInfo { ip: Some(ip.parse().unwrap()), user_agent: None };
+        let ip = |ip: &str| ClientInfo { ip: Some(ip.parse().unwrap()), ..ClientInfo::default() };
         let (here, there) = (ip("192.0.2.1"), ip("192.0.2.2"));
         let start = Duration::from_secs(1_000_000);
         let record = |number, client, now| deliveries.record(session(number), 0, client, now);

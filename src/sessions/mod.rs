@@ -17,7 +17,10 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use tower_refresh_core::{RotationPolicy, SessionHandle, SessionRow, Timestamp};
+use tower_refresh_core::{
+    RotationPolicy, SessionBinding, SessionHandle, SessionRow, Timestamp,
+    rotation::{Attempt, DeviceProof},
+};
 
 use self::deliveries::Deliveries;
 pub use self::list::SessionPage;
@@ -27,7 +30,14 @@ pub(crate) use self::{
     revocations::{Revocations, Standing},
     store::{DynStore, GuardedStore, random_version},
 };
-use crate::{assessment::Assessor, claims::ClaimsSource, event::Events, settings::FeedLossPolicy};
+use crate::{
+    assessment::Assessor,
+    claims::ClaimsSource,
+    device::Failures,
+    event::Events,
+    refresh_token::RefreshToken,
+    settings::{DeviceBinding, FeedLossPolicy},
+};
 
 pub(crate) struct Sessions<C> {
     pub(crate) store: GuardedStore,
@@ -39,8 +49,11 @@ pub(crate) struct Sessions<C> {
     pub(crate) deliveries: Deliveries,
     feed_loss_policy: FeedLossPolicy,
     revocations: Revocations,
-    /// How often this server has replaced the data of any session.
-    data_changes: AtomicU64,
+    /// `None` if sessions are not bound to devices.
+    device_binding: Option<DeviceBinding>,
+    pub(crate) device_failures: Failures,
+    /// How often this server has changed any session in another way than by a rotation.
+    row_changes: AtomicU64,
 }
 
 impl<C: Send + Sync + 'static> Sessions<C> {
@@ -51,10 +64,10 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         events: Events,
         policy: RotationPolicy,
         feed_loss_policy: FeedLossPolicy,
+        device_binding: Option<DeviceBinding>,
     ) -> Self {
         let deliveries = Deliveries::new(policy.grace);
         let revocations = Revocations::new(events.clone(), policy.access_lifetime);
-        let data_changes = AtomicU64::new(0);
         Self {
             store,
             claims,
@@ -64,7 +77,9 @@ impl<C: Send + Sync + 'static> Sessions<C> {
             deliveries,
             feed_loss_policy,
             revocations,
-            data_changes,
+            device_binding,
+            device_failures: Failures::default(),
+            row_changes: AtomicU64::new(0),
         }
     }
 
@@ -100,13 +115,39 @@ impl<C: Send + Sync + 'static> Sessions<C> {
         row.claims_epoch.max(self.least_epoch(row.handle))
     }
 
-    /// How often this server has replaced the data of any session: a number that tells whether data that were read may be former ones.
-    pub(crate) fn data_changes(&self) -> u64 {
-        self.data_changes.load(Ordering::Acquire)
+    /// The use of `token`, without a proof of the device, in the session of `row` at `now`.
+    pub(crate) fn attempt<'a>(
+        &self,
+        row: Option<&'a SessionRow>,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Attempt<'a> {
+        let denied = self.is_denied(token.handle);
+        let is_required = self.enforces_device_binding();
+        let proof = if is_required { DeviceProof::Missing } else { DeviceProof::NotRequired };
+        Attempt::new(row, token.generation, now).with_denied(denied).with_proof(proof)
     }
 
-    pub(crate) fn count_data_change(&self) {
-        self.data_changes.fetch_add(1, Ordering::Release);
+    /// Whether a session that is bound to a device requires its proofs.
+    pub(crate) fn enforces_device_binding(&self) -> bool {
+        self.device_binding == Some(DeviceBinding::Enforce)
+    }
+
+    /// Whether a refresh token without a proof of the device is only reported, in the session of `row`.
+    pub(crate) fn only_reports_unproven(&self, row: &SessionRow) -> bool {
+        self.device_binding == Some(DeviceBinding::Observe)
+            && row.binding.as_ref().is_some_and(SessionBinding::is_confirmed)
+    }
+
+    /// How often this server has changed any session in another way than by a rotation: a number that tells whether a row that was read
+    /// may be a former one.
+    pub(crate) fn row_changes(&self) -> u64 {
+        self.row_changes.load(Ordering::Acquire)
+    }
+
+    /// Counts a write of the data of a session or of its binding to a device, also one that may have failed.
+    pub(crate) fn count_row_change(&self) {
+        self.row_changes.fetch_add(1, Ordering::Release);
     }
 
     /// Whether the store must be asked even about the session of a valid access token.

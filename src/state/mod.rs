@@ -51,6 +51,10 @@ pub(crate) struct RequestState<C> {
 /// What was loaded for a request before the inner service was called.
 pub(crate) enum Refresh<C> {
     NotNeeded,
+    /// Nothing was loaded: the response may offer once more to register the browser's device.
+    OfferDue,
+    /// Nothing is loaded: the handler loads the session of a device that registers or gives a proof.
+    DeviceRequest,
     Loaded(Box<LoadedRefresh<C>>),
 }
 
@@ -111,7 +115,16 @@ impl<C: CustomClaims> RequestState<C> {
             Some(Loaded::Inactive(Inactive::LoginRequired)) => {
                 RejectionKind::LoginRequired { expired_bearer: false }
             }
+            Some(Loaded::Inactive(Inactive::Unproven)) => self.why_unproven(),
             _ => RejectionKind::Unauthenticated,
+        }
+    }
+
+    /// Why a request is rejected whose device gave no proof.
+    pub(crate) fn why_unproven(&self) -> RejectionKind {
+        match self.info.refresh_skipped {
+            Some(_) => RejectionKind::DeviceRefreshSkipped,
+            None => RejectionKind::Unauthenticated,
         }
     }
 
@@ -128,7 +141,7 @@ impl<C: CustomClaims> RequestState<C> {
 
     pub(crate) fn loaded(&self) -> Option<&Arc<Loaded<C>>> {
         match &self.refresh {
-            Refresh::NotNeeded => None,
+            Refresh::NotNeeded | Refresh::OfferDue | Refresh::DeviceRequest => None,
             Refresh::Loaded(refresh) => Some(&refresh.loaded),
         }
     }

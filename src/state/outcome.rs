@@ -34,6 +34,7 @@ impl<C> Outcome<C> {
         let user = match loaded {
             Loaded::Live(live) => Some(&live.user.user),
             Loaded::SessionLive(user) => Some(user),
+            Loaded::Reissued(reissued) => Some(&reissued.user),
             Loaded::Unavailable => return Self::Rejected(RejectionKind::Unavailable),
             Loaded::InvalidClaims(reason) => {
                 return Self::Rejected(RejectionKind::InvalidClaims { reason: *reason });
@@ -49,7 +50,7 @@ impl<C> Outcome<C> {
             Loaded::Inactive(_) => None,
         };
         let fallback = match (loaded, fallback) {
-            (Loaded::Inactive(Inactive::ClaimsOutdated), Fallback::InvalidBearer(_)) => {
+            (Loaded::Inactive(Inactive::ClaimsOutdated | Inactive::Unproven), Fallback::InvalidBearer(_)) => {
                 Fallback::InvalidBearer(InvalidTokenReason::Expired)
             }
             _ => fallback,

@@ -9,7 +9,7 @@ use crate::{
     CustomClaims,
     auth_inner::AuthInner,
     credentials::{RetainedHeaders, cross_site::Navigation},
-    event::ClientInfo,
+    event::{ClientInfo, DeviceRefreshSkipped},
     refresh_token::{PresentedTokens, RefreshTransport},
     settings::{AccessTransport, Settings},
 };
@@ -21,10 +21,14 @@ pub(crate) struct RequestInfo {
     /// A browser sent the request, as far as its headers show.
     pub(crate) is_from_browser: bool,
     pub(crate) navigation: Navigation,
+    /// Whether another site started the navigation, and no script can read the response.
+    pub(crate) is_hidden_from_scripts: bool,
     /// How a new access token is sent.
     pub(crate) transport: AccessTransport,
     /// Without cookies if they do not count.
     pub(crate) headers: RetainedHeaders,
+    /// Why the browser did not refresh its device-bound session before. Read where the answer can depend on it.
+    pub(crate) refresh_skipped: Option<DeviceRefreshSkipped>,
     ip: Option<IpAddr>,
     is_connect: bool,
     refresh_tokens: OnceLock<Box<PresentedTokens>>,
@@ -38,8 +42,10 @@ impl RequestInfo {
             is_cross_site: false,
             is_from_browser: false,
             navigation: Navigation::No,
+            is_hidden_from_scripts: false,
             transport: AccessTransport::Header,
             headers: RetainedHeaders::default(),
+            refresh_skipped: None,
             ip,
             is_connect: *method == Method::CONNECT,
             refresh_tokens: OnceLock::new(),
@@ -48,7 +54,11 @@ impl RequestInfo {
 
     /// The client, for events and the list of sessions.
     pub(crate) fn client(&self) -> ClientInfo {
-        ClientInfo { ip: self.ip, user_agent: self.headers.user_agent.clone() }
+        ClientInfo {
+            ip: self.ip,
+            user_agent: self.headers.user_agent.clone(),
+            refresh_skipped: self.refresh_skipped,
+        }
     }
 
     /// Whether the layer must change nothing: another site started the request, and can discard its response.

@@ -12,6 +12,8 @@ pub(crate) enum Requirement {
     Scope(Arc<str>),
     /// A user who authenticated at most this long ago.
     RecentLogin(Duration),
+    /// A user whose device gave a proof for the access token.
+    DeviceBinding,
 }
 
 impl Requirement {
@@ -24,7 +26,8 @@ impl Requirement {
             Self::RecentLogin(max_age) if !user.is_recent(*max_age) => {
                 Some(RejectionKind::InsufficientUserAuthentication { max_age: *max_age })
             }
-            Self::User | Self::Scope(_) | Self::RecentLogin(_) => None,
+            Self::DeviceBinding if !user.is_device_bound => Some(RejectionKind::DeviceBindingRequired),
+            Self::User | Self::Scope(_) | Self::RecentLogin(_) | Self::DeviceBinding => None,
         }
     }
 }

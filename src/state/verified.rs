@@ -38,7 +38,7 @@ impl<C: CustomClaims> VerifiedState<C> {
         ip: Option<IpAddr>,
         headers: RetainedHeaders,
     ) -> Arc<Self> {
-        let client = ClientInfo { ip, user_agent: headers.user_agent };
+        let client = ClientInfo { ip, user_agent: headers.user_agent, refresh_skipped: None };
         let mistake_reported = AtomicBool::new(false);
         Arc::new(Self { verifier, outcome, is_cross_site, client, mistake_reported })
     }
