@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use http::HeaderValue;
 
+use super::device::DeviceRefreshSkipped;
+
 /// The longest text of a client that is stored or reported, in bytes.
 const LONGEST_TEXT: usize = 256;
 
@@ -12,11 +14,13 @@ const LONGEST_TEXT: usize = 256;
 pub(crate) struct ClientInfo {
     pub(crate) ip: Option<IpAddr>,
     pub(crate) user_agent: Option<HeaderValue>,
+    /// Why it did not refresh its device-bound session before.
+    pub(crate) refresh_skipped: Option<DeviceRefreshSkipped>,
 }
 
 impl ClientInfo {
     /// For calls of the application outside of requests.
-    pub(crate) const NONE: &'static Self = &Self { ip: None, user_agent: None };
+    pub(crate) const NONE: &'static Self = &Self { ip: None, user_agent: None, refresh_skipped: None };
 
     pub(crate) fn displayable_user_agent(&self) -> Option<String> {
         self.user_agent.as_ref().map(|header| {

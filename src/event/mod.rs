@@ -2,6 +2,7 @@
 
 mod about;
 mod client;
+mod device;
 mod reason;
 mod reporter;
 
@@ -10,11 +11,14 @@ use std::{net::IpAddr, time::Duration};
 pub use tower_refresh_core::{EndReason, rotation::TokenClass};
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
-pub use self::reason::{ClientDifference, JwksFailure, Misconfiguration, RejectionReason};
 pub(crate) use self::{
     about::About,
     client::{ClientInfo, displayable},
     reporter::{Events, Listener, report_missing_layer},
+};
+pub use self::{
+    device::{DeviceRefreshSkipped, DeviceRefusal},
+    reason::{ClientDifference, JwksFailure, Misconfiguration, RejectionReason},
 };
 use crate::InvalidClaimsReason;
 
@@ -134,6 +138,17 @@ pub enum EventKind {
     /// written and no cookie touched. A request that needed them failed with
     /// [`RejectionKind::InvalidClaims`](crate::RejectionKind::InvalidClaims), and succeeds as soon as they fit again.
     InvalidClaims(InvalidClaimsReason),
+    /// A session was bound to the key of a device. The binding counts from the first [proof](Self::DeviceProven) on.
+    DeviceBound,
+    /// The device to which a session is bound gave a proof, and an access token was issued.
+    DeviceProven,
+    /// A refresh token was presented without a proof of the device to which its session is bound. With
+    /// [`DeviceBinding::Enforce`](crate::DeviceBinding::Enforce) the token authenticated nothing, and nothing was changed; with
+    /// [`DeviceBinding::Observe`](crate::DeviceBinding::Observe) it refreshed. Somebody uses a copy of it on another device, or the browser could not refresh, for the reason that it gives;
+    /// a thief can give one too.
+    DeviceUnproven(Option<DeviceRefreshSkipped>),
+    /// The registration of a device's key was refused. The session goes on as before.
+    DeviceRegistrationRefused(DeviceRefusal),
     /// A mistake in the application, which a client received as a 500 that names it. Reported at most once for each request.
     Misconfigured(Misconfiguration),
 }
@@ -171,6 +186,10 @@ impl EventKind {
             Self::JwksRestored => "jwks_restored",
             Self::JwksExpired => "jwks_expired",
             Self::InvalidClaims(_) => "invalid_claims",
+            Self::DeviceBound => "device_bound",
+            Self::DeviceProven => "device_proven",
+            Self::DeviceUnproven(_) => "device_unproven",
+            Self::DeviceRegistrationRefused(_) => "device_registration_refused",
             Self::Misconfigured(_) => "misconfigured",
         }
     }
@@ -186,6 +205,8 @@ impl EventKind {
             Self::JwksFailed(reason) => reason.as_str(),
             Self::InvalidClaims(reason) => reason.as_str(),
             Self::Misconfigured(mistake) => mistake.as_str(),
+            Self::DeviceUnproven(Some(skipped)) => skipped.as_str(),
+            Self::DeviceRegistrationRefused(refusal) => refusal.as_str(),
             _ => "",
         }
     }

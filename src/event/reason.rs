@@ -26,6 +26,8 @@ pub enum RejectionReason {
     InsufficientScope,
     /// The user logged in too long ago for the route. The event has the user.
     InsufficientUserAuthentication,
+    /// The device to which the session is bound gave no proof, or there is none. The event has the user.
+    DeviceBindingRequired,
 }
 
 impl RejectionReason {
@@ -39,6 +41,7 @@ impl RejectionReason {
             Self::CrossSite => "cross_site",
             Self::InsufficientScope => "insufficient_scope",
             Self::InsufficientUserAuthentication => "insufficient_user_authentication",
+            Self::DeviceBindingRequired => "device_binding_required",
         }
     }
 
@@ -53,6 +56,7 @@ impl RejectionReason {
             RejectionKind::InsufficientUserAuthentication { .. } => {
                 Some(Self::InsufficientUserAuthentication)
             }
+            RejectionKind::DeviceBindingRequired => Some(Self::DeviceBindingRequired),
             _ => None,
         }
     }
@@ -69,10 +73,12 @@ pub enum Misconfiguration {
     OtherAuth,
     /// [`RejectionKind::ClaimsTypeMismatch`]: the handler requests claims of another type than the layer was built with.
     ClaimsTypeMismatch,
-    /// [`RejectionKind::InvalidLoginOptions`]: a handler passed a login options that are invalid.
+    /// [`RejectionKind::InvalidLoginOptions`]: a handler passed login options that are invalid.
     InvalidLoginOptions,
     /// [`RejectionKind::NoSessions`]: a handler requests a [`Session`](crate::Session) behind a [`Verifier`](crate::Verifier).
     NoSessions,
+    /// [`RejectionKind::NoDeviceBinding`]: a handler registers or refreshes a device without the setting.
+    NoDeviceBinding,
     /// [`RejectionKind::Sealed`]: a handler changed the session after the response head was ready.
     Sealed,
 }
@@ -86,6 +92,7 @@ impl Misconfiguration {
             Self::ClaimsTypeMismatch => "claims_type_mismatch",
             Self::InvalidLoginOptions => "invalid_login_options",
             Self::NoSessions => "no_sessions",
+            Self::NoDeviceBinding => "no_device_binding",
             Self::Sealed => "sealed",
         }
     }
@@ -97,6 +104,7 @@ impl Misconfiguration {
             RejectionKind::ClaimsTypeMismatch { .. } => Some(Self::ClaimsTypeMismatch),
             RejectionKind::InvalidLoginOptions { .. } => Some(Self::InvalidLoginOptions),
             RejectionKind::NoSessions => Some(Self::NoSessions),
+            RejectionKind::NoDeviceBinding => Some(Self::NoDeviceBinding),
             RejectionKind::Sealed => Some(Self::Sealed),
             _ => None,
         }

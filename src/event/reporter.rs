@@ -12,9 +12,9 @@ use std::{
 use tower_refresh_core::Subject;
 use tower_refresh_core::{SessionRow, Timestamp};
 
-#[cfg(feature = "tracing")]
-use super::ClientDifference;
 use super::{About, ClientInfo, Event, EventKind, Misconfiguration, RejectionReason};
+#[cfg(feature = "tracing")]
+use super::{ClientDifference, DeviceRefusal};
 use crate::{RejectionKind, clock::Clock};
 
 /// Reports events, with the time of the clock.
@@ -161,7 +161,11 @@ fn trace(event: &Event, message: Option<&str>) {
         };
     }
     match event.kind {
-        EventKind::Refresh(_) | EventKind::Rejected(_) => at!(DEBUG),
+        EventKind::DeviceRegistrationRefused(DeviceRefusal::OtherKey) => at!(WARN),
+        EventKind::Refresh(_)
+        | EventKind::Rejected(_)
+        | EventKind::DeviceProven
+        | EventKind::DeviceRegistrationRefused(_) => at!(DEBUG),
         EventKind::Login
         | EventKind::Reauthentication
         | EventKind::End(_)
@@ -170,6 +174,7 @@ fn trace(event: &Event, message: Option<&str>) {
         | EventKind::JwksRestored
         | EventKind::Redelivered(ClientDifference::Ip)
         | EventKind::Disabled
+        | EventKind::DeviceBound
         | EventKind::LoginRequired => at!(INFO),
         EventKind::Late
         | EventKind::Spent
@@ -182,6 +187,7 @@ fn trace(event: &Event, message: Option<&str>) {
         | EventKind::ResponsesLost
         | EventKind::Redelivered(_)
         | EventKind::UnknownNotice
+        | EventKind::DeviceUnproven(_)
         | EventKind::LargeResponseHead { .. } => at!(WARN),
         EventKind::StoreFailed
         | EventKind::ClaimsFailed

@@ -38,6 +38,12 @@ pub enum RejectionKind {
         /// How long ago the user may have logged in.
         max_age: Duration,
     },
+    /// The route needs a session that is bound to a device, and the device gave no proof for the user's access token:
+    /// [`Auth::require_device_binding`](crate::Auth::require_device_binding).
+    DeviceBindingRequired,
+    /// The request is anonymous, and the route needs a user: its session is bound to a device, and the browser says that it could not refresh
+    /// the session (`Secure-Session-Skipped`). The session goes on, so the user need not log in. Nothing was changed.
+    DeviceRefreshSkipped,
     /// Another site started the request, so its cookies do not count, and it cannot log in or out.
     CrossSite,
     /// [`Session::login_native`](crate::Session::login_native): the request comes from a browser, which must keep its refresh
@@ -86,6 +92,9 @@ pub enum RejectionKind {
         /// What is wrong.
         reason: InvalidLoginOptionsReason,
     },
+    /// [`Session::register_device`](crate::Session::register_device), [`Session::refresh_device`](crate::Session::refresh_device):
+    /// sessions are not bound to devices.
+    NoDeviceBinding,
     /// The [`Session`](crate::Session) can no longer be changed: the response head is ready.
     Sealed,
     /// The operating system provided no random bytes, or a key failed that worked at start.
@@ -132,6 +141,10 @@ impl fmt::Display for RejectionKind {
             Self::InsufficientUserAuthentication { .. } => {
                 f.write_str("more recent authentication is required")
             }
+            Self::DeviceBindingRequired => f.write_str("a session that is bound to this device is required"),
+            Self::DeviceRefreshSkipped => {
+                f.write_str("the browser could not refresh the session that is bound to this device")
+            }
             Self::CrossSite => f.write_str("the request was started by another site"),
             Self::FromBrowser => f.write_str("browsers must log in with cookies"),
             Self::Unavailable => f.write_str("credentials cannot be checked at the moment"),
@@ -156,6 +169,9 @@ impl fmt::Display for RejectionKind {
                 write!(f, "the claims do not fit into an access token: {reason}")
             }
             Self::InvalidLoginOptions { reason } => write!(f, "invalid login options: {reason}"),
+            Self::NoDeviceBinding => f.write_str(
+                "this route is for device-bound sessions, and the setting `device_binding` is missing",
+            ),
             Self::Sealed => f.write_str("the session can no longer be changed: the response head is ready"),
             Self::Internal => f.write_str("internal cryptographic error"),
         }

@@ -11,9 +11,10 @@
 //! | [`InvalidParameter`](RejectionKind::InvalidParameter) | 400 | |
 //! | [`InsufficientScope`](RejectionKind::InsufficientScope) | 403 | `… error="insufficient_scope", scope="…"` |
 //! | [`InsufficientUserAuthentication`](RejectionKind::InsufficientUserAuthentication) | 401 | `… error="insufficient_user_authentication", max_age="…"` (RFC 9470) |
+//! | [`DeviceBindingRequired`](RejectionKind::DeviceBindingRequired) | 403 | |
 //! | [`CrossSite`](RejectionKind::CrossSite), [`FromBrowser`](RejectionKind::FromBrowser), [`SubjectGone`](RejectionKind::SubjectGone) | 403 | |
 //! | [`SessionNotFound`](RejectionKind::SessionNotFound) | 404 | |
-//! | [`Unavailable`](RejectionKind::Unavailable), [`Overtaken`](RejectionKind::Overtaken) | 503, `Retry-After` | |
+//! | [`Unavailable`](RejectionKind::Unavailable), [`Overtaken`](RejectionKind::Overtaken), [`DeviceRefreshSkipped`](RejectionKind::DeviceRefreshSkipped) | 503, `Retry-After` | |
 //! | all others: mistakes in the application, such as [`InvalidClaims`](RejectionKind::InvalidClaims) | 500 | |
 //!
 //! The document of a 500 describes the mistake, which is also
@@ -121,17 +122,21 @@ impl Rejection {
             | RejectionKind::InsufficientUserAuthentication { .. } => StatusCode::UNAUTHORIZED,
             RejectionKind::InvalidRequest | RejectionKind::InvalidParameter => StatusCode::BAD_REQUEST,
             RejectionKind::InsufficientScope { .. }
+            | RejectionKind::DeviceBindingRequired
             | RejectionKind::CrossSite
             | RejectionKind::FromBrowser
             | RejectionKind::SubjectGone => StatusCode::FORBIDDEN,
             RejectionKind::SessionNotFound => StatusCode::NOT_FOUND,
-            RejectionKind::Unavailable | RejectionKind::Overtaken => StatusCode::SERVICE_UNAVAILABLE,
+            RejectionKind::Unavailable | RejectionKind::DeviceRefreshSkipped | RejectionKind::Overtaken => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             RejectionKind::MissingLayer
             | RejectionKind::OtherAuth
             | RejectionKind::NoSessions
             | RejectionKind::ClaimsTypeMismatch { .. }
             | RejectionKind::InvalidClaims { .. }
             | RejectionKind::InvalidLoginOptions { .. }
+            | RejectionKind::NoDeviceBinding
             | RejectionKind::Sealed
             | RejectionKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -201,6 +206,8 @@ impl Rejection {
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind {
             RejectionKind::Unavailable | RejectionKind::Overtaken => Some(Duration::from_secs(1)),
+            // After failures the browser tries again at ever longer intervals.
+            RejectionKind::DeviceRefreshSkipped => Some(Duration::from_secs(10)),
             _ => None,
         }
     }
