@@ -10,6 +10,7 @@ use tower_refresh_core::Timestamp;
 use crate::{
     CustomClaims,
     clock::Clock,
+    device::Offers,
     event::{About, ClientInfo, EventKind, RejectionReason},
     keys::PreparedKeys,
     refresh::Refresher,
@@ -42,6 +43,7 @@ pub(crate) struct AuthInner<C> {
     pub(crate) presentation: Arc<Presentation>,
     pub(crate) refresher: Refresher<C>,
     pub(crate) large_head_reported: AtomicBool,
+    pub(crate) device_offers: Offers,
     clock: Arc<dyn Clock>,
 }
 
@@ -61,6 +63,7 @@ impl<C: CustomClaims> AuthInner<C> {
             presentation: Arc::new(presentation),
             refresher: Refresher::new(Arc::new(sessions), tokens),
             large_head_reported: AtomicBool::new(false),
+            device_offers: Offers::default(),
             clock,
         }
     }

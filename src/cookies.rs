@@ -82,6 +82,12 @@ impl Cookies {
         &self.refresh
     }
 
+    /// The attributes of a cookie that is set, but for its `Max-Age`, as a browser compares them.
+    pub(crate) fn attributes(&self) -> String {
+        let cookie = self.build("", "", None).to_string();
+        cookie.split_once("; ").map(|(_, attributes)| attributes.to_owned()).unwrap_or_default()
+    }
+
     /// `max_age` in seconds. Without one, the browser keeps the cookie until it closes.
     pub(crate) fn set_access(&self, token: &str, max_age: Option<u64>) -> Option<HeaderValue> {
         self.set(&self.access, token, max_age)

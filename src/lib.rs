@@ -136,6 +136,7 @@ mod clock;
 mod cookies;
 mod credentials;
 mod crypto;
+mod device;
 pub mod event;
 #[cfg(any(doc, doctest))]
 pub mod guide;
@@ -181,7 +182,7 @@ pub use self::{
     rejection::{InvalidLoginOptionsReason, Rejection, RejectionKind},
     session::{Authenticated, LoginOptions, ReauthOptions, Session, TokenResponse},
     sessions::SessionPage,
-    settings::FeedLossPolicy,
+    settings::{DeviceBinding, FeedLossPolicy},
     verifier::{Verifier, VerifierBuilder, VerifyError},
 };
 

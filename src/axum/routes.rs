@@ -5,7 +5,7 @@ use axum::{
     body::Body,
     extract::{Path, RawQuery, State, rejection::PathRejection},
     http::{
-        HeaderValue, Response, StatusCode,
+        HeaderMap, HeaderValue, Response, StatusCode,
         header::{CACHE_CONTROL, CONTENT_TYPE, LINK, X_CONTENT_TYPE_OPTIONS},
     },
     response::IntoResponse,
@@ -26,8 +26,13 @@ impl<C: CustomClaims> Auth<C> {
     /// | `GET /auth/sessions` | [`Session::list`]: 200 with a JSON array of at most 100 sessions; `?after={handle}` for the next page |
     /// | `DELETE /auth/sessions/{handle}` | [`Session::end`]: 204 |
     /// | `GET /.well-known/jwks.json` | [`Auth::jwks`]: 200 |
+    /// | `POST /auth/device/register` | [`Session::register_device`]: 200, only with [`device_binding`](crate::AuthBuilder::device_binding) |
+    /// | `POST /auth/device/refresh` | [`Session::refresh_device`]: 200, only with [`device_binding`](crate::AuthBuilder::device_binding) |
     ///
-    /// A session of the list is `{handle, created_at, last_used_at, user_agent, ip, current}`, with `label` if it has one; times are
+    /// A layer that rejects requests without a user, as [`require_auth`](Self::require_auth), has no place around these routes: a
+    /// browser refreshes a session that is bound to its device without a user, and forgets the session after a 401.
+    ///
+    /// A session of the list is `{handle, created_at, last_used_at, user_agent, ip, device_bound, current}`, with `label` if it has one; times are
     /// strings of RFC 3339. The list is sent with `Cache-Control: private, no-store`, and every response with
     /// `X-Content-Type-Options: nosniff`.
     ///
@@ -36,15 +41,38 @@ impl<C: CustomClaims> Auth<C> {
     /// does not read `Link` requests the page after a page of 100, which may be empty. The response is 404 if the user has no session
     /// `after`, and 400 if that is not a handle.
     pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
-        Router::new()
+        let mut router = Router::new()
             .route("/auth/refresh", post(refresh::<C>))
             .route("/auth/logout", post(logout::<C>))
             .route("/auth/logout-everywhere", post(logout_everywhere::<C>))
             .route("/auth/sessions", get(list::<C>))
             .route("/auth/sessions/{handle}", delete(end::<C>))
-            .route("/.well-known/jwks.json", get(jwks::<C>))
-            .with_state(self.clone())
+            .route("/.well-known/jwks.json", get(jwks::<C>));
+        if self.inner.settings.device.is_some() {
+            router = router
+                .route("/auth/device/register", post(register_device::<C>))
+                .route("/auth/device/refresh", post(refresh_device::<C>));
+        }
+        router.with_state(self.clone())
     }
+}
+
+async fn register_device<C: CustomClaims>(
+    State(auth): State<Auth<C>>,
+    session: Session<C>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Rejection> {
+    session.check_auth(&auth)?;
+    Ok(session.register_device(&headers).await?.map(Body::from))
+}
+
+async fn refresh_device<C: CustomClaims>(
+    State(auth): State<Auth<C>>,
+    session: Session<C>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Rejection> {
+    session.check_auth(&auth)?;
+    Ok(session.refresh_device(&headers).await?.map(Body::from))
 }
 
 async fn refresh<C: CustomClaims>(

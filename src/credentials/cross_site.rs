@@ -80,6 +80,13 @@ pub(crate) fn navigation(headers: &RequestHeaders<'_>, has_cookie_domain: bool) 
     }
 }
 
+/// Whether no script can read the response to a navigation. One that a service worker passes on is a response to that script.
+pub(crate) fn is_hidden_from_scripts(headers: &RequestHeaders<'_>) -> bool {
+    is_navigation(headers)
+        && headers.fetch_dest.is(b"document")
+        && matches!(headers.navigation_preload, HeaderField::Absent)
+}
+
 /// Whether a person follows a link or types an address. A service worker that passes the request on leaves `empty` as its
 /// destination; frames have another one.
 fn is_navigation(headers: &RequestHeaders<'_>) -> bool {

@@ -24,6 +24,8 @@ pub(crate) struct RequestHeaders<'a> {
     pub(crate) fetch_site: HeaderField<'a>,
     pub(crate) fetch_mode: HeaderField<'a>,
     pub(crate) fetch_dest: HeaderField<'a>,
+    /// `Service-Worker-Navigation-Preload`: a service worker receives the response.
+    pub(crate) navigation_preload: HeaderField<'a>,
 }
 
 /// The headers that are still needed after the inner service has taken the request.
@@ -58,6 +60,7 @@ impl<'a> RequestHeaders<'a> {
                 "sec-fetch-site" => found.fetch_site.add(value),
                 "sec-fetch-mode" => found.fetch_mode.add(value),
                 "sec-fetch-dest" => found.fetch_dest.add(value),
+                "service-worker-navigation-preload" => found.navigation_preload.add(value),
                 "user-agent" if retained.user_agent.is_none() => {
                     retained.user_agent = Some(value.clone());
                 }

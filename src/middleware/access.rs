@@ -32,8 +32,18 @@ pub(super) enum Access<C> {
 
 pub(super) struct ValidAccess<C> {
     pub(super) user: Arc<User<C>>,
-    pub(super) refresh_ahead_due: bool,
+    pub(super) due: Due,
     pub(super) transport: AccessTransport,
+}
+
+/// What is due although the access token is valid.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    Nothing,
+    /// It is near its expiry.
+    RefreshAhead,
+    /// Its claims are outdated. Only for one that came from a proof of the device, where a refresh token cannot replace it.
+    Reissue,
 }
 
 impl<C> Access<C> {
@@ -136,8 +146,11 @@ fn check<C: CustomClaims>(
     }
     let verdict = match auth.sessions().standing(user.session, user.epoch, now) {
         Standing::Good => {
-            let refresh_ahead_due = user.is_refresh_ahead_due(now);
-            Verdict::Valid(ValidAccess { refresh_ahead_due, user, transport })
+            let due = if user.is_refresh_ahead_due(now) { Due::RefreshAhead } else { Due::Nothing };
+            Verdict::Valid(ValidAccess { due, user, transport })
+        }
+        Standing::Outdated if user.is_device_bound && auth.settings.enforces_device_binding() => {
+            Verdict::Valid(ValidAccess { due: Due::Reissue, user, transport })
         }
         Standing::Outdated => Verdict::Expired { session: user.session },
         Standing::Ended => Verdict::Invalid(InvalidTokenReason::Revoked),

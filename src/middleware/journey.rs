@@ -20,14 +20,16 @@ use http::{HeaderMap, Request, Response};
 use tower_refresh_core::{SessionHandle, Timestamp};
 
 use super::{
-    access::{self, Access},
+    access::{self, Access, Due},
     capacity, response,
 };
 use crate::{
     CustomClaims, RejectionKind,
     access_token::InvalidTokenReason,
     auth_inner::AuthInner,
-    credentials::{CookieHeaders, RequestHeaders, cross_site},
+    claims::User,
+    credentials::{CookieHeaders, RequestHeaders, cross_site, cross_site::Navigation},
+    device,
     event::About,
     refresh::{Loaded, Loading, Mode},
     refresh_token::RefreshToken,
@@ -87,6 +89,7 @@ pub(super) fn arrive<ReqBody, C: CustomClaims>(
     if cross_site::is_from_browser(&headers) {
         info.is_from_browser = true;
         info.navigation = cross_site::navigation(&headers, settings.cookies.domain.is_some());
+        info.is_hidden_from_scripts = info.is_read_only() && cross_site::is_hidden_from_scripts(&headers);
         info.is_cross_site = cross_site::is_cross_site(&headers, &target, &settings.trusted_origins);
     }
     // After the rules for cookies, which it does not affect.
@@ -100,15 +103,39 @@ pub(super) fn arrive<ReqBody, C: CustomClaims>(
 
     match access::read(auth, headers.authorization, &info.headers.cookies, now) {
         // Nearly every request; the rest is kept out of its way.
-        Access::Valid(valid) if !valid.refresh_ahead_due && !auth.sessions().must_ask_store() => {
+        Access::Valid(valid) if valid.due == Due::Nothing && !auth.sessions().must_ask_store() => {
             info.access_session = Some(valid.user.session);
             info.transport = valid.transport;
+            let refresh = unless_offer_due(auth, &info, &valid.user, now);
             let outcome = Outcome::Authenticated(valid.user);
-            let state = RequestState::new(auth.clone(), outcome, info, Refresh::NotNeeded);
+            let state = RequestState::new(auth.clone(), outcome, info, refresh);
+            hand_over(request, &state);
+            Arrival::Serve(state)
+        }
+        // The refresh token alone decides nothing here, so it is left to the handler.
+        access @ (Access::Absent | Access::Valid(_) | Access::ExpiredBearer(_))
+            if device::is_device_request(settings, request.headers()) =>
+        {
+            info.access_session = access.session();
+            info.transport = transport(&access, settings);
+            let outcome = match access {
+                // Scripts can send one of these headers, and must not avoid a question to the store with it.
+                Access::Valid(valid) if valid.due != Due::Reissue && !auth.sessions().must_ask_store() => {
+                    Outcome::Authenticated(valid.user)
+                }
+                Access::ExpiredBearer(_) => {
+                    Outcome::Rejected(RejectionKind::InvalidToken(InvalidTokenReason::Expired))
+                }
+                _ => Outcome::Anonymous,
+            };
+            let state = RequestState::new(auth.clone(), outcome, info, Refresh::DeviceRequest);
             hand_over(request, &state);
             Arrival::Serve(state)
         }
         access => {
+            if settings.device.is_some() {
+                info.refresh_skipped = device::headers::skipped(request.headers());
+            }
             let arrival = load_or_serve(auth, info, access, ignored_cookies, now);
             if let Arrival::Serve(state) | Arrival::RefreshAhead(state, _) = &arrival {
                 hand_over(request, state);
@@ -116,6 +143,24 @@ pub(super) fn arrive<ReqBody, C: CustomClaims>(
             arrival
         }
     }
+}
+
+/// Nothing is loaded, unless the response may offer once more to register the browser's device: with the first page that a user
+/// opens after the login, if the first offer was lost.
+#[inline]
+fn unless_offer_due<C: CustomClaims>(
+    auth: &AuthInner<C>,
+    info: &RequestInfo,
+    user: &User<C>,
+    now: Timestamp,
+) -> Refresh<C> {
+    let is_possible = auth.settings.device.is_some()
+        && info.navigation == Navigation::Own
+        && info.transport == AccessTransport::Cookie;
+    if is_possible && !user.is_device_bound && device::may_second_offer_be_due(user.issued_at, now) {
+        return Refresh::OfferDue;
+    }
+    Refresh::NotNeeded
 }
 
 /// Step 4, if it is needed.
@@ -135,7 +180,7 @@ fn load_or_serve<C: CustomClaims>(
     let token_of = |session: SessionHandle| cookie_token().filter(|token| token.handle == session);
 
     let outcome = match access {
-        Access::Valid(valid) if auth.sessions().must_ask_store() => {
+        Access::Valid(valid) if valid.due == Due::Reissue || auth.sessions().must_ask_store() => {
             let (fallback, token) = match valid.transport {
                 AccessTransport::Header => {
                     let fallback = Fallback::InvalidBearer(InvalidTokenReason::Revoked);
@@ -147,7 +192,7 @@ fn load_or_serve<C: CustomClaims>(
             return Arrival::Wait(load, info, OnLoaded { token, fallback });
         }
         Access::Valid(valid) => {
-            let is_due = valid.refresh_ahead_due && !info.is_read_only();
+            let is_due = valid.due == Due::RefreshAhead && !info.is_read_only();
             let token = if is_due { token_of(valid.user.session) } else { None };
             let outcome = Outcome::Authenticated(valid.user);
             if let Some(token) = token {
@@ -253,7 +298,7 @@ fn commit_or_respond<ResBody, C: CustomClaims>(
     let change = state.seal();
     let commit = response::commit_if_due(state, ahead, change.is_some(), response.status());
     if commit.is_none() {
-        response::apply_change(state, change, response.headers_mut());
+        response::apply_change(state, change, response.status(), response.headers_mut());
     }
     commit
 }

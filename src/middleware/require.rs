@@ -18,9 +18,10 @@ use crate::{
     state::{RequestExtension, Requirement},
 };
 
-/// Rejects requests without a user, without a scope, or without a recent login.
-/// [`Auth::require_auth`](crate::Auth::require_auth), [`Auth::require_scope`](crate::Auth::require_scope) and
-/// [`Auth::require_recent_login`](crate::Auth::require_recent_login) make it; it belongs inside
+/// Rejects requests without a user, without a scope, without a recent login, or without a proof of the device.
+/// [`Auth::require_auth`](crate::Auth::require_auth), [`Auth::require_scope`](crate::Auth::require_scope),
+/// [`Auth::require_recent_login`](crate::Auth::require_recent_login) and
+/// [`Auth::require_device_binding`](crate::Auth::require_device_binding) make it; it belongs inside
 /// [`RefreshLayer`](crate::RefreshLayer).
 ///
 /// The response of a rejection is [`Rejection::to_response`] if the body type implements `From<Bytes>`. For other bodies, such

@@ -11,7 +11,7 @@ use crate::{
     CustomClaims,
     credentials::cross_site::Navigation,
     event::EventKind,
-    refresh::{Inactive, Loaded},
+    refresh::{Inactive, Loaded, Reissued},
     refresh_token::{PresentedTokens, RefreshToken},
     state::{Change, Outcome, Refresh, RequestState},
     timeout::timeout,
@@ -48,7 +48,11 @@ pub(super) fn commit_if_due<C: CustomClaims>(
         };
         return Some(timeout(limit, commit).map(Option::flatten).boxed());
     }
-    let Refresh::Loaded(refresh) = &state.refresh else { return None };
+    let refresh = match &state.refresh {
+        Refresh::Loaded(refresh) => refresh,
+        Refresh::OfferDue => return Some(offer_device(state).boxed()),
+        Refresh::NotNeeded | Refresh::DeviceRequest => return None,
+    };
     let token = refresh.token.as_ref().filter(|_| matches!(*refresh.loaded, Loaded::Live(_)))?;
     let (token, loaded) = (token.clone(), refresh.loaded.clone());
     let commit = state.auth.refresher.exchange_shared(token, loaded, state.info.client());
@@ -71,10 +75,24 @@ fn spend_if_late<C: CustomClaims>(state: Arc<RequestState<C>>) -> Option<BoxFutu
     Some(spend.boxed())
 }
 
+/// The second offer to register the browser's device, if the session is not bound yet. If the store fails, there is none.
+async fn offer_device<C: CustomClaims>(state: Arc<RequestState<C>>) -> Option<Issued> {
+    let Outcome::Authenticated(user) = &state.outcome else { return None };
+    let (auth, sessions) = (&state.auth, state.auth.sessions());
+    let row = sessions.store.load(user.session, Some(&user.subject), &state.info.client()).await.ok()??;
+    let (now, monotonic) = (auth.now(), sessions.events.monotonic());
+    if sessions.is_denied(row.handle) || !auth.device_offers.take(&row, now, monotonic) {
+        return None;
+    }
+    let offer = auth.tokens().device_offer(&row, now, false).ok()??;
+    Some(Issued { offer: Some(offer), ..Issued::default() })
+}
+
 /// Adds what the handler's change requires, or else the removal of useless cookies.
 pub(super) fn apply_change<C: CustomClaims>(
     state: &RequestState<C>,
     change: Option<Change<C>>,
+    status: StatusCode,
     headers: &mut HeaderMap,
 ) {
     let settings = &state.auth.settings;
@@ -87,6 +105,12 @@ pub(super) fn apply_change<C: CustomClaims>(
     if session.is_some_and(|session| state.auth.sessions().is_denied(session)) {
         // The handler has the access token, and may have put it into the body.
         tokens::forbid_caching(headers);
+        return;
+    }
+    if change.is_none()
+        && let Some(Loaded::Reissued(reissued)) = state.loaded().map(Arc::as_ref)
+    {
+        add_reissued(state, reissued, status, headers);
         return;
     }
     match change {
@@ -102,6 +126,20 @@ pub(super) fn apply_change<C: CustomClaims>(
             tokens::remove_cookies(headers, settings);
         }
         None => {}
+    }
+}
+
+/// Adds the access token with newer claims, unless it may not be used any more, another site can discard the response, or it ends HTTP on
+/// the connection.
+fn add_reissued<C: CustomClaims>(
+    state: &RequestState<C>,
+    Reissued { user, issued }: &Reissued<C>,
+    status: StatusCode,
+    headers: &mut HeaderMap,
+) {
+    let sessions = state.auth.sessions();
+    if !state.is_read_only() && !state.info.is_upgrade(status) && !sessions.is_denied(user.session) {
+        add_tokens(state, headers, &issued.clone().without_claims_below(sessions.least_epoch(user.session)));
     }
 }
 

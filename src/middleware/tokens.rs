@@ -9,13 +9,14 @@ use http::{
 };
 
 use crate::{
+    device,
     settings::{AccessTransport, Settings},
     tokens::{Issued, IssuedAccess},
 };
 
 /// Adds the issued tokens; the access token is sent as the request's was received.
 pub(super) fn add(headers: &mut HeaderMap, settings: &Settings, transport: AccessTransport, issued: &Issued) {
-    if issued.access.is_none() && issued.refresh.is_none() {
+    if issued.access.is_none() && issued.refresh.is_none() && issued.offer.is_none() {
         return;
     }
     if let Some(access) = &issued.access {
@@ -23,6 +24,9 @@ pub(super) fn add(headers: &mut HeaderMap, settings: &Settings, transport: Acces
     }
     if let Some(refresh) = &issued.refresh {
         append(headers, settings.cookies.set_refresh(&refresh.token, refresh.max_age));
+    }
+    if let Some(offer) = &issued.offer {
+        headers.insert(device::headers::REGISTRATION, offer.clone());
     }
     forbid_caching(headers);
 }

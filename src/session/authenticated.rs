@@ -66,6 +66,15 @@ impl<C> Authenticated<C> {
         self.0.expires_at
     }
 
+    /// Whether the device to which the session is bound gave a proof for the access token of this request: at the registration of its key, or
+    /// at a refresh. It is the token's `dbsc`. `false` for a session that is not bound, for a user whom a refresh token alone has
+    /// authenticated, and where [`AuthBuilder::device_binding`](crate::AuthBuilder::device_binding) is not set.
+    ///
+    /// [`Auth::require_device_binding`](crate::Auth::require_device_binding) guards a whole route.
+    pub fn is_device_bound(&self) -> bool {
+        self.0.is_device_bound
+    }
+
     /// When the application last checked who the user is, in whole seconds: at the login, or at a later
     /// [reauthentication](crate::Session::reauthenticate). It is the token's `auth_time` (RFC 9068 §2.2.1). `None` for an access
     /// token from a version that did not write it.

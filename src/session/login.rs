@@ -2,6 +2,7 @@
 
 use std::{error::Error, sync::Arc};
 
+use http::HeaderValue;
 use tower_refresh_core::{EndReason, SessionHandle, SessionMeta, SessionRow, Subject, Timestamp};
 
 use super::{LoginOptions, Session, TokenResponse};
@@ -49,7 +50,8 @@ impl<C: CustomClaims> Session<C> {
         let NewSession { row, user, access, refresh } =
             self.prepare_session(subject.into(), options, RefreshTransport::Cookie).await?;
         let response = TokenResponse::new(&access, self.state.auth.settings.access_token_in_body);
-        let issued = Issued { access: Some(access), refresh: Some(refresh) };
+        let offer = self.offer_device(&row)?;
+        let issued = Issued { access: Some(access), refresh: Some(refresh), offer };
         let change = Change::LoggedIn { user, issued };
         self.replace(None, self.client_sessions()?, &row, room, change).await?;
         Ok(response)
@@ -207,6 +209,13 @@ impl<C: CustomClaims> Session<C> {
             .issue_refresh(&keys, token, row, now)
             .map_err(|error| self.crypto_failed(Some(row), &error))?;
         Ok((access, refresh))
+    }
+
+    /// The offer of a registration of the browser's device, in the response to a login.
+    pub(super) fn offer_device(&self, row: &SessionRow) -> Result<Option<HeaderValue>, Rejection> {
+        let auth = &self.state.auth;
+        let offer = auth.tokens().device_offer(row, auth.now(), self.state.info.is_hidden_from_scripts);
+        offer.map_err(|error| self.crypto_failed(Some(row), &error))
     }
 
     pub(super) fn crypto_failed(&self, row: Option<&SessionRow>, error: &(dyn Error + 'static)) -> Rejection {

@@ -1,6 +1,7 @@
 //! The handler's side: the user of a request, and its session.
 
 mod authenticated;
+mod device;
 mod list;
 mod login;
 mod login_options;

@@ -83,7 +83,8 @@ impl<C: CustomClaims> Session<C> {
         let NewSession { row, user, access, refresh } =
             self.prepare_successor(&former, options, RefreshTransport::Cookie).await?;
         let response = TokenResponse::new(&access, self.state.auth.settings.access_token_in_body);
-        let issued = Issued { access: Some(access), refresh: Some(refresh) };
+        let offer = self.offer_device(&row)?;
+        let issued = Issued { access: Some(access), refresh: Some(refresh), offer };
         let change = Change::LoggedIn { user, issued };
         self.replace(Some(&former), self.client_sessions()?, &row, None, change).await?;
         Ok(response)
@@ -112,7 +113,7 @@ impl<C: CustomClaims> Session<C> {
         let (_, session) = self.acting_user()?;
         let token = self.native_token(refresh_token, session)?;
         let loaded = self.state.auth.refresher.load(&token, Mode::Deciding, &self.client()).await;
-        let former = &loaded.live().map_err(|error| self.reject(error.into()))?.row;
+        let former = &loaded.live().map_err(|error| self.reject_refresh(error))?.row;
         let NewSession { row, user, access, refresh } =
             self.prepare_successor(former, options, RefreshTransport::Body).await?;
         let client_sessions = self.client_sessions_without_cookies()?;
@@ -158,7 +159,6 @@ impl<C: CustomClaims> Session<C> {
         row.idle = former.idle;
         row.persistent = former.persistent;
         row.claims_epoch = former.claims_epoch;
-        row.binding = former.binding.clone();
         row.meta = self.meta(former.meta.label.clone());
         row.data = options.data.unwrap_or_else(|| former.data.clone());
         self.with_tokens(row, &token, now).await

@@ -14,11 +14,18 @@ use crate::{
     tokens::Issued,
 };
 
+/// The tokens, and the user of the access token.
+type Refreshed<C> = Result<(Issued, Option<Arc<User<C>>>), RefreshError>;
+
 impl<C: CustomClaims> Session<C> {
     /// Refreshes now, even while the access token is valid: it loads and commits. If the layer has loaded the session for this
     /// request, that load is used. The claims source is called after this call, so a role that the handler has changed takes
     /// effect, also in what reads the user later in this request: [`Authenticated`](crate::Authenticated), `require_auth` and
     /// `require_scope`. The refresh token is sent only in its cookie.
+    ///
+    /// In a session that is bound to a device ([`DeviceBinding::Enforce`](crate::DeviceBinding::Enforce)), a valid access token for which the
+    /// device gave a proof is replaced by one with new claims that expires no later, and the refresh token does nothing. Without such
+    /// an access token the request is anonymous: the browser itself refreshes the session.
     ///
     /// # Errors
     /// [`RejectionKind::CrossSite`], also in a navigation that another site started; the request's own rejection if its bearer token is rejected;
@@ -26,6 +33,7 @@ impl<C: CustomClaims> Session<C> {
     /// [`AuthBuilder::assess`](crate::AuthBuilder::assess) says so; [`RejectionKind::Unavailable`] if the store or the
     /// claims source fails; [`RejectionKind::InvalidClaims`] if its claims do not fit into an access token, and then nothing was
     /// changed; [`RejectionKind::Overtaken`] if other requests kept rotating the session, or an overdue token has no late budget left;
+    /// [`RejectionKind::DeviceRefreshSkipped`] if the session is bound to a device, and the browser could not refresh it;
     /// [`RejectionKind::Sealed`].
     ///
     /// The result is final for this request: the layer does not try again.
@@ -48,6 +56,10 @@ impl<C: CustomClaims> Session<C> {
             }
         }
         let user = self.state.user()?;
+        if let Some(user) = user.clone().filter(|user| self.is_proven(user)) {
+            let reissued = self.state.auth.refresher.reissue(user, self.client()).await;
+            return self.finish_refresh(reissued);
+        }
         let token = self.state.parse_refresh_tokens_once().token();
         let token = token.ok_or_else(|| self.reject(RejectionKind::Unauthenticated))?;
         // A bearer token of one session and a refresh cookie of another: two users in one request.
@@ -56,19 +68,36 @@ impl<C: CustomClaims> Session<C> {
         {
             return Err(self.reject(RejectionKind::Unauthenticated));
         }
-        let (issued, user, response) = match self.exchange(token).await {
+        self.finish_refresh(self.exchange(token).await)
+    }
+
+    fn finish_refresh(&self, refreshed: Refreshed<C>) -> Result<TokenResponse, Rejection> {
+        let (issued, user, response) = match refreshed {
             Ok((issued, user)) => {
                 let response = self.token_response(&issued);
                 (issued, user, response)
             }
-            Err(error) => (Issued::default(), None, Err(self.reject(error.into()))),
+            Err(error) => (Issued::default(), None, Err(self.reject_refresh(error))),
         };
         // Without tokens too: the layer does not try again after a response that reports a failure.
         self.state.set_change(Change::Refreshed { user, issued })?;
         response
     }
 
-    async fn exchange(&self, token: &RefreshToken) -> Result<(Issued, Option<Arc<User<C>>>), RefreshError> {
+    /// Whether the user's access token came from a proof of the device, and nothing else may replace it.
+    pub(super) fn is_proven(&self, user: &User<C>) -> bool {
+        user.is_device_bound && self.state.auth.sessions().enforces_device_binding()
+    }
+
+    /// As for a request whose layer has refreshed nothing for this reason.
+    pub(super) fn reject_refresh(&self, error: RefreshError) -> Rejection {
+        self.reject(match error {
+            RefreshError::Unproven => self.state.why_unproven(),
+            _ => error.into(),
+        })
+    }
+
+    async fn exchange(&self, token: &RefreshToken) -> Refreshed<C> {
         let loaded = self.load(token).await;
         self.state.auth.refresher.exchange(token, loaded.live()?, &self.client()).await
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tower_refresh_core::{
-    RotationPolicy, SessionRow, Timestamp,
-    rotation::{Attempt, Decision, Rule, Tokens as TokensToSend, commit as decide},
+    SessionRow, Timestamp,
+    rotation::{Decision, Rule, Tokens as TokensToSend, commit as decide},
 };
 
 use super::{Session, TokenResponse};
@@ -15,6 +15,7 @@ use crate::{
     refresh::{Live, Loaded, Mode, RefreshError},
     refresh_token::{RefreshToken, RefreshTransport},
     rejection::Rejection,
+    sessions::Sessions,
     settings::AccessTransport,
     state::{Change, Refresh},
     tokens::{Issued, PreparedUser},
@@ -34,7 +35,9 @@ impl<C: CustomClaims> Session<C> {
     /// which this request is due anyway, since its access token is absent or has expired, takes place in the same write.
     ///
     /// It needs a logged-in user, and no refresh token, so native clients can use it. Without the refresh token of this session in the
-    /// request, the new access token expires no later than the one that was presented: a stolen access token cannot renew itself.
+    /// request, the new access token expires no later than the one that was presented: a stolen access token cannot renew itself. The same
+    /// where the session is bound to a device ([`DeviceBinding::Enforce`](crate::DeviceBinding::Enforce)); the new one is
+    /// [device-bound](crate::Authenticated::is_device_bound) if the presented one was.
     ///
     /// A [reauthentication](Self::reauthenticate) of the same session that is in progress may continue it with the former data.
     ///
@@ -96,14 +99,15 @@ impl<C: CustomClaims> Session<C> {
             return Ok(Presented::Due(token.clone(), refresh.loaded.clone()));
         }
         let token = self.state.parse_refresh_tokens_once().token();
-        let Some(token) = token.filter(|token| token.handle == user.session) else {
-            return Ok(Presented::None);
-        };
+        let token = token.filter(|token| token.handle == user.session && !self.is_proven(user));
+        let Some(token) = token else { return Ok(Presented::None) };
         let loaded = self.state.auth.refresher.load(token, Mode::Deciding, &self.client()).await;
         match loaded.live() {
             Ok(_) => Ok(Presented::Beside(token.clone(), loaded)),
             // The former data may be the reason, and the new ones the remedy.
             Err(RefreshError::InvalidClaims(_)) => Ok(Presented::None),
+            // It counts for nothing.
+            Err(RefreshError::Unproven) => Ok(Presented::None),
             Err(error) => Err(error),
         }
     }
@@ -150,16 +154,19 @@ impl<C: CustomClaims> Session<C> {
             };
             let row = row.ok_or_else(|| self.reject(RejectionKind::Unauthenticated))?;
             let denied = sessions.is_denied(row.handle);
-            let mut plan = presented
-                .plan(&row, denied, now, &sessions.policy)
-                .map_err(|error| self.reject(error.into()))?;
+            let mut plan =
+                presented.plan(&row, denied, now, sessions).map_err(|error| self.reject(error.into()))?;
             plan.write.data.clone_from(&data);
 
             let user = match loaded.take().filter(|user| user.user.epoch >= sessions.epoch_of(&plan.write)) {
                 Some(user) => user,
                 None => self.load_user(&plan.write, transport).await?,
             };
-            let user = if plan.is_proven { user } else { user.limited_to(before.expires_at) };
+            let user = match (plan.has_refresh_token, before.is_device_bound) {
+                (true, _) => user,
+                (false, false) => user.limited_to(before.expires_at),
+                (false, true) => user.limited_to(before.expires_at).proven(),
+            };
             // The same keys throughout: they may be replaced meanwhile. The next round reports claims that do not fit with them.
             let keys = Arc::clone(&self.state.auth.tokens().keys());
             if self.state.auth.tokens().check_len(&keys, &user).is_err() {
@@ -167,7 +174,7 @@ impl<C: CustomClaims> Session<C> {
             }
             let swapped = sessions.store.compare_and_swap(&plan.write, &client).await;
             // A failure may be that of the acknowledgement.
-            sessions.count_data_change();
+            sessions.count_row_change();
             match swapped {
                 Ok(Some(_)) => {}
                 Ok(None) => {
@@ -203,12 +210,14 @@ impl<C: CustomClaims> Session<C> {
         now: Timestamp,
     ) -> Result<Issued, Rejection> {
         let tokens = self.state.auth.tokens();
-        let access = tokens
-            .issue_access(keys, user, write, now)
-            .map_err(|error| self.crypto_failed(Some(write), &error))?;
+        let access = match user.user.is_device_bound {
+            true => tokens.issue_proven_access(keys, user, write, now),
+            false => tokens.issue_access(keys, user, write, now),
+        };
+        let access = access.map_err(|error| self.crypto_failed(Some(write), &error))?;
         let refresh = send.as_ref().map(|token| tokens.issue_refresh(keys, token, write, now)).transpose();
         let refresh = refresh.map_err(|error| self.crypto_failed(Some(write), &error))?;
-        Ok(Issued { access: Some(access), refresh })
+        Ok(Issued { access: Some(access), refresh, offer: None })
     }
 }
 
@@ -226,12 +235,12 @@ struct Plan {
     write: Box<SessionRow>,
     send: Option<RefreshToken>,
     /// The request shows that the client has a refresh token.
-    is_proven: bool,
+    has_refresh_token: bool,
     /// Of the commit that is due.
     rule: Option<Rule>,
 }
 
-impl<C> Presented<C> {
+impl<C: CustomClaims> Presented<C> {
     fn live(&self) -> Option<&Live<C>> {
         match self {
             Self::None => None,
@@ -244,18 +253,18 @@ impl<C> Presented<C> {
         row: &SessionRow,
         denied: bool,
         now: Timestamp,
-        policy: &RotationPolicy,
+        sessions: &Sessions<C>,
     ) -> Result<Plan, RefreshError> {
         if denied || !row.is_live(now) {
             return Err(RefreshError::Inactive);
         }
         let unchanged = || Box::new(row.clone());
         let (Self::Due(token, loaded) | Self::Beside(token, loaded)) = self else {
-            return Ok(Plan { write: unchanged(), send: None, is_proven: false, rule: None });
+            return Ok(Plan { write: unchanged(), send: None, has_refresh_token: false, rule: None });
         };
         let class = loaded.live()?.class;
         let Decision { rule, write, send, .. } =
-            decide(&Attempt::new(Some(row), token.generation, now), class, policy);
+            decide(&sessions.attempt(Some(row), token, now), class, &sessions.policy);
         match (self, rule) {
             (_, Rule::NotLive) => Err(RefreshError::Inactive),
             (_, Rule::Overtaken) => Err(RefreshError::Overtaken),
@@ -267,17 +276,17 @@ impl<C> Presented<C> {
                     _ => None,
                 };
                 let write = write.map_or_else(unchanged, Box::new);
-                Ok(Plan { write, send, is_proven: true, rule: Some(rule) })
+                Ok(Plan { write, send, has_refresh_token: true, rule: Some(rule) })
             }
             // The current token was presented, and nothing else of a commit is due.
             (_, Rule::Damped | Rule::Rotate) => {
                 let mut write = unchanged();
                 write.confirmed = true;
-                Ok(Plan { write, send: None, is_proven: true, rule: None })
+                Ok(Plan { write, send: None, has_refresh_token: true, rule: None })
             }
             (_, rule) => {
-                let is_proven = rule == Rule::Redeliver;
-                Ok(Plan { write: unchanged(), send: None, is_proven, rule: None })
+                let has_refresh_token = rule == Rule::Redeliver;
+                Ok(Plan { write: unchanged(), send: None, has_refresh_token, rule: None })
             }
         }
     }
