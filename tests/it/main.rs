@@ -16,6 +16,9 @@ mod config;
 mod cookies;
 mod cross_site;
 mod dead_sessions;
+mod device;
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+mod device_routes;
 mod faults;
 mod feed;
 #[cfg(feature = "axum")]

@@ -291,11 +291,11 @@ async fn the_list_of_sessions_shows_each_session_of_the_user_with_its_times() {
     let expected = json!([
         {
             "handle": list[0]["handle"], "created_at": "2023-11-14T22:14:21Z", "last_used_at": "2023-11-14T22:14:21Z",
-            "user_agent": "an agent", "ip": "192.0.2.7", "current": true,
+            "user_agent": "an agent", "ip": "192.0.2.7", "device_bound": false, "current": true,
         },
         {
             "handle": list[1]["handle"], "created_at": "2023-11-14T22:13:20Z", "last_used_at": "2023-11-14T22:00:00Z",
-            "user_agent": null, "ip": "192.0.2.7", "current": false,
+            "user_agent": null, "ip": "192.0.2.7", "device_bound": false, "current": false,
         },
     ]);
     assert_eq!(list, expected);

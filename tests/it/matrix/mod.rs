@@ -5,7 +5,7 @@
 
 mod play;
 
-use tower_refresh::{Assessment, event::EndReason};
+use tower_refresh::{Assessment, DeviceBinding, event::EndReason};
 
 use self::play::play;
 
@@ -264,6 +264,8 @@ struct Case {
     navigation: bool,
     /// What the application makes of the request, if it is asked.
     assessment: Assessment,
+    /// What a session requires that is bound to a device. None of these is, so it makes no difference.
+    binding: Option<DeviceBinding>,
 }
 
 /// The outcome of a request.
@@ -378,13 +380,37 @@ async fn a_suspicious_request_with_every_refresh_cookie() {
     }
 }
 
+#[tokio::test]
+async fn device_binding_changes_nothing_but_offers_in_sessions_that_are_not_bound() {
+    for binding in [DeviceBinding::Enforce, DeviceBinding::Observe] {
+        for transport in [Transport::Header, Transport::Cookie] {
+            assert_all_with(Some(binding), transport, &ACCESSES_OF_ASSESSMENTS, Assessment::Allow).await;
+        }
+    }
+}
+
 async fn assert_all(transport: Transport, accesses: &[Access], assessment: Assessment) {
+    assert_all_with(None, transport, accesses, assessment).await;
+}
+
+async fn assert_all_with(
+    binding: Option<DeviceBinding>,
+    transport: Transport,
+    accesses: &[Access],
+    assessment: Assessment,
+) {
     let (mut cases, mut wrong) = (0, Vec::new());
     for refresh in REFRESHES {
         for &access in accesses {
             for (path, navigation) in [("/me", false), ("/optional", false), ("/public", true)] {
-                let case = Case { access, transport, refresh, path, navigation, assessment };
-                let (expected, seen) = (expected(case), play(case).await);
+                let case = Case { access, transport, refresh, path, navigation, assessment, binding };
+                let (mut expected, seen) = (expected(case), play(case).await);
+                // The first page after the login asks once more whether the browser can bind its session, unless that has ended.
+                let is_first_page = navigation
+                    && access == Access::Valid
+                    && transport == Transport::Cookie
+                    && refresh != Refresh::EndedHere;
+                expected.calls[0] += usize::from(binding.is_some() && is_first_page);
                 cases += 1;
                 if seen != expected {
                     wrong.push(format!("{case:?}\n  expected {expected:?}\n  got      {seen:?}"));
@@ -415,9 +441,16 @@ const ACCESSES: [Access; 17] = [
     Access::ValidAndForged,
 ];
 
-/// One of each meaning: what the others add is the same with every assessment.
-const ACCESSES_OF_ASSESSMENTS: [Access; 6] =
-    [Access::Absent, Access::Valid, Access::NearEnd, Access::Expired, Access::Forged, Access::OtherExpired];
+/// One of each meaning: what the others add is the same with every assessment and every binding.
+const ACCESSES_OF_ASSESSMENTS: [Access; 7] = [
+    Access::Absent,
+    Access::Valid,
+    Access::NearEnd,
+    Access::Expired,
+    Access::Outdated,
+    Access::Forged,
+    Access::OtherExpired,
+];
 
 const REFRESHES: [Refresh; 27] = [
     Refresh::Absent,

@@ -57,6 +57,10 @@ async fn present(world: &World, refresh: &str) -> Response<Bytes> {
 
 pub(super) async fn play(case: Case) -> Outcome {
     let world = World::with(|builder| {
+        let builder = match case.binding {
+            Some(binding) => builder.device_binding(binding),
+            None => builder,
+        };
         builder.assess(move |attempt| match attempt.user_agent() {
             Some(OF_THE_CASE) => case.assessment,
             _ => Assessment::Allow,

@@ -37,6 +37,24 @@ fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..most).prop_map(|pieces| pieces.concat())
 }
 
+const AROUND: [&[u8]; 8] = [b"\"", b" ", b";a=b", b",", b".", b"\\", b"\0", b"\x0e"];
+
+/// Values of both headers: mostly one text, with something around it.
+fn device() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        8 => (1_u8..8).prop_map(|token| vec![token]),
+        4 => prop::sample::select(AROUND.as_slice()).prop_map(<[u8]>::to_vec),
+        1 => prop::collection::vec(any::<u8>(), 1..3),
+    ];
+    let around = prop::collection::vec(piece.clone(), 0..6).prop_map(|pieces| pieces.concat());
+    let quoted = (1_u8..8, any::<bool>()).prop_map(|(token, is_quoted)| match is_quoted {
+        true => vec![b'"', token, b'"'],
+        false => vec![token],
+    });
+    let header = prop_oneof![quoted, around];
+    (header.clone(), header).prop_map(|(response, identifier)| [response, vec![0x0e], identifier].concat())
+}
+
 fn noise(most: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..most)
 }
@@ -80,6 +98,11 @@ proptest! {
     }
 
     #[test]
+    fn headers_of_a_device_of_any_bytes_mint_nothing_without_a_good_proof(first in any::<u8>(), data in device()) {
+        checks::device::check(&[&[first], data.as_slice()].concat());
+    }
+
+    #[test]
     fn every_history_keeps_the_invariants(data in noise(600)) {
         checks::history::check(&data);
     }
@@ -91,6 +114,7 @@ fn the_seeds_of_the_fuzzers_find_nothing() {
     check_seeds("authorization", checks::authorization::check);
     check_seeds("refresh_token", checks::refresh_token::check);
     check_seeds("access_token", checks::access_token::check);
+    check_seeds("device", checks::device::check);
     check_seeds("history", checks::history::check);
 }
 

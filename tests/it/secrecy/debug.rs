@@ -10,9 +10,10 @@ use std::{
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_refresh::{
-    Assessment, Auth, Authenticated, ConfigError, FeedLossPolicy, Identity, InvalidClaimsReason,
-    InvalidLoginOptionsReason, InvalidTokenReason, KeyRing, LateBudget, LoginOptions, MemoryStore,
-    PolicyError, ReauthOptions, Rejection, RotationPolicy, Session, SessionHandle, SystemClock, Verifier,
+    Assessment, Auth, Authenticated, ConfigError, DeviceBinding, FeedLossPolicy, Identity,
+    InvalidClaimsReason, InvalidLoginOptionsReason, InvalidTokenReason, KeyRing, LateBudget, LoginOptions,
+    MemoryStore, PolicyError, ReauthOptions, Rejection, RotationPolicy, Session, SessionHandle, SystemClock,
+    Verifier,
     event::{EndReason, EventKind, RejectionReason, TokenClass},
     keys::{Algorithm, KeyError, RefreshKey, SigningKey, VerifyingKey},
     store::{Ended, StoreError, StoreErrorKind},
@@ -99,6 +100,7 @@ fn show_settings(shown: &mut Shown, secrets: &mut Secrets) {
     shown.of("LateBudget", &LateBudget::Unbounded);
     shown.of("PolicyError", &PolicyError::DampingTooShort);
     shown.of("FeedLossPolicy", &FeedLossPolicy::AskStore);
+    shown.of("DeviceBinding", &DeviceBinding::Enforce);
     shown.of("SystemClock", &SystemClock);
     shown.of("Identity", &Identity::new(()).scope("user"));
     shown.of("StoreError", &StoreError::new(StoreErrorKind::Unavailable));

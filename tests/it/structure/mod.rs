@@ -1,6 +1,7 @@
 //! The layout of `src/`, here and in each crate: imports go one way, and files and folders stay small. The minimum Rust versions and
-//! the workflows are checked here too.
+//! the workflows are checked here too, and the tests that documents name.
 
+mod documents;
 mod lexer;
 mod modules;
 mod rules;

@@ -4,6 +4,8 @@
 pub mod browser;
 pub mod clock;
 #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+pub mod device;
+#[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
 pub mod hmac;
 pub mod mint;
 pub mod probe;

@@ -156,6 +156,8 @@ async fn answer(request: &Parts) -> Result<Response<Bytes>, Rejection> {
             let response = session.reauthenticate(ReauthOptions::new()).await?;
             Response::new(response.access_token().to_owned().into())
         }
+        "auth" if second == "device/register" => session.register_device(&request.headers).await?,
+        "auth" if second == "device/refresh" => session.refresh_device(&request.headers).await?,
         "refresh" => Response::new(session.refresh().await?.access_token().to_owned().into()),
         "me" => Response::new(name(Some(&Authenticated::<Claims>::required(extensions)?))),
         "optional" => Response::new(name(Authenticated::<Claims>::from_extensions(extensions)?.as_ref())),

@@ -8,6 +8,7 @@
 pub mod access_token;
 pub mod authorization;
 pub mod cookies;
+pub mod device;
 pub mod history;
 pub mod refresh_token;
 mod response;

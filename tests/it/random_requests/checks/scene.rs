@@ -3,7 +3,7 @@
 use std::{cell::RefCell, time::Duration};
 
 use tower_refresh::{
-    KeyRing, SessionHandle,
+    DeviceBinding, KeyRing, SessionHandle,
     keys::{Algorithm, RefreshKey, SigningKey},
 };
 
@@ -38,7 +38,8 @@ pub struct Person {
 
 impl Scene {
     pub async fn new() -> Self {
-        let world = World::new();
+        // No session is bound to a device, so enforcing it changes nothing.
+        let world = World::with(|builder| builder.device_binding(DeviceBinding::Enforce));
         world.auth.rotate_keys(ring()).unwrap();
         let mut browsers =
             [Browser::logged_in(&world, "alice").await, Browser::logged_in(&world, "bob").await];

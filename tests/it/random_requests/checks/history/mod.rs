@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use tower_refresh::{
-    Assessment, Clock, KeyRing,
+    Assessment, Clock, DeviceBinding, KeyRing,
     keys::{Algorithm, RefreshKey, SigningKey},
     store::{Page, SessionStore},
 };
@@ -35,12 +35,19 @@ use crate::support::{
     world::routes,
 };
 
-/// With each assessment, so that the application's objection is to the same requests that are served without it.
+/// With each assessment, so that the application's objection is to the same requests that are served without it; and with each device
+/// binding, which changes nothing, since no session is bound.
 pub fn check(data: &[u8]) {
     let story = Story(steps::steps(data));
-    for assessment in [Assessment::Allow, Assessment::RequireLogin, Assessment::EndSession] {
+    let settings = [
+        (Assessment::Allow, None),
+        (Assessment::Allow, Some(DeviceBinding::Enforce)),
+        (Assessment::RequireLogin, Some(DeviceBinding::Observe)),
+        (Assessment::EndSession, None),
+    ];
+    for (assessment, binding) in settings {
         block_on(async {
-            let mut history = History::new(assessment);
+            let mut history = History::new(assessment, binding);
             for step in &story.0 {
                 history.take(*step).await;
                 history.ledger.watch(&history.world).await;
@@ -88,8 +95,12 @@ const IN_HANDLER: u8 = 1;
 const AT_WORK: u8 = 2;
 
 impl History {
-    fn new(assessment: Assessment) -> Self {
+    fn new(assessment: Assessment, binding: Option<DeviceBinding>) -> Self {
         let world = World::with(|builder| {
+            let builder = match binding {
+                Some(binding) => builder.device_binding(binding),
+                None => builder,
+            };
             builder.assess(move |attempt| match attempt.user_agent() {
                 Some(COPIER) => assessment,
                 _ => Assessment::Allow,
