@@ -1,6 +1,6 @@
 //! The cost of the layer.
 
-use tower_refresh::{Assessment, AuthBuilder, RefreshAttempt};
+use tower_refresh::{Assessment, AuthBuilder, DeviceBinding, RefreshAttempt};
 
 use super::Scenario;
 use crate::{
@@ -15,6 +15,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::with_baseline("hit.header.around", || hit_around(bearer)),
     Scenario::with_baseline("hit.cookies.layer", || hit_on_routes(cookies)),
     Scenario::with_baseline("hit.cookies.around", || hit_around(cookies)),
+    Scenario::with_baseline("hit.cookies.layer.device", hit_on_routes_with_binding),
+    Scenario::with_baseline("hit.cookies.around.device", hit_around_with_binding),
     Scenario::with_baseline("hit.header.around.end", || hit_beside(Notice::End)),
     Scenario::with_baseline("hit.header.around.role", || hit_beside(Notice::Role)),
     Scenario::with_baseline("verifier.header.layer", verified_on_routes),
@@ -52,6 +54,19 @@ fn hit_around(build: BuildRequest) -> Batches {
     let world = Ours::new(Algorithm::Hs256);
     let tokens = world.login();
     requests(world.runtime.clone(), world.with_layer_around(), move || build(&tokens))
+}
+
+/// Where sessions are bound to devices.
+fn hit_on_routes_with_binding() -> Batches {
+    let world = Ours::with(Algorithm::Hs256, |builder| builder.device_binding(DeviceBinding::Enforce));
+    let tokens = world.login();
+    requests(world.runtime.clone(), world.with_layer_on_routes(), move || cookies(&tokens))
+}
+
+fn hit_around_with_binding() -> Batches {
+    let world = Ours::with(Algorithm::Hs256, |builder| builder.device_binding(DeviceBinding::Enforce));
+    let tokens = world.login();
+    requests(world.runtime.clone(), world.with_layer_around(), move || cookies(&tokens))
 }
 
 /// The same in a service that only verifies the tokens: with keys from a set, and the feed of ended sessions.
