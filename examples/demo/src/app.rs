@@ -18,7 +18,9 @@ use axum::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{broadcast, watch};
 use tower_http::cors::CorsLayer;
-use tower_refresh::{Auth, AuthBuilder, MemoryStore, SessionHandle, event::EventKind, store::SessionStore};
+use tower_refresh::{
+    Auth, AuthBuilder, DeviceBinding, MemoryStore, SessionHandle, event::EventKind, store::SessionStore,
+};
 use tower_refresh_postgres::PostgresStore;
 use tower_refresh_redis::{OpenError, OpenErrorKind, RedisOptions, RedisStore, Server};
 use tower_refresh_sqlite::SqliteStore;
@@ -137,13 +139,15 @@ pub(crate) fn on_store<S: SessionStore + Clone>(
     let ahead = App { auth: ahead, ..app.clone() };
     let names = options.cookie_names();
     let damping = options.policy().damping;
-    let thief = Thief::new(protected(app.clone())?, protected(ahead)?, clock, names, damping);
+    let is_enforced = options.device_binding() == Some(DeviceBinding::Enforce);
+    let thief = Thief::new(protected(app.clone())?, protected(ahead)?, clock, names, damping, is_enforced);
 
     let router = protected(app.clone())?
         .merge(routes::steal(thief).layer(auth.layer()))
         .merge(page::assets())
         .merge(routes::operations(app))
         .merge(why_ended)
+        .merge(routes::expire(names))
         .layer(map_response(problem::from_any_error))
         .layer(from_fn_with_state(names, cookies::explain));
     let router = with_cors(router, &options.trusted_origin)?;
@@ -193,6 +197,9 @@ fn builder<S: SessionStore>(
         });
     if options.assess == Some(Assess::UserAgent) {
         builder = builder.assess(family::assess);
+    }
+    if let Some(binding) = options.device_binding() {
+        builder = builder.device_binding(binding);
     }
     if options.insecure_http {
         builder = builder.insecure_http_cookies();

@@ -39,8 +39,8 @@ pub(crate) async fn explain(State(names): State<CookieNames>, request: Request, 
     let renewed = match (&access, &refresh) {
         (_, Some(refresh)) if refresh.value.is_empty() => Some("removed"),
         (_, Some(_)) => Some("both"),
-        (Some(_), None) => Some("access"),
-        (None, None) => None,
+        (Some(access), None) if !access.value.is_empty() => Some("access"),
+        (_, None) => None,
     };
     if let Some(renewed) = renewed {
         headers.insert(RENEWED, HeaderValue::from_static(renewed));
@@ -64,6 +64,12 @@ impl CookieNames {
         let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut cookies = values.flat_map(|value| value.split(';'));
         cookies.find_map(|cookie| value_of(cookie.trim(), self.refresh)).map(str::to_owned)
+    }
+
+    /// The header that removes the access cookie.
+    pub(crate) fn without_access(self) -> String {
+        let secure = if self.access.starts_with("__Host-") { "; Secure" } else { "" };
+        format!("{}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{secure}", self.access)
     }
 
     /// The refresh token that a response sets.

@@ -42,7 +42,7 @@ use tokio::{
     time::{interval, sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
-use tower_refresh::Auth;
+use tower_refresh::{Auth, DeviceBinding};
 
 use crate::{
     app::Built,
@@ -149,7 +149,7 @@ async fn start(options: &Options) -> Result<Started> {
     let listener = listen(&options.listen).await?;
     // Before the first line of output, because its reader may stop the server at once.
     let signals = Signals::new()?;
-    print_instructions(listener.local_addr()?, tls.is_some(), &url);
+    print_instructions(listener.local_addr()?, tls.is_some(), &url, options.device_binding());
     if fresh_keys {
         let _ = writeln!(io::stderr(), "{FRESH_KEYS}");
     }
@@ -162,12 +162,17 @@ async fn listen(address: &str) -> Result<TcpListener> {
 }
 
 /// Prints the address and what to try. The server continues if standard output is closed.
-fn print_instructions(address: SocketAddr, tls: bool, store: &StoreUrl) {
+fn print_instructions(address: SocketAddr, tls: bool, store: &StoreUrl, binding: Option<DeviceBinding>) {
     let users = USERS.map(|(name, password, scope)| format!("  {name:<8}{password:<18}{scope}")).join("\n");
     let (url, curl) = match tls {
         false => (format!("http://{address}"), "curl"),
         // The certificate may be self-signed, or for another name.
         true => (format!("https://{address}"), "curl -k"),
+    };
+    let devices = match binding {
+        Some(DeviceBinding::Enforce) => "sessions are bound to them, and proofs are required",
+        Some(_) => "sessions are bound to them, and proofs are observed",
+        None => "sessions are not bound to them",
     };
     let jar = "-b jar -c jar";
     let _ = writeln!(
@@ -178,6 +183,7 @@ users   password          scope
 {users}
 
 store   {store}
+devices {devices}
 
 try it
   open {url} in a browser, or:

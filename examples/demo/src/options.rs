@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::{Result, bail, ensure};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use humantime::parse_duration;
-use tower_refresh::{LateBudget, RotationPolicy};
+use tower_refresh::{DeviceBinding, LateBudget, RotationPolicy};
 
 use crate::cookies::CookieNames;
 
@@ -45,9 +45,9 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) names: Names,
 
-    /// The lifetime of an access token
-    #[arg(long, env = "DEMO_ACCESS_TTL", value_name = "D", default_value = "15s", value_parser = parse_duration)]
-    access_ttl: Duration,
+    /// The lifetime of an access token [default: 15s, or 5m where sessions are bound to devices]
+    #[arg(long, env = "DEMO_ACCESS_TTL", value_name = "D", value_parser = parse_duration)]
+    access_ttl: Option<Duration>,
 
     /// A session expires if it is not refreshed for this long
     #[arg(long, env = "DEMO_IDLE", value_name = "D", default_value = "7d", value_parser = parse_duration)]
@@ -102,7 +102,17 @@ pub(crate) struct Options {
     /// HTTPS, with HTTP/1.1 and HTTP/2: PEM files with the certificate chain and its private key. In the variable, a comma is between them
     #[arg(long, env = "DEMO_TLS", value_names = ["CERT", "KEY"], num_args = 2, value_delimiter = ',', action = ArgAction::Set)]
     tls: Option<Vec<PathBuf>>,
+
+    /// Whether sessions are bound to the devices of their browsers: enforce | observe | off. It needs --tls, and access tokens of at
+    /// least 5m in a cookie [default: observe where these are given, else off]
+    #[arg(long, env = "DEMO_DEVICE_BOUND", value_name = "MODE", hide_possible_values = true)]
+    device_bound: Option<DeviceBound>,
 }
+
+/// The lifetime of an access token, so that a refresh can be watched.
+const ACCESS_TTL: Duration = Duration::from_secs(15);
+/// The shortest that the library accepts where sessions are bound to devices.
+const BOUND_ACCESS_TTL: Duration = Duration::from_secs(5 * 60);
 
 /// Another program than the application.
 #[derive(Debug, Subcommand)]
@@ -159,6 +169,14 @@ pub(crate) enum Assess {
     UserAgent,
 }
 
+/// Whether a session is bound to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DeviceBound {
+    Enforce,
+    Observe,
+    Off,
+}
+
 /// The files of `--tls`.
 pub(crate) struct TlsFiles {
     pub(crate) certificate: PathBuf,
@@ -186,7 +204,10 @@ impl Options {
 
     pub(crate) fn policy(&self) -> RotationPolicy {
         let mut policy = RotationPolicy::balanced();
-        policy.access_lifetime = self.access_ttl;
+        policy.access_lifetime = self.access_ttl.unwrap_or(match self.device_binding() {
+            Some(_) => BOUND_ACCESS_TTL,
+            None => ACCESS_TTL,
+        });
         policy.idle = self.idle;
         policy.absolute = self.absolute;
         policy.grace = self.grace;
@@ -197,10 +218,29 @@ impl Options {
     }
 
     pub(crate) fn tls(&self) -> Result<Option<TlsFiles>> {
-        let Some(files) = &self.tls else { return Ok(None) };
+        let Some(files) = &self.tls else {
+            ensure!(
+                self.device_binding().is_none(),
+                "--device-bound needs --tls: browsers bind no session without HTTPS"
+            );
+            return Ok(None);
+        };
         let [certificate, key] = files.as_slice() else { bail!("--tls needs two files: CERT KEY") };
         ensure!(!self.insecure_http, "--insecure-http is for plain HTTP, and cannot be used with --tls");
         Ok(Some(TlsFiles { certificate: certificate.clone(), key: key.clone() }))
+    }
+
+    /// `None` if sessions are not bound to devices.
+    pub(crate) fn device_binding(&self) -> Option<DeviceBinding> {
+        let is_possible = self.tls.is_some()
+            && self.access_cookie
+            && self.access_ttl.is_none_or(|lifetime| lifetime >= BOUND_ACCESS_TTL);
+        match self.device_bound {
+            Some(DeviceBound::Enforce) => Some(DeviceBinding::Enforce),
+            Some(DeviceBound::Observe) => Some(DeviceBinding::Observe),
+            Some(DeviceBound::Off) => None,
+            None => is_possible.then_some(DeviceBinding::Observe),
+        }
     }
 
     pub(crate) fn cookie_names(&self) -> CookieNames {
@@ -239,10 +279,32 @@ mod tests {
     }
 
     #[test]
+    fn sessions_are_bound_by_default_where_that_is_possible() {
+        const TLS: [&str; 3] = ["--tls", "cert.pem", "key.pem"];
+        let (observe, enforce) = (Some(DeviceBinding::Observe), Some(DeviceBinding::Enforce));
+        for (arguments, binding, lifetime) in [
+            (&[][..], None, 15),
+            (&TLS, observe, 300),
+            (&[&TLS[..], &["--access-ttl", "5m"]].concat(), observe, 300),
+            (&[&TLS[..], &["--access-ttl", "299s"]].concat(), None, 299),
+            (&[&TLS[..], &["--access-cookie", "off"]].concat(), None, 15),
+            (&[&TLS[..], &["--device-bound", "off"]].concat(), None, 15),
+            (&[&TLS[..], &["--device-bound", "enforce"]].concat(), enforce, 300),
+            // The library rejects it.
+            (&[&TLS[..], &["--device-bound", "enforce", "--access-ttl", "15s"]].concat(), enforce, 15),
+        ] {
+            let options = Options::try_parse_from(["demo"].iter().chain(arguments)).unwrap();
+            assert_eq!(options.device_binding(), binding, "{arguments:?}");
+            assert_eq!(options.policy().access_lifetime, Duration::from_secs(lifetime), "{arguments:?}");
+        }
+    }
+
+    #[test]
     fn a_mistake_is_reported_in_one_line() {
         for (arguments, named) in [
             (["--algorithm", "none"], "'none'"),
             (["--assess", "address"], "'address'"),
+            (["--device-bound", "prefer"], "'prefer'"),
             (["--late", "few"], "'few'"),
             (["--access-header", "maybe"], "'maybe'"),
             (["--nonsense", "1"], "'--nonsense'"),

@@ -4,6 +4,8 @@
 //! has the same keys and the same store, and a clock that can be advanced, because a session rotates at most once per damping
 //! interval (a minute by default). All else is real: the thief's requests rotate the session twice. The owner's cookie is then
 //! two generations behind, which never happens to an honest browser, and when this server sees it, the session ends.
+//!
+//! With `--device-bound enforce`, a session whose browser has given a proof refuses the copy at once.
 
 use std::{
     sync::{
@@ -55,6 +57,8 @@ pub(crate) struct Thief {
     clock: ClockAhead,
     names: CookieNames,
     damping: Duration,
+    /// Whether a bound session needs the proofs of its browser.
+    is_enforced: bool,
     /// The most recent theft. The lock also ensures one theft at a time, because all thefts share a clock.
     last: Mutex<Option<Theft>>,
 }
@@ -82,6 +86,7 @@ pub(crate) struct Step {
 
 /// More uses than needed if each one rotates the session: the first may receive the existing successor without a rotation.
 const MOST_USES: u32 = 4;
+const UNPROVEN: &str = "the session is bound to a key of your browser, and a copy comes without its proof";
 
 impl Thief {
     pub(crate) fn new(
@@ -90,8 +95,9 @@ impl Thief {
         clock: ClockAhead,
         names: CookieNames,
         damping: Duration,
+        is_enforced: bool,
     ) -> Self {
-        Self { here, ahead, clock, names, damping, last: Mutex::default() }
+        Self { here, ahead, clock, names, damping, is_enforced, last: Mutex::default() }
     }
 
     /// Runs the whole demonstration with the refresh token of a request; `None` if it has none.
@@ -100,6 +106,9 @@ impl Thief {
         let user_agent = headers.get(USER_AGENT);
         let _guard = self.last.lock().await;
         let (mut steps, copy) = self.follow(&owners, user_agent).await;
+        if self.is_enforced && !steps.iter().any(Step::is_accepted) {
+            return Some(steps);
+        }
         let response = send(&self.here, Method::POST, "/auth/refresh", self.names, &owners, user_agent).await;
         let note = match response.status() {
             StatusCode::UNAUTHORIZED => "two generations behind: someone has a copy, and the session ends",
@@ -142,6 +151,7 @@ impl Thief {
             let note = match (uses, response.status()) {
                 (1, StatusCode::OK) => "the copy is accepted like the original, and the session rotates",
                 (_, StatusCode::OK) => "the thief follows the session",
+                (1, StatusCode::UNAUTHORIZED) if self.is_enforced => UNPROVEN,
                 _ => "the copy is rejected",
             };
             let step = self.step("thief", "GET /me", &copy, &response, note);
@@ -158,6 +168,7 @@ impl Thief {
     async fn try_copy(&self, copy: &str, user_agent: Option<&HeaderValue>) -> Step {
         let response = send(&self.here, Method::GET, "/me", self.names, copy, user_agent).await;
         let note = match response.status() {
+            StatusCode::UNAUTHORIZED if self.is_enforced => UNPROVEN,
             StatusCode::UNAUTHORIZED => "the thief's newest token is invalid too",
             _ => "the thief is still logged in",
         };
@@ -182,6 +193,12 @@ impl Thief {
             status: response.status().as_u16(),
             note,
         }
+    }
+}
+
+impl Step {
+    fn is_accepted(&self) -> bool {
+        self.status == StatusCode::OK
     }
 }
 

@@ -87,6 +87,8 @@ pub(crate) struct ListedSession {
     last_used_at: String,
     user_agent: Option<String>,
     ip: Option<String>,
+    /// Whether the device to which it is bound has given a proof.
+    device_bound: bool,
     label: Option<String>,
     /// Whether it is the session of this request.
     current: bool,

@@ -9,13 +9,21 @@ import { prepare, setOwner } from "./theft.js";
 // A response describes the expiry of the refresh token only when it sets one. It is stored for other tabs and reloads.
 const REFRESH_ENDS = "demo-refresh-ends";
 
+// Until the browser has registered its key.
+const REGISTRATION = 1000;
+
 // The page that needed a login. The server puts it here only if it is a path of this site.
 const NEXT = document.querySelector("meta[name=next]").content;
+
+// Times of the server are in seconds, and the cookie of a bound session is removed 15 s before its token expires.
+const ROUNDING = 20_000;
 
 let user = null;
 let generation;
 let access = { endsAt: 0, life: 1 };
 let serverAhead = 0;
+// Whether this access token came from the device, and whether the list says that the session has given a proof.
+const device = { isBound: false, isConfirmed: false };
 
 // Sends a request and shows it. Returns { status, body, next }: `next` is the address of the next page of a list.
 async function send(method, path, json) {
@@ -36,6 +44,7 @@ async function send(method, path, json) {
     const answer = { status: response.status, body, took, request, ...readHeaders(response) };
     const who = body?.sub ?? (answer.status < 300 ? user?.sub : undefined) ?? json?.username;
     fillRow(row, { ...answer, note: body?.detail, who });
+    readUser(answer);
     draw(answer, who);
     return answer;
   } catch {
@@ -54,8 +63,21 @@ function readHeaders({ headers }) {
   const refreshLife = Number(headers.get("x-demo-refresh-expires-in")) * 1000;
   if (refreshLife) localStorage.setItem(REFRESH_ENDS, JSON.stringify({ endsAt: Date.now() + refreshLife, life: refreshLife }));
   const held = headers.get("x-demo-generation");
+  const isOffered = headers.has("secure-session-registration");
   const next = /<([^>]*)>; rel="next"/.exec(headers.get("link") ?? "")?.[1];
-  return { renewed: headers.get("x-demo-renewed"), generation: held === null ? undefined : Number(held), life, next };
+  return { renewed: headers.get("x-demo-renewed"), generation: held === null ? undefined : Number(held), life, next, isOffered };
+}
+
+// A browser refreshes a bound session by itself, before a request leaves. The user of the next response shows it.
+function readUser(answer) {
+  if (answer.body?.exp === undefined) return;
+  const left = answer.body.exp * 1000 - serverAhead - Date.now();
+  if (left > 0 && left > access.endsAt - Date.now() + ROUNDING) {
+    access = { endsAt: Date.now() + left, life: left };
+    answer.life = left;
+  }
+  device.isBound = answer.body.device_bound;
+  showDevice();
 }
 
 function draw(answer, who) {
@@ -86,9 +108,13 @@ async function loadUser() {
   const { status, body } = await send("GET", "/me");
   if (status !== 200) return;
   show(body);
-  const left = body.exp * 1000 - serverAhead - Date.now();
-  if (access.endsAt < Date.now()) access = { endsAt: Date.now() + left, life: Math.max(left, 1) };
   await list();
+}
+
+function showDevice() {
+  $("device").textContent = !device.isBound ? "Not bound to a device."
+    : device.isConfirmed ? "Bound to this device: the browser proves its key."
+    : "Bound to this device. It counts from the first proof on: let the access token expire, and send a request.";
 }
 
 function show(me) {
@@ -131,11 +157,13 @@ async function whyEnded(session) {
 }
 
 async function login(username, password) {
-  const { status, body } = await send("POST", "/login", { username, password });
+  const { status, body, isOffered } = await send("POST", "/login", { username, password });
   if (status !== 200) return say(body?.detail ?? "The login failed.");
   say("");
   if (NEXT) return location.assign(NEXT);
   await loadUser();
+  // The browser, if it can, registers its key meanwhile.
+  if (isOffered) setTimeout(() => user && ask("GET", "/me"), REGISTRATION);
   $("one").focus();
 }
 
@@ -161,11 +189,20 @@ setInterval(() => {
 
 // ---- requests
 
-$("one").addEventListener("click", () => ask("GET", "/me"));
+$("one").addEventListener("click", async () => {
+  const wasConfirmed = device.isConfirmed;
+  await ask("GET", "/me");
+  // The first proof makes the difference.
+  if (device.isBound && !wasConfirmed) await list();
+});
 $("twenty").addEventListener("click", () => Array.from({ length: 20 }, () => ask("GET", "/me")));
 $("slow").addEventListener("click", () => ask("GET", "/slow?ms=5000"));
 $("admins").addEventListener("click", () => ask("GET", "/admin"));
 $("refresh").addEventListener("click", () => ask("POST", "/auth/refresh"));
+$("expire").addEventListener("click", async () => {
+  await send("POST", "/demo/expire");
+  access.endsAt = Date.now();
+});
 $("steal").addEventListener("click", () => { $("steadily").checked = false; });
 setInterval(() => {
   if ($("steadily").checked) ask("GET", "/me");
@@ -178,6 +215,8 @@ const LIST = "/auth/sessions";
 async function list() {
   const { status, body, next } = await ask("GET", LIST);
   if (status !== 200) return;
+  device.isConfirmed = body.some((session) => session.current && session.device_bound);
+  showDevice();
   $("sessions").replaceChildren(...body.map(item));
   showNext(next);
 }
@@ -198,7 +237,7 @@ function showNext(next) {
 function item(session) {
   const since = timeOfDay(new Date(session.created_at));
   const used = timeOfDay(new Date(session.last_used_at));
-  const details = element("small", { textContent: `since ${since}, rotated ${used}` });
+  const details = element("small", { textContent: `since ${since}, rotated ${used}${session.device_bound ? ", bound to its device" : ""}` });
   const end = element("button", { textContent: "End" });
   end.setAttribute("aria-label", `End the session since ${since}`);
   end.addEventListener("click", async () => {

@@ -20,6 +20,7 @@ export function prepare(ask, lost) {
       await showStep(step);
       await pause();
     }
+    if (body.at(-1).status !== 200) return refused(ask);
     narrate("you", "You have not noticed", `Your browser still has T${mine}. So far the server cannot distinguish you from the thief.`);
     $("come-back").disabled = false;
     $("come-back").focus();
@@ -28,6 +29,7 @@ export function prepare(ask, lost) {
   $("come-back").addEventListener("click", async () => {
     $("come-back").disabled = true;
     const { status, body } = await ask("POST", "/auth/refresh", { quiet: true });
+    if (status === 200) return prove(ask);
     if (status !== 401) return narrate("server", `${status}: the copy was not detected`, body?.detail ?? "");
     narrate("you", `You send T${mine}: 401`, `An honest browser is at most one generation behind. Yours is further behind, so T${mine} has two
       holders. The server cannot know which of them is honest, so it ends the session.`);
@@ -41,6 +43,24 @@ export function prepare(ask, lost) {
     }
     lost("Your session has ended, and the thief can no longer use it: the server detected that the refresh token has two holders.");
   });
+}
+
+// The session is bound, and the server enforces it.
+async function refused(ask) {
+  const { status } = await ask("GET", "/me");
+  narrate("you", `You send a request: ${status}`, "The copy has changed nothing for you, and it is worth nothing to the thief.");
+  $("steal").disabled = false;
+}
+
+// The session is bound, but the browser had given no proof, so the thief could use the copy.
+async function prove(ask) {
+  await ask("POST", "/demo/expire");
+  const { status } = await ask("GET", "/me");
+  narrate("you", `Your browser proves its key: ${status}`, "The session is bound to it. From this proof on the refresh token alone is not enough.");
+  await pause();
+  const again = await ask("POST", "/demo/steal/use-again");
+  if (again.status === 200) await showStep(again.body);
+  $("steal").disabled = false;
 }
 
 // Sets the session and its generation; without a session no user is logged in.

@@ -149,6 +149,7 @@ pub(super) async fn me(user: Authenticated<Claims>) -> Json<Value> {
         "name": user.claims().name,
         "exp": user.expires_at().as_secs(),
         "auth_time": user.auth_time().map(Timestamp::as_secs),
+        "device_bound": user.is_device_bound(),
     });
     if let Some(tenant) = &user.claims().tenant {
         me["tenant"] = tenant.as_str().into();

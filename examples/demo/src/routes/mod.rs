@@ -3,6 +3,7 @@
 mod account;
 mod answers;
 mod ended;
+mod expire;
 mod operations;
 mod socket;
 mod steal;
@@ -15,7 +16,9 @@ use axum::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_refresh::{InvalidLoginPage, Verifier};
 
-pub(crate) use self::{ended::routes as ended, operations::reason, steal::routes as steal};
+pub(crate) use self::{
+    ended::routes as ended, expire::routes as expire, operations::reason, steal::routes as steal,
+};
 use crate::{app::App, users::Claims};
 
 /// The routes behind the library's layer.

@@ -52,7 +52,8 @@ fn me_returns_the_logged_in_user() {
         assert_eq!(me["sid"].as_str().unwrap().len(), 22);
         assert!(me["exp"].as_u64().unwrap() > 1_700_000_000);
         assert!(me["auth_time"].as_u64().unwrap() > me["exp"].as_u64().unwrap() - 60);
-        assert_eq!(me.as_object().unwrap().len(), 6);
+        assert_eq!(me["device_bound"], false);
+        assert_eq!(me.as_object().unwrap().len(), 7);
     }
     server.client().get("/me").assert_bare_challenge();
 }

@@ -3,6 +3,7 @@
 mod account;
 mod answers;
 mod assess;
+mod device_bound;
 mod errors;
 mod flags;
 mod native;

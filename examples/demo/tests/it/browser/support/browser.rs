@@ -12,6 +12,7 @@ use super::driver::Driver;
 
 pub(crate) struct Browser {
     pub(crate) client: Client,
+    capabilities: Capabilities,
     // Dropped in this order: the driver exits before its folder is removed.
     pub(super) driver: Driver,
     _folder: TempDir,
@@ -56,9 +57,14 @@ impl Browser {
         let mut capabilities = Capabilities::new();
         capabilities.insert("goog:chromeOptions".into(), json!({ "args": arguments }));
         capabilities.extend(more_capabilities.as_object().unwrap().clone());
-        let mut builder = ClientBuilder::new(HttpConnector::new());
-        let client = builder.capabilities(capabilities).connect(&driver.url).await.unwrap();
-        Self { client, driver, _folder: folder }
+        let client = connect(&driver, &capabilities).await;
+        Self { client, capabilities, driver, _folder: folder }
+    }
+
+    /// Ends the browser and starts it again with the same profile.
+    pub(super) async fn relaunch(&mut self) {
+        self.client.clone().close().await.unwrap();
+        self.client = connect(&self.driver, &self.capabilities).await;
     }
 
     pub(crate) async fn open(&self, url: &str) {
@@ -138,6 +144,11 @@ impl Browser {
         self.open(url).await;
         Tabs { first, second }
     }
+}
+
+async fn connect(driver: &Driver, capabilities: &Capabilities) -> Client {
+    let mut builder = ClientBuilder::new(HttpConnector::new());
+    builder.capabilities(capabilities.clone()).connect(&driver.url).await.unwrap()
 }
 
 pub(crate) struct Tabs {

@@ -9,7 +9,8 @@ use std::{
 use serde_json::{Value, json};
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use ureq::{
-    Agent,
+    Agent, Body,
+    http::{HeaderMap, Request, Response},
     tls::{TlsConfig, TlsProvider},
 };
 
@@ -41,7 +42,9 @@ impl Demo {
             command.env_remove(name);
         }
         let mut process = command
-            .args(["--listen", "127.0.0.1:0", "--store", "memory:"])
+            // Variables, so that flags of a test can override them.
+            .env("DEMO_LISTEN", "127.0.0.1:0")
+            .env("DEMO_STORE", "memory:")
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -108,9 +111,47 @@ impl Demo {
         answer.unwrap().status().as_u16()
     }
 
+    /// The response to a request with these cookies from elsewhere, with a body of JSON if any.
+    pub(crate) fn send_from_elsewhere(
+        &self,
+        method: &str,
+        path: &str,
+        cookies: &str,
+        body: &str,
+    ) -> Response<Body> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url()))
+            .header("cookie", cookies)
+            .header("content-type", "application/json");
+        agent().run(request.body(body.to_owned()).unwrap()).unwrap()
+    }
+
+    /// The response to a copy of a request for this path, with other cookies.
+    pub(crate) fn repeat(&self, path: &str, headers: &HeaderMap, cookies: &str) -> Response<Body> {
+        let mut request = Request::post(format!("{}{}", self.url(), path.trim_start_matches('/')));
+        for (name, value) in headers.iter().filter(|(name, _)| *name != "cookie" && *name != "content-length")
+        {
+            request = request.header(name, value);
+        }
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies);
+        }
+        agent().run(request.header("content-length", "0").body(()).unwrap()).unwrap()
+    }
+
+    /// The status of a native client's exchange of this refresh token (RFC 6749 §6).
+    pub(crate) fn exchange(&self, token: &str) -> u16 {
+        let form = format!("grant_type=refresh_token&refresh_token={token}");
+        let request = agent()
+            .post(format!("{}auth/token", self.url()))
+            .header("content-type", "application/x-www-form-urlencoded");
+        request.send(form).unwrap().status().as_u16()
+    }
+
     /// The status of a request with this access token, from elsewhere.
     pub(crate) fn status_of(&self, method: &str, path: &str, access_token: &str) -> u16 {
-        let request = ureq::http::Request::builder()
+        let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url()))
             .header("authorization", format!("Bearer {access_token}"));

@@ -19,10 +19,6 @@ pub(crate) struct SessionEvent {
     /// `creation`, `refresh`, `challenge` or `termination`.
     pub(crate) kind: &'static str,
     pub(crate) succeeded: bool,
-    /// The session's identifier. A registration that failed has none.
-    pub(crate) session: Option<String>,
-    /// As the protocol of the developer tools has them: `CreationEventDetails`, …
-    pub(crate) details: Value,
 }
 
 impl Browser {
@@ -37,13 +33,29 @@ impl Browser {
         // Chromium has no device-bound sessions where it accepts any certificate.
         let browser =
             Self::launch(&arguments, &json!({ "goog:loggingPrefs": { "performance": "ALL" } })).await;
-        browser.devtools("Network.enableDeviceBoundSessions", &json!({ "enable": true })).await;
+        browser.watch_sessions().await;
         browser
+    }
+
+    /// Ends this browser and starts it again, with its profile.
+    pub(crate) async fn restart(&mut self) {
+        self.relaunch().await;
+        self.watch_sessions().await;
+    }
+
+    async fn watch_sessions(&self) {
+        self.devtools("Network.enableDeviceBoundSessions", &json!({ "enable": true })).await;
     }
 
     /// Forgets a cookie of the page's host, as if it had expired.
     pub(crate) async fn forget(&self, cookie: &str) {
         self.client.delete_cookie(cookie).await.unwrap();
+    }
+
+    /// Sets a cookie with the prefix `__Host-`, for the host of this URL.
+    pub(crate) async fn set_cookie(&self, url: &str, name: &str, value: &str) {
+        let cookie = json!({ "url": url, "name": name, "value": value, "path": "/", "secure": true, "httpOnly": true });
+        self.devtools("Network.setCookie", &cookie).await;
     }
 
     /// The events of device-bound sessions since the last call.
@@ -91,11 +103,6 @@ impl SessionEvent {
         let kinds = ["creation", "refresh", "challenge", "termination"];
         let kind = kinds.into_iter().find(|kind| !parameters[format!("{kind}EventDetails")].is_null());
         let kind = kind.unwrap_or_else(|| panic!("an event of another kind: {parameters}"));
-        Self {
-            kind,
-            succeeded: parameters["succeeded"] == true,
-            session: parameters["sessionId"].as_str().map(str::to_owned),
-            details: parameters[format!("{kind}EventDetails")].clone(),
-        }
+        Self { kind, succeeded: parameters["succeeded"] == true }
     }
 }

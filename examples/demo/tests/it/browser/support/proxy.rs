@@ -79,9 +79,23 @@ impl Proxy {
         exchanges.iter().filter(|exchange| exchange.path == path).cloned().collect()
     }
 
+    /// The requests that were not granted: the path, and a status of 400 or more.
+    pub(crate) fn rejected(&self) -> Vec<(String, u16)> {
+        let exchanges = self.log.exchanges.lock().unwrap();
+        // Browsers ask for an icon, which the demo has not, when they like.
+        let rejected =
+            exchanges.iter().filter(|exchange| exchange.status >= 400 && exchange.path != "/favicon.ico");
+        rejected.map(|exchange| (exchange.path.clone(), exchange.status)).collect()
+    }
+
     /// Loses the nth response for this path from now on: the server has sent it, and the client's connection is closed. 1 is the next.
     pub(crate) fn lose(&self, path: &str, nth: u32) {
         self.log.losses.lock().unwrap().push((path.to_owned(), nth));
+    }
+
+    /// Loses no more responses.
+    pub(crate) fn lose_no_more(&self) {
+        self.log.losses.lock().unwrap().clear();
     }
 }
 
