@@ -20,6 +20,7 @@
 //! | replace a key, as planned or in an emergency | [Rotating keys](keys) |
 //! | revoke a role, or lock a user out | [Roles, and changing them](roles) |
 //! | notice that a session is used from an unlikely place | [Suspicious activity](suspicious) |
+//! | make a copied refresh token worth nothing | [Device-bound sessions](device_binding) |
 //! | authenticate a connection that stays open | [WebSockets and event streams](connections) |
 //! | change a lifetime | [Tuning the policy](tuning) |
 //! | look up a default | [Every default](defaults) |
@@ -79,6 +80,9 @@ pub mod roles {}
 
 #[doc = include_str!("suspicious.md")]
 pub mod suspicious {}
+
+#[doc = include_str!("device_binding.md")]
+pub mod device_binding {}
 
 #[doc = include_str!("connections.md")]
 pub mod connections {}
