@@ -164,9 +164,12 @@ async fn a_clock_that_jumps_ahead_and_back_forgets_no_ended_session() {
 /// As many session ends as a part of the denylist has room for, and one more. They are invented, and all in the part of `session`.
 #[cfg(feature = "tokio")]
 fn report_too_many(store: &TestStore, session: tower_refresh::SessionHandle, at: tower_refresh::Timestamp) {
-    for number in 0..449_u16 {
+    let [.., high, low] = *session.as_bytes();
+    for number in 1..=449 {
         let mut bytes = *session.as_bytes();
-        bytes[14..].copy_from_slice(&number.to_be_bytes());
+        // Never that of the session itself.
+        let other = u16::from_be_bytes([high, low]).wrapping_add(number);
+        bytes[14..].copy_from_slice(&other.to_be_bytes());
         store.report_end(tower_refresh::SessionHandle::from_bytes(bytes), at);
     }
 }
