@@ -13,23 +13,25 @@ use tower_refresh_core::{
 };
 use tower_refresh_postgres::PostgresStore;
 
-use crate::{NOW, open, percentile};
+use crate::{NOW, fill, open, percentile};
 
-fn row(subject: &str, number: u64) -> SessionRow {
+pub(crate) fn row(subject: &Subject, number: u64) -> SessionRow {
     let handle = SessionHandle::from_bytes(
         u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes(),
     );
     let expiry = NOW.saturating_add(Duration::from_secs(30 * 24 * 60 * 60));
-    SessionRow::new(handle, subject.into(), NOW, expiry, expiry)
+    let mut row = SessionRow::new(handle, subject.clone(), NOW, expiry, expiry);
+    row.meta.user_agent = Some(fill::USER_AGENT.into());
+    row
 }
 
 async fn create(store: &PostgresStore, subject: &'static str, count: u64) {
     let mut tasks = JoinSet::new();
     for task in 0..10 {
-        let store = store.clone();
+        let (store, subject) = (store.clone(), Subject::new(subject));
         tasks.spawn(async move {
             for number in (task..count).step_by(10) {
-                store.create(&row(subject, number)).await.expect("creates");
+                store.create(&row(&subject, number)).await.expect("creates");
             }
         });
     }
@@ -84,7 +86,7 @@ pub(crate) async fn report_time(server: &Server, count: u64) -> Result<(), Box<d
 
     let (mut calls, mut answers) = (Vec::new(), Vec::new());
     for number in 0..count {
-        let handle = row("alice", number).handle;
+        let handle = row(&Subject::new("alice"), number).handle;
         let start = Instant::now();
         assert!(here.end(handle, EndReason::Logout, NOW, 7).await?, "it is the first end");
         let answered = Instant::now();
@@ -104,4 +106,20 @@ pub(crate) async fn report_time(server: &Server, count: u64) -> Result<(), Box<d
         );
     }
     Ok(())
+}
+
+/// How long it takes until a server that starts has heard of the sessions that ended before, in milliseconds.
+pub(crate) async fn catch_up(store: &PostgresStore, ended: u64) -> f64 {
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let (store, watcher) = (store.clone(), Arc::new(Watcher(sender)));
+    let start = Instant::now();
+    let watching = tokio::spawn(async move { store.watch_feed(NOW, &*watcher).await });
+    let mut reported = 0;
+    while let Some(Some(_)) = receiver.recv().await {
+        reported += 1;
+    }
+    let took = start.elapsed();
+    watching.abort();
+    assert_eq!(reported, ended, "each end is reported once");
+    took.as_secs_f64() * 1000.0
 }

@@ -7,6 +7,11 @@ use tower_refresh_core::SessionHandle;
 
 use crate::NOW;
 
+pub(crate) const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+
+/// Of a larger table only so many sessions are refreshed, all over it.
+const REFRESHED: u64 = 1_000_000;
+
 const HOUR: u64 = 60 * 60 * 1000;
 
 /// Sessions that expire after thirty days.
@@ -33,7 +38,7 @@ async fn fill(
             "INSERT INTO tower_refresh.sessions (handle, subject, generation, rotated_at, confirmed, late_budget, \
                  created_at, idle_expiry, absolute_expiry, version, user_agent, data, death_hour) \
              SELECT decode(md5('{kind}' || n), 'hex'), '{kind}-' || n / 2, 0, {now}, false, 0, {now}, expiry, expiry, 0, \
-                 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', '', expiry / {HOUR} \
+                 '{USER_AGENT}', '', expiry / {HOUR} \
              FROM generate_series(1, {count}) AS n, LATERAL (SELECT {last_expiry} - n::bigint * 2592 AS expiry) AS dying"
         ))
         .await?;
@@ -43,9 +48,34 @@ async fn fill(
     Ok(())
 }
 
-/// The live sessions, in an order that is unrelated to that on disk.
+/// Live sessions all over the table, in an order that is unrelated to that on disk.
 pub(crate) async fn handles(server: &Server, database: &str) -> Result<Vec<SessionHandle>, Box<dyn Error>> {
-    let statement = "SELECT handle FROM tower_refresh.sessions WHERE idle_expiry > $1 ORDER BY md5(handle)";
-    let rows = server.client(database).await.query(statement, &[&(NOW.as_millis() as i64)]).await?;
+    let client = server.client(database).await;
+    let rows = client
+        .query_one(
+            "SELECT reltuples::bigint FROM pg_class WHERE oid = 'tower_refresh.sessions'::regclass",
+            &[],
+        )
+        .await?;
+    let rows = u64::try_from(rows.try_get::<_, i64>(0)?)?;
+    let share = 100.0 * (REFRESHED as f64 / rows.max(1) as f64).min(1.0);
+    let statement = format!(
+        "SELECT handle FROM tower_refresh.sessions TABLESAMPLE BERNOULLI ({share}) REPEATABLE (1) \
+         WHERE idle_expiry > $1 AND ended_at IS NULL ORDER BY md5(handle)"
+    );
+    let rows = client.query(&statement, &[&(NOW.as_millis() as i64)]).await?;
     rows.iter().map(|row| Ok(SessionHandle::from_bytes(row.try_get::<_, &[u8]>(0)?.try_into()?))).collect()
+}
+
+/// Bytes of the table and of each index, for each row.
+pub(crate) async fn print_sizes(server: &Server, database: &str) -> Result<(), Box<dyn Error>> {
+    let statement = "SELECT c.relname::text, pg_relation_size(c.oid)::float8 / greatest(t.reltuples, 1) \
+         FROM pg_class AS t, LATERAL (SELECT t.oid UNION ALL SELECT indexrelid FROM pg_index WHERE indrelid = t.oid) AS i(oid), \
+             LATERAL (SELECT * FROM pg_class WHERE oid = i.oid) AS c \
+         WHERE t.oid = 'tower_refresh.sessions'::regclass";
+    for row in server.client(database).await.query(statement, &[]).await? {
+        let (name, bytes): (String, f64) = (row.try_get(0)?, row.try_get(1)?);
+        println!("  {name:<32}{bytes:>12.1} bytes a session");
+    }
+    Ok(())
 }

@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p tower-refresh-postgres --example bench-postgres -- [refresh] [size] [ends] [purge]`
 //!
+//! With `--sessions 10000000` it compares 1000 sessions with so many instead, which takes about ten minutes and 15 GB of disk.
+//!
 //! It starts a private PostgreSQL with the default durability, and takes three minutes. Other load on the machine makes all
 //! figures worse, but those that are compared take turns.
 
@@ -9,6 +11,7 @@ mod ends;
 mod fill;
 mod purge;
 mod refresh;
+mod scale;
 
 use std::{env, error::Error, time::Duration};
 
@@ -27,6 +30,16 @@ const FEW: u64 = 1_000;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let chosen: Vec<_> = env::args().skip(1).collect();
+    let sessions = chosen.iter().skip_while(|name| *name != "--sessions").nth(1);
+    if let Some(sessions) = sessions {
+        let sessions: u64 = sessions.parse()?;
+        if sessions < FEW {
+            return Err(format!("--sessions is at least {FEW}").into());
+        }
+        let server = Server::start(&["min_wal_size=2GB", "max_wal_size=4GB", "shared_buffers=2GB"]);
+        println!("{}", version(&server).await?);
+        return scale::compare(&server, sessions).await;
+    }
     let wanted = |part: &str| chosen.is_empty() || chosen.iter().any(|name| name == part);
     let server = Server::start(&["min_wal_size=2GB", "max_wal_size=4GB", "shared_buffers=512MB"]);
     println!("{}", version(&server).await?);
@@ -44,7 +57,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     if wanted("purge") {
         println!("\npurge of {MANY} dead sessions while 8 tasks refresh others, durable; ms");
-        purge::during_refreshes(&server, MANY, Duration::from_secs(60)).await?;
+        let store = open(&server, "purge").await?;
+        fill::dead(&server, "purge", MANY).await?;
+        fill::live(&server, "purge", FEW).await?;
+        let refreshes = Refreshes::of(&server, "purge", &store).await?;
+        purge::during_refreshes(&store, refreshes, Duration::from_secs(60)).await?;
     }
     Ok(())
 }

@@ -5,23 +5,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use postgres_testing::server::Server;
 use tower_refresh_core::SessionStore;
+use tower_refresh_postgres::PostgresStore;
 
-use crate::{NOW, fill, open, percentile, refresh::Refreshes};
+use crate::{NOW, percentile, refresh::Refreshes};
 
 const TASKS: usize = 8;
 const BEFORE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn during_refreshes(
-    server: &Server,
-    count: u64,
+    store: &PostgresStore,
+    refreshes: Refreshes,
     at_most: Duration,
 ) -> Result<(), Box<dyn Error>> {
-    let store = open(server, "purge").await?;
-    fill::dead(server, "purge", count).await?;
-    fill::live(server, "purge", 1000).await?;
-    let refreshes = Refreshes::of(server, "purge", &store).await?;
+    let store = store.clone();
     refreshes.run(TASKS, Duration::from_secs(1)).await;
     print("before", refreshes.run(TASKS, BEFORE).await);
 

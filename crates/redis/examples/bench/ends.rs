@@ -10,16 +10,16 @@ use tower_refresh_core::{EndReason, FeedWatcher, Page, SessionHandle, SessionSto
 use tower_refresh_redis::RedisStore;
 
 use crate::{
-    MANY, NOW, Result, WEEK,
+    NOW, Result, WEEK,
     sessions::{handle, row},
 };
 
-pub(crate) async fn whole_subject(store: &RedisStore) -> Result<()> {
+pub(crate) async fn whole_subject(store: &RedisStore, first: u64) -> Result<()> {
     const SESSIONS: u64 = 10_000;
     let alice = Subject::new("alice");
     let mut set = JoinSet::new();
     for number in 0..SESSIONS {
-        let (store, mut row) = (store.clone(), row(MANY + number));
+        let (store, mut row) = (store.clone(), row(first + number));
         row.subject = alice.clone();
         set.spawn(async move { store.create(&row).await });
         if set.len() == 64 {
@@ -68,7 +68,7 @@ impl FeedWatcher for Watcher {
 }
 
 /// From the call of `end` on one store to the watcher of another.
-pub(crate) async fn report_time(here: &RedisStore, there: &RedisStore) -> Result<()> {
+pub(crate) async fn report_time(here: &RedisStore, there: &RedisStore, first: u64) -> Result<()> {
     const ENDS: u64 = 1_000;
     let watcher = Arc::new(Watcher::default());
     let watching = tokio::spawn({
@@ -82,8 +82,8 @@ pub(crate) async fn report_time(here: &RedisStore, there: &RedisStore) -> Result
     }
     let mut times = Vec::new();
     for number in 0..ENDS {
-        let handle = handle(2 * MANY + number);
-        here.create(&row(2 * MANY + number)).await?;
+        let handle = handle(first + number);
+        here.create(&row(first + number)).await?;
         let started = Instant::now();
         here.end(handle, EndReason::Logout, NOW.saturating_add(WEEK), 7).await?;
         while !reported(&|reported| reported.last.is_some_and(|(last, _)| last == handle)) {

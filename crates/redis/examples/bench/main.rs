@@ -1,9 +1,11 @@
 //! Compares the store with the same commands issued directly, one by one, through the same driver; prints a table.
 //!
-//! `cargo run --release -p tower-refresh-redis --example bench-redis [URL]`. It takes about a minute. Without a URL it starts a
-//! `redis-server` of its own, without persistence, and stops it at the end. With a URL, it fills that server with a million
-//! sessions with the prefixes `bench-few` and `bench-many`, and leaves them there.
+//! `cargo run --release -p tower-refresh-redis --example bench-redis [URL] [--sessions 10000000]`. It takes about two minutes with a million
+//! sessions, the default, and ten minutes and 8 GB of memory with ten million. Without a URL it starts a
+//! `redis-server` of its own, without persistence, and stops it at the end. With a URL, it fills that server with
+//! the sessions, with the prefixes `bench-few` and `bench-many`, and leaves them there.
 
+mod calls;
 mod ends;
 mod purge;
 mod refresh;
@@ -13,7 +15,7 @@ use std::{
     error::Error,
     net::TcpListener,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use redis::{Client, ConnectionInfo, IntoConnectionInfo, aio::MultiplexedConnection, io::tcp::TcpSettings};
@@ -24,6 +26,7 @@ use self::{refresh::Load, sessions::fill};
 
 const ROUNDS: usize = 31;
 const FEW: u64 = 1_000;
+/// Unless `--sessions` says otherwise.
 const MANY: u64 = 1_000_000;
 const NOW: Timestamp = Timestamp::from_secs(4_000_000_000);
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -32,28 +35,51 @@ type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let own = std::env::args().nth(1).is_none().then(OwnServer::start).transpose()?;
-    let url = own.as_ref().map_or_else(|| std::env::args().nth(1).unwrap_or_default(), |own| own.url.clone());
+    let (url, sessions) = arguments()?;
+    let own = url.is_none().then(OwnServer::start).transpose()?;
+    let url = own.as_ref().map_or_else(|| url.unwrap_or_default(), |own| own.url.clone());
     let raw = raw_connection(&url).await?;
     let few = store(&url, "bench-few").await?;
     fill(&few, &raw, "bench-few", FEW).await?;
     let many = store(&url, "bench-many").await?;
     let before = used_memory(&raw).await?;
-    fill(&many, &raw, "bench-many", MANY).await?;
-    let bytes = (used_memory(&raw).await? - before) / MANY;
+    let started = Instant::now();
+    fill(&many, &raw, "bench-many", sessions).await?;
+    println!("{sessions} sessions loaded in {:.0} s", started.elapsed().as_secs_f64());
+    let bytes = (used_memory(&raw).await? - before) / sessions;
 
     println!(
         "refresh = load + compare-and-swap; medians of {ROUNDS} rounds in turns, and of the rounds' ratios"
     );
     println!("| | raw | store | |\n|---|---|---|---|");
-    let loads = [Load::new(&few, &raw, "bench-few", FEW), Load::new(&many, &raw, "bench-many", MANY)];
+    let loads = [Load::new(&few, &raw, "bench-few", FEW), Load::new(&many, &raw, "bench-many", sessions)];
     for tasks in [1, 64] {
         refresh::compare(&loads, tasks).await?;
     }
     println!("| memory per session, its place in the subject's list included | | {bytes} bytes | |");
-    ends::whole_subject(&many).await?;
-    purge::beside_refreshes(&many, &few).await?;
-    ends::report_time(&few, &store(&url, "bench-few").await?).await
+    // The numbers of further sessions.
+    let further = [1, 2, 3].map(|number| number * sessions.max(MANY));
+    calls::compare([(&few, FEW), (&many, sessions)], further[2]).await?;
+    ends::whole_subject(&many, further[0]).await?;
+    purge::beside_refreshes(&many, &few, sessions).await?;
+    ends::report_time(&few, &store(&url, "bench-few").await?, further[1]).await
+}
+
+/// The URL, and how many sessions are many.
+fn arguments() -> Result<(Option<String>, u64)> {
+    let (mut url, mut sessions) = (None, MANY);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        if argument == "--sessions" {
+            sessions = arguments.next().ok_or("--sessions needs a number")?.parse()?;
+        } else {
+            url = Some(argument);
+        }
+    }
+    if sessions < FEW {
+        return Err(format!("--sessions is at least {FEW}").into());
+    }
+    Ok((url, sessions))
 }
 
 struct OwnServer {

@@ -6,17 +6,18 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tower_refresh_core::SessionStore;
 use tower_refresh_redis::RedisStore;
 
-use crate::{FEW, MANY, NOW, Result, WEEK, refresh::refresh};
+use crate::{FEW, NOW, Result, WEEK, refresh::refresh};
+
+const AT_MOST: Duration = Duration::from_secs(60);
 
 /// Removes expired sessions earlier than Redis does, beside refreshes of others.
-pub(crate) async fn beside_refreshes(store: &RedisStore, others: &RedisStore) -> Result<()> {
-    const SESSIONS: u64 = MANY;
+pub(crate) async fn beside_refreshes(store: &RedisStore, others: &RedisStore, sessions: u64) -> Result<()> {
     let over = Arc::new(AtomicBool::new(false));
     let refreshes = tokio::spawn({
         let (store, over) = (others.clone(), Arc::clone(&over));
@@ -31,7 +32,7 @@ pub(crate) async fn beside_refreshes(store: &RedisStore, others: &RedisStore) ->
         }
     });
     let (started, mut purged) = (Instant::now(), 0);
-    while purged < SESSIONS {
+    while purged < sessions && started.elapsed() < AT_MOST {
         purged += store.purge_dead(NOW.saturating_add(WEEK * 52)).await?;
     }
     let took = started.elapsed();

@@ -12,7 +12,7 @@ use tower_refresh_core::{SessionStore, Timestamp};
 use tower_refresh_redis::RedisStore;
 
 use crate::{
-    FEW, MANY, NOW, ROUNDS, Result, WEEK,
+    NOW, ROUNDS, Result, WEEK,
     sessions::{handle, key, scatter},
 };
 
@@ -71,15 +71,16 @@ pub(crate) async fn compare(loads: &[Load; 2], tasks: u64) -> Result<()> {
         );
     }
     let cost = ratio(&rates[0][1], &rates[1][1]);
-    println!("| cost with {MANY} sessions, tasks: {tasks} | | | {cost:.2} times that with {FEW} |");
+    let [few, many] = loads.each_ref().map(|load| load.rows);
+    println!("| cost with {many} sessions, tasks: {tasks} | | | {cost:.2} times that with {few} |");
     Ok(())
 }
 
-fn ratio(these: &[f64], those: &[f64]) -> f64 {
+pub(crate) fn ratio(these: &[f64], those: &[f64]) -> f64 {
     median(these.iter().zip(those).map(|(this, that)| this / that).collect())
 }
 
-fn median(mut all: Vec<f64>) -> f64 {
+pub(crate) fn median(mut all: Vec<f64>) -> f64 {
     all.sort_by(f64::total_cmp);
     all[all.len() / 2]
 }

@@ -1,5 +1,7 @@
 //! The sessions of the benchmark.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use redis::aio::MultiplexedConnection;
 use tower_refresh_core::{EndReason, SessionHandle, SessionRow, SessionStore, Subject};
 use tower_refresh_redis::RedisStore;
@@ -20,6 +22,7 @@ pub(crate) async fn fill(
     store.create(&row(0)).await?;
     let mut value: Vec<u8> = redis::cmd("GET").arg(key(prefix, 0)).query_async(&mut raw).await?;
     let forgotten = row(0).expires_at().as_millis() + 24 * 60 * 60 * 1000;
+    let real_time = SystemTime::now().duration_since(UNIX_EPOCH)?;
     for first in (1..rows).step_by(1000) {
         let mut pipe = redis::pipe();
         for number in first..rows.min(first + 1000) {
@@ -28,7 +31,11 @@ pub(crate) async fn fill(
             pipe.cmd("SET").arg(key(prefix, number)).arg(&value).arg("PXAT").arg(forgotten).ignore();
             let index = format!("{prefix}:i:{name}");
             let login = row(number).created_at.as_millis();
-            pipe.cmd("ZADD").arg(&index).arg(login).arg(handle(number).as_bytes()).ignore();
+            // With the mark that the store adds.
+            let handle = handle(number);
+            let mark = &handle.as_bytes()[12..];
+            let added = -(real_time.as_secs() as i64);
+            pipe.cmd("ZADD").arg(&index).arg(login).arg(handle.as_bytes()).arg(added).arg(mark).ignore();
             pipe.cmd("PEXPIREAT").arg(&index).arg(forgotten).ignore();
         }
         let _: () = pipe.query_async(&mut raw).await?;
@@ -42,7 +49,7 @@ pub(crate) fn key(prefix: &str, number: u64) -> String {
 }
 
 pub(crate) fn subject(number: u64) -> Subject {
-    Subject::new(format!("user-{number:07}"))
+    Subject::new(format!("user-{number:09}"))
 }
 
 pub(crate) fn row(number: u64) -> SessionRow {
