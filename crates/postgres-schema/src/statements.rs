@@ -32,6 +32,9 @@ const TEXTS: ParameterType = ParameterType::TextArray;
 /// The text of a handle.
 const HANDLE: &str = "pg_catalog.translate(pg_catalog.encode(handle, 'base64'), '+/=', '-_')";
 
+/// When a session died, or will die.
+const DIED: &str = "least(idle_expiry, absolute_expiry, ended_at)";
+
 /// How many sessions of a subject a call ends.
 const ENDED_PER_CALL: usize = 1000;
 
@@ -238,10 +241,12 @@ impl<S> Statements<S> {
                     live_of_subject()
                 ),
             ),
+            // In a partitioned table other rows have the same ctid, so the rows themselves are checked as well, by columns without
+            // an index: with one, the planner may read all dead rows instead of those with the ctids.
             purge: statement(
                 &[INT8],
                 format!(
-                    "DELETE FROM {path} WHERE ctid {EQ} ANY (ARRAY(SELECT ctid FROM {path} WHERE {dead} \
+                    "DELETE FROM {path} WHERE {DIED} {LT} $1 AND ctid {EQ} ANY (ARRAY(SELECT ctid FROM {path} WHERE {dead} \
                      ORDER BY death_hour LIMIT 1000 FOR UPDATE SKIP LOCKED))"
                 ),
             ),
@@ -297,7 +302,7 @@ fn set_commit(value: &str) -> String {
 }
 
 fn dead() -> String {
-    format!("death_hour {LE} ($1 {DIV} 3600000) AND least(idle_expiry, absolute_expiry, ended_at) {LT} $1")
+    format!("death_hour {LE} ($1 {DIV} 3600000) AND {DIED} {LT} $1")
 }
 
 /// The index has the hash of the subject, because a b-tree rejects long texts.

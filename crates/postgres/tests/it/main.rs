@@ -10,6 +10,7 @@ mod laws;
 mod lists;
 mod opening;
 mod owners;
+mod partitions;
 mod read_only;
 mod retries;
 mod search_path;
