@@ -13,10 +13,11 @@ pub(crate) const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) G
 const REFRESHED: u64 = 1_000_000;
 
 const HOUR: u64 = 60 * 60 * 1000;
+const MONTH: u64 = 30 * 24 * HOUR;
 
-/// Sessions that expire after thirty days.
+/// Sessions that expire within thirty days.
 pub(crate) async fn live(server: &Server, database: &str, count: u64) -> Result<(), Box<dyn Error>> {
-    fill(server, database, "live", count, NOW.as_millis() + 30 * 24 * HOUR).await
+    fill(server, database, "live", count, NOW.as_millis() + HOUR + MONTH).await
 }
 
 /// Sessions that expired over the last thirty days.
@@ -39,7 +40,7 @@ async fn fill(
                  created_at, idle_expiry, absolute_expiry, version, user_agent, data, death_hour) \
              SELECT decode(md5('{kind}' || n), 'hex'), '{kind}-' || n / 2, 0, {now}, false, 0, {now}, expiry, expiry, 0, \
                  '{USER_AGENT}', '', expiry / {HOUR} \
-             FROM generate_series(1, {count}) AS n, LATERAL (SELECT {last_expiry} - n::bigint * 2592 AS expiry) AS dying"
+             FROM generate_series(1, {count}) AS n, LATERAL (SELECT {last_expiry} - n::bigint * {MONTH} / {count} AS expiry) AS dying"
         ))
         .await?;
     // As autovacuum would have done over time.

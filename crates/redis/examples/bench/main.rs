@@ -18,7 +18,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{Client, ConnectionInfo, IntoConnectionInfo, aio::MultiplexedConnection, io::tcp::TcpSettings};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, aio::MultiplexedConnection,
+    io::tcp::TcpSettings,
+};
 use tower_refresh_core::Timestamp;
 use tower_refresh_redis::{RedisOptions, RedisStore, Server};
 
@@ -121,7 +124,9 @@ async fn store(url: &str, prefix: &str) -> Result<RedisStore> {
 async fn raw_connection(url: &str) -> Result<MultiplexedConnection> {
     let info: ConnectionInfo = url.into_connection_info()?;
     let client = Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))?;
-    Ok(client.get_multiplexed_async_connection().await?)
+    // While the server loads, it may pause for longer than the default.
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(30)));
+    Ok(client.get_multiplexed_async_connection_with_config(&config).await?)
 }
 
 async fn used_memory(raw: &MultiplexedConnection) -> Result<u64> {
