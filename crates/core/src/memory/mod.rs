@@ -1,14 +1,18 @@
 //! The store that keeps sessions in memory.
 //!
 //! Rows are sharded by handle, and the index of the sessions of each subject is sharded by subject, so that requests
-//! rarely wait for each other. Code that needs both locks takes the one of the subject first. No lock is held across an
-//! await.
+//! rarely wait for each other. Code that needs both locks takes the one of the subject first. User agents are stored once, in
+//! shards whose locks are taken last. No lock is held across an await.
 
+mod deaths;
+mod hashes;
+mod indexed;
 mod locks;
 mod notices;
 mod record;
 mod shard;
 mod subjects;
+mod user_agents;
 
 use std::{
     array,
@@ -20,10 +24,13 @@ use std::{
 };
 
 use self::{
+    hashes::HandleHasher,
     locks::{SHARDS, lock},
     notices::{Notice, Notices},
+    record::Record,
     shard::Shard,
     subjects::Subjects,
+    user_agents::UserAgents,
 };
 use crate::{
     EndReason, Ended, FeedWatcher, Page, SessionHandle, SessionRow, SessionStore, StoreError, StoreErrorKind,
@@ -38,6 +45,9 @@ use crate::{
 /// [`purge_dead`](SessionStore::purge_dead) removes the rows of sessions that have ended or expired. In addition, each
 /// [`create`](SessionStore::create) removes a few rows of sessions that ended or expired more than a day ago, so that
 /// the memory of a process that never purges stays bounded.
+///
+/// A session takes less than 300 bytes, plus its label, binding and data, and what its subject is longer than ten bytes. A user agent is
+/// stored once for all sessions that have it, until the last of them is removed. A purge gives the memory back.
 ///
 /// ```
 /// use tower_refresh_core::{MemoryStore, Page, SessionHandle, SessionRow, SessionStore, Subject, Timestamp};
@@ -70,16 +80,21 @@ const HANDLES_PER_LOCK: usize = 1024;
 const KEPT_AFTER_DEATH: Duration = Duration::from_secs(24 * 60 * 60);
 
 struct Inner {
+    hasher: HandleHasher,
     shards: [Mutex<Shard>; SHARDS],
     subjects: Subjects,
+    user_agents: UserAgents,
     notices: Notices,
 }
 
 impl Default for Inner {
     fn default() -> Self {
+        let hasher = HandleHasher::default();
         Self {
-            shards: array::from_fn(|_| Mutex::default()),
+            hasher,
+            shards: array::from_fn(|_| Mutex::new(Shard::new(hasher))),
             subjects: Subjects::default(),
+            user_agents: UserAgents::default(),
             notices: Notices::default(),
         }
     }
@@ -110,17 +125,17 @@ impl fmt::Debug for MemoryStore {
 
 impl SessionStore for MemoryStore {
     async fn create(&self, row: &SessionRow) -> Result<(), StoreError> {
-        let purged = {
+        let removed = {
             let mut sessions = self.inner.subjects.lock(row.subject.as_str());
             let mut shard = self.inner.shard(row.handle);
-            let subject = sessions.shared_name(row.subject.as_str());
-            if !shard.insert(row, Arc::clone(&subject)) {
+            if shard.contains(row.handle) {
                 return Err(StoreError::new(StoreErrorKind::AlreadyExists));
             }
-            sessions.add(subject, row.handle);
+            let user_agent = row.meta.user_agent.as_deref().map(|text| self.inner.user_agents.share(text));
+            shard.insert(Record::new(row, sessions.add(row.handle), user_agent));
             shard.purge(row.created_at.saturating_sub(KEPT_AFTER_DEATH), PURGED_PER_CREATE)
         };
-        self.inner.unlist_all(purged);
+        self.inner.forget_all(removed);
         Ok(())
     }
 
@@ -212,9 +227,9 @@ impl SessionStore for MemoryStore {
         let mut purged = 0;
         for shard in &self.inner.shards {
             let limit = PURGED_PER_LOCK.min(PURGED_PER_CALL - purged);
-            let rows = lock(shard).purge(dead_before, limit);
-            purged += rows.len();
-            self.inner.unlist_all(rows);
+            let removed = lock(shard).purge(dead_before, limit);
+            purged += removed.len();
+            self.inner.forget_all(removed);
         }
         Ok(purged as u64)
     }
@@ -241,19 +256,23 @@ impl Inner {
     fn handles(&self, subject: &str, limit: usize) -> impl Iterator<Item = Vec<SessionHandle>> {
         let mut last = None;
         iter::from_fn(move || {
-            let handles = self.subjects.lock(subject).handles(subject, last, limit);
+            let handles = self.subjects.lock(subject).handles(last, limit);
             last = handles.last().copied();
             last.map(|_| handles)
         })
     }
 
     fn shard(&self, handle: SessionHandle) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[shard_of(handle)])
+        lock(&self.shards[self.hasher.place(handle).shard])
     }
 
-    fn unlist_all(&self, removed: Vec<(SessionHandle, Arc<str>)>) {
-        for (handle, subject) in removed {
-            self.unlist(handle, &subject);
+    /// Removes what sessions that were purged share with others.
+    fn forget_all(&self, removed: Vec<Record>) {
+        for record in removed {
+            self.unlist(record.handle, &record.subject);
+            if let Some(user_agent) = record.user_agent {
+                self.user_agents.release(user_agent);
+            }
         }
     }
 
@@ -264,14 +283,7 @@ impl Inner {
     fn unlist(&self, handle: SessionHandle, subject: &str) {
         let mut sessions = self.subjects.lock(subject);
         if !self.shard(handle).is_active(handle, subject) {
-            sessions.remove(subject, handle);
+            sessions.remove(handle);
         }
     }
-}
-
-/// Handles are hashes, but tests may use counters, so all bytes contribute.
-fn shard_of(handle: SessionHandle) -> usize {
-    let bits = u128::from_le_bytes(*handle.as_bytes());
-    let mixed = (bits as u64 ^ (bits >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 32) as usize % SHARDS
 }

@@ -1,43 +1,50 @@
 //! A shard of the rows, ordered by the time at which they end or expire.
 
-use std::{
-    collections::{BTreeSet, HashMap, hash_map::Entry},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
-use super::{notices::Notice, record::Record};
+use super::{deaths::Deaths, hashes::HandleHasher, indexed::Indexed, notices::Notice, record::Record};
 use crate::{Ended, SessionHandle, SessionRow, Timestamp};
 
 /// Has an entry in `deaths` for each row, at the row's `dead_since`.
-#[derive(Default)]
 pub(super) struct Shard {
-    rows: HashMap<SessionHandle, Box<Record>>,
-    deaths: BTreeSet<(Timestamp, SessionHandle)>,
+    hasher: HandleHasher,
+    rows: Indexed<Record>,
+    deaths: Deaths,
     /// When the claims of a session were outdated, by the clock that was ahead. Few sessions have an entry, so it is not in the
     /// record. The entry is removed when the session ends, or with its row.
     outdated_at: HashMap<SessionHandle, Timestamp>,
 }
 
 impl Shard {
+    pub(super) fn new(hasher: HandleHasher) -> Self {
+        Self { hasher, rows: Indexed::default(), deaths: Deaths::default(), outdated_at: HashMap::new() }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }
 
     /// Whether the session exists, belongs to `subject` and has not ended. It may have expired.
     pub(super) fn is_active(&self, handle: SessionHandle, subject: &str) -> bool {
-        self.rows.get(&handle).is_some_and(|record| !record.is_ended() && *record.subject == *subject)
+        self.find(handle).is_some_and(|number| {
+            let record = &self.rows[number];
+            !record.is_ended() && *record.subject == *subject
+        })
     }
 
     pub(super) fn get(&self, handle: SessionHandle) -> Option<SessionRow> {
-        self.rows.get(&handle).map(|record| record.to_row(handle))
+        self.find(handle).map(|number| self.rows[number].to_row())
     }
 
-    /// Returns whether the handle was free.
-    pub(super) fn insert(&mut self, row: &SessionRow, subject: Arc<str>) -> bool {
-        let Entry::Vacant(slot) = self.rows.entry(row.handle) else { return false };
-        let record = slot.insert(Box::new(Record::new(row, subject)));
-        self.deaths.insert((record.dead_since(), row.handle));
-        true
+    /// Whether there is a row with this handle.
+    pub(super) fn contains(&self, handle: SessionHandle) -> bool {
+        self.find(handle).is_some()
+    }
+
+    /// Adds a row. There is none with its handle.
+    pub(super) fn insert(&mut self, record: Record) {
+        let number = self.rows.push(self.hasher.place(record.handle).hash, record);
+        self.deaths.insert(number, &mut self.rows);
     }
 
     pub(super) fn swap(&mut self, row: &SessionRow, version: u64) -> bool {
@@ -74,39 +81,38 @@ impl Shard {
         now: Timestamp,
         version: u64,
     ) -> Option<u32> {
-        let record = self.rows.get_mut(&handle).filter(|record| !record.is_ended())?;
+        let number = self.find(handle).filter(|&number| !self.rows[number].is_ended())?;
         let outdated_at = self.outdated_at.entry(handle).or_default();
         *outdated_at = now.max(*outdated_at);
-        Some(record.outdate_claims(version))
+        Some(self.rows[number].outdate_claims(version))
     }
 
     /// Removes at most `limit` rows of sessions that ended or expired before `dead_before`, the oldest first.
-    pub(super) fn purge(&mut self, dead_before: Timestamp, limit: usize) -> Vec<(SessionHandle, Arc<str>)> {
+    pub(super) fn purge(&mut self, dead_before: Timestamp, limit: usize) -> Vec<Record> {
         let mut removed = Vec::new();
         while removed.len() < limit {
-            let Some(&(dead_since, handle)) = self.deaths.first() else { break };
-            if dead_since >= dead_before {
+            let first = self.deaths.first();
+            let Some(number) = first.filter(|&number| self.rows[number].dead_since() < dead_before) else {
                 break;
-            }
-            self.deaths.pop_first();
-            self.outdated_at.remove(&handle);
-            if let Some(record) = self.rows.remove(&handle) {
-                removed.push((handle, record.subject));
-            }
+            };
+            removed.extend(self.remove(number));
         }
         removed
     }
 
     pub(super) fn notices_since(&self, since: Timestamp) -> Vec<Notice> {
-        let ended = self.rows.iter().filter_map(|(handle, record)| {
+        let ended = self.rows.iter().filter_map(|record| {
             let at = record.ended_at().filter(|at| *at >= since)?;
-            Some(Notice::Ended(*handle, at))
+            Some(Notice::Ended(record.handle, at))
         });
-        let outdated =
-            self.outdated_at.iter().filter(|(_, at)| **at >= since).filter_map(|(handle, _)| {
-                Some(Notice::Outdated(*handle, self.rows.get(handle)?.claims_epoch))
-            });
+        let outdated = self.outdated_at.iter().filter(|(_, at)| **at >= since).filter_map(|(handle, _)| {
+            Some(Notice::Outdated(*handle, self.rows[self.find(*handle)?].claims_epoch))
+        });
         ended.chain(outdated).collect()
+    }
+
+    fn find(&self, handle: SessionHandle) -> Option<u32> {
+        self.rows.find(self.hasher.place(handle).hash, |record| record.handle == handle)
     }
 
     fn update<T>(
@@ -114,14 +120,23 @@ impl Shard {
         handle: SessionHandle,
         change: impl FnOnce(&mut Record) -> Option<T>,
     ) -> Option<T> {
-        let record = self.rows.get_mut(&handle)?;
-        let before = record.dead_since();
-        let changed = change(record)?;
-        let after = record.dead_since();
-        if after != before {
-            self.deaths.remove(&(before, handle));
-            self.deaths.insert((after, handle));
+        let number = self.find(handle)?;
+        let before = self.rows[number].dead_since();
+        let changed = change(&mut self.rows[number])?;
+        if self.rows[number].dead_since() != before {
+            self.deaths.update(number, &mut self.rows);
         }
         Some(changed)
+    }
+
+    fn remove(&mut self, number: u32) -> Option<Record> {
+        self.deaths.remove(number, &mut self.rows);
+        let hasher = self.hasher;
+        let removed = self.rows.swap_remove(number, |record| hasher.place(record.handle).hash)?;
+        if (number as usize) < self.rows.len() {
+            self.deaths.renumber(number, &self.rows);
+        }
+        self.outdated_at.remove(&removed.handle);
+        Some(removed)
     }
 }

@@ -2,24 +2,36 @@
 
 use std::{
     array,
-    collections::{BTreeSet, HashMap, hash_map::RandomState},
-    hash::BuildHasher,
+    collections::{BTreeSet, hash_map::RandomState},
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use super::locks::{SHARDS, lock};
+use super::{
+    hashes::Place,
+    indexed::Indexed,
+    locks::{SHARDS, lock},
+};
 use crate::SessionHandle;
 
-/// The index. A keyed hash selects the shard, because users may be able to choose their subject.
+/// The index, in shards. A subject without sessions has no entry.
 pub(super) struct Subjects {
     hasher: RandomState,
-    shards: [Mutex<Sessions>; SHARDS],
+    shards: [Mutex<Indexed<Entry>>; SHARDS],
 }
 
-/// A shard of the index. A subject without sessions has no entry.
-#[derive(Default)]
-pub(super) struct Sessions(HashMap<Arc<str>, Handles>);
+struct Entry {
+    subject: Arc<str>,
+    handles: Handles,
+}
+
+/// The sessions of a subject. Its shard is locked.
+pub(super) struct Sessions<'a> {
+    subject: &'a str,
+    hasher: &'a RandomState,
+    hash: u32,
+    entries: MutexGuard<'a, Indexed<Entry>>,
+}
 
 /// Most subjects have one session or a few, for which a set would take more memory than the sessions.
 enum Handles {
@@ -39,31 +51,22 @@ impl Default for Subjects {
 }
 
 impl Subjects {
-    pub(super) fn lock(&self, subject: &str) -> MutexGuard<'_, Sessions> {
-        lock(&self.shards[self.hasher.hash_one(subject) as usize % SHARDS])
+    pub(super) fn lock<'a>(&'a self, subject: &'a str) -> Sessions<'a> {
+        let Place { shard, hash } = Place::of(subject, &self.hasher);
+        Sessions { subject, hasher: &self.hasher, hash, entries: lock(&self.shards[shard]) }
     }
 }
 
-impl Sessions {
-    /// The name of the subject, shared with its other sessions.
-    pub(super) fn shared_name(&self, subject: &str) -> Arc<str> {
-        self.0.get_key_value(subject).map_or_else(|| subject.into(), |(name, _)| Arc::clone(name))
-    }
-
+impl Sessions<'_> {
     /// Handles of the subject that are larger than `after`, ordered: at most `limit`, if the subject has many.
-    pub(super) fn handles(
-        &self,
-        subject: &str,
-        after: Option<SessionHandle>,
-        limit: usize,
-    ) -> Vec<SessionHandle> {
+    pub(super) fn handles(&self, after: Option<SessionHandle>, limit: usize) -> Vec<SessionHandle> {
         let few = |handles: &[SessionHandle]| {
             let mut handles: Vec<_> =
                 handles.iter().copied().filter(|&handle| Some(handle) > after).collect();
             handles.sort_unstable();
             handles
         };
-        match self.0.get(subject) {
+        match self.find().map(|number| &self.entries[number].handles) {
             None => Vec::new(),
             Some(Handles::One(handle)) => few(&[*handle]),
             Some(Handles::Few(handles)) => few(handles),
@@ -74,13 +77,21 @@ impl Sessions {
         }
     }
 
-    pub(super) fn add(&mut self, subject: Arc<str>, handle: SessionHandle) {
-        self.0.entry(subject).and_modify(|handles| handles.insert(handle)).or_insert(Handles::One(handle));
+    /// Adds a session. Returns the subject, shared with its other sessions.
+    pub(super) fn add(&mut self, handle: SessionHandle) -> Arc<str> {
+        if let Some(number) = self.find() {
+            let entry = &mut self.entries[number];
+            entry.handles.insert(handle);
+            return Arc::clone(&entry.subject);
+        }
+        let subject = Arc::from(self.subject);
+        self.entries.push(self.hash, Entry { subject: Arc::clone(&subject), handles: Handles::One(handle) });
+        subject
     }
 
-    pub(super) fn remove(&mut self, subject: &str, handle: SessionHandle) {
-        let Some(handles) = self.0.get_mut(subject) else { return };
-        let is_empty = match handles {
+    pub(super) fn remove(&mut self, handle: SessionHandle) {
+        let Some(number) = self.find() else { return };
+        let is_empty = match &mut self.entries[number].handles {
             Handles::One(only) => *only == handle,
             Handles::Few(handles) => {
                 handles.retain(|other| *other != handle);
@@ -92,8 +103,12 @@ impl Sessions {
             }
         };
         if is_empty {
-            self.0.remove(subject);
+            self.entries.swap_remove(number, |entry| Place::of(&entry.subject, self.hasher).hash);
         }
+    }
+
+    fn find(&self) -> Option<u32> {
+        self.entries.find(self.hash, |entry| *entry.subject == *self.subject)
     }
 }
 

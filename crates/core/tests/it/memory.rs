@@ -1,6 +1,7 @@
 //! The memory store satisfies every law, alone and in a store that all laws share, and it stays small.
 
 use std::{
+    collections::BTreeMap,
     iter,
     pin::pin,
     sync::{Arc, Barrier, LazyLock, Mutex},
@@ -10,8 +11,8 @@ use std::{
 
 use futures_executor::block_on;
 use tower_refresh_core::{
-    EndReason, FeedWatcher, MemoryStore, Page, SessionHandle, SessionRow, SessionStore, Subject, Timestamp,
-    conformance_tests,
+    EndReason, Ended, FeedWatcher, MemoryStore, Page, SessionHandle, SessionRow, SessionStore, Subject,
+    Timestamp, conformance_tests,
 };
 
 use crate::support::{DAY, HOUR, MS, ROTATED};
@@ -73,6 +74,49 @@ fn a_purge_removes_and_counts_at_most_1024_rows_a_call() {
         if now == 0 {
             assert!(calls <= 20, "{calls} calls for {ROWS} rows");
             break;
+        }
+    }
+    assert!(store.is_empty());
+}
+
+#[test]
+fn of_sessions_whose_times_change_a_purge_removes_exactly_the_dead_ones() {
+    const SESSIONS: u64 = 5_000;
+    let store = MemoryStore::new();
+    let mut random = 1_u64;
+    let mut below = |limit: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % limit
+    };
+    let mut rows: BTreeMap<u64, SessionRow> = BTreeMap::new();
+    let mut expiry = || ROTATED.saturating_add(MS * below(1_000_000) as u32);
+    for number in 0..SESSIONS {
+        let mut row = session(number, "alice", ROTATED.saturating_add(HOUR));
+        row.idle_expiry = expiry();
+        create(&store, &row);
+        rows.insert(number, row);
+    }
+    for version in 1..=3 * SESSIONS {
+        let row = rows.get_mut(&(version * 7 % SESSIONS)).expect("it is there");
+        if version % 3 == 0 {
+            let ended = Ended::new(EndReason::Logout, expiry());
+            if block_on(store.end(row.handle, ended.reason, ended.at, version)).unwrap() {
+                (row.ended, row.version) = (Some(ended), version);
+            }
+        } else if row.ended.is_none() {
+            row.idle_expiry = expiry();
+            assert!(block_on(store.compare_and_swap(row, version)).unwrap());
+            row.version = version;
+        }
+    }
+    for minute in 1..=17 {
+        let time = ROTATED.saturating_add(MS * 60_000 * minute);
+        while block_on(store.purge_dead(time)).unwrap() > 0 {}
+        rows.retain(|_, row| row.dead_since() >= time);
+        assert_eq!(store.len(), rows.len(), "after {minute} min");
+        for number in 0..SESSIONS {
+            let handle = session(number, "alice", ROTATED).handle;
+            assert_eq!(block_on(store.load(handle)).unwrap().as_ref(), rows.get(&number), "{number}");
         }
     }
     assert!(store.is_empty());
