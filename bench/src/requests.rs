@@ -2,7 +2,12 @@
 
 use std::{convert::Infallible, hint::black_box, rc::Rc};
 
-use axum::{body::Body, extract::Request, http::StatusCode, response::Response};
+use axum::{
+    body::{Body, Bytes},
+    extract::Request,
+    http::{HeaderName, HeaderValue, StatusCode},
+    response::Response,
+};
 use tokio::runtime::{Builder, Runtime};
 use tower::{Service, ServiceExt};
 
@@ -68,4 +73,37 @@ pub fn get_path(path: &str, headers: &[(&str, &str)]) -> Request {
 /// A GET request for `/me` with a bearer token.
 pub fn with_bearer(token: &str) -> Request {
     get(&[("authorization", &format!("Bearer {token}"))])
+}
+
+/// A GET request for `/me` with these cookies, as a script of a page sends it in Chromium. The values are slices of one buffer, as
+/// hyper makes them.
+pub fn from_browser(cookies: &str) -> Request {
+    let headers = [
+        ("connection", "keep-alive"),
+        ("sec-ch-ua-platform", "\"Windows\""),
+        (
+            "user-agent",
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36",
+        ),
+        ("sec-ch-ua", "\"Google Chrome\";v=\"143\", \"Chromium\";v=\"143\", \"Not A(Brand\";v=\"24\""),
+        ("sec-ch-ua-mobile", "?0"),
+        ("accept", "*/*"),
+        ("sec-fetch-site", "same-origin"),
+        ("sec-fetch-mode", "cors"),
+        ("sec-fetch-dest", "empty"),
+        ("referer", "https://api.example.com/account"),
+        ("accept-encoding", "gzip, deflate, br, zstd"),
+        ("accept-language", "en-GB,en;q=0.9,de;q=0.8"),
+        ("cookie", cookies),
+    ];
+    let buffer = Bytes::from(headers.map(|(_, value)| value).concat());
+    let mut request = get(&[]);
+    let mut start = 0;
+    for (name, value) in headers {
+        let end = start + value.len();
+        let value = HeaderValue::from_maybe_shared(buffer.slice(start..end)).unwrap();
+        request.headers_mut().insert(HeaderName::from_static(name), value);
+        start = end;
+    }
+    request
 }

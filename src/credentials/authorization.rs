@@ -3,7 +3,7 @@
 const SCHEME: &[u8; 6] = b"Bearer";
 
 /// The access token in the value of an `Authorization` header, which may be empty; `None` for another scheme.
-#[inline]
+#[inline(always)]
 pub(crate) fn bearer_token(value: &[u8]) -> Option<&[u8]> {
     // As nearly every client writes it.
     if let Some(token @ [first, .., last]) = value.strip_prefix(b"Bearer ")
@@ -12,6 +12,11 @@ pub(crate) fn bearer_token(value: &[u8]) -> Option<&[u8]> {
     {
         return Some(token);
     }
+    other_bearer_token(value)
+}
+
+#[inline(never)]
+fn other_bearer_token(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_first_chunk()?;
     let is_scheme = scheme == SCHEME || scheme.eq_ignore_ascii_case(SCHEME);
     let is_bearer = is_scheme && rest.first().is_none_or(|byte| is_blank(*byte));

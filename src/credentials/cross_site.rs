@@ -54,9 +54,10 @@ pub(crate) fn is_cross_site(headers: &RequestHeaders<'_>, target: &Target, trust
 }
 
 /// A navigation of a browser, by who started it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Navigation {
     /// Not a navigation.
+    #[default]
     No,
     /// A top-level navigation that the application's own pages, or the user, started.
     Own,

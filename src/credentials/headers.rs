@@ -2,7 +2,7 @@
 //!
 //! Looking each of them up by its name would cost more than everything else that a request with a valid token needs.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::cookies::CookieHeaders;
 
@@ -46,25 +46,35 @@ impl<'a> RequestHeaders<'a> {
     ) -> Self {
         let mut found = Self::default();
         for (name, value) in headers {
-            match name.as_str() {
-                "authorization" => {
+            // Names that the crate `http` knows are numbers.
+            match *name {
+                header::AUTHORIZATION => {
                     value.set_sensitive(true);
                     found.authorization.add(value);
                 }
-                "cookie" => {
+                header::COOKIE => {
                     value.set_sensitive(true);
                     retained.cookies.add(value.clone());
                 }
-                "host" => found.host.add(value),
-                "origin" => found.origin.add(value),
-                "sec-fetch-site" => found.fetch_site.add(value),
-                "sec-fetch-mode" => found.fetch_mode.add(value),
-                "sec-fetch-dest" => found.fetch_dest.add(value),
-                "service-worker-navigation-preload" => found.navigation_preload.add(value),
-                "user-agent" if retained.user_agent.is_none() => {
+                header::HOST => found.host.add(value),
+                header::ORIGIN => found.origin.add(value),
+                header::USER_AGENT if retained.user_agent.is_none() => {
                     retained.user_agent = Some(value.clone());
                 }
-                _ => {}
+                // Nearly every browser sends them, and none of them is compared with the names below.
+                header::USER_AGENT
+                | header::ACCEPT
+                | header::ACCEPT_ENCODING
+                | header::ACCEPT_LANGUAGE
+                | header::CONNECTION
+                | header::REFERER => {}
+                _ => match name.as_str() {
+                    "sec-fetch-site" => found.fetch_site.add(value),
+                    "sec-fetch-mode" => found.fetch_mode.add(value),
+                    "sec-fetch-dest" => found.fetch_dest.add(value),
+                    "service-worker-navigation-preload" => found.navigation_preload.add(value),
+                    _ => {}
+                },
             }
         }
         found

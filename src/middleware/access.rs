@@ -119,6 +119,7 @@ fn from_cookie<C: CustomClaims>(auth: &AuthInner<C>, token: &[u8], now: Timestam
     }
 }
 
+#[inline(never)]
 fn verify<C: CustomClaims>(
     auth: &AuthInner<C>,
     token: &[u8],
@@ -133,7 +134,8 @@ fn verify<C: CustomClaims>(
 }
 
 /// Checks a verified token against the clock and the denylist.
-#[inline]
+// Once for each place where a token is found in the cache: the verdict is never written to memory there.
+#[inline(always)]
 fn check<C: CustomClaims>(
     auth: &AuthInner<C>,
     user: Arc<User<C>>,

@@ -42,11 +42,6 @@ pin_project! {
 pin_project! {
     #[project = StageProjection]
     enum Stage<S, ReqBody, F, R, C> {
-        /// The same layer is further outside, and has done everything.
-        Passing {
-            #[pin]
-            inner: F,
-        },
         Loading {
             load: Loading<C>,
             waiting: Option<Box<Waiting<S, ReqBody, C>>>,
@@ -54,7 +49,8 @@ pin_project! {
         Serving {
             #[pin]
             inner: F,
-            state: Arc<RequestState<C>>,
+            // None if the same layer is further outside, and does everything.
+            state: Option<Arc<RequestState<C>>>,
             ahead: Option<Box<RefreshAhead<C>>>,
         },
         Committing {
@@ -80,18 +76,37 @@ where
     C: CustomClaims,
 {
     #[inline]
-    pub(super) fn start(auth: &Arc<AuthInner<C>>, inner: &mut S, mut request: Request<ReqBody>) -> Self {
-        if journey::has_passed(auth, &request) {
-            return Self { stage: Stage::Passing { inner: inner.call(request) } };
-        }
-        let (state, ahead) = match journey::arrive(auth, &mut request) {
-            Arrival::Serve(state) => (state, None),
-            Arrival::RefreshAhead(state, ahead) => (state, Some(ahead)),
-            Arrival::Wait(load, info, on_loaded) => {
-                return Self::wait(auth, inner, request, load, info, on_loaded);
+    pub(super) fn start(
+        auth: &Arc<AuthInner<C>>,
+        inner: &mut S,
+        called_with: &mut Option<Arc<RequestState<C>>>,
+        mut request: Request<ReqBody>,
+    ) -> Self {
+        // Not a variable of this function, which a panic of the inner service would have to drop: so the compiler writes the future
+        // of the inner service where it stays, and does not copy it.
+        *called_with = if journey::has_passed(auth, &request) {
+            None
+        } else {
+            match journey::arrive(auth, &mut request) {
+                Arrival::Serve(state) => Some(state),
+                Arrival::RefreshAhead(state, ahead) => return Self::serve(inner, request, state, ahead),
+                Arrival::Wait(load, info, on_loaded) => {
+                    return Self::wait(auth, inner, request, load, info, on_loaded);
+                }
             }
         };
-        Self { stage: Stage::Serving { state, ahead, inner: inner.call(request) } }
+        Self { stage: Stage::Serving { inner: inner.call(request), state: called_with.take(), ahead: None } }
+    }
+
+    #[inline(never)]
+    fn serve(
+        inner: &mut S,
+        request: Request<ReqBody>,
+        state: Arc<RequestState<C>>,
+        ahead: Box<RefreshAhead<C>>,
+    ) -> Self {
+        let (state, ahead) = (Some(state), Some(ahead));
+        Self { stage: Stage::Serving { inner: inner.call(request), state, ahead } }
     }
 
     #[inline(never)]
@@ -128,6 +143,7 @@ where
             stage.set(waiting.serve(loaded));
         }
         if let StageProjection::Serving { inner, state, ahead } = stage.as_mut().project() {
+            let Some(state) = state else { return inner.poll(context) };
             if let Some(ahead) = ahead {
                 ahead.poll(context);
             }
@@ -140,7 +156,6 @@ where
         }
         let (commit, state, response) = match stage.project() {
             StageProjection::Committing { commit, state, response } => (commit, state, response),
-            StageProjection::Passing { inner } => return inner.poll(context),
             StageProjection::Loading { .. } | StageProjection::Serving { .. } => return Poll::Pending,
         };
         let issued = ready!(commit.poll_unpin(context));
@@ -159,7 +174,7 @@ where
     fn serve(self, loaded: Arc<Loaded<C>>) -> Stage<S, ReqBody, S::Future, S::Response, C> {
         let Self { mut inner, mut request, auth, info, on_loaded } = self;
         let state = journey::after_load(auth, &mut request, info, on_loaded, loaded);
-        Stage::Serving { inner: inner.call(request), state, ahead: None }
+        Stage::Serving { inner: inner.call(request), state: Some(state), ahead: None }
     }
 }
 

@@ -16,7 +16,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use tower_refresh_core::{SessionHandle, Timestamp};
 
 use super::{
@@ -28,13 +28,16 @@ use crate::{
     access_token::InvalidTokenReason,
     auth_inner::AuthInner,
     claims::User,
-    credentials::{CookieHeaders, RequestHeaders, cross_site, cross_site::Navigation},
+    credentials::{CookieHeaders, RequestHeaders, RetainedHeaders, cross_site, cross_site::Navigation},
     device,
     event::About,
     refresh::{Loaded, Loading, Mode},
     refresh_token::RefreshToken,
     settings::{AccessTransport, Settings},
-    state::{Fallback, LoadedRefresh, Outcome, Refresh, RequestExtension, RequestInfo, RequestState},
+    state::{
+        Fallback, LoadedRefresh, Outcome, Refresh, RequestExtension, RequestInfo, RequestState, Sender,
+        has_our_cookies,
+    },
     telemetry,
     tokens::Issued,
 };
@@ -83,35 +86,59 @@ pub(super) fn arrive<ReqBody, C: CustomClaims>(
         .as_ref()
         .and_then(|is_browser| is_browser(request.headers(), request.extensions()));
     let target = cross_site::Target::of(request);
-    let mut info = RequestInfo::new(ip, request.method());
-    let headers = RequestHeaders::read_and_mark_sensitive(request.headers_mut(), &mut info.headers);
+    let is_connect = *request.method() == Method::CONNECT;
+    let mut retained = RetainedHeaders::default();
+    let headers = RequestHeaders::read_and_mark_sensitive(request.headers_mut(), &mut retained);
 
+    let mut sender = Sender::default();
     if cross_site::is_from_browser(&headers) {
-        info.is_from_browser = true;
-        info.navigation = cross_site::navigation(&headers, settings.cookies.domain.is_some());
-        info.is_hidden_from_scripts = info.is_read_only() && cross_site::is_hidden_from_scripts(&headers);
-        info.is_cross_site = cross_site::is_cross_site(&headers, &target, &settings.trusted_origins);
+        sender.is_from_browser = true;
+        sender.navigation = cross_site::navigation(&headers, settings.cookies.domain.is_some());
+        sender.is_hidden_from_scripts =
+            sender.navigation == Navigation::Elsewhere && cross_site::is_hidden_from_scripts(&headers);
+        sender.is_cross_site = cross_site::is_cross_site(&headers, &target, &settings.trusted_origins);
     }
     // After the rules for cookies, which it does not affect.
     if let Some(overruled) = overruled {
-        info.is_from_browser = overruled;
+        sender.is_from_browser = overruled;
     }
-    let ignored_cookies = info.is_cross_site && info.has_our_cookies(settings);
-    if info.is_cross_site {
-        info.headers.cookies = CookieHeaders::default();
+    let ignored_cookies = sender.is_cross_site && has_our_cookies(&retained.cookies, settings);
+    if sender.is_cross_site {
+        retained.cookies = CookieHeaders::default();
     }
 
-    match access::read(auth, headers.authorization, &info.headers.cookies, now) {
+    match access::read(auth, headers.authorization, &retained.cookies, now) {
         // Nearly every request; the rest is kept out of its way.
         Access::Valid(valid) if valid.due == Due::Nothing && !auth.sessions().must_ask_store() => {
+            // Made here and not before the match, so that it is written to memory once: where the state is kept.
+            let mut info = RequestInfo::new(ip, is_connect, sender, retained);
             info.access_session = Some(valid.user.session);
             info.transport = valid.transport;
             let refresh = unless_offer_due(auth, &info, &valid.user, now);
             let outcome = Outcome::Authenticated(valid.user);
+            telemetry::request(outcome.label(false));
             let state = RequestState::new(auth.clone(), outcome, info, refresh);
-            hand_over(request, &state);
+            insert(request, &state);
             Arrival::Serve(state)
         }
+        access => {
+            let info = RequestInfo::new(ip, is_connect, sender, retained);
+            arrive_otherwise(auth, request, info, access, ignored_cookies, now)
+        }
+    }
+}
+
+#[inline(never)]
+fn arrive_otherwise<ReqBody, C: CustomClaims>(
+    auth: &Arc<AuthInner<C>>,
+    request: &mut Request<ReqBody>,
+    mut info: RequestInfo,
+    access: Access<C>,
+    ignored_cookies: bool,
+    now: Timestamp,
+) -> Arrival<C> {
+    let settings = &*auth.settings;
+    match access {
         // The refresh token alone decides nothing here, so it is left to the handler.
         access @ (Access::Absent | Access::Valid(_) | Access::ExpiredBearer(_))
             if device::is_device_request(settings, request.headers()) =>
@@ -164,7 +191,6 @@ fn unless_offer_due<C: CustomClaims>(
 }
 
 /// Step 4, if it is needed.
-#[inline(never)]
 fn load_or_serve<C: CustomClaims>(
     auth: &Arc<AuthInner<C>>,
     mut info: RequestInfo,
@@ -242,7 +268,6 @@ pub(super) fn after_load<ReqBody, C: CustomClaims>(
 }
 
 /// Shows the inner service who the user is, and reports it.
-#[inline]
 fn hand_over<ReqBody, C: CustomClaims>(request: &mut Request<ReqBody>, state: &Arc<RequestState<C>>) {
     let was_refreshed = matches!(state.loaded().map(Arc::as_ref), Some(Loaded::Live(_)));
     telemetry::request(state.outcome.label(was_refreshed));
@@ -250,6 +275,11 @@ fn hand_over<ReqBody, C: CustomClaims>(request: &mut Request<ReqBody>, state: &A
         let client = state.info.client();
         state.auth.sessions().events.rejected(kind, About::client(&client));
     }
+    insert(request, state);
+}
+
+#[inline(always)]
+fn insert<ReqBody, C: CustomClaims>(request: &mut Request<ReqBody>, state: &Arc<RequestState<C>>) {
     let extensions = request.extensions_mut();
     capacity::reserve(extensions);
     extensions.insert(RequestExtension(state.clone()));

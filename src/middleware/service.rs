@@ -10,7 +10,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::future::ResponseFuture;
-use crate::{CustomClaims, auth_inner::AuthInner};
+use crate::{CustomClaims, auth_inner::AuthInner, state::RequestState};
 
 /// Identifies the user of a request before it calls `S`, and sets new tokens on the response.
 ///
@@ -21,11 +21,13 @@ use crate::{CustomClaims, auth_inner::AuthInner};
 pub struct Refresh<S, C> {
     inner: S,
     auth: Arc<AuthInner<C>>,
+    /// The state of the request with which the inner service is being called: see [`ResponseFuture::start`].
+    called_with: Option<Arc<RequestState<C>>>,
 }
 
 impl<S, C> Refresh<S, C> {
     pub(super) fn new(inner: S, auth: Arc<AuthInner<C>>) -> Self {
-        Self { inner, auth }
+        Self { inner, auth, called_with: None }
     }
 
     /// A reference to the inner service.
@@ -59,13 +61,13 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        ResponseFuture::start(&self.auth, &mut self.inner, request)
+        ResponseFuture::start(&self.auth, &mut self.inner, &mut self.called_with, request)
     }
 }
 
 impl<S: Clone, C> Clone for Refresh<S, C> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), auth: self.auth.clone() }
+        Self::new(self.inner.clone(), self.auth.clone())
     }
 }
 

@@ -186,7 +186,8 @@ impl Denylist {
     }
 
     /// Which access tokens of the session are denied.
-    #[inline]
+    // Two layers call it, in each request.
+    #[inline(always)]
     pub(super) fn get(
         &self,
         handle: SessionHandle,
@@ -196,6 +197,7 @@ impl Denylist {
         if self.entries.load(Ordering::Acquire) == 0 { None } else { self.find(handle, date(), monotonic) }
     }
 
+    #[inline(never)]
     fn find(
         &self,
         handle: SessionHandle,

@@ -24,7 +24,7 @@ pub(crate) use self::{
     extension::{RequestExtension, required_user, user},
     handle::StateHandle,
     outcome::{Fallback, Outcome},
-    request_info::RequestInfo,
+    request_info::{RequestInfo, Sender, has_our_cookies},
     requirement::Requirement,
     verified::VerifiedState,
 };

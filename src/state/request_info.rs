@@ -2,13 +2,13 @@
 
 use std::{net::IpAddr, sync::OnceLock};
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use tower_refresh_core::{SessionHandle, Timestamp};
 
 use crate::{
     CustomClaims,
     auth_inner::AuthInner,
-    credentials::{RetainedHeaders, cross_site::Navigation},
+    credentials::{CookieHeaders, RetainedHeaders, cross_site::Navigation},
     event::{ClientInfo, DeviceRefreshSkipped},
     refresh_token::{PresentedTokens, RefreshTransport},
     settings::{AccessTransport, Settings},
@@ -34,20 +34,35 @@ pub(crate) struct RequestInfo {
     refresh_tokens: OnceLock<Box<PresentedTokens>>,
 }
 
+/// Who sent a request, as far as its headers show.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Sender {
+    pub(crate) is_from_browser: bool,
+    pub(crate) is_cross_site: bool,
+    pub(crate) navigation: Navigation,
+    pub(crate) is_hidden_from_scripts: bool,
+}
+
 impl RequestInfo {
-    #[inline]
-    pub(crate) fn new(ip: Option<IpAddr>, method: &Method) -> Self {
+    /// What was found out before the access token was read.
+    #[inline(always)]
+    pub(crate) fn new(
+        ip: Option<IpAddr>,
+        is_connect: bool,
+        sender: Sender,
+        headers: RetainedHeaders,
+    ) -> Self {
         Self {
             access_session: None,
-            is_cross_site: false,
-            is_from_browser: false,
-            navigation: Navigation::No,
-            is_hidden_from_scripts: false,
+            is_cross_site: sender.is_cross_site,
+            is_from_browser: sender.is_from_browser,
+            navigation: sender.navigation,
+            is_hidden_from_scripts: sender.is_hidden_from_scripts,
             transport: AccessTransport::Header,
-            headers: RetainedHeaders::default(),
+            headers,
             refresh_skipped: None,
             ip,
-            is_connect: *method == Method::CONNECT,
+            is_connect,
             refresh_tokens: OnceLock::new(),
         }
     }
@@ -74,9 +89,7 @@ impl RequestInfo {
     }
 
     pub(crate) fn has_our_cookies(&self, settings: &Settings) -> bool {
-        let cookies = &self.headers.cookies;
-        cookies.contains(settings.cookies.refresh_name())
-            || settings.transports.cookie && cookies.contains(settings.cookies.access_name())
+        has_our_cookies(&self.headers.cookies, settings)
     }
 
     /// The refresh tokens of the request, parsed by the first call, which also reports invalid ones.
@@ -95,4 +108,9 @@ impl RequestInfo {
     pub(crate) fn parsed_refresh_tokens(&self) -> Option<&PresentedTokens> {
         self.refresh_tokens.get().map(Box::as_ref)
     }
+}
+
+pub(crate) fn has_our_cookies(cookies: &CookieHeaders, settings: &Settings) -> bool {
+    cookies.contains(settings.cookies.refresh_name())
+        || settings.transports.cookie && cookies.contains(settings.cookies.access_name())
 }

@@ -1,4 +1,4 @@
-//! The cost without any authentication. Each request has a bearer token nevertheless.
+//! The cost without any authentication. Each request has a bearer token nevertheless, or what a browser sends.
 
 use std::{
     hint::black_box,
@@ -12,8 +12,8 @@ use tower::{Layer, Service, layer::layer_fn};
 use super::Scenario;
 use crate::{
     algorithm::Algorithm,
-    ours::Ours,
-    requests::{Batches, requests, with_bearer},
+    ours::{Ours, Tokens},
+    requests::{Batches, from_browser, requests, with_bearer},
 };
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -22,6 +22,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::with_baseline("noop.around", noop_around),
     Scenario::with_baseline("extension.layer", extension_layer),
     Scenario::with_baseline("extension.around", extension_around),
+    Scenario::with_baseline("bare.browser", bare_from_browser),
+    Scenario::with_baseline("extension.browser.layer", extension_from_browser_on_routes),
+    Scenario::with_baseline("extension.browser.around", extension_from_browser_around),
 ];
 
 fn bare() -> Batches {
@@ -51,6 +54,26 @@ fn extension_around() -> Batches {
     requests(world.runtime.clone(), service, move || with_bearer(&token))
 }
 
+fn bare_from_browser() -> Batches {
+    let (world, tokens) = tokens();
+    let cookies = tokens.cookies();
+    requests(world.runtime.clone(), bare_router(), move || from_browser(&cookies))
+}
+
+fn extension_from_browser_on_routes() -> Batches {
+    let (world, tokens) = tokens();
+    let cookies = tokens.cookies();
+    let service = router_of_extension().layer(layer_fn(Extend));
+    requests(world.runtime.clone(), service, move || from_browser(&cookies))
+}
+
+fn extension_from_browser_around() -> Batches {
+    let (world, tokens) = tokens();
+    let cookies = tokens.cookies();
+    let service = layer_fn(Extend).layer(router_of_extension());
+    requests(world.runtime.clone(), service, move || from_browser(&cookies))
+}
+
 /// A route that reads nothing.
 pub fn bare_router() -> Router {
     Router::new().route("/me", get(async || "hello")).with_state(())
@@ -66,9 +89,14 @@ fn router_of_extension() -> Router {
 }
 
 fn token() -> (Ours, String) {
+    let (world, tokens) = tokens();
+    (world, tokens.access)
+}
+
+fn tokens() -> (Ours, Tokens) {
     let world = Ours::new(Algorithm::Hs256);
-    let token = world.login().access;
-    (world, token)
+    let tokens = world.login();
+    (world, tokens)
 }
 
 /// A layer that does nothing.

@@ -7,7 +7,7 @@ use crate::{
     algorithm::Algorithm,
     crowd,
     ours::{AheadClock, Ours, Tokens, User},
-    requests::{Batches, get, requests, with_bearer},
+    requests::{Batches, from_browser, get, requests, with_bearer},
 };
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -17,6 +17,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::with_baseline("hit.cookies.around", || hit_around(cookies)),
     Scenario::with_baseline("hit.cookies.layer.device", hit_on_routes_with_binding),
     Scenario::with_baseline("hit.cookies.around.device", hit_around_with_binding),
+    Scenario::with_baseline("hit.browser.layer", || hit_on_routes(browser)),
+    Scenario::with_baseline("hit.browser.around", || hit_around(browser)),
     Scenario::with_baseline("hit.header.around.end", || hit_beside(Notice::End)),
     Scenario::with_baseline("hit.header.around.role", || hit_beside(Notice::Role)),
     Scenario::with_baseline("verifier.header.layer", verified_on_routes),
@@ -42,6 +44,11 @@ fn bearer(tokens: &Tokens) -> axum::extract::Request {
 
 fn cookies(tokens: &Tokens) -> axum::extract::Request {
     get(&[("cookie", &tokens.cookies())])
+}
+
+/// With all other headers of a browser.
+fn browser(tokens: &Tokens) -> axum::extract::Request {
+    from_browser(&tokens.cookies())
 }
 
 fn hit_on_routes(build: BuildRequest) -> Batches {

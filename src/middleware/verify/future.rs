@@ -69,15 +69,21 @@ where
         inner: &mut S,
         mut request: Request<ReqBody>,
     ) -> Self {
-        let fetch = if arrival::has_passed(&verifier.id, &request) {
-            None
-        } else {
+        if !arrival::has_passed(&verifier.id, &request) {
             match arrival::arrive(verifier, &mut request, Patience::Waits) {
-                Arrival::Serve(fetch) => fetch,
+                Arrival::Serve(None) => {}
+                Arrival::Serve(Some(fetch)) => return Self::serve(inner, request, fetch),
                 Arrival::Wait(fetch) => return Self::wait(verifier, inner, request, fetch),
             }
-        };
-        Self { stage: Stage::Serving { fetch, inner: inner.call(request) } }
+        }
+        // No variable is left that a panic of the inner service would have to drop: so the compiler writes the future of the inner
+        // service where it stays, and does not copy it.
+        Self { stage: Stage::Serving { fetch: None, inner: inner.call(request) } }
+    }
+
+    #[inline(never)]
+    fn serve(inner: &mut S, request: Request<ReqBody>, fetch: InProgress) -> Self {
+        Self { stage: Stage::Serving { fetch: Some(fetch), inner: inner.call(request) } }
     }
 
     #[inline(never)]
