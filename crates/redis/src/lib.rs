@@ -63,7 +63,7 @@
 //!     '%R~tower-refresh:s:*' '%R~tower-refresh:ends' +ping +time +get +getrange +exists +xrange '+xinfo|stream' +subscribe
 //! ```
 //!
-//! In a Cluster it also needs `+cluster|slots`, and the same rights on each node, and should have `+eval`: [moving slots](#moving-slots); with a database other than 0 `+select`; with
+//! In a Cluster it also needs `+cluster|slots`, and the same rights on each node; with a database other than 0 `+select`; with
 //! [`RedisOptions::with_wait_for_replicas`] `+wait`, and with [`RedisOptions::with_wait_for_disks`] `+waitaof`. If the user loses the
 //! right to publish later, sessions can still be ended and claims outdated, and other servers read of it in the log within a second.
 //!
@@ -118,16 +118,6 @@
 //!
 //! Until the replica has taken over, calls fail within the time limit. The store finds the new primary by itself, through Sentinel
 //! or the other nodes, even if the old primary does not answer but has not closed its connections either.
-//!
-//! # Moving slots
-//! Slots of a Cluster may move while sessions are in use. The driver follows `MOVED` and `ASK` and repeats what is answered with `TRYAGAIN`
-//! or `CLUSTERDOWN`. Two things it does not do, and the store does. While many slots move, the driver may stop answering, so a request
-//! without an answer is sent again after a sixteenth of the time limit, and then after pauses that are twice as long each, on a new connection if
-//! the old one is silent; a call sends no more than five. And it does not load scripts into a primary that has no slots yet, so the store sends the
-//! source of a script that is missing there (`EVAL`). A user without that right waits up to 0.3 s for the first slot, then the call fails.
-//!
-//! A test moves 400 slots to an empty primary and back, 70 a second, under 16 tasks: of 16 000 calls none fails, the median takes
-//! 1.0 to 1.2 times as long as before for a load or a swap, the 99th percentile 3 to 7 times, and the longest about 0.7 s.
 //!
 //! # The feed
 //! An ended session, and one with outdated claims, is published on a channel in the same step as its row is written, and each
