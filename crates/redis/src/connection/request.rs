@@ -1,18 +1,17 @@
 //! Requests to the server.
 
 use redis::{
-    Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value,
+    Cmd, ErrorKind, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, Value,
     aio::ConnectionLike,
     cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr},
 };
 
 use super::any::Connection;
-use crate::keyspace::StoredScript;
 
 /// A command, or a script that works on one key.
 pub(crate) enum Request<'a> {
     Command(Cmd),
-    Script(&'a StoredScript, Cmd),
+    Script(&'a Script, Cmd),
     /// Commands that are sent one after the other on one connection, to the primary that serves this key. The answer is an array
     /// of their answers, some of which may be errors.
     Pipeline(String, Pipeline),
@@ -22,10 +21,10 @@ pub(crate) enum Request<'a> {
 
 impl<'a> Request<'a> {
     /// A call of the script with its key and arguments.
-    pub(crate) fn script(script: &'a StoredScript, key: &str, arguments: &[&[u8]]) -> Self {
+    pub(crate) fn script(script: &'a Script, key: &str, arguments: &[&[u8]]) -> Self {
         let bytes = arguments.iter().map(|argument| argument.len()).sum::<usize>();
         let mut cmd = Cmd::with_capacity(4 + arguments.len(), 64 + key.len() + bytes);
-        cmd.arg("EVALSHA").arg(script.hash()).arg(1).arg(key).arg(arguments);
+        cmd.arg("EVALSHA").arg(script.get_hash()).arg(1).arg(key).arg(arguments);
         Self::Script(script, cmd)
     }
 
@@ -33,7 +32,10 @@ impl<'a> Request<'a> {
         match self {
             Self::Command(cmd) => send(cmd, connection).await,
             Self::Script(script, cmd) => match send(cmd, connection).await {
-                Err(error) if is_missing_script(&error) => load_and_send(script, cmd, connection).await,
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    script.load_async(connection).await?;
+                    send(cmd, connection).await
+                }
                 answer => answer,
             },
             Self::Pipeline(key, pipeline) => send_all(key, pipeline, connection).await,
@@ -45,31 +47,6 @@ impl<'a> Request<'a> {
                 connection => send(cmd, connection).await,
             },
         }
-    }
-}
-
-pub(super) fn is_missing_script(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
-}
-
-/// In a Cluster, the driver loads a script into the primaries that have slots. While the first slot moves to another one, sessions that are there
-/// already need the source, if the user may send it.
-async fn load_and_send(script: &StoredScript, cmd: &Cmd, connection: &mut Connection) -> RedisResult<Value> {
-    script.script.load_async(connection).await?;
-    let missing = match send(cmd, connection).await {
-        Err(error) if is_missing_script(&error) => error,
-        answer => return answer,
-    };
-    let mut eval = redis::cmd("EVAL");
-    eval.arg(script.source);
-    for argument in cmd.args_iter().skip(2) {
-        if let redis::Arg::Simple(argument) = argument {
-            eval.arg(argument);
-        }
-    }
-    match send(&eval, connection).await {
-        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => Err(missing),
-        answer => answer,
     }
 }
 

@@ -11,25 +11,16 @@ use std::{
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
-    stream::{FuturesUnordered, StreamExt},
 };
 use redis::{ErrorKind, RedisError, RedisResult, RetryMethod, ServerErrorKind, Value};
 use tower_refresh_core::{StoreError, StoreErrorKind};
 
-use super::{
-    any::Connection,
-    request::{Request, is_missing_script},
-    route::Route,
-};
+use super::{any::Connection, request::Request, route::Route};
 use crate::error::store_error;
 
 /// The pauses between tries. A server that restarts, or a connection that was cut, delays a call by no more than these.
 const PAUSES: [Duration; 3] =
     [Duration::from_millis(20), Duration::from_millis(80), Duration::from_millis(200)];
-
-/// The part of the time limit after which a request to a Cluster is sent again. Each further pause is twice as long, so that no call
-/// sends more than five, however slow the Cluster is.
-const FIRST_PAUSE: u32 = 16;
 
 /// A clone is another handle to the same connection.
 #[derive(Clone)]
@@ -115,48 +106,12 @@ impl SharedConnection {
     async fn try_once(&self, request: &Request<'_>, used: &mut Option<u64>) -> RedisResult<Value> {
         let (number, mut connection) = self.connection().await?;
         *used = Some(number);
-        let answer = match self.is_cluster() {
-            true => self.send_until_answered(request, connection).await,
-            false => request.send(&mut connection).await,
-        };
+        let answer = request.send(&mut connection).await;
         match &answer {
             Err(error) if is_broken(error) => self.replace(number),
             _ => self.0.answered_at.store(self.0.now(), Ordering::Relaxed),
         }
         answer
-    }
-
-    /// Sends to a Cluster. While slots move, the driver may stop answering a call, or all calls of a connection. So a request without an
-    /// answer is sent again after a while, beside the first one, and a connection that answers no call is replaced. The first answer
-    /// counts.
-    async fn send_until_answered(&self, request: &Request<'_>, connection: Connection) -> RedisResult<Value> {
-        let send_on = async |mut connection: Connection| request.send(&mut connection).await;
-        let mut pause = self.0.timeout / FIRST_PAUSE;
-        let first = send_on(connection).boxed();
-        let mut sending = FuturesUnordered::from_iter([first]);
-        loop {
-            if let Ok(Some(answer)) = tokio::time::timeout(pause, sending.next()).await {
-                return answer;
-            }
-            let answered_at = Duration::from_millis(self.0.answered_at.load(Ordering::Relaxed));
-            let is_silent = self.0.created.elapsed().saturating_sub(answered_at) >= pause;
-            let again = async move {
-                if is_silent {
-                    // If that fails, the existing connection stays in use.
-                    let _ = self.connect_again().await;
-                }
-                let (_, connection) = self.connection().await?;
-                send_on(connection).await
-            };
-            sending.push(again.boxed());
-            pause *= 2;
-        }
-    }
-
-    /// Connects again. The existing connection stays in use meanwhile, and if that fails.
-    async fn connect_again(&self) -> RedisResult<()> {
-        let connecting = self.start_connecting(&mut self.current());
-        connecting.await
     }
 
     async fn connection(&self) -> RedisResult<(u64, Connection)> {
@@ -185,7 +140,6 @@ impl SharedConnection {
             current.connection = Some(outcome?);
             current.number += 1;
             current.since = Instant::now();
-            this.0.answered_at.store(this.0.now(), Ordering::Relaxed);
             Ok(())
         };
         let connecting = connecting.boxed().shared();
@@ -241,8 +195,6 @@ fn is_broken(error: &RedisError) -> bool {
     error.is_unrecoverable_error() || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
 }
 
-/// A script is missing on a node that has no slots yet; once it has one, the script is loaded there.
 fn may_pass(error: &RedisError) -> bool {
-    let is_final = matches!(error.retry_method(), RetryMethod::NoRetry) && !is_missing_script(error);
-    !error.is_timeout() && !is_final
+    !error.is_timeout() && !matches!(error.retry_method(), RetryMethod::NoRetry)
 }

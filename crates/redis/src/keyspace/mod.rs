@@ -6,5 +6,5 @@ mod scripts;
 
 pub(crate) use self::{
     keys::Keys,
-    scripts::{Scripts, StoredScript},
+    scripts::{END_SCRIPT, Scripts},
 };

@@ -13,7 +13,7 @@ use crate::{
     database::Database,
     error::store_error,
     feed::{log, message},
-    keyspace::row,
+    keyspace::{END_SCRIPT, row},
 };
 
 const ENDS_AT_ONCE: usize = 128;
@@ -139,10 +139,10 @@ async fn end_on_node(
     handles: &[SessionHandle],
     end: End<'_>,
 ) -> Outcome {
-    let hash = database.scripts.end.hash();
+    let hash = database.scripts.end.get_hash();
     let first = handles.first().map(|&handle| database.keys.row(handle)).unwrap_or_default();
     let mut pipeline = redis::pipe();
-    pipeline.cmd("SCRIPT").arg("LOAD").arg(database.scripts.end.source);
+    pipeline.cmd("SCRIPT").arg("LOAD").arg(END_SCRIPT);
     for &handle in handles {
         let arguments = arguments(database, handle, end);
         pipeline.cmd("EVALSHA").arg(hash).arg(1).arg(database.keys.row(handle)).arg(arguments);

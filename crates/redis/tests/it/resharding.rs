@@ -46,6 +46,7 @@ impl World {
 
     /// What a failed call has written is unknown, so the test ends.
     fn fail(&self, failure: String) {
+        eprintln!("FAIL {failure}");
         self.failures.lock().unwrap().push(failure);
         self.stop.store(true, Ordering::Relaxed);
     }
@@ -129,7 +130,6 @@ impl Task {
     async fn list(&self) {
         let list = self.store.list(&self.subject, NOW, Page::first(1000));
         let Some(listed) = self.world.call("list", list).await else { return };
-        // A failed call may have written something.
         if !self.world.failures.lock().unwrap().is_empty() {
             return;
         }
