@@ -15,7 +15,6 @@ mod many;
 mod races;
 mod read_only;
 mod replicas;
-mod resharding;
 mod rights;
 mod sharing;
 mod support;
