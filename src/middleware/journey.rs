@@ -128,6 +128,7 @@ pub(super) fn arrive<ReqBody, C: CustomClaims>(
     }
 }
 
+/// The rest of step 3, for a request whose access token is not simply valid, and step 4.
 #[inline(never)]
 fn arrive_otherwise<ReqBody, C: CustomClaims>(
     auth: &Arc<AuthInner<C>>,
@@ -182,7 +183,7 @@ fn unless_offer_due<C: CustomClaims>(
     now: Timestamp,
 ) -> Refresh<C> {
     let is_possible = auth.settings.device.is_some()
-        && info.navigation == Navigation::Own
+        && info.sender.navigation == Navigation::Own
         && info.transport == AccessTransport::Cookie;
     if is_possible && !user.is_device_bound && device::may_second_offer_be_due(user.issued_at, now) {
         return Refresh::OfferDue;
@@ -267,7 +268,7 @@ pub(super) fn after_load<ReqBody, C: CustomClaims>(
     state
 }
 
-/// Shows the inner service who the user is, and reports it.
+/// Reports who the user is, and shows it to the inner service.
 fn hand_over<ReqBody, C: CustomClaims>(request: &mut Request<ReqBody>, state: &Arc<RequestState<C>>) {
     let was_refreshed = matches!(state.loaded().map(Arc::as_ref), Some(Loaded::Live(_)));
     telemetry::request(state.outcome.label(was_refreshed));
@@ -278,6 +279,7 @@ fn hand_over<ReqBody, C: CustomClaims>(request: &mut Request<ReqBody>, state: &A
     insert(request, state);
 }
 
+/// Shows the inner service who the user is.
 #[inline(always)]
 fn insert<ReqBody, C: CustomClaims>(request: &mut Request<ReqBody>, state: &Arc<RequestState<C>>) {
     let extensions = request.extensions_mut();

@@ -120,9 +120,9 @@ pub(super) fn apply_change<C: CustomClaims>(
         }
         Some(Change::LoggedInNative { .. }) => tokens::forbid_caching(headers),
         // Of a cross-site request, the cookies were not read.
-        Some(Change::LoggedOut) if state.info.is_cross_site => {}
+        Some(Change::LoggedOut) if state.info.sender.is_cross_site => {}
         Some(Change::LoggedOut) => tokens::remove_cookies(headers, settings),
-        None if state.info.navigation == Navigation::Own && is_session_over(state) => {
+        None if state.info.sender.navigation == Navigation::Own && is_session_over(state) => {
             tokens::remove_cookies(headers, settings);
         }
         None => {}

@@ -214,7 +214,8 @@ impl<C: CustomClaims> Session<C> {
     /// The offer of a registration of the browser's device, in the response to a login.
     pub(super) fn offer_device(&self, row: &SessionRow) -> Result<Option<HeaderValue>, Rejection> {
         let auth = &self.state.auth;
-        let offer = auth.tokens().device_offer(row, auth.now(), self.state.info.is_hidden_from_scripts);
+        let offer =
+            auth.tokens().device_offer(row, auth.now(), self.state.info.sender.is_hidden_from_scripts);
         offer.map_err(|error| self.crypto_failed(Some(row), &error))
     }
 

@@ -87,7 +87,7 @@ impl<C: CustomClaims> Session<C> {
     /// pages with [`login`](Self::login), and native clients with [`login_native`](Self::login_native). The answer protects
     /// nothing by itself: any client can omit both headers.
     pub fn is_browser(&self) -> bool {
-        self.state.info.is_from_browser
+        self.state.info.sender.is_from_browser
     }
 
     /// The session of this request: the one that the handler has started, or else the logged-in user's.
@@ -102,7 +102,7 @@ impl<C: CustomClaims> Session<C> {
 
     /// Checks that this request may change sessions: it is not cross-site, and the response head is not ready.
     fn check_writable(&self) -> Result<(), Rejection> {
-        if self.state.info.is_cross_site {
+        if self.state.info.sender.is_cross_site {
             let kind = RejectionKind::CrossSite;
             // Already reported if the request had cookies.
             if !matches!(self.state.outcome, Outcome::Rejected(_)) {
@@ -116,7 +116,7 @@ impl<C: CustomClaims> Session<C> {
     /// The same for a change that needs no cookies: a native client may have an `Origin` of its own. Its cookies were not read, and
     /// none is set or removed.
     fn check_writable_without_cookies(&self) -> Result<(), Rejection> {
-        if self.state.info.is_from_browser { self.check_writable() } else { self.check_not_sealed() }
+        if self.state.info.sender.is_from_browser { self.check_writable() } else { self.check_not_sealed() }
     }
 
     fn check_not_sealed(&self) -> Result<(), Rejection> {

@@ -53,7 +53,7 @@ impl<C: CustomClaims> Session<C> {
     /// Checks that the request may have a refresh token in the body of its response.
     pub(super) fn check_native(&self) -> Result<(), Rejection> {
         self.check_not_sealed()?;
-        if self.state.info.is_from_browser {
+        if self.state.info.sender.is_from_browser {
             let kind = RejectionKind::FromBrowser;
             self.report(&kind);
             return Err(self.reject(kind));

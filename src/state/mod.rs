@@ -157,7 +157,7 @@ impl<C: CustomClaims> RequestState<C> {
         let is_foreign = matches!(&kind, RejectionKind::InvalidToken(reason) if reason.may_be_foreign());
         let remedy = self.remedy(&kind);
         let rejection = Rejection::new(kind, &self.auth.presentation).with_remedy(remedy);
-        if is_foreign && self.info.has_our_cookies(&self.auth.settings) {
+        if is_foreign && has_our_cookies(&self.info.headers.cookies, &self.auth.settings) {
             rejection.with_unused_cookies()
         } else {
             rejection
@@ -166,7 +166,7 @@ impl<C: CustomClaims> RequestState<C> {
 
     /// What lets a person in whose request is rejected for this reason.
     fn remedy(&self, kind: &RejectionKind) -> Option<Remedy> {
-        if self.info.is_cross_site {
+        if self.info.sender.is_cross_site {
             return None;
         }
         let is_anonymous = matches!(self.outcome, Outcome::Anonymous);

@@ -17,12 +17,7 @@ use crate::{
 pub(crate) struct RequestInfo {
     /// The session of a verified access token, expired or not.
     pub(crate) access_session: Option<SessionHandle>,
-    pub(crate) is_cross_site: bool,
-    /// A browser sent the request, as far as its headers show.
-    pub(crate) is_from_browser: bool,
-    pub(crate) navigation: Navigation,
-    /// Whether another site started the navigation, and no script can read the response.
-    pub(crate) is_hidden_from_scripts: bool,
+    pub(crate) sender: Sender,
     /// How a new access token is sent.
     pub(crate) transport: AccessTransport,
     /// Without cookies if they do not count.
@@ -37,9 +32,11 @@ pub(crate) struct RequestInfo {
 /// Who sent a request, as far as its headers show.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sender {
+    /// A browser sent the request.
     pub(crate) is_from_browser: bool,
     pub(crate) is_cross_site: bool,
     pub(crate) navigation: Navigation,
+    /// Whether another site started the navigation, and no script can read the response.
     pub(crate) is_hidden_from_scripts: bool,
 }
 
@@ -54,10 +51,7 @@ impl RequestInfo {
     ) -> Self {
         Self {
             access_session: None,
-            is_cross_site: sender.is_cross_site,
-            is_from_browser: sender.is_from_browser,
-            navigation: sender.navigation,
-            is_hidden_from_scripts: sender.is_hidden_from_scripts,
+            sender,
             transport: AccessTransport::Header,
             headers,
             refresh_skipped: None,
@@ -79,17 +73,13 @@ impl RequestInfo {
     /// Whether the layer must change nothing: another site started the request, and can discard its response.
     #[inline]
     pub(crate) fn is_read_only(&self) -> bool {
-        self.navigation == Navigation::Elsewhere
+        self.sender.navigation == Navigation::Elsewhere
     }
 
     /// Whether a response with this status ends HTTP on the connection or stream: `101 Switching Protocols` (RFC 9110 §15.2.2),
     /// or a 2xx to an extended CONNECT (RFC 8441, RFC 9220).
     pub(crate) fn is_upgrade(&self, status: StatusCode) -> bool {
         status == StatusCode::SWITCHING_PROTOCOLS || self.is_connect && status.is_success()
-    }
-
-    pub(crate) fn has_our_cookies(&self, settings: &Settings) -> bool {
-        has_our_cookies(&self.headers.cookies, settings)
     }
 
     /// The refresh tokens of the request, parsed by the first call, which also reports invalid ones.
@@ -110,6 +100,7 @@ impl RequestInfo {
     }
 }
 
+/// Whether the request has a cookie that can carry a token.
 pub(crate) fn has_our_cookies(cookies: &CookieHeaders, settings: &Settings) -> bool {
     cookies.contains(settings.cookies.refresh_name())
         || settings.transports.cookie && cookies.contains(settings.cookies.access_name())

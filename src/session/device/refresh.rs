@@ -60,7 +60,7 @@ impl<C: CustomClaims> Session<C> {
     /// counts as a lost response.
     pub async fn refresh_device(&self, headers: &HeaderMap) -> Result<Response<Bytes>, Rejection> {
         let device = self.device_settings()?;
-        let sent = headers::session_id(headers).filter(|_| !self.state.info.is_cross_site);
+        let sent = headers::session_id(headers).filter(|_| !self.state.info.sender.is_cross_site);
         let sent = sent.and_then(|text| Some((text, identifier::decode_unverified(text)?)));
         // Without an origin there are no instructions, so a proof would be used up for nothing.
         let Some((text, named)) = sent.filter(|_| origin(headers).is_some()) else {
