@@ -118,7 +118,11 @@ impl<S: SessionStore> SessionStore for CountingStore<S> {
         self.other().purge_dead(dead_before).await
     }
 
-    async fn watch_feed(&self, since: Timestamp, watcher: &dyn FeedWatcher) -> Result<Infallible, StoreError> {
+    async fn watch_feed(
+        &self,
+        since: Timestamp,
+        watcher: &dyn FeedWatcher,
+    ) -> Result<Infallible, StoreError> {
         self.inner.watch_feed(since, watcher).await
     }
 }

@@ -1,13 +1,11 @@
 //! The calls of each store when many requests come at once with one expired session.
 
-#[path = "../../../crates/postgres/tests/it/support/server.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the tests need more of it")]
-mod postgres;
 mod redis;
 
 use std::{rc::Rc, time::Duration};
 
 use axum::{Router, extract::Request, http::StatusCode, routing};
+use postgres_testing::server::Server as Postgres;
 use tokio::{runtime::Builder, task::JoinSet};
 use tower::ServiceExt;
 use tower_refresh::{Authenticated, MemoryStore, store::SessionStore};
@@ -38,7 +36,7 @@ pub fn print_calls() {
     print.of("memory", MemoryStore::new());
     let folder = tempfile::tempdir().unwrap();
     print.of("SQLite", runtime.block_on(SqliteStore::open(folder.path().join("sessions.db"))).unwrap());
-    let server = postgres::Server::start(&[]);
+    let server = Postgres::start(&[]);
     print.of("PostgreSQL", runtime.block_on(PostgresStore::connect(&server.url("postgres"))).unwrap());
     let server = Redis::start();
     print.of("Redis", runtime.block_on(RedisStore::connect(&server.url)).unwrap());
