@@ -1,5 +1,6 @@
 //! The herd after an outage of the store: `outage [SESSIONS [SECONDS]]`. All sessions expire while the store is down, and each
-//! client repeats its request one second after each 503, as `Retry-After` says, or evenly spread over one to SECONDS. It prints figures, and asserts that no session is lost.
+//! client repeats its request one second after each 503, as `Retry-After` says, or evenly spread over one to SECONDS. It prints
+//! figures, and asserts that no session is lost.
 #![allow(clippy::unwrap_used, reason = "a benchmark panics on unexpected errors")]
 
 use std::{
@@ -76,13 +77,8 @@ impl Limited {
         let _connection = self.0.connections.acquire().await.unwrap();
         sleep(CALL).await;
         // Not those that the middleware has abandoned meanwhile.
-        *self
-            .0
-            .calls
-            .lock()
-            .unwrap()
-            .entry(self.0.start.elapsed().as_millis() / SLOT.as_millis())
-            .or_default() += 1;
+        let slot = self.0.start.elapsed().as_millis() / SLOT.as_millis();
+        *self.0.calls.lock().unwrap().entry(slot).or_default() += 1;
         call.await
     }
 }
