@@ -216,6 +216,10 @@ async fn user_agents_are_cut_and_have_no_control_characters() {
     let world = world();
     world.send(request("/login/alice", &[])).await;
     assert_eq!(take(&world)[0].user_agent, None, "without the header");
+    let mut request = from(request("/login/alice", &[]), b"the first");
+    request.headers_mut().append("user-agent", HeaderValue::from_static("another"));
+    world.send(request).await;
+    assert_eq!(take(&world)[0].user_agent.as_deref(), Some("the first"), "of several headers");
 }
 
 #[tokio::test]
