@@ -71,6 +71,10 @@ impl<S: SessionStore> SessionStore for CountingStore<S> {
         self.count(&self.calls.loads).load(handle).await
     }
 
+    fn has_version(&self, handle: SessionHandle, version: u64) -> Option<bool> {
+        self.inner.has_version(handle, version)
+    }
+
     async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
         self.count(&self.calls.swaps).compare_and_swap(row, version).await
     }

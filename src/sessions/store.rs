@@ -49,6 +49,11 @@ impl GuardedStore {
         self.guard("load", About::client(client).session(Some(handle), subject), call).await
     }
 
+    /// Whether the row of `handle` has `version`; `None` if the store cannot tell at once.
+    pub(crate) fn has_version(&self, handle: SessionHandle, version: u64) -> Option<bool> {
+        self.inner.has_version(handle, version)
+    }
+
     /// Returns the new version of the row, or `None` if the row was not replaced.
     pub(crate) async fn compare_and_swap(
         &self,
@@ -167,6 +172,7 @@ impl fmt::Debug for GuardedStore {
 pub(crate) trait DynStore: Send + Sync {
     fn create<'a>(&'a self, row: &'a SessionRow) -> BoxFuture<'a, Result<(), StoreError>>;
     fn load(&self, handle: SessionHandle) -> BoxFuture<'_, Result<Option<SessionRow>, StoreError>>;
+    fn has_version(&self, handle: SessionHandle, version: u64) -> Option<bool>;
     fn compare_and_swap<'a>(
         &'a self,
         row: &'a SessionRow,
@@ -214,6 +220,10 @@ impl<S: SessionStore> DynStore for S {
 
     fn load(&self, handle: SessionHandle) -> BoxFuture<'_, Result<Option<SessionRow>, StoreError>> {
         SessionStore::load(self, handle).boxed()
+    }
+
+    fn has_version(&self, handle: SessionHandle, version: u64) -> Option<bool> {
+        SessionStore::has_version(self, handle, version)
     }
 
     fn compare_and_swap<'a>(

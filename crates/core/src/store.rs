@@ -43,6 +43,16 @@ pub trait SessionStore: Send + Sync + 'static {
         handle: SessionHandle,
     ) -> impl Future<Output = Result<Option<SessionRow>, StoreError>> + Send;
 
+    /// Whether the row of `handle` has `version` now, if the store can tell without waiting, as one in the memory of this process can:
+    /// `false` if there is no such row. `None`, the default, if it cannot.
+    ///
+    /// It spares requests that come at once the loads of a row that one of them has just loaded. An implementation never blocks, never
+    /// panics, and takes every acknowledged write into account, whoever made it.
+    fn has_version(&self, handle: SessionHandle, version: u64) -> Option<bool> {
+        let _ = (handle, version);
+        None
+    }
+
     /// Replaces the row of `row.handle` if it has not ended and its version is still `row.version`. The new row has `version`
     /// instead. Returns whether the row was replaced.
     ///

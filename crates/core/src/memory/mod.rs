@@ -143,6 +143,10 @@ impl SessionStore for MemoryStore {
         Ok(self.inner.shard(handle).get(handle))
     }
 
+    fn has_version(&self, handle: SessionHandle, version: u64) -> Option<bool> {
+        Some(self.inner.shard(handle).has_version(handle, version))
+    }
+
     async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
         Ok(self.inner.shard(row.handle).swap(row, version))
     }

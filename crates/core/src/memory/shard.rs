@@ -41,6 +41,10 @@ impl Shard {
         self.find(handle).is_some()
     }
 
+    pub(super) fn has_version(&self, handle: SessionHandle, version: u64) -> bool {
+        self.find(handle).is_some_and(|number| self.rows[number].version == version)
+    }
+
     /// Adds a row. There is none with its handle.
     pub(super) fn insert(&mut self, record: Record) {
         let number = self.rows.push(self.hasher.place(record.handle).hash, record);
