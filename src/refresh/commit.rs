@@ -18,7 +18,7 @@ use crate::{
     event::{About, ClientInfo, EventKind},
     keys::PreparedKeys,
     refresh_token::RefreshToken,
-    sessions::Sessions,
+    sessions::{Reading, Sessions},
     tokens::{IssuedRefresh, PreparedUser, Tokens},
 };
 
@@ -33,7 +33,6 @@ pub(super) async fn commit<C: CustomClaims>(
     live: &Live<C>,
     client: &ClientInfo,
 ) -> Result<Arc<Committed<C>>, RefreshError> {
-    let row_changes = sessions.row_changes();
     // The same keys throughout: they may be replaced meanwhile.
     let keys = Arc::clone(&tokens.keys());
     let mut claims = ClaimsToSend {
@@ -61,8 +60,14 @@ pub(super) async fn commit<C: CustomClaims>(
                 report_repeated_loss(sessions, &decided.row, lost_before, client);
             }
             let refresh = issue_refresh(sessions, tokens, &keys, token, client, &decided);
-            let committed =
-                Arc::new(Committed::new(decided.row, decided.now, keys, refresh, failed_under, row_changes));
+            let committed = Arc::new(Committed::new(
+                decided.row,
+                decided.now,
+                keys,
+                refresh,
+                failed_under,
+                decided.reading,
+            ));
             let issued = committed.issue(sessions, tokens, user.as_ref(), client);
             // A commit that could not make all tokens leaves them to the next request.
             if issued.access.is_some() && issued.refresh.is_some() {
@@ -90,12 +95,14 @@ struct Decided {
     row: Box<SessionRow>,
     to_send: TokensToSend,
     now: Timestamp,
+    /// Before the row was read or written.
+    reading: Reading,
     /// When the token was due before, if it is late, and not for the first time.
     lost_before: Option<Timestamp>,
 }
 
-/// Decides first on the row of the load, and tries a write on it at once. Otherwise, and after a conflict, it decides on a
-/// fresh row. The claims, if any are sent, are those for the row before it is written: no access token says less than its row.
+/// Decides first on the row of the load, and tries a write on it at once; the tokens of an earlier rotation (r4) are sent on it too, if
+/// it is recent. Otherwise, and after a conflict, it decides on a fresh row. The claims, if any are sent, are those for the row before it is written: no access token says less than its row.
 async fn store_decision<C: CustomClaims>(
     sessions: &Sessions<C>,
     token: &RefreshToken,
@@ -107,7 +114,7 @@ async fn store_decision<C: CustomClaims>(
     let mut reloaded = None;
     for round in 0..=MOST_RELOADS {
         // Read before the load and the swap: a token must not seem younger than the row that it is based on.
-        let now = sessions.now();
+        let (now, reading) = (sessions.now(), sessions.reading());
         let is_fresh = round > 0;
         if is_fresh {
             reloaded = match sessions.store.load(token.handle, Some(&live.row.subject), client).await {
@@ -128,18 +135,25 @@ async fn store_decision<C: CustomClaims>(
             claims.renew(row).await?;
         }
         let row = match (decision.write.map(Box::new), reloaded.take()) {
-            (Some(write), _) if is_fresh || rotates => {
+            (Some(mut write), _) if is_fresh || rotates => {
                 match sessions.store.compare_and_swap(&write, client).await {
-                    Ok(Some(_)) => write,
+                    Ok(Some(version)) => {
+                        write.version = version;
+                        write
+                    }
                     Ok(None) => continue,
                     Err(_) => return Err(RefreshError::Unavailable),
                 }
             }
             (None, Some(row)) if is_fresh => row,
             (None, None) if is_fresh => return Err(RefreshError::Inactive),
+            (None, None) if rule == Rule::Redeliver && sessions.is_recent(&live.row, live.reading) => {
+                let (row, reading) = (live.row.clone(), live.reading);
+                return Ok(Decided { rule, row, to_send, now, reading, lost_before });
+            }
             _ => continue,
         };
-        return Ok(Decided { rule, row, to_send, now, lost_before });
+        return Ok(Decided { rule, row, to_send, now, reading, lost_before });
     }
     Err(RefreshError::Overtaken)
 }

@@ -10,7 +10,7 @@ use super::{
     committed::Committed,
     error::RefreshError,
     load::{Live, Loaded},
-    single_flight::{SharedWork, SingleFlight, result},
+    sharing::{Recent, SharedWork, SingleFlight},
     user::load_user,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     claims::User,
     event::ClientInfo,
     refresh_token::{RefreshToken, RefreshTransport},
-    sessions::Sessions,
+    sessions::{RECENT, Sessions},
     telemetry::commit_span,
     tokens::{Issued, PreparedUser, Tokens},
 };
@@ -35,6 +35,8 @@ pub(super) struct Commits<C> {
     upgrades: Flights<()>,
     /// Loads of claims, by their epoch.
     claims: SingleFlight<(SessionHandle, u32), Option<PreparedUser<C>>>,
+    /// The commits of the last moment, by the presented token: for requests whose loads are their own.
+    recent: Arc<Recent<(SessionHandle, u32), Arc<Committed<C>>>>,
 }
 
 /// By class too: what is due to a token depends on it.
@@ -51,6 +53,7 @@ impl<C: CustomClaims> Commits<C> {
             commits: SingleFlight::new(),
             upgrades: SingleFlight::new(),
             claims: SingleFlight::new(),
+            recent: Arc::new(Recent::new(RECENT)),
         }
     }
 
@@ -67,7 +70,7 @@ impl<C: CustomClaims> Commits<C> {
         let commit = async move {
             let live = loaded.live()?;
             let result = match commits.earlier(&token, live) {
-                Some(committed) => Ok(committed.clone()),
+                Some(committed) => Ok(committed),
                 None => shared(|| commits.join_commit(&token, live, &loaded, &client)).await,
             };
             commits.finish(&token, live, &client, result).await
@@ -75,14 +78,18 @@ impl<C: CustomClaims> Commits<C> {
         commit_span(handle, generation, commit).boxed()
     }
 
-    /// The same for this request alone, with what it has loaded. Also returns the user of the access token.
+    /// The same for this request, with what it has loaded, and without joining a commit in progress, whose claims may be older. Also
+    /// returns the user of the access token.
     pub(super) async fn alone(
         &self,
         token: &RefreshToken,
         live: &Live<C>,
         client: &ClientInfo,
     ) -> Result<(Issued, Option<Arc<User<C>>>), RefreshError> {
-        let committed = commit(&self.sessions, &self.tokens, token, live, client).await?;
+        let committed = match self.earlier(token, live) {
+            Some(committed) => committed,
+            None => self.commit(token, live, client).await?,
+        };
         let issued = self.finish(token, live, client, Ok(committed.clone())).await?;
         let user = committed.user().filter(|_| issued.access.is_some());
         Ok((issued, user))
@@ -105,9 +112,32 @@ impl<C: CustomClaims> Commits<C> {
         commit_span(token.handle, token.generation, spend).await
     }
 
-    /// An earlier commit on the same load, while its tokens are sent again.
-    fn earlier<'a>(&self, token: &RefreshToken, live: &'a Live<C>) -> Option<&'a Arc<Committed<C>>> {
-        live.committed.get().filter(|committed| committed.is_due_again(&self.sessions, token, live.class))
+    /// An earlier commit on the same load, or one of the last moment, while its tokens are sent again.
+    fn earlier(&self, token: &RefreshToken, live: &Live<C>) -> Option<Arc<Committed<C>>> {
+        let is_due =
+            |committed: &Arc<Committed<C>>| committed.is_due_again(&self.sessions, token, live.class);
+        if let Some(committed) = live.committed.get().filter(|committed| is_due(committed)) {
+            return Some(committed.clone());
+        }
+        // Its load was from before that commit, or from after it.
+        let is_beside = matches!(live.class, TokenClass::Current | TokenClass::Previous);
+        let key = (token.handle, token.generation);
+        let recent = || self.recent.find(&key, || self.sessions.events.monotonic());
+        is_beside.then(recent).flatten().filter(is_due)
+    }
+
+    async fn commit(
+        &self,
+        token: &RefreshToken,
+        live: &Live<C>,
+        client: &ClientInfo,
+    ) -> Result<Arc<Committed<C>>, RefreshError> {
+        let committed = commit(&self.sessions, &self.tokens, token, live, client).await?;
+        if live.committed.get().is_some() {
+            let key = (token.handle, token.generation);
+            self.recent.keep(key, committed.clone(), committed.reading().at);
+        }
+        Ok(committed)
     }
 
     /// What each request does with the result of a commit, which others may share.
@@ -142,15 +172,19 @@ impl<C: CustomClaims> Commits<C> {
         client: &ClientInfo,
     ) -> Option<PreparedUser<C>> {
         let row = committed.row();
-        let (load, _) =
-            self.claims.join_or_start((row.handle, self.sessions.epoch_of(row)), || {
+        let key = (row.handle, self.sessions.epoch_of(row));
+        let (load, _) = self.claims.join_or_start(
+            key,
+            || None,
+            || {
                 let (sessions, tokens) = (self.sessions.clone(), self.tokens.clone());
                 let (committed, client) = (committed.clone(), client.clone());
                 async move {
                     load_user(&sessions, &tokens, committed.row(), transport, &client).await.ok().flatten()
                 }
-            });
-        result(load).await
+            },
+        );
+        load.await
     }
 
     fn join_commit(
@@ -160,11 +194,15 @@ impl<C: CustomClaims> Commits<C> {
         loaded: &Arc<Loaded<C>>,
         client: &ClientInfo,
     ) -> Joined<Arc<Committed<C>>> {
-        self.commits.join_or_start((token.handle, token.generation, live.class), || {
-            let (sessions, tokens) = (self.sessions.clone(), self.tokens.clone());
-            let (token, loaded, client) = (token.clone(), loaded.clone(), client.clone());
-            async move { commit(&sessions, &tokens, &token, loaded.live()?, &client).await }
-        })
+        self.commits.join_or_start(
+            (token.handle, token.generation, live.class),
+            || self.earlier(token, live).map(Ok),
+            || {
+                let commits = self.clone();
+                let (token, loaded, client) = (token.clone(), loaded.clone(), client.clone());
+                async move { commits.commit(&token, loaded.live()?, &client).await }
+            },
+        )
     }
 
     fn join_upgrade(
@@ -174,19 +212,23 @@ impl<C: CustomClaims> Commits<C> {
         loaded: &Arc<Loaded<C>>,
         client: &ClientInfo,
     ) -> Joined<()> {
-        self.upgrades.join_or_start((token.handle, token.generation, live.class), || {
-            let (sessions, token) = (self.sessions.clone(), token.clone());
-            let (loaded, client) = (loaded.clone(), client.clone());
-            async move { spend_for_upgrade(&sessions, &token, loaded.live()?, &client).await }
-        })
+        self.upgrades.join_or_start(
+            (token.handle, token.generation, live.class),
+            || None,
+            || {
+                let (sessions, token) = (self.sessions.clone(), token.clone());
+                let (loaded, client) = (loaded.clone(), client.clone());
+                async move { spend_for_upgrade(&sessions, &token, loaded.live()?, &client).await }
+            },
+        )
     }
 }
 
 /// A request that joined work that failed tries once more: the failure may be older than the request.
 async fn shared<V: Clone>(join: impl Fn() -> Joined<V>) -> Result<V, RefreshError> {
     let (work, joined) = join();
-    match result(work).await {
-        Err(RefreshError::Unavailable | RefreshError::InvalidClaims(_)) if joined => result(join().0).await,
+    match work.await {
+        Err(RefreshError::Unavailable | RefreshError::InvalidClaims(_)) if joined => join().0.await,
         result => result,
     }
 }
@@ -199,6 +241,7 @@ impl<C> Clone for Commits<C> {
             commits: self.commits.clone(),
             upgrades: self.upgrades.clone(),
             claims: self.claims.clone(),
+            recent: self.recent.clone(),
         }
     }
 }
@@ -209,6 +252,7 @@ impl<C> fmt::Debug for Commits<C> {
             .field("commits", &self.commits)
             .field("upgrades", &self.upgrades)
             .field("claims", &self.claims)
+            .field("recent", &self.recent)
             .finish_non_exhaustive()
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     event::{About, ClientInfo, EventKind},
     keys::PreparedKeys,
     refresh_token::RefreshToken,
-    sessions::Sessions,
+    sessions::{Reading, Sessions},
     tokens::{Issued, IssuedAccess, IssuedRefresh, PreparedUser, Tokens},
 };
 
@@ -28,8 +28,8 @@ pub(super) struct Committed<C> {
     refresh: Option<IssuedRefresh>,
     /// The epoch under which the claims could not be loaded.
     failed_under: Option<u32>,
-    /// [`Sessions::row_changes`] before the row was read.
-    row_changes: u64,
+    /// Before the row was read or written.
+    reading: Reading,
     newest: Mutex<Option<IssuedTo<C>>>,
 }
 
@@ -46,9 +46,9 @@ impl<C: CustomClaims> Committed<C> {
         keys: Arc<PreparedKeys>,
         refresh: Option<IssuedRefresh>,
         failed_under: Option<u32>,
-        row_changes: u64,
+        reading: Reading,
     ) -> Self {
-        Self { row, now, keys, refresh, failed_under, row_changes, newest: Mutex::default() }
+        Self { row, now, keys, refresh, failed_under, reading, newest: Mutex::default() }
     }
 
     /// Whether r4 sends the tokens again to a request that shares the load of this commit. This server wrote or read the row, so
@@ -68,7 +68,7 @@ impl<C: CustomClaims> Committed<C> {
         let decision = decide(&attempt, class, &sessions.policy);
         decision.rule == Rule::Redeliver
             && !sessions.must_ask_store()
-            && self.row_changes == sessions.row_changes()
+            && sessions.is_unchanged_since(self.reading)
     }
 
     /// The tokens with the claims of `user`, or newer ones. Without a user, those that were issued already. Without an access token
@@ -109,6 +109,10 @@ impl<C: CustomClaims> Committed<C> {
 
     pub(super) fn row(&self) -> &SessionRow {
         &self.row
+    }
+
+    pub(super) fn reading(&self) -> Reading {
+        self.reading
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<IssuedTo<C>>> {

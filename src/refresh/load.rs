@@ -17,7 +17,7 @@ use crate::{
     claims::User,
     event::{ClientInfo, EventKind},
     refresh_token::{RefreshToken, RefreshTransport},
-    sessions::Sessions,
+    sessions::{Reading, Sessions},
     tokens::{Issued, PreparedUser, Tokens},
 };
 
@@ -58,6 +58,8 @@ pub(crate) struct Live<C> {
     pub(crate) class: TokenClass,
     pub(crate) row: Box<SessionRow>,
     pub(crate) user: PreparedUser<C>,
+    /// Before the row was read.
+    pub(super) reading: Reading,
     /// The first commit on this load.
     pub(super) committed: OnceLock<Arc<Committed<C>>>,
 }
@@ -100,6 +102,7 @@ pub(super) async fn load<C: CustomClaims>(
 ) -> Loaded<C> {
     let report = |kind, row: &SessionRow| sessions.events.emit_for(kind, row, &client);
     for _ in 0..MOST_ROUNDS {
+        let reading = sessions.reading();
         let Ok(row) = sessions.store.load(token.handle, None, &client).await else {
             return Loaded::Unavailable;
         };
@@ -171,7 +174,7 @@ pub(super) async fn load<C: CustomClaims>(
         if mode == Mode::Deciding && sessions.only_reports_unproven(&row) {
             report(EventKind::DeviceUnproven(client.refresh_skipped), &row);
         }
-        return with_claims(&sessions, &tokens, class, row, token.transport, mode, &client).await;
+        return with_claims(&sessions, &tokens, class, row, reading, token.transport, mode, &client).await;
     }
     Loaded::Unavailable
 }
@@ -184,7 +187,12 @@ pub(super) async fn reload_claims<C: CustomClaims>(
     client: &ClientInfo,
 ) -> Loaded<C> {
     let (row, transport) = (live.row.clone(), live.user.transport);
-    with_claims(sessions, tokens, live.class, row, transport, Mode::Deciding, client).await
+    let loaded =
+        with_claims(sessions, tokens, live.class, row, live.reading, transport, Mode::Deciding, client).await;
+    if let (Ok(reloaded), Some(committed)) = (loaded.live(), live.committed.get()) {
+        let _ = reloaded.committed.set(committed.clone());
+    }
+    loaded
 }
 
 async fn with_claims<C: CustomClaims>(
@@ -192,12 +200,15 @@ async fn with_claims<C: CustomClaims>(
     tokens: &Tokens<C>,
     class: TokenClass,
     row: Box<SessionRow>,
+    reading: Reading,
     transport: RefreshTransport,
     mode: Mode,
     client: &ClientInfo,
 ) -> Loaded<C> {
     match load_user(sessions, tokens, &row, transport, client).await {
-        Ok(Some(user)) => Loaded::Live(Box::new(Live { class, row, user, committed: OnceLock::new() })),
+        Ok(Some(user)) => {
+            Loaded::Live(Box::new(Live { class, row, user, reading, committed: OnceLock::new() }))
+        }
         Ok(None) => subject_gone(sessions, row, mode, client).await,
         Err(RefreshError::InvalidClaims(reason)) => Loaded::InvalidClaims(reason),
         Err(_) => Loaded::Unavailable,

@@ -1,41 +1,57 @@
-//! Concurrent requests with the same token share one load.
+//! Requests with the same token that come at once share one load: the one in progress, or one of the last moment.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use futures_util::{
     FutureExt,
     future::{BoxFuture, ready},
 };
-use tower_refresh_core::SessionHandle;
+
+use tower_refresh_core::{
+    SessionHandle,
+    rotation::{TokenClass, classify},
+};
 
 use super::{
     dead::DeadSessions,
-    load::{Loaded, Mode, assess, load},
-    single_flight::{SharedWork, SingleFlight, result},
+    load::{Live, Loaded, Mode, assess, load},
+    sharing::{Recent, SharedWork, SingleFlight},
 };
 use crate::{
-    CustomClaims, event::ClientInfo, refresh_token::RefreshToken, sessions::Sessions, telemetry::load_span,
+    CustomClaims,
+    event::ClientInfo,
+    refresh_token::RefreshToken,
+    sessions::{RECENT, Sessions},
+    telemetry::load_span,
     tokens::Tokens,
 };
 
 /// A load that is in progress, or its result.
 pub(crate) type Loading<C> = BoxFuture<'static, Arc<Loaded<C>>>;
 
-/// The loads in progress. Clones share them.
+/// By the least epoch of claims too: a request after a notice never shares a load that may be from before it.
+type Key = (SessionHandle, u32, Mode, u32);
+
+/// The loads in progress, and those of the last moment. Clones share them.
 pub(super) struct Loads<C> {
     sessions: Arc<Sessions<C>>,
     tokens: Arc<Tokens<C>>,
     dead: Arc<DeadSessions>,
-    /// By the least epoch of claims too: a request after a notice never joins a load that may be from before it.
-    flights: SingleFlight<(SessionHandle, u32, Mode, u32), Arc<Loaded<C>>>,
+    flights: SingleFlight<Key, Arc<Loaded<C>>>,
+    /// For a store that responds within the first poll, where no other request can join. It can tell at once whether they are as now.
+    recent: Arc<Recent<Key, Arc<Loaded<C>>>>,
 }
 
 impl<C: CustomClaims> Loads<C> {
     pub(super) fn new(sessions: Arc<Sessions<C>>, tokens: Arc<Tokens<C>>, dead: Arc<DeadSessions>) -> Self {
-        Self { sessions, tokens, dead, flights: SingleFlight::new() }
+        Self { sessions, tokens, dead, flights: SingleFlight::new(), recent: Arc::new(Recent::new(RECENT)) }
     }
 
-    /// Joins the load in progress for `token`, or starts one, unless its session is known to be over; also returns whether it joined.
+    /// Joins the load for `token` that is in progress or just done, or starts one, unless its session is known to be over; also returns
+    /// whether it joined.
     /// A request that joined a load that failed tries once more: the failure may be older than the request.
     ///
     /// The application assesses each request by itself.
@@ -75,15 +91,15 @@ impl<C: CustomClaims> Loads<C> {
         }
         let (load, joined) = self.shared_load(token, mode, client);
         if !joined {
-            return (wait(load, mode).boxed(), false);
+            return (load.boxed(), false);
         }
         let (loads, token, client) = (self.clone(), token.clone(), client.clone());
         let load = async move {
-            let loaded = wait(load, mode).await;
+            let loaded = load.await;
             if !matches!(*loaded, Loaded::Unavailable | Loaded::InvalidClaims(_)) {
                 return loaded;
             }
-            wait(loads.shared_load(&token, mode, &client).0, mode).await
+            loads.shared_load(&token, mode, &client).0.await
         };
         (load.boxed(), true)
     }
@@ -94,10 +110,56 @@ impl<C: CustomClaims> Loads<C> {
         mode: Mode,
         client: &ClientInfo,
     ) -> (SharedWork<Arc<Loaded<C>>>, bool) {
-        let least_epoch = self.sessions.least_epoch(token.handle);
-        self.flights.join_or_start((token.handle, token.generation, mode, least_epoch), || {
-            self.start(token, mode, client)
-        })
+        let key = (token.handle, token.generation, mode, self.sessions.least_epoch(token.handle));
+        self.flights.join_or_start(
+            key,
+            || self.recent_load(key, token),
+            || {
+                let load = self.start(token, mode, client);
+                let loads = self.clone();
+                async move {
+                    let loaded = load.await;
+                    loads.keep(key, &loaded);
+                    loaded
+                }
+            },
+        )
+    }
+
+    /// What a load now would result in, if one was made a moment ago and the store says that the row is the same.
+    fn recent_load(&self, key: Key, token: &RefreshToken) -> Option<Arc<Loaded<C>>> {
+        let (sessions, recent) = (&self.sessions, &self.recent);
+        let loaded = recent.find(&key, || sessions.events.monotonic())?;
+        let live = loaded.live().ok()?;
+        // Since a rotation, the presented token is the one before.
+        let rotated = live.committed.get().filter(|done| done.row().generation != live.row.generation);
+        let (row, class) = match rotated {
+            Some(committed) => (committed.row(), TokenClass::Previous),
+            None => (&*live.row, live.class),
+        };
+        let attempt = sessions.attempt(Some(row), token, sessions.now());
+        if sessions.store.has_version(row.handle, row.version) != Some(true)
+            || classify(&attempt, &sessions.policy) != class
+        {
+            return None;
+        }
+        let Some(committed) = rotated else { return Some(loaded) };
+        let (row, user, reading) = (Box::new(row.clone()), live.user.clone(), committed.reading());
+        let live = Live { class, row, user, reading, committed: OnceLock::from(committed.clone()) };
+        let loaded = Arc::new(Loaded::Live(Box::new(live)));
+        self.keep(key, &loaded);
+        Some(loaded)
+    }
+
+    /// Keeps a load for a moment, if it is one that others may share: not a failure, nor one that is reported or ends the session.
+    fn keep(&self, key: Key, loaded: &Arc<Loaded<C>>) {
+        let Ok(live) = loaded.live() else { return };
+        let (row, class) = (&live.row, live.class);
+        if matches!(class, TokenClass::Current | TokenClass::Previous)
+            && self.sessions.store.has_version(row.handle, row.version) == Some(true)
+        {
+            self.recent.keep(key, loaded.clone(), live.reading.at);
+        }
     }
 
     fn start(
@@ -113,14 +175,6 @@ impl<C: CustomClaims> Loads<C> {
     }
 }
 
-async fn wait<C: CustomClaims>(load: SharedWork<Arc<Loaded<C>>>, mode: Mode) -> Arc<Loaded<C>> {
-    match mode {
-        Mode::Deciding | Mode::ReadOnly => result(load).await,
-        // It runs beside the handler, and starts before it.
-        Mode::Advisory => load.await,
-    }
-}
-
 impl<C> Clone for Loads<C> {
     fn clone(&self) -> Self {
         Self {
@@ -128,12 +182,16 @@ impl<C> Clone for Loads<C> {
             tokens: self.tokens.clone(),
             dead: self.dead.clone(),
             flights: self.flights.clone(),
+            recent: self.recent.clone(),
         }
     }
 }
 
 impl<C> fmt::Debug for Loads<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Loads").field("flights", &self.flights).finish_non_exhaustive()
+        f.debug_struct("Loads")
+            .field("flights", &self.flights)
+            .field("recent", &self.recent)
+            .finish_non_exhaustive()
     }
 }

@@ -12,7 +12,7 @@ mod error;
 mod inactive;
 mod load;
 mod loads;
-mod single_flight;
+mod sharing;
 mod user;
 
 use std::{fmt, sync::Arc};

@@ -15,6 +15,7 @@ mod store;
 use std::{
     fmt,
     sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 use tower_refresh_core::{
@@ -38,6 +39,18 @@ use crate::{
     refresh_token::RefreshToken,
     settings::{DeviceBinding, FeedLossPolicy},
 };
+
+/// For how long the requests of a page may come: what this server has read or written so recently is not read again where that changes
+/// nothing.
+pub(crate) const RECENT: Duration = Duration::from_secs(1);
+
+/// When a row was read or written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    /// By the monotonic clock.
+    pub(crate) at: Duration,
+    row_changes: u64,
+}
 
 pub(crate) struct Sessions<C> {
     pub(crate) store: GuardedStore,
@@ -139,10 +152,32 @@ impl<C: Send + Sync + 'static> Sessions<C> {
             && row.binding.as_ref().is_some_and(SessionBinding::is_confirmed)
     }
 
-    /// How often this server has changed any session in another way than by a rotation: a number that tells whether a row that was read
-    /// may be a former one.
-    pub(crate) fn row_changes(&self) -> u64 {
-        self.row_changes.load(Ordering::Acquire)
+    /// To be taken before the row is read or written.
+    pub(crate) fn reading(&self) -> Reading {
+        let row_changes = self.row_changes.load(Ordering::Acquire);
+        Reading { at: self.events.monotonic(), row_changes }
+    }
+
+    /// Whether this server has changed no session since, in another way than by a rotation: otherwise a row that was read may be a
+    /// former one.
+    pub(crate) fn is_unchanged_since(&self, reading: Reading) -> bool {
+        reading.row_changes == self.row_changes.load(Ordering::Acquire)
+    }
+
+    /// Whether the tokens of the generation in `row` may be sent again to a request that has read it, without asking the store once more.
+    ///
+    /// For a moment. Within the grace period no other server can have rotated the session meanwhile. It may have ended it, of which this
+    /// server must hear; or a first proof of the device may have reached it, of which it would not.
+    pub(crate) fn is_recent(&self, row: &SessionRow, reading: Reading) -> bool {
+        if let Some(has_version) = self.store.has_version(row.handle, row.version) {
+            return has_version;
+        }
+        let age = self.events.monotonic().checked_sub(reading.at);
+        age.is_some_and(|age| age < RECENT)
+            && self.revocations.is_feed_up()
+            && self.is_unchanged_since(reading)
+            && row.binding.is_none()
+            && !self.enforces_device_binding()
     }
 
     /// Counts a write of the data of a session or of its binding to a device, also one that may have failed.

@@ -28,6 +28,7 @@ mod generations;
 #[cfg(all(feature = "axum", any(feature = "aws_lc_rs", feature = "rust_crypto")))]
 mod guide;
 mod head;
+mod herd;
 #[cfg(all(feature = "axum", any(feature = "aws_lc_rs", feature = "rust_crypto")))]
 mod invalid_claims;
 mod lifetimes;

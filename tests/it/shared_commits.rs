@@ -11,8 +11,8 @@ use crate::support::{
     Op, World,
     browser::{ACCESS, REFRESH, generation, set_cookie},
     probe::{
-        ACCESS_LIFETIME, DAMPING, GRACE, MILLISECOND, carries_nothing, expired_browser, poll_once,
-        poll_until_stuck, refresh, with_refresh,
+        ACCESS_LIFETIME, DAMPING, GRACE, MILLISECOND, carries_nothing, expired_browser, poll_until_stuck,
+        refresh, with_refresh,
     },
     store::Fault,
     world::{InFlight, routes},
@@ -31,7 +31,10 @@ async fn after_the_first(
     let (browser, session) = expired_browser(world, "alice").await;
     let (mut first, first_gate) = send(world, browser.request("/me"));
     let (mut second, second_gate) = send(world, browser.request("/me"));
-    assert!(poll_once(&mut first).is_pending());
+    world.store.hold(Op::Load);
+    assert!(poll_until_stuck(&mut first).is_pending());
+    assert!(poll_until_stuck(&mut second).is_pending());
+    world.store.let_through(Op::Load);
     for request in [&mut second, &mut first] {
         assert!(poll_until_stuck(request).is_pending());
     }
@@ -120,7 +123,10 @@ async fn a_commit_that_issued_no_access_token_is_repeated() {
     let (browser, session) = expired_browser(&world, "alice").await;
     let (mut first, first_gate) = send(&world, browser.request("/me"));
     let (mut second, second_gate) = send(&world, browser.request("/me"));
-    assert!(poll_once(&mut first).is_pending());
+    world.store.hold(Op::Load);
+    assert!(poll_until_stuck(&mut first).is_pending());
+    assert!(poll_until_stuck(&mut second).is_pending());
+    world.store.let_through(Op::Load);
     for request in [&mut second, &mut first] {
         assert!(poll_until_stuck(request).is_pending());
     }

@@ -1,32 +1,30 @@
 //! Concurrent requests that need the same work share one future for it.
 //!
 //! Every request that waits polls the shared future: there is no task and no leader. It is removed when it completes, or when
-//! the last request that waits for it is dropped, so no result is ever served from memory.
+//! the last request that waits for it is dropped. Which results are shared after that, and for how long, is for the caller to know.
 
 use std::{
     collections::HashMap,
     fmt,
     hash::Hash,
-    mem,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    task::Poll,
 };
 
 use foldhash::quality::RandomState;
 use futures_util::{
     FutureExt,
-    future::{BoxFuture, Shared, WeakShared, poll_fn},
+    future::{BoxFuture, Shared, WeakShared, ready},
 };
 
 /// Work that is in progress, or its result.
-pub(super) type SharedWork<V> = Shared<BoxFuture<'static, V>>;
+pub(in crate::refresh) type SharedWork<V> = Shared<BoxFuture<'static, V>>;
 type InProgress<K, V> = Arc<Mutex<HashMap<K, (u64, WeakShared<BoxFuture<'static, V>>), RandomState>>>;
 
 /// The work in progress, by its key. Clones share it.
-pub(super) struct SingleFlight<K, V> {
+pub(in crate::refresh) struct SingleFlight<K, V> {
     in_progress: InProgress<K, V>,
     started: Arc<AtomicU64>,
 }
@@ -36,18 +34,28 @@ where
     K: Copy + Eq + Hash + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    pub(super) fn new() -> Self {
+    pub(in crate::refresh) fn new() -> Self {
         Self { in_progress: Arc::default(), started: Arc::default() }
     }
 
-    /// Joins the work in progress for `key`, or starts it; also returns whether it joined.
-    pub(super) fn join_or_start<F>(&self, key: K, work: impl FnOnce() -> F) -> (SharedWork<V>, bool)
+    /// Joins the work in progress for `key`, takes the result of work that is `done`, or starts it; also returns whether it joined.
+    ///
+    /// Work that makes its result known to `done` before it completes is not started twice.
+    pub(in crate::refresh) fn join_or_start<F>(
+        &self,
+        key: K,
+        done: impl FnOnce() -> Option<V>,
+        work: impl FnOnce() -> F,
+    ) -> (SharedWork<V>, bool)
     where
         F: Future<Output = V> + Send + 'static,
     {
         let mut in_progress = self.in_progress.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shared) = in_progress.get(&key).and_then(|(_, weak)| weak.upgrade()) {
             return (shared, true);
+        }
+        if let Some(result) = done() {
+            return (ready(result).boxed().shared(), true);
         }
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         // Before there is anything whose drop would lock the map again: `work` may panic.
@@ -64,21 +72,6 @@ where
         }
         (shared, false)
     }
-}
-
-/// Waits for the result. Each request first lets those that are ready to run have their turn, so that they can join: work that
-/// completes in its first poll, as with a store in memory, would otherwise never be shared.
-pub(super) async fn result<V: Clone>(work: SharedWork<V>) -> V {
-    let mut had_its_turn = false;
-    poll_fn(|context| {
-        if mem::replace(&mut had_its_turn, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-    work.await
 }
 
 impl<K, V> Clone for SingleFlight<K, V> {

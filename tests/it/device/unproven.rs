@@ -166,10 +166,13 @@ async fn concurrent_requests_without_a_proof_share_the_load_and_its_report() {
     let (mut browser, session) = bound_browser(&world, CONFIRMED).await;
     browser.drop_access();
     world.clock.advance(ACCESS_LIFETIME);
+    world.store.hold(Op::Load);
     let [first, second] = [(); 2].map(|()| {
         let (world, request) = (world.clone(), browser.request("/me"));
         tokio::spawn(async move { world.send(request).await })
     });
+    crate::support::probe::settle().await;
+    world.store.let_through(Op::Load);
     for response in [first.await.unwrap(), second.await.unwrap()] {
         assert_eq!(response.status(), 401);
         assert!(carries_nothing(&response));

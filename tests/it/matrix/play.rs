@@ -13,7 +13,7 @@ use crate::support::{
     Browser, Op, TestStore, World,
     browser::{ACCESS, REFRESH, generation, set_cookie, set_cookies},
     mint,
-    probe::alter_row,
+    probe::{alter_row, settle},
     request,
     world::{ISSUER, SECRET},
 };
@@ -66,6 +66,8 @@ pub(super) async fn play(case: Case) -> Outcome {
             _ => Assessment::Allow,
         })
     });
+    // The store's feed is followed.
+    settle().await;
     let former = Login::new(&world, "alice").await;
     let bob = Login::new(&world, "bob").await;
     let mut alice = Login::new(&world, "alice").await;

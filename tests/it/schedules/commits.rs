@@ -40,7 +40,9 @@ fn at_the_commit(world: &World, browser: &Browser, requests: usize, loads: Loads
     };
     let mut tasks: Vec<_> = (0..requests).map(send).collect();
     if loads == Loads::Shared {
+        world.store.hold(Op::Load);
         tasks.iter_mut().for_each(Task::poll);
+        world.store.let_through(Op::Load);
     }
     for task in &mut tasks {
         while task.is_woken() {

@@ -71,8 +71,6 @@ fn nothing_is_left(world: &World, browser: &Browser) {
     );
     let before = world.store.calls(Op::Load);
     let mut next = send(world, browser.request("/me"));
-    // In its first poll it only lets others join.
-    next.poll();
     next.poll();
     assert_eq!(world.store.calls(Op::Load), before + 1, "it joined an earlier load");
     while next.is_under_way() {
@@ -104,7 +102,7 @@ fn every_order(requests: usize, drops: usize) -> usize {
 #[test]
 fn two_requests_in_every_order_each_dropped_at_any_point_leave_no_request_waiting() {
     let count = every_order(2, 2);
-    assert!(count > 500, "{count}");
+    assert!(count > 400, "{count}");
     println!("{count} orders");
 }
 

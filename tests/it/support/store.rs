@@ -58,6 +58,7 @@ struct State {
     reported: Vec<(SessionHandle, Timestamp)>,
     reported_outdated: Vec<(SessionHandle, u32)>,
     unknown_notices: usize,
+    tells_versions: bool,
     /// The versions of each session, oldest first.
     versions: HashMap<SessionHandle, Vec<u64>>,
 }
@@ -154,6 +155,11 @@ impl TestStore {
         }
     }
 
+    /// From now on it tells at once whether a row has a version, as a store in the memory of the process.
+    pub fn tell_versions(&self) {
+        self.state.lock().unwrap().tells_versions = true;
+    }
+
     /// From now on each call is pending once before its work and once after it.
     pub fn pause_in_calls(&self) {
         self.state.lock().unwrap().pauses = true;
@@ -215,6 +221,10 @@ impl SessionStore for TestStore {
 
     async fn load(&self, handle: SessionHandle) -> Result<Option<SessionRow>, StoreError> {
         self.call(Op::Load, self.inner.load(handle)).await
+    }
+
+    fn has_version(&self, handle: SessionHandle, version: u64) -> Option<bool> {
+        self.state.lock().unwrap().tells_versions.then(|| self.inner.has_version(handle, version)).flatten()
     }
 
     async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
