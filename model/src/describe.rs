@@ -3,7 +3,7 @@
 use crate::{
     scenario::{Kind, Proof},
     session::{COUNTER, NEWEST, NO_COUNTER},
-    state::{Answer, Party, Request, Stage, State},
+    state::{Answer, Basis, Party, Request, Stage, State},
     world::Action,
 };
 
@@ -60,6 +60,10 @@ impl Action {
             Self::End { request } => format!("{} ends the session", of(request)),
             Self::RollForward { request } => format!("{} swaps in the rolled-forward row", of(request)),
             Self::Commit { request } => format!("{} begins its commit", of(request)),
+            Self::Resend { request, basis } => {
+                let row = if basis == Basis::Written { "written last" } else { "read by its load" };
+                format!("{} is sent the tokens again, on the row {row}", of(request))
+            }
             Self::Abort { request } => format!("{} is aborted", of(request)),
             Self::Swap { request } => {
                 let reads_newest = match &before.requests[request].stage {

@@ -7,7 +7,7 @@ use crate::{
     properties as property,
     scenario::{Kind, Proof},
     session::{COUNTER, NO_COUNTER, OLDEST},
-    state::{Answer, Device, Last, Party, Request, Sends, Stage, State},
+    state::{Answer, Basis, Device, Last, Party, Request, Sends, Stage, State},
     steps::MAX_RELOADS,
     world::World,
 };
@@ -115,7 +115,7 @@ impl World {
             }
             _ => return,
         };
-        self.check_response(state, &request, class, sends);
+        self.check_response(state, &request, class, sends, Basis::Stored);
         let known = &mut state.stored.known;
         known.proven = true;
         known.used = known.used.max(proof.counter);

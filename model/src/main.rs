@@ -10,6 +10,7 @@ mod device_scenarios;
 mod limits;
 mod mutant;
 mod properties;
+mod resend;
 mod responses;
 mod rules;
 mod scenario;

@@ -51,10 +51,13 @@ pub(crate) enum Mutant {
     ProofSendsNoRefreshToken,
     ProofAfterEnd,
     ReuseRefusesProof,
+    ResendsOnAnyLoad,
+    ResendsWhatEnded,
+    ResendsWithoutProof,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Self; 40] = [
+    pub(crate) const ALL: [Self; 43] = [
         Self::NoDamping,
         Self::DampingAsGrace,
         Self::InfiniteDamping,
@@ -95,6 +98,9 @@ impl Mutant {
         Self::ProofSendsNoRefreshToken,
         Self::ProofAfterEnd,
         Self::ReuseRefusesProof,
+        Self::ResendsOnAnyLoad,
+        Self::ResendsWhatEnded,
+        Self::ResendsWithoutProof,
     ];
 
     /// A scenario in which the real rules satisfy all properties, and the property that the mutant must violate there.
@@ -140,6 +146,9 @@ impl Mutant {
             Self::ProofSendsNoRefreshToken => (Scenario::device(), properties::LOGGED_IN),
             Self::ReuseRefusesProof => (Scenario::device_theft(), properties::PROVEN),
             Self::ProofAfterEnd => (Scenario::device_logout(), properties::AFTER_END),
+            Self::ResendsOnAnyLoad => (Scenario::resent_after_logout(), properties::AFTER_END),
+            Self::ResendsWhatEnded => (Scenario::resent_after_logout(), properties::AFTER_END),
+            Self::ResendsWithoutProof => (Scenario::resent_without_proof(), properties::MINTED),
         }
     }
 

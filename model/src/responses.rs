@@ -6,13 +6,20 @@ use crate::{
     mutant::Mutant,
     properties as property,
     scenario::Kind,
-    state::{Answer, Last, Party, Request, Sends, Stage, State},
+    state::{Answer, Basis, Last, Party, Request, Sends, Stage, State},
     world::World,
 };
 
 impl World {
-    pub(crate) fn emit(&self, state: &mut State, mut request: Request, class: TokenClass, sends: Sends) {
-        self.check_response(state, &request, class, sends);
+    pub(crate) fn emit(
+        &self,
+        state: &mut State,
+        mut request: Request,
+        class: TokenClass,
+        sends: Sends,
+        basis: Basis,
+    ) {
+        self.check_response(state, &request, class, sends, basis);
         if request.presented == state.stored.generation && request.kind == Kind::Own {
             state.stored.known.seen.get_or_insert(0);
         }
@@ -23,7 +30,9 @@ impl World {
             state.unsent = (state.unsent + u8::from(!sends.tokens)).min(most);
             state.stored.known.granted = self.scenario.upgrades.then_some(0);
         }
-        let denied = state.denied[usize::from(request.server)] && !self.rules.are(Mutant::SentWithoutSwap);
+        let denied = state.denied[usize::from(request.server)]
+            && !self.rules.are(Mutant::SentWithoutSwap)
+            && !self.rules.are(Mutant::ResendsWhatEnded);
         let (carries, tokens) = if denied { (None, false) } else { (sends.refresh, sends.tokens) };
         if self.rules.are(Mutant::CommitBeforeHandler) {
             request.stage = Stage::Serving { carries, tokens };

@@ -44,6 +44,9 @@ pub(crate) struct Scenario {
     pub(crate) logout: bool,
     /// Whether time counts towards the expiries.
     pub(crate) expires: bool,
+    /// The ticks for which tokens are sent again on the row that a load has read, without another look into the store; and, if there
+    /// are any, within the grace period on the row that the server has written last.
+    pub(crate) recent: u8,
     pub(crate) device: Option<Device>,
     pub(crate) turns: Option<Turns>,
 }
@@ -121,6 +124,7 @@ impl Scenario {
             elsewhere: false,
             logout: false,
             expires: false,
+            recent: 0,
             device: None,
             turns: None,
         }
@@ -223,6 +227,21 @@ impl Scenario {
         Self { thieves: 1, store: 0, handler: Some(0), losses: 2, turns: Some(turns), ..Self::new("turns") }
     }
 
+    /// The same world, where tokens are sent again without another look into the store.
+    fn resending(self, name: &'static str) -> Self {
+        Self { name, recent: 1, ..self }
+    }
+
+    /// A logout on one of two servers, while tokens are sent again.
+    pub(crate) fn resent_after_logout() -> Self {
+        Self::logout().resending("resent, logout")
+    }
+
+    /// The user's device is bound, and tokens might be sent again.
+    pub(crate) fn resent_without_proof() -> Self {
+        Self::device_theft().resending("resent, device")
+    }
+
     /// The scenarios of `cargo test`.
     pub(crate) fn bounded() -> Vec<Self> {
         vec![
@@ -243,6 +262,14 @@ impl Scenario {
             Self::theft_elsewhere(),
             Self::expiry(),
             Self::turns(),
+            Self::parallel().resending("resent, parallel"),
+            Self::any_losses_and_skew().resending("resent, losses, skew"),
+            Self::failover().resending("resent, failover"),
+            Self::resent_after_logout(),
+            Self::logout_and_failover().resending("resent, both"),
+            Self::theft().resending("resent, theft"),
+            Self::expiry().resending("resent, expiry"),
+            Self::resent_without_proof(),
             Self::device(),
             Self::device_offers(),
             Self::device_repeats(),
@@ -324,6 +351,7 @@ impl Scenario {
             response_transit: self.response_transit * 2,
             handler: self.handler.map(|most| most * 2),
             skew: self.skew * 2,
+            recent: self.recent * 2,
             turns: self.turns.map(|turns| Turns { pause: twice(turns.pause), ..turns }),
             ..self
         }

@@ -125,6 +125,13 @@ impl Session {
         }
     }
 
+    /// Without what no redelivery depends on, so that there are fewer states.
+    pub(crate) fn frozen(&self) -> Self {
+        let known =
+            Known { reached: 0, seen: None, granted: None, expiry: None, proven: false, used: NO_COUNTER };
+        Self { version: 0, confirmed: true, late: 0, known, ..self.clone() }
+    }
+
     pub(crate) fn tick(&mut self, scenario: &Scenario) {
         let oldest = scenario.oldest();
         let older = |ticks: &mut i8| *ticks = (*ticks - 1).max(oldest);

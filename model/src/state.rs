@@ -6,6 +6,7 @@ use tower_refresh_core::rotation::{Decision, Rule, TokenClass, Tokens};
 
 use crate::{
     properties::Violations,
+    resend::Read,
     scenario::{Kind, Proof, Scenario},
     session::{COUNTER, NEWEST, NO_COUNTER, OLDEST, Session},
 };
@@ -21,6 +22,8 @@ pub(crate) struct State {
     pub(crate) replaced: bool,
     /// Which servers have the session in their denylist.
     pub(crate) denied: [bool; 2],
+    /// The row that each server has written last with tokens to send, as long as they can be sent again.
+    pub(crate) written: [Option<Session>; 2],
     /// The generation in the browser's cookie jar.
     pub(crate) jar: Option<u8>,
     /// The newest generation that the thief has, together with all earlier ones.
@@ -101,10 +104,12 @@ pub(crate) enum Stage {
     RollingForward {
         write: Session,
     },
-    /// The handler runs. `seen` is the loaded row, as long as a swap with its version can succeed.
+    /// The handler runs. `seen` is the loaded row, as long as a swap with its version can succeed; `read` is the same as long as
+    /// tokens can be sent again on it.
     Handling {
         class: TokenClass,
         seen: Option<Session>,
+        read: Option<Read>,
     },
     /// About to swap in the row of the commit.
     Swapping {
@@ -125,6 +130,16 @@ pub(crate) enum Stage {
         tokens: bool,
         answer: Answer,
     },
+}
+
+/// The row on which a response is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Basis {
+    Stored,
+    /// The one that the load of the request has read, a moment ago.
+    Read,
+    /// The one that the server has written last.
+    Written,
 }
 
 /// What a response says to the browser about its device.
@@ -192,6 +207,7 @@ impl State {
             ended: false,
             replaced: false,
             denied: [false; 2],
+            written: [None, None],
             jar: Some(NEWEST),
             thief: scenario.turns.map(|_| NEWEST),
             tampered: false,
@@ -244,6 +260,7 @@ impl State {
         move_session(&mut self.stored);
         self.before.iter_mut().for_each(move_session);
         self.normalise_counters(scenario);
+        self.written.iter_mut().flatten().for_each(|row| shifted(&mut row.generation));
         self.jar.as_mut().map(shifted);
         self.thief.as_mut().map(shifted);
         let move_or_drop = |session: &mut Option<Session>| {
@@ -262,7 +279,10 @@ impl State {
                     move_session(write);
                     write.version = write.version.max(oldest_version - 1);
                 }
-                Stage::Handling { seen, .. } => move_or_drop(seen),
+                Stage::Handling { seen, read, .. } => {
+                    move_or_drop(seen);
+                    read.iter_mut().for_each(|read| shifted(&mut read.row.generation));
+                }
                 Stage::Swapping { write, decision, .. } => {
                     move_or_drop(write);
                     if write.is_none() {

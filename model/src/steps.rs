@@ -7,7 +7,7 @@ use crate::{
     properties as property,
     scenario::Kind,
     session::{OLDEST, Session},
-    state::{Answer, Last, Party, Request, Sends, Stage, State},
+    state::{Answer, Basis, Last, Party, Request, Sends, Stage, State},
     world::{Action, World},
 };
 
@@ -54,6 +54,7 @@ impl World {
                 let request = state.requests.remove(request);
                 self.commit(state, request);
             }
+            Action::Resend { request, basis } => self.resend(state, request, basis),
             Action::Abort { request } => drop(state.requests.remove(request)),
             Action::Swap { request } => self.swap(state, request),
             Action::Finish { request } => {
@@ -97,6 +98,7 @@ impl World {
             };
             request.waited += u8::from(counts);
         }
+        self.tick_resend(state);
         if let (Some(turns), true) = (scenario.turns, state.requests.is_empty()) {
             state.exchanges.1 = (state.exchanges.1 + 1).min(turns.pause.1);
         }
@@ -138,7 +140,7 @@ impl World {
             TokenClass::Current | TokenClass::Previous | TokenClass::Overdue | TokenClass::Late
                 if self.rules.are(Mutant::CommitBeforeHandler) =>
             {
-                request.stage = Stage::Handling { class, seen: Some(state.stored.clone()) };
+                request.stage = Stage::Handling { class, seen: Some(state.stored.clone()), read: None };
                 return self.commit(state, request);
             }
             TokenClass::Current | TokenClass::Previous | TokenClass::Overdue | TokenClass::Late => {
@@ -146,7 +148,8 @@ impl World {
                     let late = state.stored.late + 1;
                     self.compare_and_swap(state, &Session { late, ..state.stored.clone() }, false);
                 }
-                Stage::Handling { class, seen: Some(state.stored.clone()) }
+                let read = self.read(&state.stored, class);
+                Stage::Handling { class, seen: Some(state.stored.clone()), read }
             }
             TokenClass::Reuse => Stage::Ending { logout: false },
             TokenClass::Ahead => {
@@ -186,7 +189,8 @@ impl World {
         let Stage::RollingForward { write } = request.stage else { return };
         if self.compare_and_swap(state, &write, true) {
             state.stored.known.seen.get_or_insert(0);
-            request.stage = Stage::Handling { class: TokenClass::Current, seen: Some(state.stored.clone()) };
+            let (class, seen) = (TokenClass::Current, Some(state.stored.clone()));
+            request.stage = Stage::Handling { class, seen, read: None };
             request.waited = 0;
             state.requests.push(request);
         } else {
@@ -197,7 +201,7 @@ impl World {
 
     /// Uses the loaded row first, if it leads to a rotation or a late use.
     fn commit(&self, state: &mut State, mut request: Request) {
-        let Stage::Handling { class, seen } = request.stage.clone() else { return };
+        let Stage::Handling { class, seen, .. } = request.stage.clone() else { return };
         request.waited = 0;
         if request.kind == Kind::Upgrade && class != TokenClass::Late {
             return self.respond(state, request, None, true);
@@ -225,7 +229,9 @@ impl World {
         let denied = state.denied[usize::from(request.server)];
         let decision = self.rules.commit(&row, denied, request.presented, class, now, request.kind);
         let sends = Sends::from(&decision);
-        let Some(write) = decision.write else { return self.emit(state, request, class, sends) };
+        let Some(write) = decision.write else {
+            return self.emit(state, request, class, sends, Basis::Stored);
+        };
         let write = Some(state.stored.with(&write, &self.scenario));
         request.stage = Stage::Swapping { class, write, decision: sends, round };
         state.requests.push(request);
@@ -247,7 +253,10 @@ impl World {
             Kind::Proof(proof) => return self.prove(state, request, proof, next),
         }
         if swapped || (self.rules.are(Mutant::SentWithoutSwap) && decision.tokens) {
-            self.emit(state, request, class, decision);
+            if swapped {
+                self.remember_written(state, request.server, decision);
+            }
+            self.emit(state, request, class, decision, Basis::Stored);
         } else {
             self.reload(state, request, class, round + 1);
         }

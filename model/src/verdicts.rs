@@ -7,7 +7,7 @@ use crate::{
     properties as property,
     scenario::{Kind, Proof},
     session::{Binding, Session},
-    state::{Party, Request, Sends, State},
+    state::{Basis, Party, Request, Sends, State},
     world::{Action, World},
 };
 
@@ -105,6 +105,7 @@ impl World {
         request: &Request,
         class: TokenClass,
         sends: Sends,
+        basis: Basis,
     ) {
         let honest = request.from == Party::Browser && !state.tampered;
         let had_failover = state.failovers > 0;
@@ -130,11 +131,20 @@ impl World {
         let is_excused =
             had_failover && self.scenario.device.is_some_and(|device| device.excuses_lost_writes);
         let is_theft = request.from == Party::Thief && was_proven && !is_copy;
+        // The row was read before the end, and the report of the end may still be on its way.
+        let was_read_before = match (basis, state.stored.ended_at) {
+            (Basis::Stored, _) | (_, None) => false,
+            (Basis::Read, Some(ended_at)) => ended_at >= -(self.scenario.recent as i8),
+            (Basis::Written, Some(ended_at)) => ended_at >= -(self.scenario.grace() as i8),
+        };
+        let is_excusable = was_read_before && !state.denied[usize::from(request.server)];
+        // The store may have lost the rotation whose tokens are sent again.
+        let lost = u8::from(had_failover && basis != Basis::Stored);
         let violations = &mut state.violations;
         violations.record(property::MINTED, sends.tokens && is_theft);
         violations.record(property::COPIED, sends.tokens && is_copy && !is_excused);
         violations.record(property::UPGRADE, is_late_upgrade && !is_paid && !may_be_unpaid);
-        violations.record(property::AFTER_END, state.ended && sends.tokens);
+        violations.record(property::AFTER_END, state.ended && sends.tokens && !is_excusable);
         // The decision was made up to one trip to the store earlier; its tokens carry the expiry of that time.
         let store = i16::from(self.scenario.store);
         violations.record(property::EXPIRED, sends.tokens && !state.stored.known.has_left(-store));
@@ -142,7 +152,8 @@ impl World {
         violations.record(property::BUDGET, sends.late && state.lates >= most_lates);
         if let Some(generation) = sends.refresh {
             violations.record(property::SUCCESSOR, generation != request.presented + 1);
-            violations.record(property::NEWEST, generation != state.stored.generation);
+            let newest = state.stored.generation;
+            violations.record(property::NEWEST, generation < newest || generation > newest + lost);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     rules::Rules,
     scenario::{Device, Kind, Proof, Scenario},
     session::{Binding, OLDEST},
-    state::{Answer, Last, Party, Request, Stage, State},
+    state::{Answer, Basis, Last, Party, Request, Stage, State},
 };
 
 #[derive(Clone, Debug)]
@@ -23,25 +23,62 @@ pub(crate) struct World {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Action {
     Tick,
-    Send { kind: Kind },
+    Send {
+        kind: Kind,
+    },
     SendLast,
     Logout,
     Steal,
-    Offer { key: u8 },
-    Prove { alone: bool },
-    Replay { proof: Proof },
+    Offer {
+        key: u8,
+    },
+    Prove {
+        alone: bool,
+    },
+    Replay {
+        proof: Proof,
+    },
     RegisterRival,
-    Use { presented: u8, kind: Kind },
-    Arrive { request: usize, server: u8 },
-    End { request: usize },
-    RollForward { request: usize },
-    Commit { request: usize },
-    Abort { request: usize },
-    Swap { request: usize },
-    Finish { request: usize },
-    Deliver { request: usize },
-    Lose { request: usize },
-    FailOver { writes: usize },
+    Use {
+        presented: u8,
+        kind: Kind,
+    },
+    Arrive {
+        request: usize,
+        server: u8,
+    },
+    End {
+        request: usize,
+    },
+    RollForward {
+        request: usize,
+    },
+    Commit {
+        request: usize,
+    },
+    /// The commit sends tokens again on a row that it does not read in the store.
+    Resend {
+        request: usize,
+        basis: Basis,
+    },
+    Abort {
+        request: usize,
+    },
+    Swap {
+        request: usize,
+    },
+    Finish {
+        request: usize,
+    },
+    Deliver {
+        request: usize,
+    },
+    Lose {
+        request: usize,
+    },
+    FailOver {
+        writes: usize,
+    },
     Feed,
 }
 
@@ -53,6 +90,7 @@ impl Action {
             | Self::End { request }
             | Self::RollForward { request }
             | Self::Commit { request }
+            | Self::Resend { request, .. }
             | Self::Abort { request }
             | Self::Swap { request }
             | Self::Finish { request }
@@ -134,6 +172,8 @@ impl World {
             Stage::RollingForward { .. } => actions.push(Action::RollForward { request }),
             Stage::Handling { .. } => {
                 actions.push(Action::Commit { request });
+                let resends = self.resends(state, &state.requests[request]);
+                actions.extend(resends.into_iter().map(|basis| Action::Resend { request, basis }));
                 if !is_last && self.scenario.turns.is_none() {
                     actions.push(Action::Abort { request });
                 }

@@ -79,9 +79,12 @@ async fn most_calls(world: &World, is_slow: bool) -> [usize; 2] {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twenty_requests_at_once_take_one_load_and_one_swap_of_a_store_in_memory() {
+async fn twenty_requests_at_once_take_two_loads_at_most_and_one_swap_of_a_store_in_memory() {
     for is_slow in [false, true] {
-        assert_eq!(most_calls(&in_memory(), is_slow).await, [1, 1], "slow handlers: {is_slow}");
+        let [loads, swaps] = most_calls(&in_memory(), is_slow).await;
+        // The second one is for those that come while the row is new and its tokens are not signed yet.
+        assert!(loads <= 2, "{loads} loads, slow handlers: {is_slow}");
+        assert_eq!(swaps, 1, "slow handlers: {is_slow}");
     }
 }
 
@@ -151,7 +154,9 @@ fn a_recent_load_is_shared_as_long_as_the_row_is_as_it_was() {
     for (between, calls, is_authenticated, reason) in EACH {
         Builder::new_current_thread().build().unwrap().block_on(async {
             let world = in_memory();
-            let (browser, session) = expired_browser(&world, "alice").await;
+            let (mut browser, session) = expired_browser(&world, "alice").await;
+            browser.drop_access();
+            world.store.take_calls();
             let first = world.send(browser.request("/me")).await;
             assert_eq!(world.store.take_calls(), [(Op::Load, 1), (Op::Swap, 1)]);
             world.take_events();

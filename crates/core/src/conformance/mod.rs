@@ -68,6 +68,7 @@ macro_rules! __with_conformance_laws {
                 a_swap_keeps_what_never_changes
                 a_swap_takes_the_largest_numbers
                 each_swap_needs_the_version_of_the_one_before
+                a_version_is_told_as_a_load_would_find_it
                 a_swap_at_another_version_changes_nothing
                 every_write_stores_the_version_that_it_is_given
                 a_swap_of_an_unknown_row_creates_nothing

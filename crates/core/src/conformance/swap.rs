@@ -122,6 +122,28 @@ pub async fn each_swap_needs_the_version_of_the_one_before<S: SessionStore>(stor
     trial.expect(&row).await;
 }
 
+/// If the store tells at once whether a row has a version, it says what a load would find, after each kind of write.
+pub async fn a_version_is_told_as_a_load_would_find_it<S: SessionStore>(store: &S) {
+    let trial = Trial::new(store);
+    let handle = trial.handle(0);
+    let expect = |version, expected, when: &str| {
+        let told = store.has_version(handle, version);
+        assert!(told.is_none_or(|told| told == expected), "{told:?} of the version {when}");
+    };
+    expect(trial.version(1), false, "of a row that does not exist");
+    let row = trial.created(0).await;
+    expect(row.version, true, "that was created");
+    assert!(trial.swap(&row, trial.version(1)).await, "a swap at the stored version succeeds");
+    expect(row.version, false, "before a swap");
+    expect(trial.version(1), true, "of a swap");
+    assert!(trial.outdate_at(handle, NOW, trial.version(2)).await.is_some(), "the claims are outdated");
+    expect(trial.version(1), false, "before the claims were outdated");
+    expect(trial.version(2), true, "of outdated claims");
+    assert!(trial.end_at(handle, Ended::new(EndReason::Logout, NOW), trial.version(3)).await, "it ends");
+    expect(trial.version(2), false, "before the end");
+    expect(trial.version(3), true, "of the end");
+}
+
 /// A swap at a version other than the stored one, smaller or larger, fails and changes nothing.
 pub async fn a_swap_at_another_version_changes_nothing<S: SessionStore>(store: &S) {
     let trial = Trial::new(store);

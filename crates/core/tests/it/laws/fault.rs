@@ -44,6 +44,8 @@ pub(crate) enum Fault {
     SwapOrdersVersions,
     SwapComparesLowBits,
     SwapKeepsVersion,
+    TellsFormerVersions,
+    TellsOfEnded,
     SwapForgetsGeneration,
     SwapForgetsTheTime,
     SwapForgetsConfirmation,

@@ -232,6 +232,16 @@ impl SessionStore for FaultyStore {
         Ok(rows.get(&self.key(handle)).or(invented).filter(|row| !hidden(row)).cloned())
     }
 
+    fn has_version(&self, handle: SessionHandle, version: u64) -> Option<bool> {
+        let previous = self.previous.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_former =
+            self.has(Fault::TellsFormerVersions) && previous.get(&handle).is_some_and(|old| *old == version);
+        let rows = self.rows();
+        let row = rows.get(&self.key(handle));
+        let is_ended = self.has(Fault::TellsOfEnded) && row.is_some_and(|row| row.ended.is_some());
+        Some(is_former || is_ended || row.is_some_and(|row| row.version == version))
+    }
+
     async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
         let mut rows = self.rows();
         let Some(old) = rows.get_mut(&self.key(row.handle)) else {

@@ -71,6 +71,8 @@ faults_and_laws! {
     SwapWinsTwice: each_swap_needs_the_version_of_the_one_before;
     SwapWinsTwice: an_end_among_swaps_is_final;
     SwapCutsGenerations: a_swap_takes_the_largest_numbers;
+    TellsFormerVersions: a_version_is_told_as_a_load_would_find_it;
+    TellsOfEnded: a_version_is_told_as_a_load_would_find_it;
     SwapTouchesOthers: a_swap_touches_no_other_row;
     SwapKeepsVersion: a_swap_writes_what_may_change_and_the_given_version;
     SwapForgetsGeneration: a_swap_writes_what_may_change_and_the_given_version;
