@@ -83,6 +83,9 @@ impl<C: CustomClaims> AuthBuilder<C> {
     /// [`backend_timeout`](Self::backend_timeout), when the call is dropped, the response is 503 and nothing is changed. The scope
     /// and the claims are copied into the access token, and apply while it lives. Required.
     ///
+    /// Requests that present one refresh token at once share a call, also with [`MemoryStore`](crate::MemoryStore) those that come up to a
+    /// second later: [`Auth::reload_claims`](crate::Auth::reload_claims) makes a change take effect at the next request.
+    ///
     /// At each call the claims are serialised once and read back, before anything is written. If they do not fit into an access token
     /// (see [`InvalidClaimsReason`](crate::InvalidClaimsReason)), a login or a request that needs a refresh gets 500 with the reason, and
     /// nothing is changed: sessions go on as soon as the claims fit.

@@ -2,7 +2,10 @@
 
 mod redis;
 
-use std::{rc::Rc, time::Duration};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use axum::{Router, extract::Request, http::StatusCode, routing};
 use postgres_testing::server::Server as Postgres;
@@ -22,8 +25,8 @@ use crate::{
 };
 
 const ROUNDS: usize = 20;
-/// A browser that loads a page, and far more than any client sends.
-const CONCURRENT: [usize; 2] = [20, 1000];
+/// One request, a browser that loads a page, and far more than any client sends.
+const CONCURRENT: [usize; 3] = [1, 20, 1000];
 const THREADS: usize = 2;
 /// Their handlers take up to this long, each another time.
 const SLOWEST_HANDLER: Duration = Duration::from_millis(50);
@@ -53,14 +56,16 @@ impl Calls {
         let world = Ours::on(self.runtime.clone(), Algorithm::Hs256, |builder| {
             builder.store(store.clone()).clock(clock.clone())
         });
+        let mut lone = Duration::ZERO;
         for concurrent in CONCURRENT {
             for path in ["/me", "/slow"] {
+                let mut best = Duration::MAX;
                 let rounds: Vec<_> = (0..ROUNDS)
                     .map(|_| {
                         let tokens = world.login();
                         clock.expire_access_tokens();
                         store.take_calls();
-                        self.send_at_once(&world, path, &tokens.cookies(), concurrent);
+                        best = best.min(self.send_at_once(&world, path, &tokens.cookies(), concurrent));
                         store.take_calls()
                     })
                     .collect();
@@ -73,11 +78,18 @@ impl Calls {
                     "{name}, {concurrent} requests of {path}: {fewest_loads} to {loads} loads, {fewest_swaps} to \
                      {swaps} swaps"
                 );
+                if path == "/me" {
+                    let each = best / concurrent as u32;
+                    lone = if concurrent == 1 { each } else { lone };
+                    let ratio = each.as_secs_f64() / lone.as_secs_f64();
+                    println!("    each takes {ratio:.2} of the time of a lone request");
+                }
             }
         }
     }
 
-    fn send_at_once(&self, world: &Ours, path: &str, cookies: &str, concurrent: usize) {
+    /// Returns the time from the first request to the last response.
+    fn send_at_once(&self, world: &Ours, path: &str, cookies: &str, concurrent: usize) -> Duration {
         let requests: Vec<Request> = (0..concurrent)
             .map(|number| {
                 let part = SLOWEST_HANDLER.as_micros() as usize * number / concurrent;
@@ -90,6 +102,7 @@ impl Calls {
             .layer(world.auth.layer())
             .with_state(());
         self.runtime.block_on(async {
+            let start = Instant::now();
             let mut running: JoinSet<_> =
                 requests.into_iter().map(|request| router.clone().oneshot(request)).collect();
             while let Some(response) = running.join_next().await {
@@ -98,7 +111,8 @@ impl Calls {
                 let sets = response.headers().get_all("set-cookie").iter().count();
                 assert_eq!(sets, 2, "each response carries the tokens");
             }
-        });
+            start.elapsed()
+        })
     }
 }
 
