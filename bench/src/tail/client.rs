@@ -19,7 +19,9 @@ impl Session {
             if !name.eq_ignore_ascii_case("set-cookie") {
                 continue;
             }
-            let Some((name, value)) = value.split(';').next().and_then(|pair| pair.split_once('=')) else { continue };
+            let Some((name, value)) = value.split(';').next().and_then(|pair| pair.split_once('=')) else {
+                continue;
+            };
             match self.cookies.iter_mut().find(|(known, _)| known == name) {
                 Some((_, stored)) => value.clone_into(stored),
                 None => self.cookies.push((name.to_owned(), value.to_owned())),
@@ -31,7 +33,8 @@ impl Session {
     pub(super) fn request(&self, method: &str, path: &str) -> Vec<u8> {
         let mut request = format!("{method} {path} HTTP/1.1\r\nhost: api.example.com\r\n");
         if !self.cookies.is_empty() {
-            let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let cookies: Vec<_> =
+                self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             request.push_str(&format!("cookie: {}\r\n", cookies.join("; ")));
         }
         request.push_str("\r\n");
@@ -82,9 +85,10 @@ impl Connection {
         }
         let end = received.windows(4).position(|part| part == b"\r\n\r\n")?;
         let head = String::from_utf8(received[..end].to_vec()).unwrap();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| {
-            length.parse::<usize>().unwrap()
-        });
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "))
+            .map_or(0, |length| length.parse::<usize>().unwrap());
         if received.len() < end + 4 + length {
             return None;
         }

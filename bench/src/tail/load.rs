@@ -21,9 +21,7 @@ pub(super) enum Load {
     /// Each connection sends the next one when it has a response.
     Closed,
     /// One after each interval. A request that must wait for a free connection counts from when it was due.
-    Open {
-        interval: Duration,
-    },
+    Open { interval: Duration },
 }
 
 /// What a round has measured.
@@ -32,6 +30,8 @@ pub(super) struct Outcome {
     pub(super) hits: Vec<Duration>,
     pub(super) refreshes: Vec<Duration>,
     pub(super) took: Duration,
+    /// Whether `refreshes` refreshed sessions.
+    pub(super) refreshed: bool,
 }
 
 /// Sends `count` requests. Each connection has a session for its hits; each of `refreshed` is refreshed once, if the server
@@ -53,13 +53,15 @@ pub(super) fn send(
     let mut requests: Vec<Option<InProgress>> = connections.iter().map(|_| None).collect();
     let mut received = vec![Vec::new(); connections.len()];
     let mut free: Vec<usize> = (0..connections.len()).collect();
-    let mut outcome = Outcome::default();
+    let mut outcome = Outcome { refreshed: sets_cookies, ..Outcome::default() };
     let random = RandomState::new();
     let (mut sent, mut done) = (0, 0);
     let start = Instant::now();
     while done < count {
         let mut wait = None;
-        while sent < count && let Some(&connection) = free.last() {
+        while sent < count
+            && let Some(&connection) = free.last()
+        {
             let now = Instant::now();
             let due = match load {
                 Load::Closed => now,
@@ -72,7 +74,8 @@ pub(super) fn send(
             free.pop();
             // One of each block, at a random place.
             let block = sent / REFRESH_EACH;
-            let refresh = (sent % REFRESH_EACH == random.hash_one(block) as usize % REFRESH_EACH).then_some(block);
+            let refresh =
+                (sent % REFRESH_EACH == random.hash_one(block) as usize % REFRESH_EACH).then_some(block);
             connections[connection].send(refresh.map_or(&hits[connection], |number| &refreshes[number]));
             requests[connection] = Some(InProgress { due, refresh });
             sent += 1;

@@ -25,8 +25,9 @@ use self::{
 use crate::stores::Redis;
 
 /// Of each side, store and kind of load.
-const ROUNDS: usize = 10;
-const REQUESTS: usize = 12_800;
+const ROUNDS: usize = 40;
+/// Few, so that some rounds run undisturbed even on a busy machine.
+const REQUESTS: usize = 3_200;
 /// At these parts of what the slower side serves at most, both get the same number of requests a second.
 const RATES: [f64; 2] = [0.5, 0.8];
 
@@ -40,16 +41,19 @@ pub struct Options {
     pub rounds: usize,
     /// Another build of this program to compare with, in place of axum-login.
     pub against: Option<String>,
+    /// How many tasks a thread of our server runs before it looks for events of its connections, if not as many as by default.
+    pub event_interval: Option<String>,
 }
 
 impl Options {
-    /// Reads the arguments: `[--rounds NUMBER] [--against PROGRAM] [STORE...]`.
+    /// Reads the arguments: `[--rounds NUMBER] [--against PROGRAM] [--event-interval NUMBER] [STORE...]`.
     pub fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Self {
-        let mut options = Self { stores: Vec::new(), rounds: ROUNDS, against: None };
+        let mut options = Self { stores: Vec::new(), rounds: ROUNDS, against: None, event_interval: None };
         while let Some(argument) = arguments.next() {
             match &*argument {
                 "--rounds" => options.rounds = arguments.next().unwrap().parse().unwrap(),
                 "--against" => options.against = arguments.next(),
+                "--event-interval" => options.event_interval = arguments.next(),
                 _ => options.stores.push(argument),
             }
         }
@@ -63,10 +67,10 @@ impl Options {
 /// Measures, and prints tables.
 pub fn run(options: &Options) {
     let other = match &options.against {
-        Some(program) => Kind::Ours(program.clone()),
+        Some(program) => Kind::Ours(program.clone(), None),
         None => Kind::axum_login(),
     };
-    let kinds = [Kind::this_program(), other];
+    let kinds = [Kind::this_program(options.event_interval.clone()), other];
     for store in &options.stores {
         // Each side has a store of its own on the same server.
         let folder = tempfile::tempdir().unwrap();
@@ -105,12 +109,18 @@ fn measure(store: &str, kinds: &[Kind; 2], urls: [String; 2], options: &Options)
         reports
     };
     rounds(Load::Closed, 1);
+    let names = [first.name(), second.name()];
     let closed = rounds(Load::Closed, options.rounds);
-    report::print(&format!("{store}, {} connections, as fast as possible", load::CONNECTIONS), &closed);
+    report::print(
+        &format!("{store}, {} connections, as fast as possible", load::CONNECTIONS),
+        &names,
+        &closed,
+    );
     let slower = closed.iter().map(Report::per_second).fold(f64::INFINITY, f64::min);
     for part in RATES {
         let interval = Duration::from_secs_f64(1.0 / (slower * part));
         let open = rounds(Load::Open { interval }, options.rounds);
-        report::print(&format!("{store}, {:.0} % of what the slower side served", part * 100.0), &open);
+        let title = format!("{store}, {:.0} % of what the slower side served", part * 100.0);
+        report::print(&title, &names, &open);
     }
 }

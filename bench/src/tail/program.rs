@@ -15,21 +15,31 @@ use super::{
 /// Which program serves.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
-    /// A build of this program.
-    Ours(String),
+    /// A build of this program, and the event interval of its runtime.
+    Ours(String, Option<String>),
     AxumLogin(String),
 }
 
 impl Kind {
-    pub(super) fn this_program() -> Self {
-        Self::Ours(env::current_exe().unwrap().to_str().unwrap().to_owned())
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Ours(program, _) => program.rsplit('/').next().unwrap_or(program),
+            Self::AxumLogin(_) => "axum-login",
+        }
+    }
+
+    pub(super) fn this_program(event_interval: Option<String>) -> Self {
+        Self::Ours(env::current_exe().unwrap().to_str().unwrap().to_owned(), event_interval)
     }
 
     /// Builds the program, which is a package of its own.
     pub(super) fn axum_login() -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("axum-login");
-        let status =
-            Command::new("cargo").args(["build", "--release", "--locked"]).current_dir(&folder).status().unwrap();
+        let status = Command::new("cargo")
+            .args(["build", "--release", "--locked"])
+            .current_dir(&folder)
+            .status()
+            .unwrap();
         assert!(status.success());
         Self::AxumLogin(folder.join("target/release/axum-login-server").to_str().unwrap().to_owned())
     }
@@ -50,15 +60,18 @@ pub(super) struct Program {
 impl Program {
     pub(super) fn start(kind: &Kind, store: &str, url: &str) -> Self {
         let mut command = match kind {
-            Kind::Ours(program) => {
+            Kind::Ours(program, event_interval) => {
                 let mut command = Command::new(program);
-                command.arg("--serve");
+                command.args(["--serve", store, url]).args(event_interval);
                 command
             }
-            Kind::AxumLogin(program) => Command::new(program),
+            Kind::AxumLogin(program) => {
+                let mut command = Command::new(program);
+                command.args([store, url]);
+                command
+            }
         };
-        let mut process =
-            command.args([store, url]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut port = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut port).unwrap();
         let port = port.trim().parse().unwrap();
@@ -69,7 +82,7 @@ impl Program {
             session
         };
         let own = (0..CONNECTIONS).map(|_| login()).collect();
-        Self { process, own, refreshed: Vec::new(), refreshes: matches!(kind, Kind::Ours(_)), connections }
+        Self { process, own, refreshed: Vec::new(), refreshes: matches!(kind, Kind::Ours(..)), connections }
     }
 
     /// Sends this many requests.

@@ -17,8 +17,13 @@ use crate::{
 const THREADS: usize = 2;
 
 /// Serves with the sessions in this store, prints the port, and stops at the end of its input.
-pub fn serve(store: &str, url: &str) {
-    let runtime = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().unwrap();
+pub fn serve(store: &str, url: &str, event_interval: Option<u32>) {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(THREADS).enable_all();
+    if let Some(event_interval) = event_interval {
+        builder.event_interval(event_interval);
+    }
+    let runtime = builder.build().unwrap();
     runtime.block_on(async {
         match store {
             "redis" => listen(RedisStore::connect(url).await.unwrap()).await,
