@@ -69,7 +69,8 @@ fn main() {
     runtime.block_on(async {
         match &**store {
             "redis" => {
-                let pool = Pool::new(Config::from_url(url).unwrap(), None, None, None, REDIS_CONNECTIONS).unwrap();
+                let pool =
+                    Pool::new(Config::from_url(url).unwrap(), None, None, None, REDIS_CONNECTIONS).unwrap();
                 pool.connect();
                 pool.wait_for_connect().await.unwrap();
                 serve(RedisStore::new(pool)).await;
