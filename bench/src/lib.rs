@@ -14,3 +14,5 @@ pub mod scenarios;
 pub mod store;
 #[cfg(feature = "stores")]
 pub mod stores;
+#[cfg(feature = "stores")]
+pub mod tail;

@@ -242,8 +242,8 @@ impl<C: CustomClaims> AuthBuilder<C> {
         self
     }
 
-    /// Limits the time of one call of the store or of the claims source; a call that exceeds it has failed. Default: 2 s, longer
-    /// than a healthy database ever takes, and short enough that waiting requests do not accumulate.
+    /// Limits the time of one call of the store or of the claims source; a call that exceeds it, by up to a sixteenth, has failed.
+    /// Default: 2 s, longer than a healthy database ever takes, and short enough that waiting requests do not accumulate.
     pub fn backend_timeout(mut self, limit: Duration) -> Self {
         self.settings.backend_timeout = limit;
         self

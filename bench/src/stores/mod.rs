@@ -16,7 +16,7 @@ use tower_refresh_postgres::PostgresStore;
 use tower_refresh_redis::RedisStore;
 use tower_refresh_sqlite::SqliteStore;
 
-use self::redis::Redis;
+pub(crate) use self::redis::Redis;
 use crate::{
     algorithm::Algorithm,
     ours::{AheadClock, Ours, User},

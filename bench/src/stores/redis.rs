@@ -10,14 +10,14 @@ use std::{
 use tempfile::TempDir;
 
 /// It stops when this value is dropped.
-pub(super) struct Redis {
+pub(crate) struct Redis {
     process: Child,
-    pub(super) url: String,
+    pub(crate) url: String,
     _folder: TempDir,
 }
 
 impl Redis {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
         let process = Command::new("redis-server")
