@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     fmt,
-    panic::AssertUnwindSafe,
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -96,12 +96,15 @@ impl<C: CustomClaims> ClaimsSource<C> {
         subject: Subject,
         session: SessionInfo,
     ) -> impl Future<Output = Result<Option<Identity<C>>, ClaimsError>> {
-        // Boxed, so that the futures around it need no room for the session at each depth.
-        let call =
-            AssertUnwindSafe(async move { (self.load)(subject, session).await }).catch_unwind().boxed();
+        // Called here, so that the futures around it need no room for the session.
+        let stopwatch = Stopwatch::start();
+        let call = panic::catch_unwind(AssertUnwindSafe(|| (self.load)(subject, session)));
         async move {
-            let stopwatch = Stopwatch::start();
-            let result = match timeout(self.timeout, call).await {
+            let answer = match call {
+                Ok(answer) => timeout(self.timeout, AssertUnwindSafe(answer).catch_unwind()).await,
+                Err(panic) => Some(Err(panic)),
+            };
+            let result = match answer {
                 Some(Ok(result)) => result.map_err(ClaimsError),
                 Some(Err(_panic)) => Err(ClaimsError("the claims source panicked".into())),
                 None => Err(ClaimsError("the claims source did not answer in time".into())),

@@ -1,6 +1,6 @@
 //! The response with a refresh token (RFC 6749 §5.1).
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{
@@ -30,12 +30,13 @@ pub struct NativeTokenResponse {
 }
 
 impl NativeTokenResponse {
-    pub(crate) fn new(access: IssuedAccess, refresh: Option<IssuedRefresh>) -> Self {
+    pub(crate) fn new(access: Arc<IssuedAccess>, refresh: Option<Arc<IssuedRefresh>>) -> Self {
+        let access = Arc::unwrap_or_clone(access);
         Self {
             access_token: access.token,
             token_type: "Bearer",
             expires_in: access.expires_in,
-            refresh_token: refresh.map(|refresh| refresh.token),
+            refresh_token: refresh.map(|refresh| Arc::unwrap_or_clone(refresh).token),
             scope: access.scope,
         }
     }

@@ -92,7 +92,7 @@ pub(super) async fn spend_for_upgrade<C: CustomClaims>(
 /// A decision whose row is stored.
 struct Decided {
     rule: Rule,
-    row: Box<SessionRow>,
+    row: SessionRow,
     to_send: TokensToSend,
     now: Timestamp,
     /// Before the row was read or written.
@@ -118,14 +118,14 @@ async fn store_decision<C: CustomClaims>(
         let is_fresh = round > 0;
         if is_fresh {
             reloaded = match sessions.store.load(token.handle, Some(&live.row.subject), client).await {
-                Ok(row) => row.map(Box::new),
+                Ok(row) => row,
                 Err(_) => return Err(RefreshError::Unavailable),
             };
         }
-        let row = if is_fresh { reloaded.as_deref() } else { Some(&*live.row) };
+        let row = if is_fresh { reloaded.as_ref() } else { Some(&live.row) };
         let attempt = sessions.attempt(row, token, now);
-        let decision = adapt(decide(&attempt, live.class, &sessions.policy));
-        let (rule, to_send) = (decision.rule, decision.send);
+        let Decision { rule, send: to_send, mut write, .. } =
+            adapt(decide(&attempt, live.class, &sessions.policy));
         let rotates = matches!(rule, Rule::Rotate | Rule::Late);
         let lost_before = row.filter(|row| rule == Rule::Late && was_late_before(row, now));
         let lost_before = lost_before.map(|row| row.rotated_at);
@@ -134,24 +134,25 @@ async fn store_decision<C: CustomClaims>(
         {
             claims.renew(row).await?;
         }
-        let row = match (decision.write.map(Box::new), reloaded.take()) {
-            (Some(mut write), _) if is_fresh || rotates => {
-                match sessions.store.compare_and_swap(&write, client).await {
-                    Ok(Some(version)) => {
-                        write.version = version;
-                        write
-                    }
-                    Ok(None) => continue,
-                    Err(_) => return Err(RefreshError::Unavailable),
-                }
+        let may_end_here = match &write {
+            _ if is_fresh => true,
+            Some(_) => rotates,
+            None => rule == Rule::Redeliver && sessions.is_recent(&live.row, live.reading),
+        };
+        if !may_end_here {
+            continue;
+        }
+        if let Some(write) = &mut write {
+            match sessions.store.compare_and_swap(write, client).await {
+                Ok(Some(version)) => write.version = version,
+                Ok(None) => continue,
+                Err(_) => return Err(RefreshError::Unavailable),
             }
-            (None, Some(row)) if is_fresh => row,
-            (None, None) if is_fresh => return Err(RefreshError::Inactive),
-            (None, None) if rule == Rule::Redeliver && sessions.is_recent(&live.row, live.reading) => {
-                let (row, reading) = (live.row.clone(), live.reading);
-                return Ok(Decided { rule, row, to_send, now, reading, lost_before });
-            }
-            _ => continue,
+        }
+        let (row, reading) = if is_fresh || write.is_some() {
+            (write.or(reloaded).ok_or(RefreshError::Inactive)?, reading)
+        } else {
+            (live.row.clone(), live.reading)
         };
         return Ok(Decided { rule, row, to_send, now, reading, lost_before });
     }
@@ -183,7 +184,7 @@ fn issue_refresh<C: CustomClaims>(
     token: &RefreshToken,
     client: &ClientInfo,
     Decided { row, to_send, now, .. }: &Decided,
-) -> Option<IssuedRefresh> {
+) -> Option<Arc<IssuedRefresh>> {
     let TokensToSend::AccessAndRefresh { generation, .. } = to_send else { return None };
     match tokens.issue_refresh(keys, &token.with_generation(*generation), row, *now) {
         Ok(refresh) => Some(refresh),

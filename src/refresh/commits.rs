@@ -2,7 +2,6 @@
 
 use std::{fmt, sync::Arc};
 
-use futures_util::{FutureExt, future::BoxFuture};
 use tower_refresh_core::{SessionHandle, rotation::TokenClass};
 
 use super::{
@@ -22,9 +21,6 @@ use crate::{
     telemetry::commit_span,
     tokens::{Issued, PreparedUser, Tokens},
 };
-
-/// A commit that is in progress, or its result.
-pub(crate) type Committing = BoxFuture<'static, Result<Issued, RefreshError>>;
 
 /// The commits in progress. Clones share them.
 pub(super) struct Commits<C> {
@@ -64,7 +60,7 @@ impl<C: CustomClaims> Commits<C> {
         token: RefreshToken,
         loaded: Arc<Loaded<C>>,
         client: ClientInfo,
-    ) -> Committing {
+    ) -> impl Future<Output = Result<Issued, RefreshError>> + Send + use<C> + 'static {
         let commits = self.clone();
         let (handle, generation) = (token.handle, token.generation);
         let commit = async move {
@@ -75,7 +71,7 @@ impl<C: CustomClaims> Commits<C> {
             };
             commits.finish(&token, live, &client, result).await
         };
-        commit_span(handle, generation, commit).boxed()
+        commit_span(handle, generation, commit)
     }
 
     /// The same for this request, with what it has loaded, and without joining a commit in progress, whose claims may be older. Also

@@ -22,10 +22,10 @@ use crate::{
 /// They need not share a load: the access token has the newest claims that any of them had loaded when it was issued, so that no
 /// request undoes the change of a role for which it was loaded.
 pub(super) struct Committed<C> {
-    row: Box<SessionRow>,
+    row: SessionRow,
     now: Timestamp,
     keys: Arc<PreparedKeys>,
-    refresh: Option<IssuedRefresh>,
+    refresh: Option<Arc<IssuedRefresh>>,
     /// The epoch under which the claims could not be loaded.
     failed_under: Option<u32>,
     /// Before the row was read or written.
@@ -36,15 +36,15 @@ pub(super) struct Committed<C> {
 struct IssuedTo<C> {
     user: PreparedUser<C>,
     /// `None` if signing failed.
-    access: Option<IssuedAccess>,
+    access: Option<Arc<IssuedAccess>>,
 }
 
 impl<C: CustomClaims> Committed<C> {
     pub(super) fn new(
-        row: Box<SessionRow>,
+        row: SessionRow,
         now: Timestamp,
         keys: Arc<PreparedKeys>,
-        refresh: Option<IssuedRefresh>,
+        refresh: Option<Arc<IssuedRefresh>>,
         failed_under: Option<u32>,
         reading: Reading,
     ) -> Self {
@@ -131,7 +131,7 @@ impl<C: CustomClaims> Committed<C> {
         tokens: &Tokens<C>,
         user: &PreparedUser<C>,
         client: &ClientInfo,
-    ) -> Option<IssuedAccess> {
+    ) -> Option<Arc<IssuedAccess>> {
         match tokens.issue_access(&self.keys, user, &self.row, self.now) {
             Ok(access) => Some(access),
             Err(error) => {

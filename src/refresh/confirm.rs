@@ -46,7 +46,7 @@ impl<C: CustomClaims> Confirmation<C> {
                 _ => Arc::new(confirmed),
             }
         };
-        confirm_or_load.boxed()
+        confirm_or_load.boxed().right_future()
     }
 
     async fn confirm(&self) -> Loaded<C> {
@@ -72,11 +72,11 @@ impl<C: CustomClaims> Confirmation<C> {
         }
     }
 
-    async fn reissue_for(&self, row: Box<SessionRow>) -> Loaded<C> {
+    async fn reissue_for(&self, row: SessionRow) -> Loaded<C> {
         let Self { sessions, tokens, client, mode, .. } = self;
         let user = match load_user(sessions, tokens, &row, RefreshTransport::Cookie, client).await {
             Ok(Some(user)) => user.limited_to(self.user.expires_at).proven(),
-            Ok(None) => return subject_gone(sessions, row, *mode, client).await,
+            Ok(None) => return subject_gone(sessions, &row, *mode, client).await,
             Err(RefreshError::InvalidClaims(reason)) => return Loaded::InvalidClaims(reason),
             Err(_) => return Loaded::Unavailable,
         };
@@ -93,13 +93,13 @@ impl<C: CustomClaims> Confirmation<C> {
     }
 
     /// The row of the session, if it is live.
-    async fn live_row(&self) -> Result<Box<SessionRow>, Loaded<C>> {
+    async fn live_row(&self) -> Result<SessionRow, Loaded<C>> {
         let Self { sessions, dead, user, client, .. } = self;
         if let Some(inactive) = dead.find(user.session, sessions.now()) {
             return Err(Loaded::Inactive(inactive));
         }
         match sessions.store.load(user.session, Some(&user.subject), client).await {
-            Ok(Some(row)) if row.is_live(sessions.now()) => Ok(Box::new(row)),
+            Ok(Some(row)) if row.is_live(sessions.now()) => Ok(row),
             Ok(row) => {
                 Err(Loaded::Inactive(dead.remember_if_final(user.session, row.as_ref(), sessions.now())))
             }

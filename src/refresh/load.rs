@@ -16,15 +16,16 @@ use crate::{
     assessment::Assessor,
     claims::User,
     event::{ClientInfo, EventKind},
-    refresh_token::{RefreshToken, RefreshTransport},
+    refresh_token::RefreshToken,
     sessions::{Reading, Sessions},
     tokens::{Issued, PreparedUser, Tokens},
 };
 
 /// The result of a load.
+#[allow(clippy::large_enum_variant, reason = "nearly every load is live, and all are in an `Arc`")]
 pub(crate) enum Loaded<C> {
     /// The refresh token authenticates.
-    Live(Box<Live<C>>),
+    Live(Live<C>),
     /// The valid access token authenticates: its session is live.
     SessionLive(Arc<User<C>>),
     /// The access token came from a proof of the device, and authenticates. It is replaced, because its claims were outdated.
@@ -56,7 +57,7 @@ impl<C> Loaded<C> {
 
 pub(crate) struct Live<C> {
     pub(crate) class: TokenClass,
-    pub(crate) row: Box<SessionRow>,
+    pub(crate) row: SessionRow,
     pub(crate) user: PreparedUser<C>,
     /// Before the row was read.
     pub(super) reading: Reading,
@@ -106,9 +107,8 @@ pub(super) async fn load<C: CustomClaims>(
         let Ok(row) = sessions.store.load(token.handle, None, &client).await else {
             return Loaded::Unavailable;
         };
-        let row = row.map(Box::new);
         let now = sessions.now();
-        let class = classify(&sessions.attempt(row.as_deref(), &token, now), &sessions.policy);
+        let class = classify(&sessions.attempt(row.as_ref(), &token, now), &sessions.policy);
         let Some(row) = row else {
             return Loaded::Inactive(dead.remember_if_final(token.handle, None, now));
         };
@@ -149,7 +149,7 @@ pub(super) async fn load<C: CustomClaims>(
                 if mode != Mode::Deciding {
                     return Loaded::Inactive(Inactive::TokenRejected);
                 }
-                return end(&sessions, row, EndReason::Reuse, &client).await;
+                return end(&sessions, &row, EndReason::Reuse, &client).await;
             }
             TokenClass::Ahead if mode == Mode::Deciding => {
                 match restore_lost_write(&sessions, &row, token.generation, now, &client).await {
@@ -174,7 +174,11 @@ pub(super) async fn load<C: CustomClaims>(
         if mode == Mode::Deciding && sessions.only_reports_unproven(&row) {
             report(EventKind::DeviceUnproven(client.refresh_skipped), &row);
         }
-        return with_claims(&sessions, &tokens, class, row, reading, token.transport, mode, &client).await;
+        let user = load_user(&sessions, &tokens, &row, token.transport, &client).await;
+        return match with_user(class, row, reading, user) {
+            Ok(loaded) => loaded,
+            Err(row) => subject_gone(&sessions, &row, mode, &client).await,
+        };
     }
     Loaded::Unavailable
 }
@@ -186,45 +190,42 @@ pub(super) async fn reload_claims<C: CustomClaims>(
     live: &Live<C>,
     client: &ClientInfo,
 ) -> Loaded<C> {
-    let (row, transport) = (live.row.clone(), live.user.transport);
-    let loaded =
-        with_claims(sessions, tokens, live.class, row, live.reading, transport, Mode::Deciding, client).await;
+    let user = load_user(sessions, tokens, &live.row, live.user.transport, client).await;
+    let loaded = match with_user(live.class, live.row.clone(), live.reading, user) {
+        Ok(loaded) => loaded,
+        Err(row) => subject_gone(sessions, &row, Mode::Deciding, client).await,
+    };
     if let (Ok(reloaded), Some(committed)) = (loaded.live(), live.committed.get()) {
         let _ = reloaded.committed.set(committed.clone());
     }
     loaded
 }
 
-async fn with_claims<C: CustomClaims>(
-    sessions: &Arc<Sessions<C>>,
-    tokens: &Tokens<C>,
+/// A load whose claims were loaded too. Returns the row if the claims source does not know its subject.
+fn with_user<C>(
     class: TokenClass,
-    row: Box<SessionRow>,
+    row: SessionRow,
     reading: Reading,
-    transport: RefreshTransport,
-    mode: Mode,
-    client: &ClientInfo,
-) -> Loaded<C> {
-    match load_user(sessions, tokens, &row, transport, client).await {
-        Ok(Some(user)) => {
-            Loaded::Live(Box::new(Live { class, row, user, reading, committed: OnceLock::new() }))
-        }
-        Ok(None) => subject_gone(sessions, row, mode, client).await,
-        Err(RefreshError::InvalidClaims(reason)) => Loaded::InvalidClaims(reason),
-        Err(_) => Loaded::Unavailable,
+    user: Result<Option<PreparedUser<C>>, RefreshError>,
+) -> Result<Loaded<C>, SessionRow> {
+    match user {
+        Ok(Some(user)) => Ok(Loaded::Live(Live { class, row, user, reading, committed: OnceLock::new() })),
+        Ok(None) => Err(row),
+        Err(RefreshError::InvalidClaims(reason)) => Ok(Loaded::InvalidClaims(reason)),
+        Err(_) => Ok(Loaded::Unavailable),
     }
 }
 
 /// The claims source does not know the subject (c12).
 pub(super) async fn subject_gone<C: CustomClaims>(
     sessions: &Arc<Sessions<C>>,
-    row: Box<SessionRow>,
+    row: &SessionRow,
     mode: Mode,
     client: &ClientInfo,
 ) -> Loaded<C> {
     match mode {
         Mode::Deciding => return end(sessions, row, EndReason::Disabled, client).await,
-        Mode::ReadOnly => sessions.events.emit_for(EventKind::Disabled, &row, client),
+        Mode::ReadOnly => sessions.events.emit_for(EventKind::Disabled, row, client),
         Mode::Advisory => {}
     }
     Loaded::Inactive(Inactive::TokenRejected)
@@ -249,7 +250,7 @@ pub(super) async fn assess<C: CustomClaims>(
         Some(Assessment::EndSession) => {
             report(EventKind::Suspicious);
             if mode == Mode::Deciding {
-                end(sessions, live.row.clone(), EndReason::Suspicious, client).await
+                end(sessions, &live.row, EndReason::Suspicious, client).await
             } else {
                 Loaded::Inactive(Inactive::TokenRejected)
             }
@@ -266,8 +267,8 @@ async fn restore_lost_write<C: CustomClaims>(
     generation: u32,
     now: Timestamp,
     client: &ClientInfo,
-) -> Result<Option<Box<SessionRow>>, StoreError> {
-    let mut restored = Box::new(roll_forward(row, generation, now));
+) -> Result<Option<SessionRow>, StoreError> {
+    let mut restored = roll_forward(row, generation, now);
     let Some(version) = sessions.store.compare_and_swap(&restored, client).await? else { return Ok(None) };
     sessions.events.emit_for(EventKind::Ahead, &restored, client);
     restored.version = version;
@@ -277,12 +278,12 @@ async fn restore_lost_write<C: CustomClaims>(
 /// Boxed, because the future of every refresh would be twice as large with room for it.
 fn end<'a, C: CustomClaims>(
     sessions: &'a Arc<Sessions<C>>,
-    row: Box<SessionRow>,
+    row: &'a SessionRow,
     reason: EndReason,
     client: &'a ClientInfo,
 ) -> BoxFuture<'a, Loaded<C>> {
     let end = async move {
-        match sessions.end(row.handle, Some(row.subject), reason, client).await {
+        match sessions.end(row.handle, Some(row.subject.clone()), reason, client).await {
             Ok(_) => Loaded::Inactive(Inactive::TokenRejected),
             Err(_) => Loaded::Unavailable,
         }

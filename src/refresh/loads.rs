@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::{
     FutureExt,
-    future::{BoxFuture, ready},
+    future::{BoxFuture, Either, ready},
 };
 
 use tower_refresh_core::{
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// A load that is in progress, or its result.
-pub(crate) type Loading<C> = BoxFuture<'static, Arc<Loaded<C>>>;
+pub(crate) type Loading<C> = Either<SharedWork<Arc<Loaded<C>>>, BoxFuture<'static, Arc<Loaded<C>>>>;
 
 /// By the least epoch of claims too: a request after a notice never shares a load that may be from before it.
 type Key = (SessionHandle, u32, Mode, u32);
@@ -73,7 +73,7 @@ impl<C: CustomClaims> Loads<C> {
                 None => loaded,
             }
         };
-        (load.boxed(), joined)
+        (load.boxed().right_future(), joined)
     }
 
     fn join_or_start_unassessed(
@@ -83,15 +83,15 @@ impl<C: CustomClaims> Loads<C> {
         client: &ClientInfo,
     ) -> (Loading<C>, bool) {
         if let Some(inactive) = self.dead.find(token.handle, self.sessions.now()) {
-            return (ready(Arc::new(Loaded::Inactive(inactive))).boxed(), false);
+            return (ready(Arc::new(Loaded::Inactive(inactive))).boxed().right_future(), false);
         }
         // A load in progress may be from before what another server did, of which no notice comes.
         if self.sessions.must_ask_store() {
-            return (self.start(token, mode, client).boxed(), false);
+            return (self.start(token, mode, client).boxed().right_future(), false);
         }
         let (load, joined) = self.shared_load(token, mode, client);
         if !joined {
-            return (load.boxed(), false);
+            return (load.left_future(), false);
         }
         let (loads, token, client) = (self.clone(), token.clone(), client.clone());
         let load = async move {
@@ -101,7 +101,7 @@ impl<C: CustomClaims> Loads<C> {
             }
             loads.shared_load(&token, mode, &client).0.await
         };
-        (load.boxed(), true)
+        (load.boxed().right_future(), true)
     }
 
     fn shared_load(
@@ -115,13 +115,8 @@ impl<C: CustomClaims> Loads<C> {
             key,
             || self.recent_load(key, token),
             || {
-                let load = self.start(token, mode, client);
                 let loads = self.clone();
-                async move {
-                    let loaded = load.await;
-                    loads.keep(key, &loaded);
-                    loaded
-                }
+                self.start(token, mode, client).inspect(move |loaded| loads.keep(key, loaded))
             },
         )
     }
@@ -135,7 +130,7 @@ impl<C: CustomClaims> Loads<C> {
         let rotated = live.committed.get().filter(|done| done.row().generation != live.row.generation);
         let (row, class) = match rotated {
             Some(committed) => (committed.row(), TokenClass::Previous),
-            None => (&*live.row, live.class),
+            None => (&live.row, live.class),
         };
         let attempt = sessions.attempt(Some(row), token, sessions.now());
         if sessions.store.has_version(row.handle, row.version) != Some(true)
@@ -144,9 +139,9 @@ impl<C: CustomClaims> Loads<C> {
             return None;
         }
         let Some(committed) = rotated else { return Some(loaded) };
-        let (row, user, reading) = (Box::new(row.clone()), live.user.clone(), committed.reading());
+        let (row, user, reading) = (row.clone(), live.user.clone(), committed.reading());
         let live = Live { class, row, user, reading, committed: OnceLock::from(committed.clone()) };
-        let loaded = Arc::new(Loaded::Live(Box::new(live)));
+        let loaded = Arc::new(Loaded::Live(live));
         self.keep(key, &loaded);
         Some(loaded)
     }

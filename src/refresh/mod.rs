@@ -29,7 +29,6 @@ use self::{
     user::load_user,
 };
 pub(crate) use self::{
-    commits::Committing,
     error::RefreshError,
     inactive::Inactive,
     load::{Live, Loaded, Mode, Reissued},
@@ -135,7 +134,7 @@ impl<C: CustomClaims> Refresher<C> {
         token: RefreshToken,
         loaded: Arc<Loaded<C>>,
         client: ClientInfo,
-    ) -> Committing {
+    ) -> impl Future<Output = Result<Issued, RefreshError>> + Send + use<C> + 'static {
         self.commits.join_or_start(token, loaded, client)
     }
 

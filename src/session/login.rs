@@ -199,7 +199,7 @@ impl<C: CustomClaims> Session<C> {
         user: &PreparedUser<C>,
         row: &SessionRow,
         now: Timestamp,
-    ) -> Result<(IssuedAccess, IssuedRefresh), Rejection> {
+    ) -> Result<(Arc<IssuedAccess>, Arc<IssuedRefresh>), Rejection> {
         let tokens = self.state.auth.tokens();
         let keys = tokens.keys();
         let access = tokens
@@ -248,6 +248,6 @@ impl<C: CustomClaims> Session<C> {
 pub(super) struct NewSession<C> {
     pub(super) row: SessionRow,
     pub(super) user: Arc<User<C>>,
-    pub(super) access: IssuedAccess,
-    pub(super) refresh: IssuedRefresh,
+    pub(super) access: Arc<IssuedAccess>,
+    pub(super) refresh: Arc<IssuedRefresh>,
 }

@@ -149,8 +149,7 @@ impl<C: CustomClaims> Session<C> {
                     .store
                     .load(before.session, Some(&before.subject), &client)
                     .await
-                    .map_err(|_| self.reject(RejectionKind::Unavailable))?
-                    .map(Box::new),
+                    .map_err(|_| self.reject(RejectionKind::Unavailable))?,
             };
             let row = row.ok_or_else(|| self.reject(RejectionKind::Unauthenticated))?;
             let denied = sessions.is_denied(row.handle);

@@ -1,6 +1,6 @@
 //! Issuing tokens.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use http::HeaderValue;
 use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
@@ -19,11 +19,11 @@ use crate::{
 /// when the cookie is missing, and not when the server rejects it.
 const COOKIE_MARGIN: u64 = 15;
 
-/// The tokens of one response.
+/// The tokens of one response. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Issued {
-    pub(crate) access: Option<IssuedAccess>,
-    pub(crate) refresh: Option<IssuedRefresh>,
+    pub(crate) access: Option<Arc<IssuedAccess>>,
+    pub(crate) refresh: Option<Arc<IssuedRefresh>>,
     /// The offer of a registration of the browser's device.
     pub(crate) offer: Option<HeaderValue>,
 }
@@ -77,7 +77,7 @@ impl<C: CustomClaims> Tokens<C> {
         user: &PreparedUser<C>,
         row: &SessionRow,
         now: Timestamp,
-    ) -> Result<IssuedAccess, MintError> {
+    ) -> Result<Arc<IssuedAccess>, MintError> {
         self.issue(keys, user, row, now, false)
     }
 
@@ -88,7 +88,7 @@ impl<C: CustomClaims> Tokens<C> {
         user: &PreparedUser<C>,
         row: &SessionRow,
         now: Timestamp,
-    ) -> Result<IssuedAccess, MintError> {
+    ) -> Result<Arc<IssuedAccess>, MintError> {
         self.issue(keys, user, row, now, true)
     }
 
@@ -99,7 +99,7 @@ impl<C: CustomClaims> Tokens<C> {
         row: &SessionRow,
         now: Timestamp,
         is_proven: bool,
-    ) -> Result<IssuedAccess, MintError> {
+    ) -> Result<Arc<IssuedAccess>, MintError> {
         let lifetime = self.settings.policy.access_lifetime.as_secs();
         let expires_at = now
             .as_secs()
@@ -111,13 +111,13 @@ impl<C: CustomClaims> Tokens<C> {
         let token = mint(keys, &access)?;
         let expires_in = expires_at.saturating_sub(now.as_secs());
         let margin = if row.binding.is_some() { COOKIE_MARGIN.min(expires_in / 2) } else { 0 };
-        Ok(IssuedAccess {
+        Ok(Arc::new(IssuedAccess {
             token: Zeroizing::new(token),
             expires_in,
             max_age: row.persistent.then_some(expires_in - margin),
             scope: user.scope.as_str().into(),
             epoch: user.epoch,
-        })
+        }))
     }
 
     /// The text of `token`, for a cookie that lives as long as the session of `row`, or until the browser closes.
@@ -127,11 +127,11 @@ impl<C: CustomClaims> Tokens<C> {
         token: &RefreshToken,
         row: &SessionRow,
         now: Timestamp,
-    ) -> Result<IssuedRefresh, CryptoError> {
-        Ok(IssuedRefresh {
+    ) -> Result<Arc<IssuedRefresh>, CryptoError> {
+        Ok(Arc::new(IssuedRefresh {
             token: token.encode(keys, &self.context)?,
             max_age: row.persistent.then(|| row.expires_at().saturating_since(now).as_secs()),
-        })
+        }))
     }
 }
 

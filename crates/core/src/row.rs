@@ -1,6 +1,6 @@
 //! A session as stored.
 
-use std::{error::Error, fmt, net::IpAddr, str::FromStr, time::Duration};
+use std::{error::Error, fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
 
 use crate::{SessionBinding, SessionHandle, Timestamp};
 
@@ -195,14 +195,14 @@ impl Error for ParseEndReasonError {}
 
 /// The user of a session: the `sub` claim of its access tokens (RFC 7519 §4.1.2).
 ///
-/// Any text with which the application identifies a user. Subjects are compared byte for byte.
+/// Any text with which the application identifies a user. Subjects are compared byte for byte. A clone shares the text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Subject(String);
+pub struct Subject(Arc<str>);
 
 impl Subject {
     /// A subject with the application's identifier of the user.
     pub fn new(subject: impl Into<String>) -> Self {
-        Self(subject.into())
+        Self(subject.into().into())
     }
 
     /// The identifier.
@@ -212,7 +212,7 @@ impl Subject {
 
     /// The identifier as an owned string.
     pub fn into_string(self) -> String {
-        self.0
+        String::from(&*self.0)
     }
 }
 
@@ -227,7 +227,7 @@ impl Subject {
     /// assert_eq!(Subject::from_display(address).as_str(), "127.0.0.1");
     /// ```
     pub fn from_display(id: impl fmt::Display) -> Self {
-        Self(id.to_string())
+        Self(id.to_string().into())
     }
 }
 
@@ -236,7 +236,7 @@ macro_rules! from_integers {
     ($($integer:ty)*) => {
         $(impl From<$integer> for Subject {
             fn from(id: $integer) -> Self {
-                Self(id.to_string())
+                Self(id.to_string().into())
             }
         })*
     };
@@ -246,19 +246,26 @@ from_integers!(i32 i64 i128 u32 u64 u128);
 
 impl From<String> for Subject {
     fn from(subject: String) -> Self {
+        Self(subject.into())
+    }
+}
+
+/// Shares the text.
+impl From<Arc<str>> for Subject {
+    fn from(subject: Arc<str>) -> Self {
         Self(subject)
     }
 }
 
 impl From<&str> for Subject {
     fn from(subject: &str) -> Self {
-        Self(subject.to_owned())
+        Self(subject.into())
     }
 }
 
 impl From<&String> for Subject {
     fn from(subject: &String) -> Self {
-        Self(subject.clone())
+        Self(subject.as_str().into())
     }
 }
 

@@ -16,7 +16,7 @@ use crate::access_token::profile::{Expected, Profile};
 pub(super) struct StandardClaims {
     issuer: Option<bool>,
     audience: Option<bool>,
-    subject: Option<String>,
+    subject: Option<Subject>,
     expires_at: Option<Timestamp>,
     not_before: Option<Timestamp>,
     issued_at: Option<Timestamp>,
@@ -107,7 +107,6 @@ impl StandardClaims {
             return Err(InvalidTokenReason::NotYetValid);
         }
         let custom = custom.ok_or(InvalidTokenReason::BadCustomClaims)?;
-        let subject = Subject::from(subject);
         let scope = scope.unwrap_or_default();
         let epoch = epoch.unwrap_or_default();
         Ok(AccessToken {

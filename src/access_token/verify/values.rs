@@ -6,7 +6,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, Error, SeqAccess, Visitor},
 };
-use tower_refresh_core::{SessionHandle, Timestamp};
+use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
 use crate::access_token::scope;
 
@@ -102,11 +102,11 @@ impl<'de> Visitor<'de> for ScopeVisitor {
 }
 
 /// `sub`: a string that is not empty.
-pub(super) struct NonEmpty(pub(super) String);
+pub(super) struct NonEmpty(pub(super) Subject);
 
 impl<'de> Deserialize<'de> for NonEmpty {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let read = |text: &str| (!text.is_empty()).then(|| Self(text.to_owned()));
+        let read = |text: &str| (!text.is_empty()).then(|| Self(text.into()));
         deserializer.deserialize_str(Text("a string that is not empty", read))
     }
 }

@@ -61,12 +61,12 @@ where
         // Before there is anything whose drop would lock the map again: `work` may panic.
         let work = work();
         let remove = RemoveOnDrop { in_progress: self.in_progress.clone(), key, number };
-        let shared = async move {
-            let _remove = remove;
-            work.await
-        }
-        .boxed()
-        .shared();
+        // Not an async block, which would have room for the work twice.
+        let removing = work.map(move |result| {
+            drop(remove);
+            result
+        });
+        let shared = removing.boxed().shared();
         if let Some(weak) = shared.downgrade() {
             in_progress.insert(key, (number, weak));
         }

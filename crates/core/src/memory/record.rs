@@ -69,7 +69,7 @@ impl Record {
         let extra = self.extra.as_deref();
         SessionRow {
             handle: self.handle,
-            subject: Subject::new(&*self.subject),
+            subject: Subject::from(Arc::clone(&self.subject)),
             generation: self.generation,
             rotated_at: self.rotated_at,
             confirmed: self.confirmed,
