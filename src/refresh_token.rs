@@ -105,14 +105,15 @@ impl RefreshToken {
         context: &MacContext,
     ) -> Result<Zeroizing<String>, CryptoError> {
         let (key_id, key) = keys.active_mac();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(LEN));
-        bytes.extend([VERSION, key_id]);
-        bytes.extend(self.session_id.0.iter());
-        bytes.extend(self.generation.to_be_bytes());
-        bytes.extend(&self.absolute_expiry.as_secs().min(LATEST_SECOND).to_be_bytes()[3..]);
-        let mac = mac(key, context.of(self.transport), &bytes)?;
-        bytes.extend(mac);
-        Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(&bytes)))
+        let mut bytes = Zeroizing::new([0; LEN]);
+        let (body, mac) = bytes.split_at_mut(BODY_LEN);
+        body[..2].copy_from_slice(&[VERSION, key_id]);
+        body[2..18].copy_from_slice(self.session_id.0.as_slice());
+        body[18..22].copy_from_slice(&self.generation.to_be_bytes());
+        let expiry = self.absolute_expiry.as_secs().min(LATEST_SECOND).to_be_bytes();
+        body[22..].copy_from_slice(&expiry[3..]);
+        mac.copy_from_slice(&self::mac(key, context.of(self.transport), body)?);
+        Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
     }
 
     /// The token, if it is canonical and has a valid MAC of a key of the ring for this transport. Its expiry is not checked.

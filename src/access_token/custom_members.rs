@@ -1,6 +1,9 @@
 //! The application's claims, as an access token contains them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -10,10 +13,10 @@ use super::{
     verify::{Unreadable, read_back},
 };
 
-/// The JSON of the custom members, without the braces. The text is checked after serialisation, so whatever the type does,
+/// The JSON of the custom members, without the braces. Clones share the text. It is checked after serialisation, so whatever the type does,
 /// no token is issued that would not verify.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CustomMembers(String);
+pub(crate) struct CustomMembers(Arc<str>);
 
 impl CustomMembers {
     /// Serialises the claims, and reads them back once.
@@ -47,9 +50,8 @@ impl CustomMembers {
                 InvalidClaims::with_details(InvalidClaimsReason::NotDeserializable, details)
             }
         })?;
-        json.pop();
-        json.remove(0);
-        Ok(Self(json))
+        let members = json.strip_prefix('{').and_then(|json| json.strip_suffix('}'));
+        Ok(Self(members.unwrap_or_default().into()))
     }
 
     pub(super) fn as_str(&self) -> &str {

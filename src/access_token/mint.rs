@@ -1,9 +1,12 @@
 //! Issuing access tokens (RFC 9068 §2).
 
-use std::{error::Error, fmt};
+use std::{
+    error::Error,
+    fmt,
+    io::{self, Write},
+};
 
 use base64::{Engine, encoded_len, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Serialize, Serializer};
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
 
 use super::custom_members::CustomMembers;
@@ -30,8 +33,9 @@ pub(crate) struct NewAccessToken<'a> {
 
 /// A token with these claims, signed with the active key.
 pub(crate) fn mint(keys: &PreparedKeys, claims: &NewAccessToken<'_>) -> Result<String, MintError> {
-    let token_id: TokenId = crypto::random().map_err(|_| MintError::Random)?;
-    let payload = claims.payload(&token_id);
+    let token_id: TokenId = crypto::random_id().map_err(|_| MintError::Random)?;
+    let mut payload = Vec::with_capacity(claims.payload_len());
+    claims.write_payload(&token_id, &mut payload);
     let mut token = String::with_capacity(token_len(keys, payload.len()));
     token.push_str(keys.header());
     token.push('.');
@@ -55,66 +59,81 @@ type TokenId = [u8; 16];
 impl NewAccessToken<'_> {
     /// The length of the payload. The random token id has the same length in every token.
     pub(crate) fn payload_len(&self) -> usize {
-        self.payload(&TokenId::default()).len()
+        let mut len = Length(0);
+        self.write_payload(&TokenId::default(), &mut len);
+        len.0
     }
 
-    fn payload(&self, token_id: &TokenId) -> String {
-        let standard = Standard {
-            iss: self.issuer,
-            sub: self.subject.as_str(),
-            aud: self.audience,
-            exp: self.expires_at.as_secs(),
-            iat: self.issued_at.as_secs(),
-            jti: &URL_SAFE_NO_PAD.encode(token_id),
-            sid: self.session,
-            scope: self.scope,
-            auth_time: self.auth_time.map(Timestamp::as_secs),
-            epoch: self.epoch,
-            dbsc: self.is_device_bound,
+    fn write_payload(&self, token_id: &TokenId, json: &mut impl Write) {
+        let mut write = |name: &str, value: Value<'_>| {
+            // It cannot fail: the writers are in memory, and every value is a string, a number or a boolean.
+            let _ = json.write_all(name.as_bytes()).and_then(|()| value.write(json));
         };
-        // It cannot fail: every member is a string, a number or a boolean.
-        let standard = serde_json::to_string(&standard).unwrap_or_default();
-        join(standard, self.custom.as_str())
+        write(r#"{"iss":"#, Value::Text(self.issuer));
+        write(r#","sub":"#, Value::Text(self.subject.as_str()));
+        write(r#","aud":"#, Value::Text(self.audience));
+        write(r#","exp":"#, Value::Number(self.expires_at.as_secs()));
+        write(r#","iat":"#, Value::Number(self.issued_at.as_secs()));
+        write(r#","jti":"#, Value::Id(token_id));
+        write(r#","sid":"#, Value::Id(self.session.as_bytes()));
+        if !self.scope.is_empty() {
+            write(r#","scope":"#, Value::Text(self.scope));
+        }
+        if let Some(auth_time) = self.auth_time {
+            write(r#","auth_time":"#, Value::Number(auth_time.as_secs()));
+        }
+        if self.epoch != 0 {
+            write(r#","epoch":"#, Value::Number(self.epoch.into()));
+        }
+        if self.is_device_bound {
+            write(r#","dbsc":"#, Value::True);
+        }
+        if !self.custom.as_str().is_empty() {
+            write(",", Value::Members(self.custom.as_str()));
+        }
+        write("}", Value::Members(""));
     }
 }
 
-#[derive(Serialize)]
-struct Standard<'a> {
-    iss: &'a str,
-    sub: &'a str,
-    aud: &'a str,
-    exp: u64,
-    iat: u64,
-    jti: &'a str,
-    #[serde(serialize_with = "as_text")]
-    sid: SessionHandle,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    scope: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth_time: Option<u64>,
-    #[serde(skip_serializing_if = "is_default")]
-    epoch: u32,
-    #[serde(skip_serializing_if = "is_default")]
-    dbsc: bool,
+/// A value in JSON.
+enum Value<'a> {
+    Text(&'a str),
+    Number(u64),
+    /// Encoded as base64url.
+    Id(&'a [u8; 16]),
+    True,
+    /// The members of an object, which are JSON already.
+    Members(&'a str),
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
-fn as_text<S: Serializer>(handle: &SessionHandle, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(handle)
-}
-
-/// Appends members to a JSON object that is not empty.
-fn join(mut object: String, members: &str) -> String {
-    if !members.is_empty() {
-        object.pop();
-        object.push(',');
-        object.push_str(members);
-        object.push('}');
+impl Value<'_> {
+    fn write(&self, json: &mut impl Write) -> io::Result<()> {
+        match *self {
+            Self::Text(text) => serde_json::to_writer(json, text).map_err(io::Error::from),
+            Self::Number(number) => serde_json::to_writer(json, &number).map_err(io::Error::from),
+            Self::Id(id) => {
+                let mut text = [b'"'; 24];
+                URL_SAFE_NO_PAD.encode_slice(id, &mut text[1..23]).map_err(io::Error::other)?;
+                json.write_all(&text)
+            }
+            Self::True => json.write_all(b"true"),
+            Self::Members(members) => json.write_all(members.as_bytes()),
+        }
     }
-    object
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Why no token was issued.

@@ -8,7 +8,7 @@
 //!
 //! [`Signer`], [`VerificationKey`] and [`MacKey`] are prepared once, when a key is read.
 
-use std::{error::Error, fmt};
+use std::{cell::RefCell, error::Error, fmt, mem, process};
 
 use zeroize::Zeroizing;
 
@@ -39,6 +39,15 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], RandomError> {
     if backend::fill_random(&mut bytes) { Ok(bytes) } else { Err(RandomError(())) }
 }
 
+/// The same for an identifier that is no secret. They are drawn many at a time, because the generator has a cost for each call.
+pub(crate) fn random_id<const N: usize>() -> Result<[u8; N], RandomError> {
+    thread_local! {
+        static POOL: RefCell<Pool> = const { RefCell::new(Pool::EMPTY) };
+    }
+    // A thread that ends has no pool any more.
+    POOL.try_with(|pool| pool.borrow_mut().take()).unwrap_or_else(|_| random())
+}
+
 /// Whether `a` equals `b`, in a time that depends on their lengths only.
 pub(crate) fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     backend::constant_time_eq(a, b)
@@ -47,6 +56,37 @@ pub(crate) fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
 /// The SHA-256 of `data`.
 pub(crate) fn sha256(data: &[u8]) -> Result<[u8; 32], CryptoError> {
     backend::sha256(data)
+}
+
+/// Random bytes of a thread. None is returned twice, nor kept after it was returned.
+struct Pool {
+    bytes: [u8; 256],
+    unused: usize,
+    /// A copy of the process has the same bytes, and must not return them too.
+    process: u32,
+}
+
+impl Pool {
+    const EMPTY: Self = Self { bytes: [0; 256], unused: 0, process: 0 };
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], RandomError> {
+        let process = process_id();
+        if self.unused < N || self.process != process {
+            self.unused = 0;
+            self.bytes = random()?;
+            (self.unused, self.process) = (self.bytes.len(), process);
+        }
+        let Some((rest, last)) = self.bytes[..self.unused].split_last_chunk_mut::<N>() else {
+            return random();
+        };
+        self.unused = rest.len();
+        Ok(mem::replace(last, [0; N]))
+    }
+}
+
+/// Where processes can be copied.
+fn process_id() -> u32 {
+    if cfg!(unix) { process::id() } else { 0 }
 }
 
 /// A key for HMAC-SHA256.

@@ -26,7 +26,7 @@ pub(crate) fn instructions(
         credentials: [Credential {
             kind: "cookie",
             name: settings.cookies.access_name(),
-            attributes: &settings.cookies.attributes(),
+            attributes: settings.cookies.attributes(),
         }],
         allowed_refresh_initiators: ["*"],
     };

@@ -17,7 +17,7 @@ use crate::{
 
 /// The version of a write: 63 random bits, because the columns of databases are signed.
 pub(crate) fn random_version() -> Result<u64, RandomError> {
-    crypto::random().map(|bytes| u64::from_be_bytes(bytes) >> 1)
+    crypto::random_id().map(|bytes| u64::from_be_bytes(bytes) >> 1)
 }
 
 /// The store as the middleware calls it. An error that a call returns has been reported.
