@@ -12,12 +12,16 @@
 //! With a domain the prefix is `__Secure-`, since `__Host-` forbids a domain (RFC 6265bis §4.1.3). With `SameSite=Strict` a user
 //! who follows a link from a mail would appear logged out; the cross-site rules give the protection that it would add.
 
+use std::fmt::Write;
+
 use cookie::{Cookie, SameSite};
 use http::HeaderValue;
 use time::{Duration, OffsetDateTime};
 
 /// Browsers keep no cookie for longer, in seconds (RFC 6265bis §5.5).
 pub(crate) const LONGEST_MAX_AGE: u64 = 400 * 24 * 60 * 60;
+
+const MAX_AGE: &str = "; Max-Age=";
 
 /// Browsers store no cookie whose name and value are longer together (RFC 6265bis §5.6).
 pub(crate) const LONGEST_NAME_AND_VALUE: usize = 4096;
@@ -109,10 +113,18 @@ impl Cookies {
 
     /// As the `cookie` crate writes it, but in one piece: it costs five times as much, and most of the cookies are set here.
     fn set(&self, name: &str, value: &str, max_age: Option<u64>) -> Option<HeaderValue> {
-        let max_age = max_age.map(|max_age| max_age.min(LONGEST_MAX_AGE).to_string());
-        let max_age = max_age.as_ref().map_or(["", ""], |max_age| ["; Max-Age=", max_age]);
-        let parts = [name, "=", value, "; ", &self.attributes, max_age[0], max_age[1]];
-        header_value(parts.concat())
+        let max_age = max_age.map(|max_age| max_age.min(LONGEST_MAX_AGE));
+        let max_age_len =
+            max_age.map_or(0, |max_age| MAX_AGE.len() + 1 + max_age.checked_ilog10().unwrap_or(0) as usize);
+        let parts = [name, "=", value, "; ", &self.attributes];
+        // Without room for more: a buffer that is full is taken as it is.
+        let len = parts.map(str::len).into_iter().sum::<usize>() + max_age_len;
+        let mut text = String::with_capacity(len);
+        text.extend(parts);
+        if let Some(max_age) = max_age {
+            write!(text, "{MAX_AGE}{max_age}").ok()?;
+        }
+        header_value(text)
     }
 
     fn build<'a>(&'a self, name: &'a str) -> Cookie<'a> {
@@ -133,4 +145,30 @@ fn header_value(text: String) -> Option<HeaderValue> {
     let mut header = HeaderValue::try_from(text).ok()?;
     header.set_sensitive(true);
     Some(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cookies_are_written_as_the_cookie_crate_writes_them() {
+        let named = || Cookies::default().with_names("a".into(), "r".into());
+        for (cookies, reason) in [
+            (Cookies::default(), "the defaults"),
+            (named(), "other names"),
+            (named().with_domain("example.com".into()), "a domain"),
+            (named().insecure(), "without `Secure`"),
+        ] {
+            for max_age in [None, Some(0), Some(9), Some(10), Some(34_559_999), Some(u64::MAX)] {
+                let mut cookie = cookies.build(cookies.access_name());
+                cookie.set_value("token");
+                if let Some(max_age) = max_age {
+                    cookie.set_max_age(Duration::seconds(max_age.min(LONGEST_MAX_AGE).try_into().unwrap()));
+                }
+                let set = cookies.set_access("token", max_age).unwrap();
+                assert_eq!(set.to_str().unwrap(), cookie.to_string(), "{reason}, {max_age:?}");
+            }
+        }
+    }
 }

@@ -1,10 +1,6 @@
 //! Issuing access tokens (RFC 9068 §2).
 
-use std::{
-    error::Error,
-    fmt,
-    io::{self, Write},
-};
+use std::{error::Error, fmt};
 
 use base64::{Engine, encoded_len, engine::general_purpose::URL_SAFE_NO_PAD};
 use tower_refresh_core::{SessionHandle, Subject, Timestamp};
@@ -34,16 +30,22 @@ pub(crate) struct NewAccessToken<'a> {
 /// A token with these claims, signed with the active key.
 pub(crate) fn mint(keys: &PreparedKeys, claims: &NewAccessToken<'_>) -> Result<String, MintError> {
     let token_id: TokenId = crypto::random_id().map_err(|_| MintError::Random)?;
-    let mut payload = Vec::with_capacity(claims.payload_len());
-    claims.write_payload(&token_id, &mut payload);
-    let mut token = String::with_capacity(token_len(keys, payload.len()));
-    token.push_str(keys.header());
-    token.push('.');
-    URL_SAFE_NO_PAD.encode_string(payload, &mut token);
-    let signature = keys.sign(token.as_bytes()).map_err(|_| MintError::Sign)?;
-    token.push('.');
-    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-    Ok(token)
+    let (payload_start, payload_len) = (keys.header().len() + 1, claims.payload_len());
+    let len = token_len(keys, payload_len);
+    let mut bytes = Vec::with_capacity(len.saturating_add(payload_len));
+    // The dots stay between the parts. The payload is written behind the token, and encoded into it.
+    bytes.resize(len, b'.');
+    claims.write_payload(&token_id, &mut bytes);
+    let (token, payload) = bytes.split_at_mut(len);
+    token[..keys.header().len()].copy_from_slice(keys.header().as_bytes());
+    let encode =
+        |part: &[u8], into: &mut [u8]| URL_SAFE_NO_PAD.encode_slice(part, into).map_err(|_| MintError::Sign);
+    let message_len = payload_start + encode(payload, &mut token[payload_start..])?;
+    let (message, rest) = token.split_at_mut(message_len);
+    let signature = keys.sign(message).map_err(|_| MintError::Sign)?;
+    encode(signature.as_ref(), &mut rest[1..])?;
+    bytes.truncate(len);
+    String::from_utf8(bytes).map_err(|_| MintError::Sign)
 }
 
 /// The length of a token with a payload of this length, which the active key signs.
@@ -59,80 +61,91 @@ type TokenId = [u8; 16];
 impl NewAccessToken<'_> {
     /// The length of the payload. The random token id has the same length in every token.
     pub(crate) fn payload_len(&self) -> usize {
-        let mut len = Length(0);
-        self.write_payload(&TokenId::default(), &mut len);
-        len.0
+        let mut len = 0;
+        self.for_each_piece(&TokenId::default(), |name, value| len += name.len() + value.len());
+        len
     }
 
-    fn write_payload(&self, token_id: &TokenId, json: &mut impl Write) {
-        let mut write = |name: &str, value: Value<'_>| {
-            // It cannot fail: the writers are in memory, and every value is a string, a number or a boolean.
-            let _ = json.write_all(name.as_bytes()).and_then(|()| value.write(json));
-        };
-        write(r#"{"iss":"#, Value::Text(self.issuer));
-        write(r#","sub":"#, Value::Text(self.subject.as_str()));
-        write(r#","aud":"#, Value::Text(self.audience));
-        write(r#","exp":"#, Value::Number(self.expires_at.as_secs()));
-        write(r#","iat":"#, Value::Number(self.issued_at.as_secs()));
-        write(r#","jti":"#, Value::Id(token_id));
-        write(r#","sid":"#, Value::Id(self.session.as_bytes()));
+    fn write_payload(&self, token_id: &TokenId, json: &mut Vec<u8>) {
+        self.for_each_piece(token_id, |name, value| {
+            json.extend_from_slice(name.as_bytes());
+            value.write(json);
+        });
+    }
+
+    /// The payload in pieces: what comes before a value, and the value.
+    fn for_each_piece(&self, token_id: &TokenId, mut piece: impl FnMut(&str, Value<'_>)) {
+        piece(r#"{"iss":"#, Value::Text(self.issuer));
+        piece(r#","sub":"#, Value::Text(self.subject.as_str()));
+        piece(r#","aud":"#, Value::Text(self.audience));
+        piece(r#","exp":"#, Value::Number(self.expires_at.as_secs()));
+        piece(r#","iat":"#, Value::Number(self.issued_at.as_secs()));
+        piece(r#","jti":"#, Value::Id(token_id));
+        piece(r#","sid":"#, Value::Id(self.session.as_bytes()));
         if !self.scope.is_empty() {
-            write(r#","scope":"#, Value::Text(self.scope));
+            piece(r#","scope":"#, Value::Text(self.scope));
         }
         if let Some(auth_time) = self.auth_time {
-            write(r#","auth_time":"#, Value::Number(auth_time.as_secs()));
+            piece(r#","auth_time":"#, Value::Number(auth_time.as_secs()));
         }
         if self.epoch != 0 {
-            write(r#","epoch":"#, Value::Number(self.epoch.into()));
+            piece(r#","epoch":"#, Value::Number(self.epoch.into()));
         }
         if self.is_device_bound {
-            write(r#","dbsc":"#, Value::True);
+            piece(r#","dbsc":"#, Value::Json("true"));
         }
         if !self.custom.as_str().is_empty() {
-            write(",", Value::Members(self.custom.as_str()));
+            piece(",", Value::Json(self.custom.as_str()));
         }
-        write("}", Value::Members(""));
+        piece("}", Value::Json(""));
     }
 }
 
-/// A value in JSON.
 enum Value<'a> {
     Text(&'a str),
     Number(u64),
     /// Encoded as base64url.
     Id(&'a [u8; 16]),
-    True,
-    /// The members of an object, which are JSON already.
-    Members(&'a str),
+    Json(&'a str),
 }
+
+/// The length of an [`Id`](Value::Id), with quotes.
+const ID_LEN: usize = 24;
 
 impl Value<'_> {
-    fn write(&self, json: &mut impl Write) -> io::Result<()> {
+    /// The length of what [`write`](Self::write) writes.
+    fn len(&self) -> usize {
         match *self {
-            Self::Text(text) => serde_json::to_writer(json, text).map_err(io::Error::from),
-            Self::Number(number) => serde_json::to_writer(json, &number).map_err(io::Error::from),
-            Self::Id(id) => {
-                let mut text = [b'"'; 24];
-                URL_SAFE_NO_PAD.encode_slice(id, &mut text[1..23]).map_err(io::Error::other)?;
-                json.write_all(&text)
-            }
-            Self::True => json.write_all(b"true"),
-            Self::Members(members) => json.write_all(members.as_bytes()),
+            // As serde_json escapes it (RFC 8259 §7).
+            Self::Text(text) => text.bytes().fold(2, |len, byte| {
+                len + match byte {
+                    b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+                    0..0x20 => 6,
+                    _ => 1,
+                }
+            }),
+            Self::Number(number) => number.checked_ilog10().unwrap_or(0) as usize + 1,
+            Self::Id(_) => ID_LEN,
+            Self::Json(json) => json.len(),
         }
     }
-}
 
-/// Counts what is written.
-struct Length(usize);
-
-impl Write for Length {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn write(&self, json: &mut Vec<u8>) {
+        // Nothing here can fail: the writer is in memory, and the values are strings and numbers.
+        let _ = match *self {
+            Self::Text(text) => serde_json::to_writer(json, text),
+            Self::Number(number) => serde_json::to_writer(json, &number),
+            Self::Id(id) => {
+                let mut text = [b'"'; ID_LEN];
+                let _ = URL_SAFE_NO_PAD.encode_slice(id, &mut text[1..ID_LEN - 1]);
+                json.extend_from_slice(&text);
+                Ok(())
+            }
+            Self::Json(text) => {
+                json.extend_from_slice(text.as_bytes());
+                Ok(())
+            }
+        };
     }
 }
 

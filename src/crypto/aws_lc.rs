@@ -90,19 +90,35 @@ impl Signer {
         }
     }
 
-    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError> {
         match self {
-            Self::Hmac(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
-            Self::Ed25519(key) => key.try_sign(message).map(|signature| signature.as_ref().to_vec()),
-            Self::Ecdsa(key) => {
-                key.sign(&SystemRandom::new(), message).map(|signature| signature.as_ref().to_vec())
-            }
+            Self::Hmac(key) => Ok(Signature::Tag(hmac::sign(key, message))),
+            Self::Ed25519(key) => key.try_sign(message).map(Signature::Curve),
+            Self::Ecdsa(key) => key.sign(&SystemRandom::new(), message).map(Signature::Curve),
             Self::Rsa(key, padding) => {
                 let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(*padding, &SystemRandom::new(), message, &mut signature).map(|()| signature)
+                let signed = key.sign(*padding, &SystemRandom::new(), message, &mut signature);
+                signed.map(|()| Signature::Rsa(signature))
             }
         }
         .map_err(|_: Unspecified| CryptoError(()))
+    }
+}
+
+/// The signature of a [`Signer`].
+pub(crate) enum Signature {
+    Tag(hmac::Tag),
+    Curve(aws_lc_rs::signature::Signature),
+    Rsa(Vec<u8>),
+}
+
+impl AsRef<[u8]> for Signature {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Tag(tag) => tag.as_ref(),
+            Self::Curve(signature) => signature.as_ref(),
+            Self::Rsa(signature) => signature,
+        }
     }
 }
 

@@ -28,7 +28,7 @@ use self::none as backend;
 use self::rust_crypto as backend;
 
 pub use self::algorithm::Algorithm;
-pub(crate) use self::backend::{Signer, VerificationKey};
+pub(crate) use self::backend::{Signature, Signer, VerificationKey};
 
 /// Whether a backend is compiled in.
 pub(crate) const HAS_BACKEND: bool = cfg!(any(feature = "aws_lc_rs", feature = "rust_crypto"));
@@ -153,6 +153,8 @@ impl Error for RandomError {}
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -176,6 +178,37 @@ mod tests {
         // RFC 4231 §4.3
         let mac = MacKey::new(b"Jefe").mac(&[b"what do ya want ", b"for nothing?"]).unwrap();
         assert_eq!(mac[..4], [0x5b, 0xdc, 0xc1, 0x46]);
+    }
+
+    #[test]
+    #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+    fn no_identifier_is_returned_twice() {
+        let mut seen = HashSet::new();
+        for _ in 0..100 {
+            assert!(seen.insert(random_id::<16>().unwrap()[..8].to_vec()));
+            assert!(seen.insert(random_id::<8>().unwrap().to_vec()));
+            assert!(seen.insert(random_id::<240>().unwrap()[..8].to_vec()));
+        }
+    }
+
+    #[test]
+    #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+    fn a_copy_of_the_process_does_not_use_the_same_bytes() {
+        let mut pool = Pool::EMPTY;
+        pool.take::<8>().unwrap();
+        let left = pool.bytes;
+        pool.process = !process_id();
+        let next = pool.take::<8>().unwrap();
+        assert!(!left.windows(8).any(|bytes| bytes == next));
+        assert_eq!(pool.process, process_id());
+    }
+
+    #[test]
+    #[cfg(any(feature = "aws_lc_rs", feature = "rust_crypto"))]
+    fn bytes_that_were_returned_are_not_kept() {
+        let mut pool = Pool::EMPTY;
+        let id = pool.take::<16>().unwrap();
+        assert!(!pool.bytes.windows(16).any(|bytes| bytes == id));
     }
 
     #[test]

@@ -52,6 +52,9 @@ impl Mac {
     }
 }
 
+/// The signature of a [`Signer`].
+pub(crate) type Signature = Vec<u8>;
+
 /// A private key or a secret, prepared for signing.
 pub(crate) enum Signer {
     Hs256(Box<Hmac<Sha256>>),
@@ -93,7 +96,7 @@ impl Signer {
         }
     }
 
-    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError> {
         match self {
             Self::Hs256(key) => Ok(tag(&**key, message)),
             Self::Hs384(key) => Ok(tag(&**key, message)),

@@ -8,7 +8,7 @@ use super::{
     signing::SigningKey,
     verifying::VerifyingKey,
 };
-use crate::crypto::{self, CryptoError, MacKey};
+use crate::crypto::{self, CryptoError, MacKey, Signature};
 
 /// The keys of a ring, after every check.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl PreparedKeys {
     }
 
     /// Signs with the active key.
-    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError> {
         self.signing.sign(message)
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use jsonwebtoken::EncodingKey;
 
 use super::{error::KeyError, pem, public::PublicKey, verifying::VerifyingKey};
-use crate::crypto::{Algorithm, CryptoError, Signer};
+use crate::crypto::{Algorithm, CryptoError, Signature, Signer};
 
 /// A key that signs access tokens, and verifies its own signatures.
 ///
@@ -90,7 +90,7 @@ impl SigningKey {
         self.secret.as_bytes()
     }
 
-    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError> {
         self.signer.sign(message)
     }
 
@@ -99,8 +99,8 @@ impl SigningKey {
     pub(super) fn probe(&self) -> Result<usize, KeyError> {
         const MESSAGE: &[u8] = b"tower-refresh/1 probe";
         let signature = self.sign(MESSAGE).map_err(|_| KeyError::UnusableKey)?;
-        if self.verifying.accepts(MESSAGE, &signature) {
-            Ok(signature.len())
+        if self.verifying.accepts(MESSAGE, signature.as_ref()) {
+            Ok(signature.as_ref().len())
         } else {
             Err(KeyError::UnusableKey)
         }

@@ -72,6 +72,49 @@ fn a_minted_token_has_the_claims_of_rfc_9068() {
 }
 
 #[test]
+fn the_payload_is_the_json_of_its_claims_whatever_their_characters() {
+    let keys = keys();
+    let texts = [
+        "alice",
+        "a \"quoted\" back\\slash",
+        "line\nfeed, tab\t, return\r, form\u{c}, back\u{8}, null\u{0}, escape\u{1b}, delete\u{7f}",
+        "Zoë \u{1f980} \u{2028}",
+    ];
+    let members = CustomMembers::of(&json!({ "name": texts[2] })).unwrap();
+    for (text, epoch, exp) in
+        texts.into_iter().zip([0, 1, 10, u32::MAX]).zip([0, 9, 10, u64::MAX / 1000]).map(flat)
+    {
+        let subject = Subject::from(text);
+        let access = NewAccessToken {
+            issuer: text,
+            audience: text,
+            epoch,
+            expires_at: at(exp),
+            ..new_access(&subject, "a b", &members)
+        };
+        let token = mint(&keys, &access).unwrap();
+        let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+        let payload = String::from_utf8(payload).unwrap();
+        let read: Value = serde_json::from_str(&payload).unwrap();
+        let string = |text: &str| serde_json::to_string(text).unwrap();
+        let epoch = if epoch == 0 { String::new() } else { format!(r#","epoch":{epoch}"#) };
+        let expected = format!(
+            r#"{{"iss":{0},"sub":{0},"aud":{0},"exp":{exp},"iat":{NOW},"jti":{1},"sid":"{2}","scope":"a b"{epoch},"name":{3}}}"#,
+            string(text),
+            read["jti"],
+            access.session,
+            string(texts[2]),
+        );
+        assert_eq!(payload, expected);
+        assert_eq!(token.len(), token_len(&keys, access.payload_len()), "{text}");
+    }
+}
+
+fn flat<A, B, C>(((a, b), c): ((A, B), C)) -> (A, B, C) {
+    (a, b, c)
+}
+
+#[test]
 fn every_algorithm_mints_tokens_of_a_known_length_that_verify() {
     macro_rules! pem {
         ($name:literal) => {
