@@ -53,6 +53,9 @@ pub(super) fn start_node() -> Redis {
     let arguments = [
         "--cluster-enabled",
         "yes",
+        // A primary that loses its last slot stays one.
+        "--cluster-allow-replica-migration",
+        "no",
         "--cluster-node-timeout",
         "2000",
         "--appendonly",

@@ -21,6 +21,8 @@ impl Cluster {
 
     pub(crate) fn resharding(&self) -> Resharding {
         let connect = |node: &Redis| {
+            // On a slow machine the nodes would lose sight of each other.
+            let _: () = node.ask(&["CONFIG", "SET", "cluster-node-timeout", "600000"]).unwrap();
             let id = node.ask(&["CLUSTER", "MYID"]).unwrap();
             (id, node.port, node.client().get_connection().unwrap())
         };
