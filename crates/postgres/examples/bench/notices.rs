@@ -58,9 +58,9 @@ pub(crate) async fn compare(server: &Server) -> Result<(), Box<dyn Error>> {
         let client = server.client(database).await;
         // 22 characters of base64 are a handle.
         let send = format!(
-            "DO $$ BEGIN FOR first IN 0..{} BY {at_once} LOOP \
+            "DO $$ BEGIN FOR batch IN 0..{} BY {at_once} LOOP \
                  PERFORM pg_notify('{channel}', lpad(n::text, 21, 'A') || 'A {}') \
-                     FROM generate_series(first, first + {at_once} - 1) AS n; \
+                     FROM generate_series(batch, batch + {at_once} - 1) AS n; \
                  COMMIT; \
              END LOOP; END $$",
             NOTICES - 1,
