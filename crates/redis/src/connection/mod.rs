@@ -2,6 +2,7 @@
 
 mod any;
 mod cluster;
+mod node;
 mod nodes;
 mod request;
 mod route;

@@ -18,7 +18,7 @@ use redis::{
 };
 
 use super::{
-    route::{connect_to, timed_out},
+    node::{connect_to, timed_out},
     topology::{Node, Range},
     work::Work,
 };

@@ -3,8 +3,7 @@
 use std::{fmt, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, RedisError, RedisResult,
-    aio::MultiplexedConnection,
+    Client, ConnectionInfo, RedisResult,
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
     sentinel::SentinelClient,
 };
@@ -12,10 +11,9 @@ use redis::{
 use super::{
     any::{Connection, Driver},
     cluster::Cluster,
+    node::{connect_node, timed_out},
 };
 
-/// More than the driver's default of 50, so that hundreds of concurrent calls do not wait for a place in the queue.
-const QUEUE: usize = 1024;
 /// After this time without an answer, the operating system closes a connection.
 const DEAD_AFTER: Duration = Duration::from_secs(4);
 
@@ -68,23 +66,4 @@ pub(crate) fn tcp_settings() -> TcpSettings {
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     let settings = settings.set_user_timeout(DEAD_AFTER);
     settings
-}
-
-/// Connects to one node, within `limit`.
-pub(super) async fn connect_to(node: ConnectionInfo, limit: Duration) -> RedisResult<MultiplexedConnection> {
-    let connect = async { connect_node(&Client::open(node)?).await };
-    tokio::time::timeout(limit, connect).await.unwrap_or_else(|_| Err(timed_out()))
-}
-
-/// The time limits are applied by the callers.
-async fn connect_node(client: &Client) -> RedisResult<MultiplexedConnection> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(None)
-        .set_response_timeout(None)
-        .set_pipeline_buffer_size(QUEUE);
-    client.get_multiplexed_async_connection_with_config(&config).await
-}
-
-pub(super) fn timed_out() -> RedisError {
-    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
