@@ -63,7 +63,7 @@
 //!     '%R~tower-refresh:s:*' '%R~tower-refresh:ends' +ping +time +get +getrange +exists +xrange '+xinfo|stream' +subscribe
 //! ```
 //!
-//! In a Cluster it also needs `+cluster|slots`, and the same rights on each node; with a database other than 0 `+select`; with
+//! In a Cluster it also needs `+cluster|slots` and `+asking`, and the same rights on each node; with a database other than 0 `+select`; with
 //! [`RedisOptions::with_wait_for_replicas`] `+wait`, and with [`RedisOptions::with_wait_for_disks`] `+waitaof`. If the user loses the
 //! right to publish later, sessions can still be ended and claims outdated, and other servers read of it in the log within a second.
 //!
@@ -118,6 +118,13 @@
 //!
 //! Until the replica has taken over, calls fail within the time limit. The store finds the new primary by itself, through Sentinel
 //! or the other nodes, even if the old primary does not answer but has not closed its connections either.
+//!
+//! # Moving slots
+//! Slots of a Cluster may move while sessions are in use: no call fails because of that, and no session is lost. A request is redirected to
+//! the node that has its row, and a node that lacks a script gets it. The store keeps connections to the nodes itself. The driver's
+//! [connection to a Cluster](redis::cluster_async) can stop until a time limit ends: while it reads the new topology it sends nothing, and
+//! the lock that it needs for this may be kept by a request that is not sent either. So avoid [`Server::with_cluster_connection`] where
+//! slots move under load.
 //!
 //! # The feed
 //! An ended session, and one with outdated claims, is published on a channel in the same step as its row is written, and each

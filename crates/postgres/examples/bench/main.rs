@@ -1,6 +1,6 @@
 //! Compares the store with the same statements issued one by one:
 //!
-//! `cargo run --release -p tower-refresh-postgres --example bench-postgres -- [refresh] [size] [ends] [purge]`
+//! `cargo run --release -p tower-refresh-postgres --example bench-postgres -- [refresh] [size] [ends] [notices] [purge]`
 //!
 //! With `--sessions 10000000` it compares 1000 sessions with so many instead, which takes about ten minutes and 15 GB of disk.
 //!
@@ -9,6 +9,8 @@
 
 mod ends;
 mod fill;
+mod lists;
+mod notices;
 mod purge;
 mod refresh;
 mod scale;
@@ -54,6 +56,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ends::subject(&server, 10_000).await?;
         println!("\nfrom the end on one store to its report on another, durable; ms");
         ends::report_time(&server, 500).await?;
+    }
+    if wanted("notices") {
+        println!("\n200 000 notices of the feed, sent by the server, synchronous_commit = off");
+        notices::compare(&server).await?;
     }
     if wanted("purge") {
         println!("\npurge of {MANY} dead sessions while 8 tasks refresh others, durable; ms");

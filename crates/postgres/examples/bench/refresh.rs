@@ -48,10 +48,6 @@ impl Refreshes {
         Ok(Self { method: Method::Store(store.clone()), handles })
     }
 
-    pub(crate) fn handle(&self, number: u64) -> Option<SessionHandle> {
-        self.handles.get(usize::try_from(number).ok()?).copied()
-    }
-
     /// The same refreshes, each statement on its own on a pooled connection.
     fn raw(&self, url: &str, connections: usize) -> Result<Self, Box<dyn Error>> {
         let manager = Manager::new(url.parse()?, NoTls);

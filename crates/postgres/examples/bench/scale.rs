@@ -17,7 +17,7 @@ use tower_refresh_postgres::PostgresStore;
 use crate::{
     FEW, NOW,
     ends::{catch_up, row},
-    fill, open, percentile, purge,
+    fill, lists, open, percentile, purge,
     refresh::{Refreshes, compare_sizes},
     set_commit,
 };
@@ -38,6 +38,7 @@ enum Call {
 struct Side {
     store: PostgresStore,
     sessions: u64,
+    listed: Arc<AtomicU64>,
     created: Arc<AtomicU64>,
     ended: Arc<AtomicU64>,
     refreshes: Refreshes,
@@ -56,7 +57,20 @@ pub(crate) async fn compare(server: &Server, sessions: u64) -> Result<(), Box<dy
     compare_sizes([few.refreshes.clone(), many.refreshes.clone()]).await;
     let sides = [few, many];
     // Those that are created make the lists of the small table longer.
-    for (name, call) in [("list", Call::List), ("create", Call::Create), ("end, durable", Call::End)] {
+    for tasks in [1, 64] {
+        println!("list, of subjects that were not listed before");
+        in_turns(&sides, tasks, Call::List).await?;
+        // The same subjects, so that their rows are in memory.
+        for side in &sides {
+            side.listed.store(0, Ordering::Relaxed);
+        }
+        println!("list, again");
+        in_turns(&sides, tasks, Call::List).await?;
+    }
+    for (side, database) in sides.iter().zip(["few", "many"]) {
+        lists::print_pages(server, database, side.sessions).await?;
+    }
+    for (name, call) in [("create", Call::Create), ("end, durable", Call::End)] {
         println!("{name}");
         for tasks in [1, 64] {
             in_turns(&sides, tasks, call).await?;
@@ -89,21 +103,30 @@ impl Side {
         fill::print_sizes(server, database).await?;
         let store = PostgresStore::connect(&server.url(database)).await?;
         let refreshes = Refreshes::of(server, database, &store).await?;
-        Ok(Self { store, sessions, created: Arc::default(), ended: Arc::default(), refreshes })
+        Ok(Self {
+            store,
+            sessions,
+            listed: Arc::default(),
+            created: Arc::default(),
+            ended: Arc::default(),
+            refreshes,
+        })
     }
 
     /// Returns false if no session is left that this call could end.
-    async fn one(&self, call: Call, number: u64) -> Result<bool, Box<dyn Error + Send + Sync>> {
+    async fn one(&self, call: Call) -> Result<bool, Box<dyn Error + Send + Sync>> {
         // Two sessions have each subject, all over the table.
-        let subject =
-            Subject::new(format!("live-{}", number.wrapping_mul(0x9e37_79b9) % (self.sessions / 2)));
+        let subject = |number: u64| {
+            Subject::new(format!("live-{}", number.wrapping_mul(0x9e37_79b9) % (self.sessions / 2)))
+        };
         match call {
             Call::Create => {
                 let number = self.created.fetch_add(1, Ordering::Relaxed);
-                self.store.create(&row(&subject, number)).await?;
+                self.store.create(&row(&subject(number), number)).await?;
             }
             Call::List => {
-                self.store.list(&subject, NOW, Page::first(50)).await?;
+                let number = self.listed.fetch_add(1, Ordering::Relaxed);
+                self.store.list(&subject(number), NOW, Page::first(50)).await?;
             }
             Call::End => {
                 let Some(handle) = self.next_to_end() else { return Ok(false) };
@@ -113,14 +136,11 @@ impl Side {
         Ok(true)
     }
 
-    /// In the large table sessions all over it; the small one has too few, so those that were created.
+    /// One of those that were created, in both tables, as the small one has too few others.
     fn next_to_end(&self) -> Option<SessionHandle> {
         let number = self.ended.fetch_add(1, Ordering::Relaxed);
-        let next = if self.sessions == FEW {
-            (number < self.created.load(Ordering::Relaxed)).then(|| row(&Subject::new(""), number).handle)
-        } else {
-            self.refreshes.handle(number)
-        };
+        let next =
+            (number < self.created.load(Ordering::Relaxed)).then(|| row(&Subject::new(""), number).handle);
         if next.is_none() {
             self.ended.fetch_sub(1, Ordering::Relaxed);
         }
@@ -131,13 +151,13 @@ impl Side {
     async fn run(&self, tasks: u64, call: Call) -> Result<(Vec<Duration>, Duration), Box<dyn Error>> {
         let start = Instant::now();
         let mut running = JoinSet::new();
-        for task in 0..tasks {
+        for _ in 0..tasks {
             let side = self.clone();
             running.spawn(async move {
                 let mut times = Vec::new();
                 while start.elapsed() < TURN {
                     let begun = Instant::now();
-                    if !side.one(call, times.len() as u64 * tasks + task).await? {
+                    if !side.one(call).await? {
                         break;
                     }
                     times.push(begun.elapsed());

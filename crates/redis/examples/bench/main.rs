@@ -7,6 +7,7 @@
 
 mod calls;
 mod ends;
+mod notices;
 mod purge;
 mod refresh;
 mod sessions;
@@ -65,7 +66,8 @@ async fn main() -> Result<()> {
     calls::compare([(&few, FEW), (&many, sessions)], further[2]).await?;
     ends::whole_subject(&many, further[0]).await?;
     purge::beside_refreshes(&many, &few, sessions).await?;
-    ends::report_time(&few, &store(&url, "bench-few").await?, further[1]).await
+    ends::report_time(&few, &store(&url, "bench-few").await?, further[1]).await?;
+    notices::compare(&url, &raw).await
 }
 
 /// The URL, and how many sessions are many.

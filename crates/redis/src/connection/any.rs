@@ -6,15 +6,25 @@ use redis::{
     cluster_async::ClusterConnection,
 };
 
+use super::cluster::Cluster;
+
 /// Cheap to clone: all clones share one connection.
 #[derive(Clone)]
 pub(crate) enum Connection {
+    Cluster(Cluster),
+    Driver(Driver),
+}
+
+/// A connection of the driver.
+#[derive(Clone)]
+pub(crate) enum Driver {
     Node(MultiplexedConnection),
     Manager(ConnectionManager),
+    /// One that the application has given.
     Cluster(ClusterConnection),
 }
 
-impl ConnectionLike for Connection {
+impl ConnectionLike for Driver {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
             Self::Node(connection) => connection.req_packed_command(cmd),

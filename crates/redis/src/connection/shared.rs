@@ -15,7 +15,11 @@ use futures_util::{
 use redis::{ErrorKind, RedisError, RedisResult, RetryMethod, ServerErrorKind, Value};
 use tower_refresh_core::{StoreError, StoreErrorKind};
 
-use super::{any::Connection, request::Request, route::Route};
+use super::{
+    any::{Connection, Driver},
+    request::Request,
+    route::Route,
+};
 use crate::error::store_error;
 
 /// The pauses between tries. A server that restarts, or a connection that was cut, delays a call by no more than these.
@@ -187,7 +191,10 @@ impl Inner {
 }
 
 fn reconnects_itself(current: &Current) -> bool {
-    matches!(current.connection, Some(Connection::Cluster(_) | Connection::Manager(_)))
+    matches!(
+        current.connection,
+        Some(Connection::Cluster(_) | Connection::Driver(Driver::Cluster(_) | Driver::Manager(_)))
+    )
 }
 
 /// Also if the node is no longer the primary: Sentinel knows which node is.

@@ -7,7 +7,7 @@ use std::{collections::hash_map::RandomState, convert::Infallible, hash::BuildHa
 
 use futures_util::StreamExt;
 use redis::{
-    Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisError, Value,
+    Client, ConnectionInfo, ProtocolVersion, RedisError, Value,
     aio::{PubSub, PubSubSink},
 };
 use tokio::time::{Instant, timeout, timeout_at};
@@ -18,8 +18,8 @@ use super::{
     message::{self, Message},
 };
 use crate::{
-    cluster::{self, Node},
-    connection::Route,
+    cluster,
+    connection::{Route, at},
     database::Database,
     error::store_error,
 };
@@ -112,7 +112,7 @@ async fn some_node(database: &Database) -> Result<ConnectionInfo, StoreError> {
             let first = known.first().ok_or_else(no_nodes)?;
             let ranges = cluster::ranges(database).await?;
             let nodes = ranges.iter().flat_map(|range| &range.nodes).filter(|node| !node.host.is_empty());
-            let found = nodes.map(|node| first.clone().set_addr(at(first.addr(), node)));
+            let found = nodes.map(|node| at(first, node));
             let all: Vec<_> = found.chain(known.iter().cloned()).collect();
             let random = RandomState::new().hash_one("node") as usize % all.len();
             all.into_iter().nth(random).ok_or_else(no_nodes)
@@ -122,14 +122,4 @@ async fn some_node(database: &Database) -> Result<ConnectionInfo, StoreError> {
 
 fn no_nodes() -> StoreError {
     store_error(RedisError::from((redis::ErrorKind::InvalidClientConfig, "no node of the Cluster is known")))
-}
-
-/// The address of another node, with the TLS settings of `like`.
-fn at(like: &ConnectionAddr, node: &Node) -> ConnectionAddr {
-    match like.clone() {
-        ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
-            ConnectionAddr::TcpTls { host: node.host.clone(), port: node.port, insecure, tls_params }
-        }
-        _ => ConnectionAddr::Tcp(node.host.clone(), node.port),
-    }
 }

@@ -6,5 +6,5 @@ mod scripts;
 
 pub(crate) use self::{
     keys::Keys,
-    scripts::{END_SCRIPT, Scripts},
+    scripts::{Scripts, StoredScript},
 };

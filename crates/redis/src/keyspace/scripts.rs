@@ -3,32 +3,45 @@
 use redis::Script;
 
 pub(crate) struct Scripts {
-    pub(crate) create: Script,
-    pub(crate) swap: Script,
-    pub(crate) end: Script,
-    pub(crate) index: Script,
-    pub(crate) page: Script,
-    pub(crate) remove: Script,
-    pub(crate) log: Script,
-    pub(crate) outdate: Script,
-    pub(crate) purge: Script,
+    pub(crate) create: StoredScript,
+    pub(crate) swap: StoredScript,
+    pub(crate) end: StoredScript,
+    pub(crate) index: StoredScript,
+    pub(crate) page: StoredScript,
+    pub(crate) remove: StoredScript,
+    pub(crate) log: StoredScript,
+    pub(crate) outdate: StoredScript,
+    pub(crate) purge: StoredScript,
 }
 
-/// The source of [`Scripts::end`].
-pub(crate) const END_SCRIPT: &str = include_str!("scripts/end.lua");
+/// A script, which the server knows by its hash once it has been loaded.
+pub(crate) struct StoredScript {
+    pub(crate) source: &'static str,
+    pub(crate) script: Script,
+}
+
+impl StoredScript {
+    fn new(source: &'static str) -> Self {
+        Self { source, script: Script::new(source) }
+    }
+
+    pub(crate) fn hash(&self) -> &str {
+        self.script.get_hash()
+    }
+}
 
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            create: Script::new(include_str!("scripts/create.lua")),
-            swap: Script::new(include_str!("scripts/swap.lua")),
-            end: Script::new(END_SCRIPT),
-            index: Script::new(include_str!("scripts/index.lua")),
-            page: Script::new(include_str!("scripts/page.lua")),
-            remove: Script::new(include_str!("scripts/remove.lua")),
-            log: Script::new(include_str!("scripts/log.lua")),
-            outdate: Script::new(include_str!("scripts/outdate.lua")),
-            purge: Script::new(include_str!("scripts/purge.lua")),
+            create: StoredScript::new(include_str!("scripts/create.lua")),
+            swap: StoredScript::new(include_str!("scripts/swap.lua")),
+            end: StoredScript::new(include_str!("scripts/end.lua")),
+            index: StoredScript::new(include_str!("scripts/index.lua")),
+            page: StoredScript::new(include_str!("scripts/page.lua")),
+            remove: StoredScript::new(include_str!("scripts/remove.lua")),
+            log: StoredScript::new(include_str!("scripts/log.lua")),
+            outdate: StoredScript::new(include_str!("scripts/outdate.lua")),
+            purge: StoredScript::new(include_str!("scripts/purge.lua")),
         }
     }
 }

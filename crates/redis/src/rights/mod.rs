@@ -14,7 +14,8 @@ use tower_refresh_core::StoreError;
 use self::{
     places::{Place, places},
     probes::{
-        CHANNEL, COMMANDS, FIRST_INDEX, IN_SCRIPTS, INDEX, LOAD_SCRIPT, LOG, Probe, READING, ROW, RUN_SCRIPT,
+        ASK, CHANNEL, COMMANDS, FIRST_INDEX, IN_SCRIPTS, INDEX, LOAD_SCRIPT, LOG, Probe, READING, ROW,
+        RUN_SCRIPT,
     },
 };
 use crate::{
@@ -39,6 +40,9 @@ pub(crate) async fn check(database: &Database, read_only: bool) -> Result<(), Op
     for (wait, connection) in [(None, &database.connection)].into_iter().chain(waiting) {
         for place in &places {
             let trial = Trial { database, connection, place };
+            if database.connection.is_cluster() {
+                trial.try_all(&[ASK], false, &mut missing).await?;
+            }
             if read_only {
                 trial.try_all(&READING, false, &mut missing).await?;
             } else {

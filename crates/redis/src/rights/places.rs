@@ -6,6 +6,7 @@ use tower_refresh_core::{SessionHandle, StoreError, Subject};
 
 use crate::{
     cluster::{self, Primary},
+    connection::slot,
     database::Database,
 };
 
@@ -35,7 +36,7 @@ pub(super) async fn places(database: &Database) -> Result<Vec<Place>, StoreError
         return Ok(place(database, 0, |_| true).into_iter().collect());
     }
     let primaries = cluster::primaries(&cluster::ranges(database).await?);
-    let on = |primary: &Primary| place(database, primary.any_slot(), |key| primary.has(cluster::slot(key)));
+    let on = |primary: &Primary| place(database, primary.any_slot(), |key| primary.has(slot(key)));
     Ok(primaries.iter().filter_map(on).collect())
 }
 

@@ -59,5 +59,8 @@ pub(super) const IN_SCRIPTS: [Probe; 13] = [
     ("publish", &["PUBLISH", CHANNEL, ""]),
 ];
 
+/// What a request needs whose slot is on its way to another node of a Cluster.
+pub(super) const ASK: Probe = ("asking", &["ASKING"]);
+
 pub(super) const WAIT: Probe = ("wait", &["WAIT", "0", "1"]);
 pub(super) const WAIT_FOR_DISKS: Probe = ("waitaof", &["WAITAOF", "1", "0", "1"]);

@@ -13,7 +13,7 @@ use redis::{
 
 use self::url::{Kind, UrlParts};
 use crate::{
-    connection::{Connection, Route, tcp_settings, with_tcp_settings},
+    connection::{Connection, Driver, Route, tcp_settings, with_tcp_settings},
     error::{OpenError, OpenErrorKind},
 };
 
@@ -124,17 +124,17 @@ impl Server {
     /// The manager's own time limits apply in addition to the store's. Configure it to reconnect soon: the driver's default
     /// waits for seconds.
     pub fn with_manager(manager: ConnectionManager, client: Client) -> Self {
-        Self { given: Some(Connection::Manager(manager)), ..Self::node(client) }
+        Self { given: Some(Connection::Driver(Driver::Manager(manager))), ..Self::node(client) }
     }
 
     /// A Cluster, with a connection that the application already has, and that must not read from replicas. The feed of ended
     /// sessions needs a connection of its own, to one of the nodes. If a node does not answer any more, the store makes a new
-    /// connection to the nodes itself.
+    /// connections to the nodes itself. Calls may fail while [slots move](crate#moving-slots), which [`cluster`](Self::cluster) avoids.
     pub fn with_cluster_connection(
         connection: ClusterConnection,
         nodes: impl IntoIterator<Item = ConnectionInfo>,
     ) -> Self {
-        Self { given: Some(Connection::Cluster(connection)), ..Self::cluster(nodes) }
+        Self { given: Some(Connection::Driver(Driver::Cluster(connection))), ..Self::cluster(nodes) }
     }
 }
 

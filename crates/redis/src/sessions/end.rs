@@ -4,16 +4,16 @@
 //! second step never happens, the log has an entry of a session that is not ended, which readers of the log ignore.
 
 use futures_util::{StreamExt, stream};
-use redis::{FromRedisValue, Value};
+use redis::{FromRedisValue, RedisResult, Value};
 use tower_refresh_core::{Ended, SessionHandle, StoreError, StoreErrorKind, Subject};
 
 use crate::{
     cluster,
-    connection::{Request, SharedConnection, Wait},
+    connection::{Request, SharedConnection, Wait, slot},
     database::Database,
     error::store_error,
     feed::{log, message},
-    keyspace::{END_SCRIPT, row},
+    keyspace::row,
 };
 
 const ENDS_AT_ONCE: usize = 128;
@@ -117,7 +117,7 @@ async fn nodes(database: &Database, handles: &[SessionHandle]) -> Result<Vec<Vec
     let primaries = cluster::primaries(&cluster::ranges(database).await?);
     let mut nodes = vec![Vec::new(); primaries.len()];
     for (place, &handle) in handles.iter().enumerate() {
-        let slot = cluster::slot(&database.keys.row(handle));
+        let slot = slot(database.keys.row(handle));
         match primaries.iter().position(|primary| primary.has(slot)) {
             Some(node) => nodes[node].push(place),
             None => {
@@ -139,25 +139,37 @@ async fn end_on_node(
     handles: &[SessionHandle],
     end: End<'_>,
 ) -> Outcome {
-    let hash = database.scripts.end.get_hash();
-    let first = handles.first().map(|&handle| database.keys.row(handle)).unwrap_or_default();
+    let hash = database.scripts.end.hash();
+    let keys = handles.iter().map(|&handle| database.keys.row(handle)).collect();
     let mut pipeline = redis::pipe();
-    pipeline.cmd("SCRIPT").arg("LOAD").arg(END_SCRIPT);
+    pipeline.cmd("SCRIPT").arg("LOAD").arg(database.scripts.end.source);
     for &handle in handles {
         let arguments = arguments(database, handle, end);
         pipeline.cmd("EVALSHA").arg(hash).arg(1).arg(database.keys.row(handle)).arg(arguments);
     }
     pipeline.add_command(wait.command());
-    let answers = match connection.send(&Request::Pipeline(first, pipeline)).await {
+    let answers = match connection.send(&Request::Pipeline(keys, pipeline)).await {
         Ok(Value::Array(answers)) => answers,
         Ok(_) => return failed(handles, StoreError::new(StoreErrorKind::Corrupt)),
         Err(error) => return failed(handles, error),
     };
     let mut answers = answers.into_iter().skip(1);
     let sessions = answers.by_ref().take(handles.len());
-    let sessions = sessions.map(|answer| subject(read(answer)?)).collect();
+    let sessions: Vec<_> = sessions.map(read).collect();
     let waited = answers.next().unwrap_or(Value::Nil).extract_error().map_err(store_error);
-    Outcome { sessions, waited: waited.and_then(|reply| wait.check(&reply)) }
+    let mut outcome = Outcome { sessions: Vec::new(), waited: waited.and_then(|reply| wait.check(&reply)) };
+    for (&handle, session) in handles.iter().zip(sessions) {
+        match session {
+            // Its slot has moved. Alone it is redirected.
+            Err(error) if handles.len() > 1 && error.redirect_node().is_some() => {
+                let alone = Box::pin(end_on_node(database, wait, connection, &[handle], end)).await;
+                outcome.sessions.extend(alone.sessions);
+                outcome.waited = outcome.waited.and(alone.waited);
+            }
+            answer => outcome.sessions.push(answer.map_err(store_error).and_then(subject)),
+        }
+    }
+    outcome
 }
 
 fn failed(handles: &[SessionHandle], error: StoreError) -> Outcome {
@@ -180,9 +192,8 @@ fn arguments(database: &Database, handle: SessionHandle, end: End<'_>) -> Vec<Ve
     arguments
 }
 
-fn read<T: FromRedisValue>(answer: Value) -> Result<T, StoreError> {
-    let answer = answer.extract_error().map_err(store_error)?;
-    redis::from_redis_value(answer).map_err(|error| store_error(error.into()))
+fn read<T: FromRedisValue>(answer: Value) -> RedisResult<T> {
+    Ok(redis::from_redis_value(answer.extract_error()?)?)
 }
 
 fn subject(answer: Option<Vec<u8>>) -> Result<Option<Subject>, StoreError> {

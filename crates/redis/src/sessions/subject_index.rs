@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use redis::cmd;
 use tower_refresh_core::{Page, SessionHandle, SessionRow, StoreError, StoreErrorKind, Subject, Timestamp};
 
@@ -151,17 +152,25 @@ pub(crate) async fn entries(
 pub(crate) async fn load(database: &Database, handles: &[SessionHandle]) -> Result<Vec<Loaded>, StoreError> {
     let mut rows = Vec::with_capacity(handles.len());
     for handles in handles.chunks(ROWS_AT_ONCE) {
-        let mut get = cmd("MGET");
-        for &handle in handles {
-            get.arg(database.keys.row(handle));
-        }
-        let values: Vec<Option<Vec<u8>>> = database.query(Request::Command(get)).await?;
+        let values = values(database, handles).await?;
         let decode = |(&handle, value): (_, Option<Vec<u8>>)| {
             value.map(|value| database.decode(handle, &value)).transpose()
         };
         rows.extend(handles.iter().zip(values).map(decode));
     }
     Ok(rows)
+}
+
+/// The stored rows. In a Cluster they are in different slots.
+async fn values(database: &Database, handles: &[SessionHandle]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    if database.connection.is_cluster() {
+        return try_join_all(handles.iter().map(|&handle| database.value(handle))).await;
+    }
+    let mut get = cmd("MGET");
+    for &handle in handles {
+        get.arg(database.keys.row(handle));
+    }
+    database.query(Request::Command(get)).await
 }
 
 pub(crate) fn entry(row: &SessionRow) -> Entry {

@@ -15,6 +15,7 @@ mod many;
 mod races;
 mod read_only;
 mod replicas;
+mod resharding;
 mod rights;
 mod sharing;
 mod support;

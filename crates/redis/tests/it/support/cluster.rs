@@ -36,7 +36,7 @@ impl Cluster {
         self.nodes.iter().position(has_slot).unwrap()
     }
 
-    fn until_whole(&self, replicas: usize) {
+    pub(super) fn until_whole(&self, replicas: usize) {
         for node in &self.nodes {
             until("the Cluster is whole", || {
                 let info = node.ask::<String>(&["CLUSTER", "INFO"]).unwrap_or_default();
@@ -49,10 +49,13 @@ impl Cluster {
     }
 }
 
-fn start_node() -> Redis {
+pub(super) fn start_node() -> Redis {
     let arguments = [
         "--cluster-enabled",
         "yes",
+        // A primary that loses its last slot stays one.
+        "--cluster-allow-replica-migration",
+        "no",
         "--cluster-node-timeout",
         "2000",
         "--appendonly",

@@ -1,6 +1,7 @@
 //! Private servers: each with ports and a folder of its own, on the loopback interface only.
 
 mod cluster;
+mod resharding;
 mod sentinel;
 mod watcher;
 
@@ -15,7 +16,7 @@ use std::{
 use tempfile::TempDir;
 use tower_refresh_core::{SessionHandle, SessionRow, Timestamp};
 
-pub(crate) use self::{cluster::Cluster, sentinel::Watched, watcher::follow};
+pub(crate) use self::{cluster::Cluster, resharding::Resharding, sentinel::Watched, watcher::follow};
 
 /// A server. It stops when this value is dropped, or with the test process, however that ends.
 pub(crate) struct Redis {
