@@ -93,12 +93,12 @@ impl Signer {
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError> {
         match self {
             Self::Hmac(key) => Ok(Signature::Tag(hmac::sign(key, message))),
-            Self::Ed25519(key) => key.try_sign(message).map(Signature::Curve),
-            Self::Ecdsa(key) => key.sign(&SystemRandom::new(), message).map(Signature::Curve),
+            Self::Ed25519(key) => key.try_sign(message).map(Signature::copy),
+            Self::Ecdsa(key) => key.sign(&SystemRandom::new(), message).map(Signature::copy),
             Self::Rsa(key, padding) => {
                 let mut signature = vec![0; key.public_modulus_len()];
                 let signed = key.sign(*padding, &SystemRandom::new(), message, &mut signature);
-                signed.map(|()| Signature::Rsa(signature))
+                signed.map(|()| Signature::Other(signature))
             }
         }
         .map_err(|_: Unspecified| CryptoError(()))
@@ -108,16 +108,21 @@ impl Signer {
 /// The signature of a [`Signer`].
 pub(crate) enum Signature {
     Tag(hmac::Tag),
-    Curve(aws_lc_rs::signature::Signature),
-    Rsa(Vec<u8>),
+    Other(Vec<u8>),
+}
+
+impl Signature {
+    /// Of a type that has room for the longest one that there is, 4 kilobytes.
+    fn copy(signature: aws_lc_rs::signature::Signature) -> Self {
+        Self::Other(signature.as_ref().to_vec())
+    }
 }
 
 impl AsRef<[u8]> for Signature {
     fn as_ref(&self) -> &[u8] {
         match self {
             Self::Tag(tag) => tag.as_ref(),
-            Self::Curve(signature) => signature.as_ref(),
-            Self::Rsa(signature) => signature,
+            Self::Other(signature) => signature,
         }
     }
 }

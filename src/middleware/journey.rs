@@ -43,6 +43,7 @@ use crate::{
 };
 
 /// What happens to a request next.
+#[allow(clippy::large_enum_variant, reason = "it is taken apart where it is returned")]
 pub(super) enum Arrival<C> {
     /// The inner service is called.
     Serve(Arc<RequestState<C>>),

@@ -32,8 +32,10 @@ pub(super) struct Commits<C> {
     /// Loads of claims, by their epoch.
     claims: SingleFlight<(SessionHandle, u32), Option<PreparedUser<C>>>,
     /// The commits of the last moment, by the presented token: for requests whose loads are their own.
-    recent: Arc<Recent<(SessionHandle, u32), Arc<Committed<C>>>>,
+    recent: RecentCommits<C>,
 }
+
+type RecentCommits<C> = Arc<Recent<(SessionHandle, u32), Arc<Committed<C>>>>;
 
 /// By class too: what is due to a token depends on it.
 type Flights<V> = SingleFlight<(SessionHandle, u32, TokenClass), Result<V, RefreshError>>;

@@ -175,9 +175,9 @@ pub(super) async fn load<C: CustomClaims>(
             report(EventKind::DeviceUnproven(client.refresh_skipped), &row);
         }
         let user = load_user(&sessions, &tokens, &row, token.transport, &client).await;
-        return match with_user(class, row, reading, user) {
-            Ok(loaded) => loaded,
-            Err(row) => subject_gone(&sessions, &row, mode, &client).await,
+        return match user.transpose() {
+            Some(user) => with_user(class, row, reading, user),
+            None => subject_gone(&sessions, &row, mode, &client).await,
         };
     }
     Loaded::Unavailable
@@ -191,9 +191,9 @@ pub(super) async fn reload_claims<C: CustomClaims>(
     client: &ClientInfo,
 ) -> Loaded<C> {
     let user = load_user(sessions, tokens, &live.row, live.user.transport, client).await;
-    let loaded = match with_user(live.class, live.row.clone(), live.reading, user) {
-        Ok(loaded) => loaded,
-        Err(row) => subject_gone(sessions, &row, Mode::Deciding, client).await,
+    let loaded = match user.transpose() {
+        Some(user) => with_user(live.class, live.row.clone(), live.reading, user),
+        None => subject_gone(sessions, &live.row, Mode::Deciding, client).await,
     };
     if let (Ok(reloaded), Some(committed)) = (loaded.live(), live.committed.get()) {
         let _ = reloaded.committed.set(committed.clone());
@@ -201,18 +201,17 @@ pub(super) async fn reload_claims<C: CustomClaims>(
     loaded
 }
 
-/// A load whose claims were loaded too. Returns the row if the claims source does not know its subject.
+/// A load whose claims were loaded too.
 fn with_user<C>(
     class: TokenClass,
     row: SessionRow,
     reading: Reading,
-    user: Result<Option<PreparedUser<C>>, RefreshError>,
-) -> Result<Loaded<C>, SessionRow> {
+    user: Result<PreparedUser<C>, RefreshError>,
+) -> Loaded<C> {
     match user {
-        Ok(Some(user)) => Ok(Loaded::Live(Live { class, row, user, reading, committed: OnceLock::new() })),
-        Ok(None) => Err(row),
-        Err(RefreshError::InvalidClaims(reason)) => Ok(Loaded::InvalidClaims(reason)),
-        Err(_) => Ok(Loaded::Unavailable),
+        Ok(user) => Loaded::Live(Live { class, row, user, reading, committed: OnceLock::new() }),
+        Err(RefreshError::InvalidClaims(reason)) => Loaded::InvalidClaims(reason),
+        Err(_) => Loaded::Unavailable,
     }
 }
 

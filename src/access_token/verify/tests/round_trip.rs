@@ -81,9 +81,8 @@ fn the_payload_is_the_json_of_its_claims_whatever_their_characters() {
         "Zoë \u{1f980} \u{2028}",
     ];
     let members = CustomMembers::of(&json!({ "name": texts[2] })).unwrap();
-    for (text, epoch, exp) in
-        texts.into_iter().zip([0, 1, 10, u32::MAX]).zip([0, 9, 10, u64::MAX / 1000]).map(flat)
-    {
+    let numbers = [(0, 0), (1, 9), (10, 10), (u32::MAX, u64::MAX / 1000)];
+    for (text, (epoch, exp)) in texts.into_iter().zip(numbers) {
         let subject = Subject::from(text);
         let access = NewAccessToken {
             issuer: text,
@@ -108,10 +107,6 @@ fn the_payload_is_the_json_of_its_claims_whatever_their_characters() {
         assert_eq!(payload, expected);
         assert_eq!(token.len(), token_len(&keys, access.payload_len()), "{text}");
     }
-}
-
-fn flat<A, B, C>(((a, b), c): ((A, B), C)) -> (A, B, C) {
-    (a, b, c)
 }
 
 #[test]
