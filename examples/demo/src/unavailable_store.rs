@@ -49,6 +49,10 @@ impl SessionStore for SwitchableStore {
         self.available()?.load(handle).await
     }
 
+    fn has_version(&self, handle: SessionHandle, version: u64) -> Option<bool> {
+        self.available().ok()?.has_version(handle, version)
+    }
+
     async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
         self.available()?.compare_and_swap(row, version).await
     }

@@ -51,6 +51,10 @@ impl SessionStore for TestStore {
         self.sessions.load(handle).await
     }
 
+    fn has_version(&self, handle: SessionHandle, version: u64) -> Option<bool> {
+        self.sessions.has_version(handle, version)
+    }
+
     async fn compare_and_swap(&self, row: &SessionRow, version: u64) -> Result<bool, StoreError> {
         self.sessions.compare_and_swap(row, version).await
     }
