@@ -6,6 +6,8 @@
 mod app;
 mod cookies;
 mod family;
+#[cfg(test)]
+mod herd;
 mod keys;
 mod metrics;
 mod options;
