@@ -109,7 +109,9 @@ fn print_table(unit: &str, figures: &[(&str, u64)]) {
     println!("| scenario | {unit} | more than bare |\n|---|---|---|");
     for (name, figure) in figures {
         // These scenarios are no requests, so a comparison with the bare router has no meaning.
-        let is_request = !["raw.decode", "raw.verify", "raw.sign"].iter().any(|part| name.starts_with(part));
+        let is_request = !["raw.decode", "raw.verify", "raw.sign", "raw.refresh"]
+            .iter()
+            .any(|part| name.starts_with(part));
         // What a browser sends costs the bare router more.
         let bare = if name.contains("browser") { from_browser } else { bare };
         let more = bare.filter(|_| is_request).map_or(String::new(), |bare| {

@@ -36,15 +36,21 @@ fn main() -> io::Result<ExitCode> {
     let task = Task::from_arguments(&arguments);
     let mut figures = Vec::new();
     for scenario in task.scenarios() {
-        let [once, twice] = thread::scope(|scope| {
-            [REQUESTS, 2 * REQUESTS]
-                .map(|count| scope.spawn(move || count_instructions(&scenario, count)))
-                .map(|counted| counted.join().unwrap())
-        });
-        figures.push((scenario.name, (twice? - once?) / REQUESTS as u64));
+        let less = scenario.less.filter(|_| !matches!(task, Task::Print(_))).and_then(scenarios::named);
+        let less = less.map_or(Ok(0), |less| per_request(&less))?;
+        figures.push((scenario.name, per_request(&scenario)? - less));
     }
     let passed = Baseline::new("instructions", GROWTH_PERCENT).finish(&task, &figures)?;
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn per_request(scenario: &Scenario) -> io::Result<u64> {
+    let [once, twice] = thread::scope(|scope| {
+        [REQUESTS, 2 * REQUESTS]
+            .map(|count| scope.spawn(move || count_instructions(scenario, count)))
+            .map(|counted| counted.join().unwrap())
+    });
+    Ok((twice? - once?) / REQUESTS as u64)
 }
 
 /// Runs inside callgrind.

@@ -20,6 +20,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// Whether it has a baseline: its counts depend only on this crate, and hardly on the processor.
     pub has_baseline: bool,
+    /// The scenario whose instructions are taken off before they are compared with a baseline, because they depend on the processor.
+    pub less: Option<&'static str>,
     /// Whether it is measured only on request, because its preparation takes minutes.
     pub is_slow: bool,
     /// Prepares the service.
@@ -35,15 +37,19 @@ impl fmt::Debug for Scenario {
 impl Scenario {
     /// A scenario without a baseline.
     pub(crate) const fn new(name: &'static str, prepare: fn() -> Batches) -> Self {
-        Self { name, has_baseline: false, is_slow: false, prepare }
+        Self { name, has_baseline: false, less: None, is_slow: false, prepare }
     }
 
     const fn with_baseline(name: &'static str, prepare: fn() -> Batches) -> Self {
-        Self { name, has_baseline: true, is_slow: false, prepare }
+        Self { name, has_baseline: true, less: None, is_slow: false, prepare }
+    }
+
+    const fn less(self, other: &'static str) -> Self {
+        Self { less: Some(other), ..self }
     }
 
     const fn slow(name: &'static str, prepare: fn() -> Batches) -> Self {
-        Self { name, has_baseline: false, is_slow: true, prepare }
+        Self { name, has_baseline: false, less: None, is_slow: true, prepare }
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new("miss.eddsa", || miss(Algorithm::EdDsa)),
     Scenario::new("miss.es256", || miss(Algorithm::Es256)),
     Scenario::new("miss.rs256", || miss(Algorithm::Rs256)),
-    Scenario::new("refresh.hs256", || refresh(Algorithm::Hs256)),
+    Scenario::with_baseline("refresh.hs256", || refresh(Algorithm::Hs256)).less("raw.refresh.hs256"),
     Scenario::new("refresh.hs256.assess", || {
         refresh_with(Algorithm::Hs256, |builder| builder.assess(same_client))
     }),
