@@ -99,8 +99,9 @@ impl SigningKey {
     pub(super) fn probe(&self) -> Result<usize, KeyError> {
         const MESSAGE: &[u8] = b"tower-refresh/1 probe";
         let signature = self.sign(MESSAGE).map_err(|_| KeyError::UnusableKey)?;
-        if self.verifying.accepts(MESSAGE, signature.as_ref()) {
-            Ok(signature.as_ref().len())
+        let signature: &[u8] = signature.as_ref();
+        if self.verifying.accepts(MESSAGE, signature) {
+            Ok(signature.len())
         } else {
             Err(KeyError::UnusableKey)
         }
